@@ -1,0 +1,159 @@
+"""From "official", "demo" or a file to weights in a model, strictly: all tensors or none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from reference.checkpoint_file import (
+    FLOAT_DTYPES,
+    first_non_finite,
+    read_checkpoint,
+    sha256_of_file,
+)
+from reference.download import fetch_official
+from reference.errors import CheckpointError
+from reference.official_names import (
+    UNUSED_TENSORS,
+    TensorLayout,
+    layout_of,
+    official_layout,
+    official_name,
+    rename_official,
+)
+from reference.seeded_weights import seeded_state_dict, state_dict_sha256
+from reference.variants import Variant
+
+__all__ = [
+    "UNUSED_TENSORS",
+    "Checkpoint",
+    "load_weights",
+    "official_name",
+    "read_checkpoint",
+    "rename_official",
+    "resolve_checkpoint",
+]
+
+_INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+_NAMES_SHOWN = 5  # of each kind, in an error
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights under the official names, and where they come from."""
+
+    name: str  # "demo", "official", or the file's name without its folder
+    sha256: str  # hex; of the file's bytes, or of the demo weights' content
+    trained: bool  # False: the masks mean nothing
+    state_dict: dict[str, Tensor] = field(repr=False, compare=False)
+
+
+def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = True) -> Checkpoint:
+    """Get the weights that ``source`` names.
+
+    ``"official"`` is downloaded once into the user's cache (with a progress bar on a terminal,
+    unless ``progress`` is off), ``"demo"`` is a seeded, untrained initialisation, and anything else
+    is the path of a ``.pt`` or ``.safetensors`` file (``./demo`` for a file of that name).
+    Raises CheckpointError if the weights cannot be had; whether they fit is load_weights' question.
+    """
+    if source == "demo":
+        weights = seeded_state_dict(_layout(variant))
+        return Checkpoint("demo", state_dict_sha256(weights), False, weights)
+    if source == "official":
+        if variant.official is None:
+            raise CheckpointError(
+                f"'{variant.name}' has no official checkpoint: pass 'demo' or the path of a file"
+            )
+        path = fetch_official(variant.official, progress)
+        return Checkpoint("official", variant.official.sha256, True, read_checkpoint(path))
+    path = Path(source)
+    if not source or _is_missing(path):
+        raise CheckpointError(
+            f"no checkpoint '{source}': expected 'official', 'demo' or the path of a .pt or "
+            ".safetensors file"
+        )
+    weights = read_checkpoint(path)
+    return Checkpoint(path.name, sha256_of_file(path), True, weights)
+
+
+def load_weights(
+    sam: nn.Module, state_dict: Mapping[str, Tensor], name: str = "the checkpoint"
+) -> None:
+    """Copy official tensors into ``sam``, all of them or, on an error, none.
+
+    Every tensor of ``sam`` must be there in its exact shape, and nothing else but UNUSED_TENSORS.
+    Floats of 16, 32 or 64 bits are converted to the dtype of the model's tensor, as are integers of
+    any width. ``name`` is what errors call the weights. Raises CheckpointError that names the
+    tensors at fault.
+    """
+    expected = official_layout(sam)
+    given = {key: tensor for key, tensor in state_dict.items() if key not in UNUSED_TENSORS}
+    problems = _problems(expected, layout_of(given))
+    if problems:
+        raise CheckpointError(
+            f"{name} does not fit the model: {'; '.join(problems)}; expected the tensors of the "
+            "official MobileSAM checkpoint"
+        )
+    converted = {key: tensor.to(expected[key].dtype) for key, tensor in given.items()}
+    overflowed = first_non_finite(converted)
+    if overflowed is not None:
+        raise CheckpointError(
+            f"{name} holds a value in '{overflowed}' that is not finite as "
+            f"{expected[overflowed].dtype}: the weights are unusable"
+        )
+    sam.load_state_dict({rename_official(key): tensor for key, tensor in converted.items()})
+    sam.train(sam.training)  # timm keeps attention biases of the old weights; this drops them
+
+
+def _layout(variant: Variant) -> dict[str, TensorLayout]:
+    """Official names, shapes and dtypes of all tensors that a model of this variant needs."""
+    from reference.sam import Sam  # not at the top: sam imports this module
+
+    with torch.device("meta"):  # shapes only, no memory and no initialisation
+        return official_layout(Sam(variant))
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):  # there may be something: read_checkpoint says what is wrong
+        return False
+    return False
+
+
+def _problems(expected: Mapping[str, TensorLayout], given: Mapping[str, TensorLayout]) -> list[str]:
+    """What keeps ``given`` from being loaded as ``expected``; empty if nothing does."""
+    shared = [key for key in expected if key in given]
+    misshapen = [
+        f"{key} {given[key].shape} instead of {expected[key].shape}"
+        for key in shared
+        if given[key].shape != expected[key].shape
+    ]
+    mistyped = [
+        f"{key} {given[key].dtype} instead of {expected[key].dtype}"
+        for key in shared
+        if not _convertible(given[key].dtype, expected[key].dtype)
+    ]
+    kinds = {
+        "missing": [key for key in expected if key not in given],
+        "surplus": [key for key in given if key not in expected],
+        "of the wrong shape": misshapen,
+        "of the wrong type": mistyped,
+    }
+    return [_summary(kind, entries) for kind, entries in kinds.items() if entries]
+
+
+def _convertible(given: torch.dtype, expected: torch.dtype) -> bool:
+    return given in (FLOAT_DTYPES if expected.is_floating_point else _INTEGER_DTYPES)
+
+
+def _summary(kind: str, entries: list[str]) -> str:
+    """For example ``12 tensors missing (a, b, c, d, e and 7 more)``."""
+    shown = ", ".join(entries[:_NAMES_SHOWN])
+    rest = len(entries) - _NAMES_SHOWN
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"{len(entries)} tensor{'s' if len(entries) > 1 else ''} {kind} ({shown}{more})"

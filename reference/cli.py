@@ -1,0 +1,76 @@
+"""The ``segment`` command."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from reference.command_line import Box, Point, prompt_options, run
+from reference.segmentation import answer, prepare, warn_untrained
+from reference.variants import VARIANTS
+
+
+@click.command("segment")
+@click.argument("image", type=click.Path(path_type=Path))
+@prompt_options
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Draw the best mask of each object over the photo, as PNG or JPEG.",
+)
+@click.option(
+    "--checkpoint",
+    default="demo",
+    show_default=True,
+    metavar="PATH|official|demo",
+    help="Weights: a .pt or .safetensors file, MobileSAM's own, downloaded once, or the demo's.",
+)
+@click.option(
+    "--model",
+    type=click.Choice(list(VARIANTS)),
+    default="vit_t",
+    show_default=True,
+    help="Which variant the weights are of.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print masks (COCO RLE), scores and boxes.")
+def segment(
+    image: Path,
+    points: tuple[Point, ...],
+    background_points: tuple[Point, ...],
+    boxes: tuple[Box, ...],
+    output: Path | None,
+    checkpoint: str,
+    model: str,
+    as_json: bool,
+) -> None:
+    """Segment the object at the given points, or in the given box, of the photo IMAGE.
+
+    All points describe one object; with a box, they refine it. Several boxes are one object each.
+    Coordinates are pixels of the photo as a viewer shows it, from its top left.
+
+    \b
+    Examples:
+      segment photo.jpg --point 400,300 --output overlay.png
+      segment photo.jpg --point 400,300 --background-point 520,310 --output overlay.png
+      segment photo.jpg --box 100,50,300,400 --box 350,60,500,380 --output overlay.png
+      segment photo.jpg --point 400,300 --checkpoint mobile_sam.pt --json > masks.json
+    """
+    request = prepare(image, points, background_points, boxes, output, as_json)
+
+    from reference.predictor import SAM  # here: importing torch would slow --help and refusals down
+
+    sam = SAM(checkpoint, model)
+    if not sam.checkpoint.trained:
+        warn_untrained(sam.checkpoint.name)
+    weights = {name: getattr(sam.checkpoint, name) for name in ("name", "sha256", "trained")}
+    answer(request, sam, source={"model": model, "checkpoint": weights})
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run ``segment`` and exit; see ``reference.command_line.run``."""
+    run(segment, arguments)
+
+
+if __name__ == "__main__":
+    main()

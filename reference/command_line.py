@@ -1,0 +1,252 @@
+"""What ``segment``, ``convert`` and ``validate`` have in common: errors, prompts and output."""
+
+import contextlib
+import errno
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
+
+import click
+from tqdm import tqdm
+
+from reference.errors import MobileSAMError, OutputError, PromptError
+from reference.prompts import Prompt, normalize_prompts
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
+
+# Exit statuses, beside 0 (done) and 1 (a gate failed).
+BAD_INPUT = 2
+INTERRUPTED = 130  # as shells report a program ended by Ctrl-C: 128 + SIGINT
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+# By this name in the message, a RuntimeError of torch is known to mean that memory ran out.
+TORCH_ALLOCATOR = "DefaultCPUAllocator"
+
+
+def run(command: click.Command, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: the one place where errors become a line on stderr and a status.
+
+    The command's callback returns None or 0 when all went well, or another status, such as 1 for a
+    gate that failed. Bad usage and bad input end in ``PROG: error: …``, one line, and status 2.
+
+    Args:
+        command: what to run; its name is the program's.
+        arguments: in place of those that the process was started with.
+    """
+    try:
+        status = _invoke(command, list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()  # so that a full disk or a closed pipe shows here, not after the end
+    except (KeyboardInterrupt, click.Abort):
+        status = _fail(command, "interrupted", INTERRUPTED)
+    except Exception as error:
+        if getattr(error, "errno", None) == errno.EPIPE:  # the reader, such as head, has enough
+            status = BROKEN_PIPE
+        else:
+            message = _message(error)
+            if message is None:  # a bug: its traceback is what helps
+                raise
+            status = _fail(command, message)
+    _drop_unwritten_output()
+    sys.exit(status)
+
+
+def _invoke(command: click.Command, arguments: list[str]) -> int:
+    """Parse and call, letting errors out.
+
+    Not ``command.main(standalone_mode=False)``, which itself exits, with a failed gate's status, on
+    a broken pipe, and prints an empty line on Ctrl-C.
+    """
+    if isinstance(command, click.Group) and not arguments:  # else click answers with all its help
+        with click.Context(command, info_name=command.name) as context:
+            names = ", ".join(command.list_commands(context))
+            raise click.UsageError(f"Missing command: expected one of {names}", context)
+    try:
+        with command.make_context(command.name, arguments) as context:
+            return command.invoke(context) or 0
+    except click.exceptions.Exit as done:  # --help, --version
+        return done.exit_code
+
+
+def _message(error: Exception) -> str | None:
+    """What an expected error tells the user; None for an unexpected one."""
+    if isinstance(error, MobileSAMError):
+        return str(error)
+    if isinstance(error, click.ClickException):
+        return _usage_message(error)
+    if isinstance(error, MemoryError) or TORCH_ALLOCATOR in str(error):
+        return "out of memory: expected more of it, or a smaller photo"
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return f"{error.filename}: {reason}" if error.filename else reason
+    return None
+
+
+def _usage_message(error: click.ClickException) -> str:
+    """click's message, and where to read more, in place of the usage text."""
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}; try '{context.command_path} --help'" if context else message
+
+
+def _fail(command: click.Command, message: str, status: int = BAD_INPUT) -> int:
+    _print_line(f"{command.name}: error: {message}")
+    return status
+
+
+def warn(message: str) -> None:
+    """Tell the user something that does not stop the work, in one line on stderr."""
+    _print_line(f"warning: {message}")
+
+
+def _print_line(message: str) -> None:
+    print(" ".join(message.split()), file=sys.stderr)
+
+
+def _drop_unwritten_output() -> None:
+    """Spare the interpreter's last flush from failing again, with a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+class Coordinates(click.ParamType):
+    """Comma-separated finite numbers, in pixels of the photo, as many as ``form`` names."""
+
+    def __init__(self, kind: str, form: str, example: str) -> None:
+        self.kind = kind
+        self.name = form  # click shows it in --help
+        self.example = example
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """A string, or numbers already converted, as floats."""
+        texts = value.split(",") if isinstance(value, str) else value
+        try:
+            numbers = tuple(float(text) for text in texts)
+        except (TypeError, ValueError):
+            numbers = ()
+        if len(numbers) != len(self.name.split(",")) or not all(map(math.isfinite, numbers)):
+            self.fail(
+                f"'{value}' is not {self.kind}: expected {self.name} in pixels, such as "
+                f"{self.example}",
+                param,
+                ctx,
+            )
+        return numbers
+
+
+POINT = Coordinates("a point", "X,Y", "400,300")
+BOX = Coordinates("a box", "X1,Y1,X2,Y2", "100,50,300,400")
+
+
+def prompt_options(command: Callable) -> Callable:
+    """Add --point, --background-point and --box to a click command, each as often as one likes.
+
+    The callback receives tuples ``points``, ``background_points`` and ``boxes``, made to be handed
+    to ``prompts_from_options``.
+    """
+    options = (
+        click.option(
+            "--point",
+            "points",
+            type=POINT,
+            multiple=True,
+            help="A point of the object, in pixels of the photo. Repeat it to say more.",
+        ),
+        click.option(
+            "--background-point",
+            "background_points",
+            type=POINT,
+            multiple=True,
+            help="A point that is not of the object. Repeat it to say more.",
+        ),
+        click.option(
+            "--box",
+            "boxes",
+            type=BOX,
+            multiple=True,
+            help="A box around the object. Repeat it for more objects, one each.",
+        ),
+    )
+    for option in reversed(options):  # the decorator nearest to the function is the last in --help
+        command = option(command)
+    return command
+
+
+def prompts_from_options(
+    points: Sequence[Point],
+    background_points: Sequence[Point],
+    boxes: Sequence[Box],
+    image_size: tuple[int, int],
+) -> list[Prompt]:
+    """Prompts as the command line means them: all points are of one object, each box is another.
+
+    Args:
+        points: x, y of the object, in pixels of the photo.
+        background_points: x, y of the background.
+        boxes: x1, y1, x2, y2; a single one may be refined by points.
+        image_size: the photo's (height, width).
+
+    Raises:
+        PromptError: nothing is given, several boxes come with points, or something does not fit
+            the photo.
+    """
+    all_points = [*points, *background_points]
+    if not all_points and not boxes:
+        height, width = image_size
+        raise PromptError(
+            f"an empty prompt: say where the object is, for example --point {width // 2},"
+            f"{height // 2} for one in the middle of this photo, or --box X1,Y1,X2,Y2"
+        )
+    if all_points and len(boxes) > 1:
+        raise PromptError(
+            f"{len(boxes)} boxes with points: expected points with one box, which they refine, or "
+            "several boxes alone, one object each; ask for the objects one by one"
+        )
+    return normalize_prompts(
+        points=[all_points] if all_points else None,
+        labels=[[1] * len(points) + [0] * len(background_points)] if all_points else None,
+        bboxes=boxes or None,
+        image_size=image_size,
+    )
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on stdout.
+
+    Raises:
+        OutputError: a number in it is NaN or infinite, which JSON does not have.
+    """
+    try:
+        text = json.dumps(document, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise OutputError(f"the result is not valid JSON ({error}): a number is not finite") from None
+    print(text)
+
+
+def progress(
+    iterable: Iterable | None = None,
+    *,
+    description: str,
+    total: int | None = None,
+    unit: str = "it",
+    unit_scale: bool = False,
+) -> tqdm:
+    """A progress bar on stderr, gone when done; none at all if stderr is not a terminal."""
+    return tqdm(
+        iterable,
+        desc=description,
+        total=total,
+        unit=unit,
+        unit_scale=unit_scale,
+        file=sys.stderr,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+    )

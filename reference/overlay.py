@@ -1,0 +1,161 @@
+"""The picture of an answer: masks tinted over the photo, with the prompts that asked for them."""
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from reference.prompts import Prompt
+
+Colour = tuple[int, int, int]
+
+# Objects in turn: IBM's palette for colour-blind readers. Magenta comes first: hardly any photo
+# has much of it.
+OBJECT_COLOURS: tuple[Colour, ...] = (
+    (220, 38, 127),  # magenta
+    (100, 143, 255),  # blue
+    (255, 176, 0),  # gold
+    (120, 94, 240),  # purple
+    (254, 97, 0),  # orange
+)
+WHITE: Colour = (255, 255, 255)
+OBJECT_POINT: Colour = (0, 150, 80)
+BACKGROUND_POINT: Colour = (213, 43, 30)
+
+TINT_OPACITY = 115  # of 255: the photo's texture stays readable under the mask
+# Sizes are parts of the photo's longer side, and so alike in every photo that fills a screen.
+LINES_PER_SIDE = 320  # a contour: 2 pixels in 640
+RADII_PER_SIDE = 64  # a point's marker: 10 pixels in 640
+MARKER_MIN_RADIUS = 3  # pixels; smaller, a disc and a cross look the same
+SMOOTHING = 4  # markers are drawn this many times larger, then shrunk, for want of antialiasing
+
+STRIP_PIXELS = 4_000_000  # composed at a time, to keep intermediate masks small on large photos
+
+
+def draw_overlay(image: np.ndarray, masks: list[np.ndarray], prompts: list[Prompt]) -> Image.Image:
+    """Draw each object's mask in a colour of its own, and its prompt on top.
+
+    A mask is tinted and outlined; the coloured line lies inside the mask, a white one around it.
+    A point of the object is a green disc, one of the background a red cross, a box a frame in the
+    object's colour. Line widths grow with the photo.
+
+    Args:
+        image: uint8 (H, W, 3), RGB; not changed.
+        masks: boolean (H, W), one per object.
+        prompts: one per object, in the same order, in pixels of the photo.
+
+    Returns:
+        An RGB picture of the photo's size.
+    """
+    canvas = Image.fromarray(image)
+    line = line_width(image.shape[:2])
+    for index, mask in enumerate(masks):
+        _paint_mask(canvas, mask, object_colour(index), line)
+    for index, prompt in enumerate(prompts):
+        _mark_prompt(canvas, prompt, object_colour(index), line)
+    return canvas
+
+
+def object_colour(index: int) -> Colour:
+    """The colour of the object at ``index``; from the sixth on they repeat."""
+    return OBJECT_COLOURS[index % len(OBJECT_COLOURS)]
+
+
+def line_width(image_size: tuple[int, int]) -> int:
+    """Pixels of a contour's width on a photo of (height, width)."""
+    return max(1, round(max(image_size) / LINES_PER_SIDE))
+
+
+def _paint_mask(canvas: Image.Image, mask: np.ndarray, colour: Colour, line: int) -> None:
+    """Tint and outline a boolean (H, W) mask, strip by strip."""
+    height, width = mask.shape
+    rim = (line + 1) // 2
+    rows = max(4 * line, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        # A contour depends on its surroundings: ``line`` more rows on both sides.
+        above, below = max(0, top - line), min(height, bottom + line)
+        strip = mask[above:below]
+        if not strip.any():
+            continue
+        inner = slice(top - above, bottom - above)
+        around = ~strip[inner] & ~_erode(~strip, rim)[inner]
+        canvas.paste(WHITE, (0, top), _alpha(around, 255))
+        opacity = np.where(_erode(strip, line)[inner], np.uint8(TINT_OPACITY), np.uint8(255))
+        canvas.paste(colour, (0, top), Image.fromarray(opacity * strip[inner]))
+
+
+def _alpha(mask: np.ndarray, opacity: int) -> Image.Image:
+    return Image.fromarray(mask.astype(np.uint8) * np.uint8(opacity))
+
+
+def _erode(mask: np.ndarray, steps: int) -> np.ndarray:
+    """Take ``steps`` pixels off the rim of a boolean (h, w) mask; outside of it counts as mask.
+
+    The structuring elements take turns, 3×3 square and cross: their sum is an octagon, so that a
+    wide contour is as wide on diagonals as on straight sides.
+    """
+    for step in range(steps):
+        vertical = _narrow(mask, axis=0)
+        mask = _narrow(vertical, axis=1) if step % 2 else vertical & _narrow(mask, axis=1)
+    return mask
+
+
+def _narrow(mask: np.ndarray, axis: int) -> np.ndarray:
+    """Where a pixel and both its neighbours along ``axis`` are set."""
+    narrowed = mask.copy()
+    source, target = np.moveaxis(mask, axis, 0), np.moveaxis(narrowed, axis, 0)
+    target[1:] &= source[:-1]
+    target[:-1] &= source[1:]
+    return narrowed
+
+
+def _mark_prompt(canvas: Image.Image, prompt: Prompt, colour: Colour, line: int) -> None:
+    if prompt.box is not None:
+        _mark_box(canvas, prompt.box, colour, line)
+    radius = max(MARKER_MIN_RADIUS, round(max(canvas.size) / RADII_PER_SIDE))
+    object_marker, background_marker = _disc_marker(radius), _cross_marker(radius)
+    for (x, y), label in zip(prompt.point_coords, prompt.point_labels, strict=True):
+        marker = object_marker if label else background_marker
+        corner = (round(x) - radius, round(y) - radius)
+        canvas.paste(marker, corner, marker)
+
+
+def _mark_box(canvas: Image.Image, box: np.ndarray, colour: Colour, line: int) -> None:
+    """Frame a box, the coloured line just inside it with white on both sides."""
+    draw = ImageDraw.Draw(canvas)
+    rim = (line + 1) // 2
+    # The box ends where pixel x2 begins, a Pillow rectangle where pixel x2 ends.
+    x1, y1, x2, y2 = np.rint(box).astype(int) - (0, 0, 1, 1)
+    x2, y2 = max(x1, x2), max(y1, y2)
+    for inset, width, ink in ((-rim, line + 2 * rim, WHITE), (0, line, colour)):
+        corners = (x1 + inset, y1 + inset, x2 - inset, y2 - inset)
+        draw.rectangle([int(value) for value in corners], outline=ink, width=width)
+
+
+def _disc_marker(radius: int) -> Image.Image:
+    """A green disc with a white rim, on a transparent square."""
+    marker, draw, side = _blank_marker(radius)
+    draw.ellipse((0, 0, side - 1, side - 1), fill=WHITE)
+    rim = side * 0.14
+    draw.ellipse((rim, rim, side - 1 - rim, side - 1 - rim), fill=OBJECT_POINT)
+    return _shrink(marker)
+
+
+def _cross_marker(radius: int) -> Image.Image:
+    """A red diagonal cross with a white rim, on a transparent square."""
+    marker, draw, side = _blank_marker(radius)
+    for width, margin, ink in ((0.46, 0.16, WHITE), (0.22, 0.2, BACKGROUND_POINT)):
+        low, high = side * margin, side * (1 - margin)
+        for line in ((low, low, high, high), (low, high, high, low)):
+            draw.line(line, fill=ink, width=round(side * width))
+    return _shrink(marker)
+
+
+def _blank_marker(radius: int) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
+    side = (2 * radius + 1) * SMOOTHING
+    # White, not black, where transparent: shrinking mixes colours across the marker's edge.
+    marker = Image.new("RGBA", (side, side), (*WHITE, 0))
+    return marker, ImageDraw.Draw(marker), side
+
+
+def _shrink(marker: Image.Image) -> Image.Image:
+    return marker.resize((marker.width // SMOOTHING,) * 2, Image.Resampling.BOX)

@@ -1,0 +1,274 @@
+"""What a user may write as points, labels and boxes → one normal form, a list of ``Prompt``."""
+
+import math
+from dataclasses import dataclass, field
+from numbers import Real
+
+import numpy as np
+
+from reference.errors import PromptError
+
+BOX_LABELS = (2, 3)  # Segment Anything's labels for a box's top-left and bottom-right corner
+QUOTED_LENGTH = 60  # characters of a bad value that an error message repeats
+
+
+def _no_points() -> np.ndarray:
+    return np.empty((0, 2))
+
+
+def _no_labels() -> np.ndarray:
+    return np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)  # eq: a comparison of arrays has no single truth value
+class Prompt:
+    """Where ONE object is, in pixels of the photo, with (0, 0) at the photo's top-left corner.
+
+    ``normalize_prompts`` makes these from what users write, and checks them.
+
+    Attributes:
+        point_coords: float64 (k, 2), x, y.
+        point_labels: int64 (k,), 1 for a point of the object, 0 for one of the background.
+        box: float64 (4,), x1, y1, x2, y2; or None.
+    """
+
+    point_coords: np.ndarray = field(default_factory=_no_points)
+    point_labels: np.ndarray = field(default_factory=_no_labels)
+    box: np.ndarray | None = None
+
+    @property
+    def slots(self) -> int:
+        """How many of a converted decoder's prompt slots this takes: one a point, two for a box."""
+        return len(self.point_coords) + (0 if self.box is None else len(BOX_LABELS))
+
+    def decoder_points(self) -> tuple[np.ndarray, np.ndarray]:
+        """The prompt as the mask decoder takes it: the points, then the corners of the box.
+
+        Returns:
+            float64 (slots, 2) x, y in pixels of the photo, and int64 (slots,) labels: 1 and 0, and
+            2 and 3 for the box's top-left and bottom-right corner.
+        """
+        if self.box is None:
+            return self.point_coords.copy(), self.point_labels.copy()
+        coords = np.concatenate([self.point_coords, self.box.reshape(2, 2)])  # (k + 2, 2)
+        return coords, np.concatenate([self.point_labels, BOX_LABELS])
+
+
+def normalize_prompts(
+    points: object = None,
+    labels: object = None,
+    bboxes: object = None,
+    image_size: tuple[int, int] | None = None,
+) -> list[Prompt]:
+    """Bring every way of writing prompts into one form.
+
+    Lists, tuples, numpy arrays and torch tensors are all accepted.
+
+    Args:
+        points: ``[x, y]`` is one point; ``[[x, y], …]`` one object per point; ``[[[x, y], …], …]``
+            one object per inner list, which may differ in length.
+        labels: 1 (object) or 0 (background), nested like the points; a bare number holds for every
+            point. Default: all 1.
+        bboxes: ``[x1, y1, x2, y2]``, or a list of them: one object per box. If there are points as
+            well, the first box belongs to the object of the first points, and so on.
+        image_size: the photo's (height, width). Points must then lie inside, the far edges
+            included, and boxes are clipped to the photo.
+
+    Returns:
+        One prompt per object.
+
+    Raises:
+        PromptError: nothing is given; or something is no number, not nested as above, does not
+            match the rest, or does not fit the photo.
+    """
+    points, labels, bboxes = (_plain(values) for values in (points, labels, bboxes))
+    point_groups = [] if _is_empty(points) else _point_groups(points)
+    boxes = [] if _is_empty(bboxes) else _boxes(bboxes)
+    _check_counts(len(point_groups), len(boxes))
+    label_groups = _label_groups(labels, points, point_groups)
+    if image_size is not None:
+        _check_points(point_groups, image_size)
+        boxes = [_clip_box(box, image_size) for box in boxes]
+
+    objects = max(len(point_groups), len(boxes))
+    point_groups, label_groups = point_groups or [[]] * objects, label_groups or [[]] * objects
+    boxes = boxes or [None] * objects
+    return [
+        Prompt(
+            point_coords=np.array(group, np.float64).reshape(-1, 2),
+            point_labels=np.array(group_labels, np.int64),
+            box=None if box is None else np.array(box, np.float64),
+        )
+        for group, group_labels, box in zip(point_groups, label_groups, boxes, strict=True)
+    ]
+
+
+def _plain(values: object) -> object:
+    """Arrays, tensors and tuples, at any depth, → lists and numbers."""
+    if hasattr(values, "detach"):  # a tensor; asking it spares importing torch
+        values = values.detach().cpu()
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, (list, tuple)):
+        return [_plain(value) for value in values]
+    return values
+
+
+def _is_empty(values: object) -> bool:
+    return values is None or values == []
+
+
+def _depth(values: object) -> int:
+    """How deep the first value of a nested list lies; 0 for a bare value."""
+    depth = 0
+    while isinstance(values, list):
+        values, depth = (values[0] if values else None), depth + 1
+    return depth
+
+
+def _check_counts(point_groups: int, boxes: int) -> None:
+    if not point_groups and not boxes:
+        raise PromptError(
+            "an empty prompt: expected points or boxes, for example points=[x, y] or "
+            "bboxes=[x1, y1, x2, y2]"
+        )
+    if point_groups and boxes and point_groups != boxes:
+        raise PromptError(
+            f"{boxes} bboxes with points for {point_groups} objects: expected as many of each; "
+            "several points of one object are written points=[[[x, y], [x, y]]]"
+        )
+
+
+def _point_groups(points: object) -> list[list[list[float]]]:
+    """Points in any of the three nestings → one list of points per object."""
+    depth = _depth(points)
+    if depth == 1:
+        return [[_point(points)]]
+    if depth == 2:
+        return [[_point(point)] for point in points]
+    if depth == 3:
+        return [_point_group(group) for group in points]
+    raise PromptError(
+        f"points={_quote(points)}: expected [x, y], a list of points (one object each), or a list "
+        "of lists of points (several points of one object)"
+    )
+
+
+def _point_group(group: object) -> list[list[float]]:
+    if not isinstance(group, list) or not group:
+        raise PromptError(f"{_quote(group)} as an object's points: expected [[x, y], …]")
+    return [_point(point) for point in group]
+
+
+def _point(values: object) -> list[float]:
+    return _numbers(values, 2, "a point", "[x, y]")
+
+
+def _boxes(bboxes: object) -> list[list[float]]:
+    """One box or a list of boxes → a list of boxes that have an area."""
+    nested = bboxes if _depth(bboxes) > 1 else [bboxes]
+    boxes = [_numbers(box, 4, "a box", "[x1, y1, x2, y2]") for box in nested]
+    for box in boxes:
+        x1, y1, x2, y2 = box
+        if x2 <= x1 or y2 <= y1:
+            raise PromptError(
+                f"box {_show(box)} has no area: expected x1 < x2 and y1 < y2, the top-left corner "
+                "first"
+            )
+    return boxes
+
+
+def _numbers(values: object, count: int, kind: str, form: str) -> list[float]:
+    """``values`` as ``count`` finite floats, or a PromptError."""
+    if not isinstance(values, list) or len(values) != count:
+        raise PromptError(f"{_quote(values)} is not {kind}: expected {count} numbers, {form}")
+    numbers = [_number(value) for value in values]
+    if not all(math.isfinite(number) for number in numbers):
+        raise PromptError(
+            f"{_quote(values)} is not {kind}: expected {count} finite numbers, {form}"
+        )
+    return numbers
+
+
+def _number(value: object) -> float:
+    """A real number as a float; NaN, which the caller refuses, for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return math.inf
+
+
+def _label_groups(labels: object, points: object, groups: list[list]) -> list[list[int]]:
+    """One label for each point of each group, checked."""
+    if labels is None or (labels == [] and not groups):
+        return [[1] * len(group) for group in groups]
+    if not groups:
+        raise PromptError(
+            f"labels={_quote(labels)} without points: labels belong to points, a box has none"
+        )
+    if not isinstance(labels, list):
+        return [[_label(labels)] * len(group) for group in groups]
+    nested = labels if _depth(points) == 3 else [[label] for label in labels]
+    if not _same_nesting(nested, groups):
+        raise PromptError(
+            f"labels={_quote(labels)} do not match points={_quote(points)}: expected one label per "
+            "point, nested alike: points=[x, y], labels=[1] or points=[[[x, y], [x, y]]], "
+            "labels=[[1, 0]]"
+        )
+    return [[_label(label) for label in group] for group in nested]
+
+
+def _same_nesting(nested: list, groups: list[list]) -> bool:
+    """Whether ``nested`` holds one bare value for each point of each group."""
+    return len(nested) == len(groups) and all(
+        isinstance(values, list)
+        and len(values) == len(group)
+        and not any(isinstance(value, list) for value in values)
+        for values, group in zip(nested, groups, strict=True)
+    )
+
+
+def _label(label: object) -> int:
+    if not isinstance(label, Real) or label not in (0, 1):
+        raise PromptError(
+            f"label {_quote(label)}: expected 1 for a point of the object, 0 for the background"
+        )
+    return int(label)
+
+
+def _check_points(groups: list[list[list[float]]], image_size: tuple[int, int]) -> None:
+    """Refuse points outside the photo. Its far edges are inside: coordinates may be sub-pixel."""
+    height, width = image_size
+    for x, y in (point for group in groups for point in group):
+        if not (0 <= x <= width and 0 <= y <= height):
+            raise PromptError(f"point {_show([x, y])} is outside {_extent(image_size)}")
+
+
+def _clip_box(box: list[float], image_size: tuple[int, int]) -> list[float]:
+    """The part of a box inside the photo, or a PromptError if there is none."""
+    height, width = image_size
+    x1, y1, x2, y2 = box
+    clipped = [max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))]
+    if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
+        raise PromptError(f"box {_show(box)} does not overlap {_extent(image_size)}")
+    return clipped
+
+
+def _extent(image_size: tuple[int, int]) -> str:
+    height, width = image_size
+    return (
+        f"the photo of {width}×{height} pixels (width × height): expected x in 0…{width} and "
+        f"y in 0…{height}"
+    )
+
+
+def _show(numbers: list[float]) -> str:
+    return "(" + ", ".join(f"{number:.10g}" for number in numbers) + ")"
+
+
+def _quote(value: object) -> str:
+    """A bad value for an error message: in one line, and not a long one."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= QUOTED_LENGTH else f"{text[: QUOTED_LENGTH - 1]}…"

@@ -1,0 +1,87 @@
+"""The whole model: image encoder, prompt encoder and mask decoder joined, and the one builder."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from reference.checkpoint import Checkpoint, load_weights, resolve_checkpoint
+from reference.image_encoder import TinyViTImageEncoder
+from reference.mask_decoder import MaskDecoder
+from reference.prompt_encoder import PromptEncoder
+from reference.variants import Variant, get_variant
+
+
+class Sam(nn.Module):
+    """Segment Anything with a TinyViT image encoder.
+
+    Parameter names of ``prompt_encoder`` and ``mask_decoder`` are the official checkpoint's; those of
+    ``image_encoder`` are timm's (``reference.checkpoint`` maps between them).
+    """
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__()
+        self.variant = variant
+        self.image_encoder = TinyViTImageEncoder(variant)
+        self.prompt_encoder = PromptEncoder(variant)
+        self.mask_decoder = MaskDecoder(variant)
+        for name in ("pixel_mean", "pixel_std"):
+            value = torch.tensor(getattr(variant, name)).reshape(1, 3, 1, 1)
+            self.register_buffer(name, value, persistent=False)
+
+    @property
+    def frame_size(self) -> int:
+        """Side of the square frame that a photo is placed in, in pixels."""
+        return self.variant.image_size
+
+    @property
+    def mean_colour(self) -> np.ndarray:
+        """(3,) float32 RGB in 0…255: what the frame is padded with, zero after normalisation."""
+        return np.array(self.variant.pixel_mean, np.float32)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.pixel_mean.device
+
+    @torch.no_grad()
+    def encode_image(self, frame: Tensor) -> Tensor:
+        """(1, 3, S, S) RGB in 0…255, padded with the mean colour → (1, dim, S/16, S/16) image embeddings."""
+        return self.image_encoder((frame.to(self.device) - self.pixel_mean) / self.pixel_std)
+
+    @torch.no_grad()
+    def decode_prompts(
+        self,
+        image_embeddings: Tensor,
+        points: tuple[Tensor, Tensor] | None,
+        boxes: Tensor | None,
+        mask_input: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Answer the prompts of B objects; arguments as ``PromptEncoder``, in pixels of the frame.
+
+        Returns:
+            (B, 4, S/4, S/4) mask logits and (B, 4) predicted IoU.
+        """
+        sparse, dense = self.prompt_encoder(points, boxes, mask_input)
+        return self.mask_decoder(
+            image_embeddings, self.prompt_encoder.dense_positional_encoding(), sparse, dense
+        )
+
+
+def build_sam(model: str = "vit_t", checkpoint: str | Path = "demo") -> Sam:
+    """Build a model in eval mode with the weights of ``checkpoint`` ("official", "demo" or a file).
+
+    Raises:
+        MobileSAMError: an unknown model name.
+        CheckpointError: weights that cannot be fetched, read, or that do not fit the model.
+    """
+    variant = get_variant(model)
+    return load_sam(variant, resolve_checkpoint(checkpoint, variant))
+
+
+def load_sam(variant: Variant, checkpoint: Checkpoint) -> Sam:
+    """A model of ``variant`` in eval mode with the weights of ``checkpoint``; CheckpointError if they do not fit."""
+    sam = Sam(variant)
+    load_weights(sam, checkpoint.state_dict, name=f"'{checkpoint.name}'")
+    return sam.eval()
