@@ -92,9 +92,10 @@ class WindowAttention(nn.Module):
 
     def _attention_bias(self) -> Tensor:
         window, tokens = self.window, self.window**2
-        bias = self.pair_to_distance @ self.biases @ self.pair_to_distance.T
-        bias = bias.reshape(-1, window, window, window, window)  # (heads, y1, y2, x1, x2)
-        return bias.transpose(2, 3).reshape(1, -1, tokens, tokens)  # (1, heads, y1*x1, y2*x2)
+        by_y = self.pair_to_distance @ self.biases  # (heads, y1*y2, |Δx|)
+        bias = self.pair_to_distance @ by_y.transpose(1, 2)  # (heads, x1*x2, y1*y2)
+        bias = bias.reshape(-1, window, window, window, window)  # (heads, x1, x2, y1, y2)
+        return bias.permute(0, 3, 1, 4, 2).reshape(1, -1, tokens, tokens)  # (1, heads, y1*x1, y2*x2)
 
     def forward(self, x: Tensor) -> Tensor:
         windows, tokens, dim = x.shape
@@ -171,12 +172,11 @@ class MaskedAttention(nn.Module):
     def __init__(self, original: Attention) -> None:
         super().__init__()
         self.original = original
+        self.scale = (original.q_proj.out_features // original.num_heads) ** -0.5
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor) -> Tensor:
         heads = self.original
-        q = heads._split_heads(heads.q_proj(q)) / math.sqrt(
-            heads.q_proj.out_features // heads.num_heads
-        )
+        q = heads._split_heads(heads.q_proj(q)) * self.scale
         k = heads._split_heads(heads.k_proj(k))
         v = heads._split_heads(heads.v_proj(v))
         attention = torch.softmax(q @ k.transpose(-2, -1) + key_bias, dim=-1)
@@ -255,7 +255,8 @@ class GridPositionalEncoding(nn.Module):
     def forward(self) -> Tensor:
         sin = self.column_sin * self.row_cos + self.column_cos * self.row_sin
         cos = self.column_cos * self.row_cos - self.column_sin * self.row_sin
-        return torch.cat([sin, cos], dim=-1).flatten(0, 1)[None]  # (side, side, dim) → (1, h*w, dim)
+        side, _, half_dim = self.row_sin.shape
+        return torch.cat([sin, cos], dim=-1).reshape(1, side * side, 2 * half_dim)
 
 
 class SlotPromptEncoder(nn.Module):

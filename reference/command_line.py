@@ -46,7 +46,7 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> NoRet
         if getattr(error, "errno", None) == errno.EPIPE:  # the reader, such as head, has enough
             status = BROKEN_PIPE
         else:
-            message = _message(error)
+            message = _message(error, command)
             if message is None:  # a bug: its traceback is what helps
                 raise
             status = _fail(command, message)
@@ -71,25 +71,22 @@ def _invoke(command: click.Command, arguments: list[str]) -> int:
         return done.exit_code
 
 
-def _message(error: Exception) -> str | None:
+def _message(error: Exception, command: click.Command) -> str | None:
     """What an expected error tells the user; None for an unexpected one."""
     if isinstance(error, MobileSAMError):
         return str(error)
+    if isinstance(error, click.UsageError):
+        # The message and where to read more, not the usage text. Some carry no context.
+        path = error.ctx.command_path if error.ctx else command.name
+        return f"{error.format_message().rstrip('.')}; try '{path} --help'"
     if isinstance(error, click.ClickException):
-        return _usage_message(error)
+        return error.format_message()
     if isinstance(error, MemoryError) or TORCH_ALLOCATOR in str(error):
         return "out of memory: expected more of it, or a smaller photo"
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__
         return f"{error.filename}: {reason}" if error.filename else reason
     return None
-
-
-def _usage_message(error: click.ClickException) -> str:
-    """click's message, and where to read more, in place of the usage text."""
-    message = error.format_message().rstrip(".")
-    context = getattr(error, "ctx", None)
-    return f"{message}; try '{context.command_path} --help'" if context else message
 
 
 def _fail(command: click.Command, message: str, status: int = BAD_INPUT) -> int:
@@ -227,7 +224,9 @@ def print_json(document: object) -> None:
     try:
         text = json.dumps(document, indent=2, allow_nan=False)
     except ValueError as error:
-        raise OutputError(f"the result is not valid JSON ({error}): a number is not finite") from None
+        raise OutputError(
+            f"a result that JSON cannot hold ({error}): expected finite numbers"
+        ) from None
     print(text)
 
 

@@ -19,10 +19,13 @@ class Variant:
     """Sizes and constants of one Segment Anything model.
 
     ``embed_dims``, ``depths``, ``num_heads`` and ``window_sizes`` are TinyViT's, one entry per stage.
+    ``title`` is the model's name in prose and ``file_stem`` in file names.
     ``pixel_mean`` and ``pixel_std`` are per RGB channel on a 0…255 scale.
     """
 
     name: str
+    title: str
+    file_stem: str
     embed_dims: tuple[int, int, int, int]
     depths: tuple[int, int, int, int]
     num_heads: tuple[int, int, int, int]
@@ -50,6 +53,8 @@ VARIANTS = {
     for variant in (
         Variant(
             name="vit_t",
+            title="MobileSAM",
+            file_stem="mobile_sam",
             embed_dims=(64, 128, 160, 320),
             depths=(2, 2, 6, 2),
             num_heads=(2, 4, 5, 10),

@@ -1,0 +1,73 @@
+"""coremltools' graph passes, and one of our own."""
+
+from dataclasses import dataclass
+
+import coremltools as ct
+import coremltools.optimize.coreml as cto
+from coremltools.converters.mil.mil import Operation, Program, Var
+from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
+from coremltools.converters.mil.mil.passes.pass_registry import register_pass
+
+CONST_ELIMINATION = "common::const_elimination"
+KEEP_TABLES_SMALL = "mobile_sam::keep_tables_small"
+
+# Elements above which a folded constant that is larger than what it is computed from stays unfolded.
+FOLD_LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class Compression:
+    """A graph pass that compresses weights, and its configuration."""
+
+    graph_pass: str
+    config: cto.OptimizationConfig
+
+
+@register_pass(namespace="mobile_sam")
+class keep_tables_small(AbstractGraphPass):  # noqa: N801  coremltools takes the pass's name from the class
+    """Keep constant folding from expanding small tables, such as the attention biases, into large ones.
+
+    An operation on constants whose result is larger than its inputs loses its precomputed value, and so do the
+    operations that follow from it: const_elimination then leaves them in the graph. Casts of weights and the
+    like, which make nothing larger, are still folded. Passes that rebuild an operation compute its value anew,
+    so this one runs before every const_elimination.
+    """
+
+    def apply(self, prog: Program) -> None:
+        for function in prog.functions.values():
+            unfolded: set[Var] = set()
+            for op in function.operations:
+                inputs = op.get_flattened_inputs()
+                depends_on_constants_only = op.op_type != "const" and all(
+                    var.val is not None or var in unfolded for var in inputs
+                )
+                if depends_on_constants_only and (unfolded.intersection(inputs) or _expands(op)):
+                    unfolded.update(op.outputs)
+                    for output in op.outputs:
+                        output._sym_val = None
+
+
+def _expands(op: Operation) -> bool:
+    """Whether folding an operation on constants would give a larger constant than any that goes in."""
+    sizes = [getattr(var.val, "size", 1) for var in op.get_flattened_inputs()]
+    return any(getattr(output.val, "size", 1) > max(FOLD_LIMIT, *sizes) for output in op.outputs)
+
+
+def pass_pipeline(compression: Compression | None) -> ct.PassPipeline:
+    """coremltools' default passes with small tables kept small, and then the compression of weights.
+
+    Compressing here, not in the finished model, spares a second round of constant folding, which would expand
+    the tables after all.
+    """
+    pipeline = ct.PassPipeline.DEFAULT
+    passes = []
+    for name in pipeline.passes:
+        if name == CONST_ELIMINATION:
+            passes.append(KEEP_TABLES_SMALL)
+        passes.append(name)
+    if compression is not None:
+        passes.append(compression.graph_pass)
+    pipeline.passes = [*passes, KEEP_TABLES_SMALL]  # the backend folds constants once more
+    if compression is not None:
+        pipeline.set_options(compression.graph_pass, {"config": compression.config})
+    return pipeline

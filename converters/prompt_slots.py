@@ -1,0 +1,64 @@
+"""Prompts in the fixed slots of an exported mask decoder."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from converters.io_spec import (
+    LABEL_BOX_BOTTOM_RIGHT,
+    LABEL_BOX_TOP_LEFT,
+    LABEL_EMPTY_SLOT,
+)
+from reference.errors import PromptError
+
+
+@dataclass(frozen=True)
+class SlotPrompt:
+    """A prompt as the exported mask decoder takes it."""
+
+    point_coords: Tensor  # float32 (1, N, 2), pixels of the frame
+    point_labels: Tensor  # float32 (1, N)
+    mask_input: Tensor  # float32 (1, 1, S/4, S/4)
+    has_mask_input: Tensor  # float32 (1,)
+
+
+def fill_slots(
+    prompt_slots: int,
+    mask_size: int,
+    points: tuple[Tensor, Tensor] | None,
+    box: Tensor | None,
+    mask_input: Tensor | None,
+) -> SlotPrompt:
+    """Place the prompt of one object, in pixels of the frame, in the mask decoder's slots.
+
+    Args:
+        prompt_slots: N.
+        mask_size: side of ``mask_input``.
+        points: ((1, K, 2) x, y, (1, K) labels), or None.
+        box: (1, 4) x1, y1, x2, y2, or None.
+        mask_input: (1, 1, mask_size, mask_size) logits, or None.
+
+    Raises:
+        PromptError: the prompt takes more slots than there are.
+    """
+    coords, labels = [], []
+    if points is not None:
+        coords.append(points[0].float())
+        labels.append(points[1].float())
+    if box is not None:
+        coords.append(box.float().reshape(1, 2, 2))
+        labels.append(torch.tensor([[LABEL_BOX_TOP_LEFT, LABEL_BOX_BOTTOM_RIGHT]]).float())
+    used = sum(part.shape[1] for part in coords)
+    if used > prompt_slots:
+        raise PromptError(
+            f"the prompt takes {used} slots (a point one, a box two) and this artefact has "
+            f"{prompt_slots}: use fewer points, or convert with --prompt-slots {used}"
+        )
+    empty = prompt_slots - used
+    return SlotPrompt(
+        point_coords=torch.cat([*coords, torch.zeros(1, empty, 2)], dim=1),
+        point_labels=torch.cat([*labels, torch.full((1, empty), float(LABEL_EMPTY_SLOT))], dim=1),
+        mask_input=torch.zeros(1, 1, mask_size, mask_size) if mask_input is None else mask_input,
+        has_mask_input=torch.tensor([0.0 if mask_input is None else 1.0]),
+    )

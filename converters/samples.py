@@ -1,0 +1,70 @@
+"""Real photos and prompts that conversion traces, calibrates and checks with; nothing is downloaded.
+
+The photos ship with scikit-learn and scikit-image.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import skimage.data
+from sklearn.datasets import load_sample_image
+
+GOLDEN_PHOTOS = ("china", "flower_portrait")
+
+
+def load_photo(name: str) -> np.ndarray:
+    """uint8 (H, W, 3) RGB pixels of one of ``PHOTOS``."""
+    return np.ascontiguousarray(PHOTOS[name]())
+
+
+PHOTOS = {
+    "china": lambda: load_sample_image("china.jpg"),
+    "flower_portrait": lambda: np.rot90(load_sample_image("flower.jpg")),
+    "astronaut": skimage.data.astronaut,
+    "coffee": skimage.data.coffee,
+    "chelsea": skimage.data.chelsea,
+    "rocket": skimage.data.rocket,
+}
+
+
+@dataclass(frozen=True)
+class SampleCase:
+    """One prompt about one photo, in pixels of the photo.
+
+    ``labels`` are 1 object, 0 background. ``mask_from`` names an earlier case whose mask ``mask_index`` is fed back.
+    """
+
+    name: str
+    photo: str
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[int, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    mask_from: str | None = None
+    mask_index: int = 1
+
+    @property
+    def slots(self) -> int:
+        """How many prompt slots the case takes."""
+        return len(self.points) + (2 if self.box else 0)
+
+
+GOLDEN_CASES = (
+    SampleCase("one_point", "china", points=((320, 200),), labels=(1,)),
+    SampleCase(
+        "points_and_negative",
+        "china",
+        points=((320, 200), (100, 80), (500, 300)),
+        labels=(1, 0, 1),
+    ),
+    SampleCase("box", "china", box=(150, 90, 480, 330)),
+    SampleCase(
+        "box_and_points",
+        "china",
+        points=((300, 210), (180, 300)),
+        labels=(1, 0),
+        box=(150, 90, 480, 330),
+    ),
+    SampleCase("mask_refine", "china", points=((320, 200),), labels=(1,), mask_from="one_point"),
+    SampleCase("portrait_point", "flower_portrait", points=((210, 330),), labels=(1,)),
+    SampleCase("portrait_box", "flower_portrait", box=(60, 120, 380, 560)),
+)
