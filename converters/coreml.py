@@ -3,10 +3,12 @@
 import contextlib
 import functools
 import json
+import math
+import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import coremltools as ct
@@ -15,11 +17,17 @@ from coremltools.converters.mil.mil import Operation, Var
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from converters.coreml_schemes import SCHEMES, Scheme, quantize_activations
+from converters.coreml_schemes import (
+    LARGE_WEIGHT,
+    SCHEMES,
+    WEIGHTED_OPS,
+    Scheme,
+    quantize_activations,
+)
 from converters.float16_range import require_float16_range
 from converters.io_spec import ModuleSpec, TensorSpec
 from converters.mil_passes import pass_pipeline
-from reference.errors import ConversionError
+from reference.errors import ConversionError, OutputError
 
 DEPLOYMENT_TARGETS = {
     "iOS16": ct.target.iOS16,
@@ -108,13 +116,39 @@ def export_coreml(
         require_float16_range(spec.name, module, inputs)
     if scheme.quantizes_activations:
         module = quantize_activations(module, inputs)
-    with _quiet_coremltools():
+    with _quiet_coremltools(), _disk_errors_named():
         model = _convert(module, spec, scheme, options.target, inputs[0])
+        operations = model._mil_program.functions["main"].operations
+        if scheme.compression is not None:
+            _require_compressed(spec, scheme, operations)
         _describe(model, spec, metadata)
         model.save(str(path))
     _make_reproducible(path)
-    operations = model._mil_program.functions["main"].operations
     return CoreMLPackage(path, tuple(sorted({op.op_type for op in operations} - {"const"})))
+
+
+def _require_compressed(spec: ModuleSpec, scheme: Scheme, operations: Sequence[Operation]) -> None:
+    """Raise ConversionError if coremltools passed over a large kernel, which it does with no more than a log line."""
+    kernels = [op.weight for op in operations if op.op_type in WEIGHTED_OPS]
+    plain = [var.name for var in kernels if var.op.op_type == "const" and _is_large(var)]
+    if plain:
+        raise ConversionError(
+            f"{spec.name} cannot be stored as '{scheme.name}': {', '.join(plain)} would stay uncompressed; "
+            "choose another --quantize"
+        )
+
+
+def _is_large(var: Var) -> bool:
+    return math.prod(var.shape) > LARGE_WEIGHT
+
+
+def package_spec(spec: ModuleSpec) -> ModuleSpec:
+    """``spec`` as a package has it: a photo comes as an image of 8 bits per channel, not as a tensor."""
+    inputs = (
+        replace(tensor, dtype="RGB image, uint8") if tensor.name == IMAGE_INPUT else tensor
+        for tensor in spec.inputs
+    )
+    return replace(spec, inputs=tuple(inputs))
 
 
 def _convert(
@@ -220,3 +254,17 @@ def _quiet_coremltools() -> Iterator[None]:
             yield
     finally:
         tqdm.__init__ = constructor
+
+
+@contextlib.contextmanager
+def _disk_errors_named() -> Iterator[None]:
+    """coremltools writes weights to the temporary folder first, and reports a full disk as an unknown error."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "FileWriter" not in str(error):
+            raise
+        raise OutputError(
+            f"coremltools cannot write to the temporary folder '{tempfile.gettempdir()}': make room there, or "
+            "set TMPDIR to another folder"
+        ) from error

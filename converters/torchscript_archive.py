@@ -1,22 +1,27 @@
 """A .ptl file is a zip archive of pickles, code and raw tensors: here it is made reproducible.
 
-What torch writes depends on the process that writes it. Classes of traced modules are numbered in
-the order in which the process met them (``___torch_mangle_17``), and debug records name the
-folders of the machine. Both are made to go away; numbers and weights are not touched.
+What torch writes holds traces of the process that wrote it: debug records name the folders of the
+machine, and constants of backported files are named after memory addresses. Both are made to go
+away here; weights, code and bytecode stay as they are.
 """
 
 import io
 import pickletools
 import re
 import struct
+import zipfile
 from collections.abc import Callable, Mapping
 
-import torch
+_ROOT = "archive"  # torch's own name for an archive that is not written to a named file
+# Source lines with local paths; the example inputs of the trace, without their data; a random id.
+_DROPPED = re.compile(r".*\.debug_pkl|traced_inputs(/.*|\.pkl)|\.data/serialization_id")
+_TENSOR = re.compile(r"(data|constants)/.*")
+_CONSTANT = re.compile(r"(?<![^/])\d+(?=\.storage$)")  # in "constants/94264814318432.storage"
 
-_MANGLED = re.compile(r"___torch_mangle_(\d+)")
-# Source lines with local paths, and the example inputs of the trace, without their data.
-_DROPPED = re.compile(r".*\.debug_pkl|traced_inputs(/.*|\.pkl)|\.data/.*|version|byteorder")
-_VERSION_RECORD = ".data/version"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can state
+_ALIGNMENT = 64  # bytes; torch's own, for readers that map tensors into memory
+_LOCAL_HEADER = 30  # bytes of a zip record's header, before its name
+_PADDING_FIELD = struct.Struct("<2sH")  # tag and length of an extra field; torch pads with "FB" too
 
 
 def reproducible_archive(data: bytes, extra_files: Mapping[str, str]) -> bytes:
@@ -24,44 +29,53 @@ def reproducible_archive(data: bytes, extra_files: Mapping[str, str]) -> bytes:
 
     The extra files lie under ``extra/``, where ``torch.jit.load`` and the mobile loaders find them.
     """
-    reader = torch._C.PyTorchFileReader(io.BytesIO(data))
-    rename = _renumber_classes()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        # The root is a folder named after the file, or "archive".
+        records = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+    records = {name: content for name, content in records.items() if not _DROPPED.fullmatch(name)}
+    records = _renumber_constants(records)
+    records |= {f"extra/{name}": text.encode() for name, text in extra_files.items()}
+
     buffer = io.BytesIO()
-    writer = torch._C.PyTorchFileWriter(buffer)
-    writer.set_min_version(int(reader.get_record(_VERSION_RECORD)))
-    for name in reader.get_all_records():
-        if not _DROPPED.fullmatch(name):
-            content = _with_renamed_classes(name, reader.get_record(name), rename)
-            writer.write_record(rename(name), content, len(content))
-    for name, text in extra_files.items():
-        content = text.encode()
-        writer.write_record(f"extra/{name}", content, len(content))
-    writer.write_end_of_file()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in records.items():
+            _write_record(archive, f"{_ROOT}/{name}", content, is_tensor=bool(_TENSOR.match(name)))
     return buffer.getvalue()
 
 
-def _renumber_classes() -> Callable[[str], str]:
-    """A function that renames mangled classes in a text, in the order in which it sees them."""
+def _write_record(
+    archive: zipfile.ZipFile, name: str, content: bytes, is_tensor: bool
+) -> None:
+    """Tensors are aligned and stored as they are; all else is compressed (a third of its size)."""
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.create_system = 0  # not the machine's
+    if is_tensor:
+        start = archive.fp.tell() + _LOCAL_HEADER + len(name) + _PADDING_FIELD.size
+        padding = -start % _ALIGNMENT
+        info.extra = _PADDING_FIELD.pack(b"FB", padding) + bytes(padding)
+    else:
+        info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, content)
+
+
+def _renumber_constants(records: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Name constants 0, 1, 2, … in the order in which the pickles refer to them."""
     numbers: dict[str, int] = {}
 
     def rename(text: str) -> str:
-        return _MANGLED.sub(
-            lambda match: f"___torch_mangle_{numbers.setdefault(match[1], len(numbers))}", text
-        )
+        return _CONSTANT.sub(lambda match: str(numbers.setdefault(match[0], len(numbers))), text)
 
-    return rename
-
-
-def _with_renamed_classes(name: str, content: bytes, rename: Callable[[str], str]) -> bytes:
-    if name.endswith(".pkl"):
-        return _rename_in_pickle(content, rename)
-    if name.startswith("code/"):
-        return rename(content.decode()).encode()
-    return content
+    pickles = {
+        name: _rename_strings(content, rename)
+        for name, content in sorted(records.items())
+        if name.endswith(".pkl")
+    }
+    renamed = {rename(name): pickles.get(name, content) for name, content in records.items()}
+    return dict(sorted(renamed.items()))  # the order too can follow the addresses
 
 
-def _rename_in_pickle(pickled: bytes, rename: Callable[[str], str]) -> bytes:
-    """Apply ``rename`` to the class names and strings of a pickle, without loading it."""
+def _rename_strings(pickled: bytes, rename: Callable[[str], str]) -> bytes:
+    """Apply ``rename`` to the strings of a pickle, without loading it."""
     operations = [(opcode.name, arg, pos) for opcode, arg, pos in pickletools.genops(pickled)]
     ends = [pos for _, _, pos in operations[1:]] + [len(pickled)]
     renamed = bytearray()
@@ -69,8 +83,6 @@ def _rename_in_pickle(pickled: bytes, rename: Callable[[str], str]) -> bytes:
         if opcode == "BINUNICODE":  # X, length in 4 bytes, text
             text = rename(arg).encode()
             renamed += struct.pack("<cI", b"X", len(text)) + text
-        elif opcode == "GLOBAL":  # c, module, newline, class, newline
-            renamed += rename(pickled[start:end].decode()).encode()
         else:
             renamed += pickled[start:end]
     return bytes(renamed)

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_sample_image
+from tiny_variant import TINY
 
-from reference import build_sam
+from reference.checkpoint import load_weights
+from reference.official_names import official_layout
+from reference.sam import Sam, build_sam
+from reference.seeded_weights import seeded_state_dict
+from reference.variants import VARIANTS
 
 torch.set_num_threads(2)
 
@@ -26,3 +31,18 @@ def flower() -> np.ndarray:
 def demo_sam():
     """The full-size model with the seeded demo weights; tests must not change it."""
     return build_sam("vit_t", "demo")
+
+
+@pytest.fixture(scope="session")
+def tiny_sam():
+    """The same architecture at a hundredth of the size, for a frame of 256×256; tests must not change it."""
+    sam = Sam(TINY)
+    load_weights(sam, seeded_state_dict(official_layout(sam)))
+    return sam.eval()
+
+
+@pytest.fixture
+def tiny_model(monkeypatch) -> str:
+    """The tiny model's name, which commands and functions then know as ``--model``."""
+    monkeypatch.setitem(VARIANTS, TINY.name, TINY)
+    return TINY.name

@@ -1,0 +1,99 @@
+"""An artefact folder is there whole or not at all."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from converters.manifest import MANIFEST_FILE
+from reference.errors import OutputError
+
+
+def require_free(folder: Path, force: bool) -> None:
+    """Raise OutputError if ``folder`` exists and must not, or cannot, be replaced."""
+    if not os.path.lexists(folder):
+        return
+    if not force:
+        raise OutputError(f"'{folder}' exists: choose another --output, or --force to replace it")
+    if folder.is_symlink() or not folder.is_dir() or not _is_replaceable(folder):
+        raise OutputError(
+            f"'{folder}' exists and is not an artefact folder, so --force will not replace it: move it away"
+        )
+
+
+def _is_replaceable(folder: Path) -> bool:
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    except FileNotFoundError:
+        return not any(folder.iterdir())
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and "schema" in manifest
+
+
+@contextlib.contextmanager
+def staged(folder: Path, force: bool) -> Iterator[Path]:
+    """A hidden folder to fill, which becomes ``folder`` in one step when the block ends without an error.
+
+    Whatever stops the block, ``folder`` is as it was; a process that is killed leaves at most a hidden folder
+    whose name ends in ``.partial``.
+
+    Raises:
+        OutputError: ``folder`` exists and ``force`` is off, or it cannot be written.
+    """
+    require_free(folder, force)
+    created = _create(folder.parent)
+    try:
+        with _partial_folder(folder) as partial:
+            yield partial
+            _publish(partial, folder, force)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write '{folder}': {error.strerror or error}; check space and permissions, or "
+            "choose another --output"
+        ) from error
+    finally:
+        for parent in created:  # deepest first; those in use stay
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+
+
+def _create(folder: Path) -> list[Path]:
+    """Make ``folder`` and its parents; returns those that were not there, deepest first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot create '{folder}': {error.strerror or error}; choose another --output"
+        ) from error
+    return missing
+
+
+@contextlib.contextmanager
+def _partial_folder(folder: Path) -> Iterator[Path]:
+    partial = Path(
+        tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent)
+    )
+    partial.chmod(0o755)  # mkdtemp's is for its owner's eyes only
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _publish(partial: Path, folder: Path, force: bool) -> None:
+    require_free(folder, force)  # it may have appeared meanwhile
+    if not folder.exists():
+        partial.rename(folder)
+        return
+    with _partial_folder(folder) as attic:
+        former = folder.rename(attic / folder.name)
+        try:
+            partial.rename(folder)
+        except OSError:
+            former.rename(folder)
+            raise

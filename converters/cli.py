@@ -1,0 +1,194 @@
+"""The ``convert`` command."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from reference.command_line import print_json, progress, run, warn
+
+EXAMPLES = """
+\b
+Examples:
+  convert coreml --quantize int8
+  convert torchscript --checkpoint mobile_sam.pt --quantize int8
+  convert all --checkpoint official --output build/models --force
+"""
+
+
+def _shared_options(command: Callable) -> Callable:
+    options = (
+        click.option("--model", default="vit_t", show_default=True, help="Which model to build."),
+        click.option(
+            "--checkpoint",
+            default="demo",
+            show_default=True,
+            metavar="PATH|official|demo",
+            help="Weights: a .pt or .safetensors file, the official ones (downloaded once), or "
+            "untrained demo weights.",
+        ),
+        click.option(
+            "--output",
+            type=click.Path(path_type=Path),
+            default=Path("artifacts"),
+            show_default=True,
+            help="Where the artefact's folder goes.",
+        ),
+        click.option(
+            "--prompt-slots",
+            type=int,
+            default=8,
+            show_default=True,
+            help="How many prompts the decoder takes at most: a point is one, a box two.",
+        ),
+        click.option("--force", is_flag=True, help="Replace an artefact folder that exists."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_deployment_target = click.option(
+    "--deployment-target",
+    metavar="iOS16|iOS17|iOS18",
+    help="Lowest iOS that the packages run on. Default: the lowest that holds the scheme.",
+)
+_bytecode_version = click.option(
+    "--bytecode-version",
+    type=int,
+    help="Bytecode of the .ptl files, 5 to 8. Default: 7, which every runtime since 1.11 loads.",
+)
+
+
+@click.group(name="convert", epilog=EXAMPLES)
+def convert_command() -> None:
+    """Convert MobileSAM to files that phones run, each checked against the PyTorch reference."""
+
+
+@convert_command.command(name="torchscript", epilog=EXAMPLES)
+@click.option("--quantize", "scheme", default="none", show_default=True, metavar="none|fp16|int8")
+@_bytecode_version
+@_shared_options
+def torchscript_command(scheme: str, bytecode_version: int | None, **shared: object) -> None:
+    """TorchScript Lite files (.ptl) for Android."""
+    _convert([_torchscript_options(scheme, bytecode_version)], **shared)
+
+
+@convert_command.command(name="coreml", epilog=EXAMPLES)
+@click.option(
+    "--quantize",
+    "scheme",
+    default="fp16",
+    show_default=True,
+    metavar="none|fp16|int8|int4|lut8|lut6|lut4|w8a8",
+)
+@_deployment_target
+@_shared_options
+def coreml_command(scheme: str, deployment_target: str | None, **shared: object) -> None:
+    """Core ML packages (.mlpackage) for iOS; needs no Mac."""
+    _convert([_coreml_options(scheme, deployment_target)], **shared)
+
+
+@convert_command.command(name="all", epilog=EXAMPLES)
+@click.option(
+    "--quantize",
+    "scheme",
+    metavar="none|fp16|int8",
+    help="One scheme for both. Default: none for TorchScript, fp16 for Core ML.",
+)
+@_deployment_target
+@_bytecode_version
+@_shared_options
+def all_command(
+    scheme: str | None,
+    deployment_target: str | None,
+    bytecode_version: int | None,
+    **shared: object,
+) -> None:
+    """Both formats."""
+    _convert(
+        [
+            _torchscript_options(scheme or "none", bytecode_version),
+            _coreml_options(scheme or "fp16", deployment_target),
+        ],
+        **shared,
+    )
+
+
+def _torchscript_options(scheme: str, bytecode_version: int | None):
+    from converters.torchscript import TorchScriptOptions
+
+    if bytecode_version is None:
+        return TorchScriptOptions(scheme)
+    return TorchScriptOptions(scheme, bytecode_version)
+
+
+def _coreml_options(scheme: str, deployment_target: str | None):
+    from converters.coreml import CoreMLOptions
+
+    return CoreMLOptions(scheme, deployment_target)
+
+
+def _convert(
+    all_options: list,
+    model: str,
+    checkpoint: str,
+    output: Path,
+    prompt_slots: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    # Imported here, so that --help and bad usage do not wait for torch and coremltools.
+    from converters.artifact_folder import require_free
+    from converters.convert import STEPS, artifact_path, convert, load_source
+
+    for options in all_options:  # before minutes of work, not after
+        require_free(artifact_path(output, options, model), force)
+    with progress(description="reference", total=1 + STEPS * len(all_options), unit="step") as bar:
+
+        def show(step: str) -> None:
+            bar.update()
+            bar.set_description(step)
+
+        source = load_source(checkpoint, model, prompt_slots)
+        folders = [convert(source, options, output, force, show) for options in all_options]
+    if not source.checkpoint.trained:
+        warn(
+            f"the {source.checkpoint.name} weights are untrained: the artefact is real, its masks mean nothing"
+        )
+    results = [_result(folder) for folder in folders]
+    if as_json:
+        print_json({"artifacts": results})
+    else:
+        for result in results:
+            print(_summary(result))
+
+
+def _result(folder: Path) -> dict:
+    import json
+
+    from converters.manifest import MANIFEST_FILE
+
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    components = manifest["components"].values()
+    return {
+        "folder": str(folder),
+        "format": manifest["format"],
+        "scheme": manifest["scheme"],
+        "checkpoint": manifest["checkpoint"],
+        "bytes": sum(component["bytes"] for component in components),
+        "files": {component["file"]: component["bytes"] for component in components},
+    }
+
+
+def _summary(result: dict) -> str:
+    lines = [f"{result['folder']}  {result['bytes'] / 1e6:.1f} MB"]
+    lines += [f"  {file}  {size / 1e6:.1f} MB" for file, size in result["files"].items()]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the command."""
+    run(convert_command, arguments)

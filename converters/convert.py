@@ -1,0 +1,199 @@
+"""Checkpoint → artefact folder: what the ``convert`` command does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from converters.artifact_folder import require_free, staged
+from converters.coreml import CoreMLOptions, PackageMetadata, export_coreml, package_spec
+from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
+from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.goldens import GOLDENS_FOLDER, Goldens, compute_goldens, write_goldens
+from converters.io_spec import (
+    DEFAULT_PROMPT_SLOTS,
+    MAX_PROMPT_SLOTS,
+    ModuleSpec,
+    image_encoder_spec,
+    mask_decoder_spec,
+)
+from converters.manifest import PACKAGE, component, description, to_json, write_manifest
+from converters.runtime_operators import android_lite_2_1_0
+from converters.samples import PHOTOS, load_photo
+from converters.torchscript import TorchScriptOptions, export_torchscript
+from reference.checkpoint import Checkpoint, resolve_checkpoint
+from reference.errors import ConversionError
+from reference.preprocessing import photo_to_frame
+from reference.sam import Sam, load_sam
+from reference.variants import get_variant
+
+AUTHOR = "MobileSAM: Zhang et al. (2023). Segment Anything: Kirillov et al. (2023). Converted by mobile-sam-export."
+LICENSE = "Apache-2.0"
+
+Options = TorchScriptOptions | CoreMLOptions
+OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A loaded checkpoint, and the reference's answers about the sample photos."""
+
+    sam: Sam
+    checkpoint: Checkpoint
+    goldens: Goldens
+    prompt_slots: int
+
+
+@dataclass(frozen=True)
+class _Component:
+    """An exported module with its specification and real inputs."""
+
+    module: torch.nn.Module
+    spec: ModuleSpec
+    inputs: list[tuple[torch.Tensor, ...]]
+
+
+def load_source(
+    checkpoint: str | Path = "demo",
+    model: str = "vit_t",
+    prompt_slots: int = DEFAULT_PROMPT_SLOTS,
+) -> Source:
+    """Load a checkpoint and ask the reference about the sample photos.
+
+    Raises:
+        ConversionError: ``prompt_slots`` is out of range.
+        MobileSAMError: an unknown model, or weights that cannot be fetched, read or loaded.
+    """
+    if not 1 <= prompt_slots <= MAX_PROMPT_SLOTS:
+        raise ConversionError(
+            f"{prompt_slots} prompt slots: expected 1 to {MAX_PROMPT_SLOTS} (a point takes one, a box two)"
+        )
+    variant = get_variant(model)
+    weights = resolve_checkpoint(checkpoint, variant)
+    sam = load_sam(variant, weights)
+    return Source(sam, weights, compute_goldens(sam, prompt_slots), prompt_slots)
+
+
+def artifact_path(output: Path, options: Options, model: str = "vit_t") -> Path:
+    """The folder that a conversion writes: model, format and scheme, as ``mobile_sam-coreml-int8``."""
+    return output / f"{get_variant(model).file_stem}-{_format_name(options)}-{options.scheme}"
+
+
+def convert(
+    source: Source,
+    options: Options,
+    output: str | Path = "artifacts",
+    force: bool = False,
+    on_step: OnStep = lambda step: None,
+) -> Path:
+    """Write one artefact folder below ``output``.
+
+    Args:
+        source: from ``load_source``.
+        options: the format and how to convert to it.
+        output: where the folder goes; made if need be.
+        force: replace an existing artefact folder.
+        on_step: is told what is being worked on: ``STEPS`` calls.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConversionError: the model cannot be converted as asked.
+        OutputError: the folder exists, or cannot be written.
+    """
+    variant = source.sam.variant
+    folder = artifact_path(Path(output), options, variant.name)
+    require_free(folder, force)
+    is_coreml = isinstance(options, CoreMLOptions)
+    entries = description(
+        variant,
+        source.checkpoint,
+        _format_name(options),
+        options.scheme,
+        source.prompt_slots,
+        _format_entries(options),
+        np.rint(source.sam.mean_colour) if is_coreml else source.sam.mean_colour,
+    )
+    write = _write_package if is_coreml else _write_lite_file
+    with staged(folder, force) as partial:
+        components = {}
+        for part in _components(source, options):
+            on_step(part.spec.name)
+            components[part.spec.name] = write(part, source, options, entries, partial)
+        on_step("goldens")
+        write_goldens(source.goldens, partial / GOLDENS_FOLDER, variant.image_size)
+        on_step("manifest")
+        write_manifest(partial, entries, components)
+    return folder
+
+
+STEPS = 4  # calls of on_step by ``convert``
+
+
+def _format_name(options: Options) -> str:
+    return "coreml" if isinstance(options, CoreMLOptions) else "torchscript"
+
+
+def _format_entries(options: Options) -> dict:
+    if isinstance(options, CoreMLOptions):
+        return {"deployment_target": options.target}
+    return {
+        "bytecode_version": options.bytecode_version,
+        "runtime": android_lite_2_1_0().name,
+    }
+
+
+def _components(source: Source, options: Options) -> tuple[_Component, _Component]:
+    sam, goldens = source.sam, source.goldens
+    encoder_inputs = goldens.encoder_inputs()
+    if isinstance(options, CoreMLOptions) and COREML_SCHEMES[options.scheme].quantizes_activations:
+        encoder_inputs += _calibration_frames(sam, goldens)
+    return (
+        _Component(ImageEncoder(sam).eval(), image_encoder_spec(sam.variant), encoder_inputs),
+        _Component(
+            MaskDecoder(sam).eval(),
+            mask_decoder_spec(sam.variant, source.prompt_slots),
+            goldens.decoder_inputs(),
+        ),
+    )
+
+
+def _calibration_frames(sam: Sam, goldens: Goldens) -> list[tuple[torch.Tensor, ...]]:
+    """Frames of the sample photos that are not goldens: int8 activations need to see more of the world."""
+    names = [name for name in PHOTOS if name not in goldens.photos]
+    frames = (photo_to_frame(load_photo(name), sam.frame_size, sam.mean_colour) for name in names)
+    return [(torch.from_numpy(frame),) for frame in frames]
+
+
+def _write_lite_file(
+    part: _Component, source: Source, options: TorchScriptOptions, entries: dict, folder: Path
+) -> dict:
+    path = folder / f"{source.sam.variant.file_stem}_{part.spec.name}.ptl"
+    lite_file = export_torchscript(
+        part.module, part.spec, options, path, part.inputs, {"manifest.json": to_json(entries)}
+    )
+    return component(part.spec, path, lite_file.operators)
+
+
+def _write_package(
+    part: _Component, source: Source, options: CoreMLOptions, entries: dict, folder: Path
+) -> dict:
+    title = part.spec.name.title().replace("_", "")  # image_encoder → ImageEncoder
+    path = folder / f"{source.sam.variant.title}{title}.mlpackage"
+    metadata = PackageMetadata(
+        author=AUTHOR,
+        license=LICENSE,
+        version=entries["tools"][PACKAGE],
+        entries={
+            "model": entries["model"],
+            "scheme": entries["scheme"],
+            "checkpoint": source.checkpoint.name,
+            "checkpoint_sha256": source.checkpoint.sha256,
+            "checkpoint_trained": str(source.checkpoint.trained).lower(),
+        },
+    )
+    package = export_coreml(part.module, part.spec, options, metadata, path, part.inputs)
+    return component(package_spec(part.spec), path, package.operators)

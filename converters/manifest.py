@@ -1,0 +1,133 @@
+"""manifest.json: all that an app or a checker needs to know about an artefact."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from converters.goldens import GOLDENS_FILE, GOLDENS_FOLDER
+from converters.io_spec import (
+    LABEL_BACKGROUND,
+    LABEL_BOX_BOTTOM_RIGHT,
+    LABEL_BOX_TOP_LEFT,
+    LABEL_EMPTY_SLOT,
+    LABEL_OBJECT,
+    ModuleSpec,
+)
+from reference.checkpoint import Checkpoint
+from reference.variants import Variant
+
+MANIFEST_FILE = "manifest.json"
+MANIFEST_SCHEMA = "mobile-sam-export/artifact/1"
+PACKAGE = "mobile-sam-export"
+TOOLS = (PACKAGE, "torch", "timm", "coremltools", "numpy", "pillow")
+
+
+def description(
+    variant: Variant,
+    checkpoint: Checkpoint,
+    format_name: str,
+    scheme: str,
+    prompt_slots: int,
+    format_entries: dict,
+    padding: np.ndarray,
+) -> dict:
+    """The part of the manifest that is known before anything is converted, and is stored in each .ptl too.
+
+    Args:
+        format_entries: what only this format has, such as its deployment target.
+        padding: (3,) RGB in 0…255, what the photo is padded with.
+    """
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "model": variant.name,
+        "format": format_name,
+        "scheme": scheme,
+        "prompt_slots": prompt_slots,
+        **format_entries,
+        "checkpoint": {
+            "name": checkpoint.name,
+            "sha256": checkpoint.sha256,
+            "trained": checkpoint.trained,
+        },
+        "preprocessing": {
+            "frame_size": variant.image_size,
+            "resize": (
+                "bilinear, antialiased; scale = frame_size / longest side; each side is "
+                "floor(side * scale + 0.5), at least 1"
+            ),
+            "placement": "top left",
+            "padding_rgb": [float(f"{value:.6g}") for value in padding],
+            "channels": "RGB, 0…255",
+            "normalisation": "in the graph",
+            "mean": list(variant.pixel_mean),
+            "std": list(variant.pixel_std),
+        },
+        "prompts": {
+            "coordinates": "x, y in pixels of the frame: photo pixels × resized side / photo side",
+            "labels": {
+                "background_point": LABEL_BACKGROUND,
+                "object_point": LABEL_OBJECT,
+                "box_top_left": LABEL_BOX_TOP_LEFT,
+                "box_bottom_right": LABEL_BOX_BOTTOM_RIGHT,
+                "empty_slot": LABEL_EMPTY_SLOT,
+            },
+            "empty_slot_coordinates": [0, 0],
+            "slots_per_point": 1,
+            "slots_per_box": 2,
+        },
+        "masks": {
+            "low_res_size": variant.mask_size,
+            "single_mask_index": 0,
+            "multimask_indices": [1, 2, 3],
+            "to_photo": (
+                "bilinear to frame_size (half-pixel centres), crop the resized photo's area, bilinear to "
+                "the photo's size, object where > threshold"
+            ),
+            "threshold": 0,
+        },
+        "tools": {tool: version(tool) for tool in TOOLS},
+    }
+
+
+def component(spec: ModuleSpec, path: Path, operators: tuple[str, ...]) -> dict:
+    """One component: its file or package, and its inputs and outputs."""
+    return {
+        "file": path.name,
+        "bytes": sum(file.stat().st_size for file in files_below(path)),
+        "summary": spec.summary,
+        "inputs": [asdict(tensor) for tensor in spec.inputs],
+        "outputs": [asdict(tensor) for tensor in spec.outputs],
+        "operators": list(operators),
+    }
+
+
+def write_manifest(folder: Path, entries: dict, components: dict[str, dict]) -> None:
+    """Write the manifest of a folder that holds everything else; it lists every file with its SHA-256."""
+    files = {
+        file.relative_to(folder).as_posix(): {
+            "bytes": file.stat().st_size,
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        }
+        for file in files_below(folder)
+    }
+    manifest = {
+        **entries,
+        "components": components,
+        "goldens": f"{GOLDENS_FOLDER}/{GOLDENS_FILE}",
+        "files": files,
+    }
+    (folder / MANIFEST_FILE).write_text(to_json(manifest))
+
+
+def to_json(document: dict) -> str:
+    """JSON as it is written to files: indented, with a final newline."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def files_below(path: Path) -> list[Path]:
+    """Every file of a folder, sorted, or the file itself."""
+    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]

@@ -1,0 +1,326 @@
+"""``convert`` as a user runs it: artefact folders, whole or not at all."""
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import torch
+from tiny_variant import TINY
+from PIL import Image
+from torch.jit.mobile import _load_for_lite_interpreter
+
+from converters.artifact_folder import staged
+from converters.cli import main
+from converters.convert import convert, load_source
+from converters.torchscript import TorchScriptOptions
+from reference.errors import OutputError
+from reference.masks import decode_rle
+from reference.preprocessing import photo_to_frame
+from reference.variants import VARIANTS
+
+SUPPORT = str(Path(__file__).parents[1] / "support")
+
+
+def run(arguments, capsys):
+    """Exit status, stdout and stderr of the command."""
+    with pytest.raises(SystemExit) as exit_:
+        main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return exit_.value.code, captured.out, captured.err
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory):
+    """Both formats in int8; tests must not change them."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit_:
+        patch.setitem(VARIANTS, TINY.name, TINY)
+        main(["all", "--model", TINY.name, "--quantize", "int8", "--output", str(folder)])
+    assert exit_.value.code == 0
+    return folder
+
+
+def test_folders_hold_what_the_design_says(artifacts):
+    coreml, torchscript = sorted(artifacts.iterdir())
+    assert coreml.name == "mobile_sam-coreml-int8"
+    assert sorted(path.name for path in coreml.iterdir()) == [
+        "MobileSAMImageEncoder.mlpackage",
+        "MobileSAMMaskDecoder.mlpackage",
+        "goldens",
+        "manifest.json",
+    ]
+    assert torchscript.name == "mobile_sam-torchscript-int8"
+    assert sorted(path.name for path in torchscript.iterdir()) == [
+        "goldens",
+        "manifest.json",
+        "mobile_sam_image_encoder.ptl",
+        "mobile_sam_mask_decoder.ptl",
+    ]
+
+
+def test_manifest_lists_every_file(artifacts):
+    for folder in artifacts.iterdir():
+        manifest = json.loads((folder / "manifest.json").read_text())
+        contents = files(folder)
+        del contents["manifest.json"]
+        assert manifest["files"] == {
+            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in contents.items()
+        }
+        assert manifest["scheme"] == "int8"
+        assert manifest["prompt_slots"] == 8
+        assert manifest["checkpoint"]["name"] == "demo"
+        assert manifest["checkpoint"]["trained"] is False
+        decoder = manifest["components"]["mask_decoder"]
+        assert [tensor["name"] for tensor in decoder["inputs"]] == [
+            "image_embeddings",
+            "point_coords",
+            "point_labels",
+            "mask_input",
+            "has_mask_input",
+        ]
+        assert decoder["operators"]
+    coreml = json.loads((artifacts / "mobile_sam-coreml-int8" / "manifest.json").read_text())
+    assert coreml["preprocessing"]["padding_rgb"] == [124, 116, 104]
+    assert coreml["deployment_target"] == "iOS16"
+
+
+def test_nothing_names_this_machine(artifacts):
+    here = [str(Path.cwd()), str(artifacts), str(Path.home()), sys.prefix]
+    found = [
+        (name, word)
+        for folder in artifacts.iterdir()
+        for name, data in files(folder).items()
+        for word in here
+        if word.encode() in data
+    ]
+    assert found == []
+
+
+def test_lite_files_carry_the_manifest(artifacts):
+    folder = artifacts / "mobile_sam-torchscript-int8"
+    with ZipFile(folder / "mobile_sam_mask_decoder.ptl") as archive:
+        name = next(name for name in archive.namelist() if name.endswith("extra/manifest.json"))
+        carried = json.loads(archive.read(name))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert carried.items() <= manifest.items()
+    assert carried["checkpoint"] == manifest["checkpoint"]
+
+
+def test_goldens_are_the_references_answers(tmp_path, tiny_model, tiny_sam):
+    source = load_source("demo", tiny_model)
+    folder = convert(source, TorchScriptOptions("none"), tmp_path) / "goldens"
+    goldens = json.loads((folder / "goldens.json").read_text())
+    photo = goldens["photos"]["china"]
+    pixels = np.asarray(Image.open(folder / photo["file"]))
+    frame = photo_to_frame(pixels, tiny_sam.frame_size, tiny_sam.mean_colour)
+    embeddings = tiny_sam.encode_image(torch.from_numpy(frame))
+    stored = np.fromfile(folder / photo["image_embeddings"]["file"], "<f4")
+    np.testing.assert_allclose(stored, embeddings.numpy().ravel(), atol=1e-4)
+
+    lite = _load_for_lite_interpreter(str(folder.parent / "mobile_sam_mask_decoder.ptl"))
+    for case in goldens["cases"]:
+        if case["mask_input"] or case["photo"] != "china":
+            continue
+        masks, scores = lite(
+            embeddings,
+            torch.tensor([case["point_coords"]]),
+            torch.tensor([case["point_labels"]], dtype=torch.float32),
+            torch.zeros(1, 1, 64, 64),
+            torch.zeros(1),
+        )
+        expected = np.fromfile(folder / case["low_res_masks"]["file"], "<f4")
+        np.testing.assert_allclose(masks.numpy().ravel(), expected, atol=1e-3)
+        np.testing.assert_allclose(scores[0].numpy(), case["iou_predictions"], atol=1e-4)
+        assert decode_rle(case["masks"][0]).shape == pixels.shape[:2]
+
+
+def test_two_runs_give_the_same_bytes(artifacts, tmp_path, tiny_model, capsys):
+    """The second run is another process, elsewhere, after other work."""
+    script = f"""
+        import dataclasses, sys
+        sys.path.append({SUPPORT!r})
+        from tiny_variant import TINY
+        from reference.variants import VARIANTS
+        VARIANTS[TINY.name] = TINY
+        from converters.cli import main
+        main(["all", "--model", "tiny", "--quantize", "int8", "--output", sys.argv[1]])
+    """
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "b")],
+        check=True,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    first, second = files(artifacts), files(tmp_path / "b")
+    assert list(first) == list(second)
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_an_existing_folder_is_refused_without_force(artifacts, tmp_path, tiny_model, capsys):
+    artifacts = shutil.copytree(artifacts, tmp_path / "copy")
+    folder = artifacts / "mobile_sam-torchscript-int8"
+    before = files(artifacts)
+    arguments = ["torchscript", "--model", tiny_model, "--quantize", "int8", "--output", artifacts]
+    status, out, err = run(arguments, capsys)
+    assert (status, out) == (2, "")
+    assert err == (
+        f"convert: error: '{folder}' exists: choose another --output, or --force to replace it\n"
+    )
+    assert files(artifacts) == before
+
+    (folder / "goldens" / "extra.txt").write_text("mine")
+    status, out, err = run([*arguments, "--force", "--json"], capsys)
+    assert status == 0
+    assert "untrained" in err and len(err.splitlines()) == 1
+    assert files(artifacts) == before
+    result = json.loads(out)["artifacts"][0]
+    assert result["folder"] == str(folder)
+    assert result["bytes"] == sum(path.stat().st_size for path in folder.glob("*.ptl"))
+
+
+def test_force_does_not_replace_what_is_no_artefact(tmp_path, tiny_model, capsys):
+    folder = tmp_path / "mobile_sam-torchscript-none"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("precious")
+    status, _, err = run(
+        ["torchscript", "--model", tiny_model, "--output", tmp_path, "--force"], capsys
+    )
+    assert status == 2
+    assert "is not an artefact folder" in err
+    assert (folder / "thesis.tex").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["coreml", "--quantize", "int5"], "unknown Core ML scheme 'int5'"),
+        (["torchscript", "--quantize", "lut4"], "unknown scheme 'lut4' for TorchScript"),
+        (["coreml", "--deployment-target", "iOS9"], "unknown deployment target 'iOS9'"),
+        (["coreml", "--quantize", "int4", "--deployment-target", "iOS16"], "lowest target .* iOS18"),
+        (["torchscript", "--bytecode-version", "4"], "bytecode version 4 .* expected 5 to 8"),
+        (["torchscript", "--prompt-slots", "0"], "0 prompt slots: expected 1 to 64"),
+        (["torchscript", "--prompt-slots", "x"], "'x' is not a valid integer"),
+        (["torchscript", "--model", "vit_z"], "unknown model 'vit_z'"),
+        (["torchscript", "--checkpoint", "nowhere.pt"], "no checkpoint 'nowhere.pt'"),
+        (["onnx"], "No such command 'onnx'"),
+        ([], "expected one of all, coreml, torchscript"),
+    ],
+)
+def test_refusals_are_one_line_and_write_nothing(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run(arguments, capsys)
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert re.search(message, err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_output_is_refused(tmp_path, tiny_model, capsys):
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    status, _, err = run(
+        ["torchscript", "--model", tiny_model, "--output", blocker / "deep"], capsys
+    )
+    assert status == 2
+    assert err.startswith(f"convert: error: cannot create '{blocker / 'deep'}'")
+    assert len(err.splitlines()) == 1
+
+
+def test_an_error_midway_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), staged(tmp_path / "new" / "artifact", False) as partial:
+        (partial / "half").write_text("x")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, tiny_model):
+    """A limit on file sizes stands in for the disk: writing past it fails in the same way, with an OSError."""
+    script = f"""
+        import resource, signal, sys
+        sys.path.append({SUPPORT!r})
+        from tiny_variant import TINY
+        from reference.variants import VARIANTS
+        VARIANTS[TINY.name] = TINY
+        from converters.cli import main
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        main([sys.argv[1], "--model", "tiny", "--quantize", "none", "--output", "out"])
+    """
+    for format_name in ("torchscript", "coreml"):
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), format_name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):
+    script = f"""
+        import sys
+        sys.path.append({SUPPORT!r})
+        from tiny_variant import TINY
+        from converters import convert
+        from converters.torchscript import TorchScriptOptions
+        from reference.variants import VARIANTS
+        VARIANTS[TINY.name] = TINY
+        source = convert.load_source("demo", "tiny")
+
+        def on_step(step):
+            if step == "manifest":  # everything else is there by now
+                print("ready", flush=True)
+                sys.stdin.read()
+
+        convert.convert(source, TorchScriptOptions("none"), sys.argv[1], on_step=on_step)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "mobile_sam-torchscript-none").exists()
+    assert list(tmp_path.rglob("manifest.json")) == []
+
+
+def test_replacing_is_undone_when_it_fails(tmp_path, monkeypatch):
+    folder = tmp_path / "artifact"
+    with staged(folder, False) as partial:
+        (partial / "manifest.json").write_text('{"schema": "first"}')
+    rename = Path.rename
+
+    def failing(self, target):
+        if self.suffix == ".partial":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OutputError, match="No space left"), staged(folder, True) as partial:
+        (partial / "manifest.json").write_text('{"schema": "second"}')
+    assert (folder / "manifest.json").read_text() == '{"schema": "first"}'
+    assert [path.name for path in tmp_path.iterdir()] == ["artifact"]

@@ -1,0 +1,122 @@
+"""What is traced equals the reference, before any converter touches it."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from converters.export_modules import GridPositionalEncoding, ImageEncoder, MaskDecoder
+from converters.prompt_slots import fill_slots
+from reference.errors import PromptError
+from reference.preprocessing import photo_to_frame
+
+SLOTS = 8
+LOGIT_TOLERANCE = 1e-3
+
+
+@pytest.fixture(scope="module")
+def decoder(demo_sam):
+    return MaskDecoder(demo_sam).eval()
+
+
+@pytest.fixture(scope="module")
+def embeddings(demo_sam, china):
+    frame = photo_to_frame(china, demo_sam.frame_size, demo_sam.mean_colour)
+    return demo_sam.encode_image(torch.from_numpy(frame))
+
+
+@pytest.fixture(scope="module")
+def earlier_mask(demo_sam, embeddings):
+    points = torch.tensor([[[512.0, 320.0]]]), torch.ones(1, 1)
+    return demo_sam.decode_prompts(embeddings, points, None, None)[0][:, 1:2]
+
+
+def run_decoder(decoder, embeddings, prompt):
+    with torch.no_grad():
+        return decoder(
+            embeddings,
+            prompt.point_coords,
+            prompt.point_labels,
+            prompt.mask_input,
+            prompt.has_mask_input,
+        )
+
+
+def random_points(count):
+    rng = np.random.default_rng(count)
+    coords = torch.from_numpy(rng.uniform(0, 1024, (1, count, 2)).astype(np.float32))
+    return coords, torch.from_numpy(rng.integers(0, 2, (1, count)).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("points", "with_box", "with_mask"),
+    [
+        (points, with_box, with_mask)
+        for points, with_box, with_mask in itertools.product(
+            range(SLOTS + 1), (False, True), (False, True)
+        )
+        if 1 <= points + 2 * with_box <= SLOTS
+    ],
+)
+def test_slots_answer_as_the_reference(
+    demo_sam, decoder, embeddings, earlier_mask, points, with_box, with_mask
+):
+    prompt_points = random_points(points) if points else None
+    box = torch.tensor([[100.0, 120.0, 600.0, 500.0]]) if with_box else None
+    mask = earlier_mask if with_mask else None
+    expected = demo_sam.decode_prompts(embeddings, prompt_points, box, mask)
+    prompt = fill_slots(SLOTS, 256, prompt_points, box, mask)
+    actual = run_decoder(decoder, embeddings, prompt)
+    torch.testing.assert_close(actual[0], expected[0], rtol=0, atol=LOGIT_TOLERANCE)
+    torch.testing.assert_close(actual[1], expected[1], rtol=0, atol=1e-4)
+
+
+def test_mask_prompt_alone(demo_sam, decoder, embeddings, earlier_mask):
+    """Without points there is no "not a point" token either."""
+    expected = demo_sam.decode_prompts(embeddings, None, None, earlier_mask)
+    prompt = fill_slots(SLOTS, 256, None, None, earlier_mask)
+    actual = run_decoder(decoder, embeddings, prompt)
+    torch.testing.assert_close(actual[0], expected[0], rtol=0, atol=LOGIT_TOLERANCE)
+
+
+def test_coordinates_of_empty_slots_do_not_matter(decoder, embeddings):
+    prompt = fill_slots(SLOTS, 256, random_points(2), None, None)
+    answer = run_decoder(decoder, embeddings, prompt)
+    prompt.point_coords[:, 2:] = 777.0
+    torch.testing.assert_close(run_decoder(decoder, embeddings, prompt), answer, rtol=0, atol=1e-5)
+
+
+def test_the_not_a_point_token_matters(decoder, embeddings):
+    """A box with its points answers differently from the same points without it: the token comes and goes."""
+    alone = run_decoder(decoder, embeddings, fill_slots(SLOTS, 256, random_points(2), None, None))
+    box = torch.tensor([[100.0, 120.0, 600.0, 500.0]])
+    with_box = run_decoder(decoder, embeddings, fill_slots(SLOTS, 256, random_points(2), box, None))
+    assert (alone[0] - with_box[0]).abs().max() > 0.01
+
+
+def test_too_many_prompts_name_the_slots():
+    with pytest.raises(PromptError, match="takes 9 slots .* has 8: .*--prompt-slots 9"):
+        fill_slots(SLOTS, 256, random_points(9), None, None)
+
+
+def test_image_encoder(demo_sam, embeddings, china):
+    frame = photo_to_frame(china, demo_sam.frame_size, demo_sam.mean_colour)
+    with torch.no_grad():
+        actual = ImageEncoder(demo_sam).eval()(torch.from_numpy(frame))
+    torch.testing.assert_close(actual, embeddings, rtol=0, atol=1e-4)
+
+
+def test_export_leaves_the_reference_alone(tiny_sam):
+    before = {name: tensor.clone() for name, tensor in tiny_sam.state_dict().items()}
+    ImageEncoder(tiny_sam)
+    MaskDecoder(tiny_sam)
+    after = tiny_sam.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+def test_grid_positional_encoding(demo_sam):
+    expected = demo_sam.prompt_encoder.dense_positional_encoding().flatten(2).transpose(1, 2)
+    actual = GridPositionalEncoding(demo_sam.prompt_encoder)()
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)

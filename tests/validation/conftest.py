@@ -1,0 +1,145 @@
+"""Artefacts to validate: real conversions, of the tiny model wherever its size does not matter."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from converters.convert import Source, convert, load_source
+from converters.coreml import CoreMLOptions
+from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.torchscript import TorchScriptOptions
+from reference.variants import VARIANTS
+from validation.cli import main
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tiny_sam) -> Source:
+    variant = tiny_sam.variant
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, variant.name, variant)
+        return load_source("demo", variant.name)
+
+
+@pytest.fixture(scope="session")
+def tiny_folders(tiny_source, tmp_path_factory) -> dict[str, Path]:
+    """The tiny model in both formats, float32; tests must not change them."""
+    output = tmp_path_factory.mktemp("tiny")
+    variant = tiny_source.sam.variant
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, variant.name, variant)
+        return {
+            "torchscript": convert(tiny_source, TorchScriptOptions("none"), output),
+            "coreml": convert(tiny_source, CoreMLOptions("none"), output),
+        }
+
+
+@pytest.fixture
+def tiny_artifact(tiny_model, tiny_folders, tmp_path) -> Path:
+    """A TorchScript artefact of the tiny model, the test's own to change."""
+    return shutil.copytree(tiny_folders["torchscript"], tmp_path / "tiny-torchscript")
+
+
+@pytest.fixture
+def tiny_package(tiny_model, tiny_folders, tmp_path) -> Path:
+    """A Core ML artefact of the tiny model, the test's own to change."""
+    return shutil.copytree(tiny_folders["coreml"], tmp_path / "tiny-coreml")
+
+
+@pytest.fixture(scope="session")
+def full_artifact(tmp_path_factory) -> Path:
+    """The full-size demo model as TorchScript in float32; tests must not change it."""
+    return convert(load_source(), TorchScriptOptions("none"), tmp_path_factory.mktemp("full"))
+
+
+class ExportedEngine:
+    """A sound engine that needs no artefact: the export modules themselves."""
+
+    name = "export modules"
+
+    def __init__(self, sam) -> None:
+        self._image_encoder = ImageEncoder(sam).eval()
+        self._mask_decoder = MaskDecoder(sam).eval()
+
+    @torch.no_grad()
+    def encode(self, frame):
+        return self._image_encoder(frame)
+
+    @torch.no_grad()
+    def decode(self, image_embeddings, prompt):
+        return self._mask_decoder(
+            image_embeddings,
+            prompt.point_coords,
+            prompt.point_labels,
+            prompt.mask_input,
+            prompt.has_mask_input,
+        )
+
+
+@pytest.fixture
+def tiny_engine(tiny_source) -> ExportedEngine:
+    return ExportedEngine(tiny_source.sam)
+
+
+@pytest.fixture
+def edit_manifest() -> Callable[[Path, Callable[[dict], None]], None]:
+    """Change an artefact's manifest in place."""
+
+    def edit(folder, change):
+        path = folder / "manifest.json"
+        document = json.loads(path.read_text())
+        change(document)
+        path.write_text(json.dumps(document))
+
+    return edit
+
+
+@pytest.fixture
+def accept_files(edit_manifest) -> Callable[[Path], None]:
+    """Make a manifest list the files of its folder as they are now."""
+
+    def accept(folder):
+        files = {
+            path.relative_to(folder).as_posix(): {
+                "bytes": path.stat().st_size,
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            }
+            for path in folder.rglob("*")
+            if path.is_file() and path.name != "manifest.json"
+        }
+        edit_manifest(folder, lambda document: document.update(files=files))
+
+    return accept
+
+
+@pytest.fixture
+def validate(capsys) -> Callable[..., tuple[int, str, str]]:
+    """Run the command: exit status, stdout, stderr."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def refuses(validate, tmp_path) -> Callable[..., None]:
+    """Check that a command is refused: one line, status 2, and nothing written."""
+
+    def check(expected, *arguments):
+        before = sorted(tmp_path.rglob("*"))
+        status, out, err = validate(*arguments)
+        assert (status, out) == (2, "")
+        assert err.startswith("validate: error: ")
+        assert err.count("\n") == 1
+        assert expected in err
+        assert sorted(tmp_path.rglob("*")) == before
+
+    return check

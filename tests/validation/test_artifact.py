@@ -1,0 +1,232 @@
+"""An artefact folder is taken whole and unaltered, or not at all."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+
+from converters import manifest
+from reference.errors import ArtifactError
+from validation.artifact import MANIFEST_FILE, MANIFEST_SCHEMA, load_artifact
+from validation.goldens import load_goldens
+
+DECODER = "mobile_sam_mask_decoder.ptl"
+
+
+def refuse(folder, *expected):
+    with pytest.raises(ArtifactError) as caught:
+        load_artifact(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    for text in expected:
+        assert text in message
+
+
+def test_reads_what_convert_writes(tiny_artifact):
+    artifact = load_artifact(str(tiny_artifact))
+    assert (MANIFEST_FILE, MANIFEST_SCHEMA) == (manifest.MANIFEST_FILE, manifest.MANIFEST_SCHEMA)
+    assert (artifact.model, artifact.format, artifact.scheme) == ("tiny", "torchscript", "none")
+    assert artifact.prompt_slots == 8
+    assert artifact.checkpoint.name == "demo"
+    assert not artifact.checkpoint.trained
+    assert artifact.components["mask_decoder"] == tiny_artifact / DECODER
+    assert artifact.padding_rgb == (123.675, 116.28, 103.53)
+    assert artifact.name == "tiny-torchscript"
+
+
+def test_reads_packages(tiny_package):
+    artifact = load_artifact(tiny_package)
+    assert artifact.format == "coreml"
+    assert artifact.components["image_encoder"].name == "MobileSAMImageEncoder.mlpackage"
+    assert artifact.padding_rgb == (124, 116, 104)
+
+
+def test_what_a_file_manager_leaves_is_no_alteration(tiny_artifact):
+    (tiny_artifact / "goldens" / ".DS_Store").write_bytes(b"\0")
+    load_artifact(tiny_artifact)
+
+
+def test_no_folder(tmp_path):
+    refuse(tmp_path / "none", "no such artefact folder", "expected one that 'convert' wrote")
+    refuse(tmp_path, "has no manifest.json")
+    (tmp_path / "file").write_text("")
+    refuse(tmp_path / "file", "not a folder")
+
+
+@pytest.mark.parametrize("text", ["", "{", "\xff", "[" * 100_000])
+def test_manifest_that_is_no_json(tiny_artifact, text):
+    (tiny_artifact / MANIFEST_FILE).write_bytes(text.encode("latin-1"))
+    refuse(tiny_artifact, "manifest.json: is not valid JSON", "convert again")
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "{}", '{"schema": "mobile-sam-export/artifact/2"}'])
+def test_unknown_schema(tiny_artifact, text):
+    (tiny_artifact / MANIFEST_FILE).write_text(text)
+    refuse(tiny_artifact, "'schema' is", "expected", "mobile-sam-export/artifact/1")
+
+
+def test_altered_byte(tiny_artifact):
+    path = tiny_artifact / DECODER
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    refuse(tiny_artifact, f"{DECODER}: its SHA-256 is", "expected", "convert again")
+
+
+def test_truncated_file(tiny_artifact):
+    path = tiny_artifact / DECODER
+    path.write_bytes(path.read_bytes()[:-1])
+    refuse(tiny_artifact, f"{DECODER}: has", "bytes: expected")
+
+
+def test_missing_file(tiny_artifact):
+    (tiny_artifact / DECODER).unlink()
+    refuse(tiny_artifact, f"{DECODER}: is missing")
+
+
+def test_folder_in_place_of_a_file(tiny_artifact):
+    (tiny_artifact / DECODER).unlink()
+    (tiny_artifact / DECODER).mkdir()
+    refuse(tiny_artifact, f"{DECODER}: is missing")
+
+
+@pytest.mark.parametrize("name", ["extra.bin", "goldens/.extra", "new/extra"])
+def test_extra_file(tiny_artifact, name):
+    (tiny_artifact / name).parent.mkdir(exist_ok=True)
+    (tiny_artifact / name).write_text("")
+    refuse(tiny_artifact, f"{name}: is not in manifest.json", "remove it")
+
+
+def test_extra_link_to_a_folder(tiny_artifact, tmp_path):
+    (tiny_artifact / "link").symlink_to(tmp_path)
+    refuse(tiny_artifact, "link: is not in manifest.json")
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside", "goldens/../../outside", "goldens/../goldens/goldens.json", "a\0b"]
+)
+def test_path_that_leaves_the_folder(tiny_artifact, edit_manifest, name):
+    (tiny_artifact.parent / "outside").write_text("")
+    record = {"bytes": 0, "sha256": ""}
+    edit_manifest(tiny_artifact, lambda document: document["files"].update({name: record}))
+    refuse(tiny_artifact, f"the path {name!r} leaves the artefact's folder")
+
+
+def test_absolute_path(tiny_artifact, edit_manifest):
+    name = str(tiny_artifact / DECODER)
+    edit_manifest(
+        tiny_artifact,
+        lambda document: document["files"].update({name: document["files"].pop(DECODER)}),
+    )
+    refuse(tiny_artifact, "leaves the artefact's folder")
+
+
+def test_link_that_leaves_the_folder(tiny_artifact, tmp_path):
+    shutil.move(tiny_artifact / DECODER, tmp_path / DECODER)
+    (tiny_artifact / DECODER).symlink_to(tmp_path / DECODER)
+    refuse(tiny_artifact, f"the path '{DECODER}' leaves the artefact's folder")
+
+
+def test_links_that_form_a_loop(tiny_artifact):
+    (tiny_artifact / DECODER).unlink()
+    (tiny_artifact / DECODER).symlink_to(tiny_artifact / DECODER)
+    refuse(tiny_artifact, DECODER)
+
+
+def set_entry(name, value):
+    def change(document):
+        *levels, key = name.split(".")
+        for level in levels:
+            document = document[level]
+        document[key] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("model", "vit_x", "expected vit_t"),
+        ("format", "onnx", "expected torchscript or coreml"),
+        ("format", None, "expected torchscript or coreml"),
+        ("scheme", 8, "expected a string"),
+        ("prompt_slots", 0, "expected at least 1"),
+        ("prompt_slots", True, "expected an integer"),
+        ("checkpoint", "demo", "'checkpoint.name' is None"),
+        ("checkpoint.trained", "no", "expected true or false"),
+        ("files", [], "expected an object"),
+        ("files.mobile_sam_mask_decoder", {}, "expected its 'bytes' and 'sha256'"),
+        ("components.mask_decoder.file", "other.ptl", "expected a file of the list 'files'"),
+        ("components.mask_decoder.file", "", "expected a file of the list 'files'"),
+        ("goldens", "goldens", "expected a file of the list 'files'"),
+        ("preprocessing.frame_size", 512, "expected 256 for tiny"),
+        ("masks.low_res_size", 256, "expected 64 for tiny"),
+        ("preprocessing.padding_rgb", [1, 2], "expected three numbers in 0…255"),
+        ("preprocessing.padding_rgb", [1, 2, "3"], "expected three numbers in 0…255"),
+        ("preprocessing.padding_rgb", [1, 2, float("nan")], "expected three numbers in 0…255"),
+        ("preprocessing.padding_rgb", [1, 2, 256], "expected three numbers in 0…255"),
+    ],
+)
+def test_entry_that_makes_no_sense(tiny_artifact, edit_manifest, name, value, expected):
+    edit_manifest(tiny_artifact, set_entry(name, value))
+    refuse(tiny_artifact, "manifest.json: '", expected)
+
+
+# Goldens
+
+
+def test_goldens_are_read_as_they_were_written(tiny_artifact, tiny_source):
+    photos = load_goldens(load_artifact(tiny_artifact))
+    assert [photo.name for photo in photos] == ["china", "flower_portrait"]
+    for photo in photos:
+        original = tiny_source.goldens.photos[photo.name]
+        assert (photo.read() == original.pixels).all()
+        cases = [case for case in tiny_source.goldens.cases if case.sample.photo == photo.name]
+        # JSON has lists and floats where the samples have tuples and integers.
+        assert list(photo.cases) == [case.sample for case in cases]
+        for answer, case in zip(photo.answers, cases, strict=True):
+            assert (answer.low_res_masks == case.low_res_masks).all()
+            assert (answer.iou_predictions == case.iou_predictions).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_entry("schema", "mobile-sam-export/goldens/0"),
+        set_entry("photos", None),
+        lambda document: document["cases"][0].pop("low_res_masks"),
+        lambda document: document["cases"][0]["low_res_masks"].update(shape=[1, 4, 32, 32]),
+        lambda document: document["cases"][0].update(iou_predictions=[0.5]),
+        lambda document: document["cases"][0].update(labels=[1, 1]),
+        lambda document: document["cases"][2].update(box=[1, 2, 3]),
+        lambda document: document["cases"][4]["mask_input"].update(case="portrait_box"),
+        lambda document: document["cases"][4]["mask_input"].update(index=4),
+    ],
+)
+def test_damaged_goldens(tiny_artifact, change):
+    artifact = load_artifact(tiny_artifact)
+    rewrite(artifact.goldens, change)
+    with pytest.raises(ArtifactError, match="goldens.json: damaged"):
+        load_goldens(artifact)
+
+
+@pytest.mark.parametrize("name", ["../../secret.png", "/etc/hostname", "unlisted.png"])
+def test_goldens_name_only_files_that_the_manifest_lists(tiny_artifact, name):
+    artifact = load_artifact(tiny_artifact)
+    rewrite(artifact.goldens, lambda document: document["photos"]["china"].update(file=name))
+    with pytest.raises(ArtifactError, match="not in the list of files"):
+        load_goldens(artifact)
+
+
+def rewrite(path, change):
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def test_artifacts_are_values(tiny_artifact):
+    artifact = load_artifact(tiny_artifact)
+    assert artifact == load_artifact(tiny_artifact)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        artifact.scheme = "int8"

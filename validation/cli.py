@@ -1,0 +1,163 @@
+"""The ``validate`` command."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from reference.command_line import Box, Point, print_json, prompt_options, run, warn
+from reference.segmentation import answer, prepare
+from validation.artifact import Artifact, load_artifact
+from validation.json_file import check_writable, write_json
+
+FAILED_STATUS = 1
+STDOUT = Path("-")
+
+
+@click.group("validate")
+def validate() -> None:
+    """Hold converted artefacts to the PyTorch reference that they were made from.
+
+    \b
+    Examples:
+      validate compare artifacts/mobile_sam-torchscript-int8
+      validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --point 400,300 --output o.png
+    """
+
+
+@validate.command("compare")
+@click.argument(
+    "folders", metavar="ARTIFACT...", type=click.Path(path_type=Path), nargs=-1, required=True
+)
+@click.option(
+    "--images",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A photo to compare on as well, with a point and a box in its middle. Repeatable.",
+)
+@click.option(
+    "--checkpoint",
+    metavar="PATH|official|demo",
+    help="The weights that the artefacts were converted from, to ask the reference with. Needed "
+    "for photos, unless they were the official ones or the demo's.",
+)
+@click.option(
+    "--json",
+    "json_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the results as JSON; with -, on stdout and in place of the table.",
+)
+def compare(
+    folders: tuple[Path, ...],
+    images: tuple[Path, ...],
+    checkpoint: str | None,
+    json_path: Path | None,
+) -> int:
+    """Compare the masks of each ARTIFACT, a folder that convert wrote, with the reference's.
+
+    Each artefact is run on its own goldens, whose reference answers it brings along, and on other
+    photos, about which the reference is asked now. Per case the table shows, over all four masks,
+    the lowest IoU at the photo's own size, the IoU of the mask that a user would be shown, and the
+    largest difference of a score and of a mask logit.
+
+    Exit status: 0 if every case that ran holds its gates, 1 if one does not, 2 for bad input. What
+    cannot be run on this machine is reported as NOT RUN, with the reason, and never as passed; if
+    nothing could be run, so is the verdict (in JSON: "not run"), and the status is 0.
+
+    \b
+    Examples:
+      validate compare artifacts/mobile_sam-torchscript-int8
+      validate compare artifacts/* --json results.json
+      validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
+    """
+    if json_path not in (None, STDOUT):
+        check_writable(json_path)
+    artifacts = [load_artifact(folder) for folder in folders]
+
+    # Here: importing torch would slow --help and refusals down.
+    from validation.cases import read_photos
+    from validation.compare import compare_artifact
+    from validation.results import FAILED, build_document
+    from validation.table import format_comparison
+
+    photos = read_photos(images)
+    comparisons = []
+    for artifact in artifacts:
+        comparisons.append(compare_artifact(artifact, checkpoint, photos))
+        if json_path != STDOUT:
+            click.echo(("\n" if len(comparisons) > 1 else "") + format_comparison(comparisons[-1]))
+    document = build_document(comparisons)
+    if json_path == STDOUT:
+        print_json(document)
+    elif json_path is not None:
+        write_json(json_path, document)
+    return FAILED_STATUS if document["verdict"] == FAILED else 0
+
+
+@validate.command("show")
+@click.argument("folder", metavar="ARTIFACT", type=click.Path(path_type=Path))
+@click.argument("image", type=click.Path(path_type=Path))
+@prompt_options
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Draw the best mask of each object over the photo, as PNG or JPEG.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print masks (COCO RLE), scores and boxes.")
+def show(
+    folder: Path,
+    image: Path,
+    points: tuple[Point, ...],
+    background_points: tuple[Point, ...],
+    boxes: tuple[Box, ...],
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Segment objects of the photo IMAGE with ARTIFACT, a folder that convert wrote.
+
+    Prompts, picture and JSON are those of the segment command, which asks the reference.
+
+    \b
+    Examples:
+      validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --point 400,300 --output o.png
+      validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --box 100,50,300,400 --json
+    """
+    request = prepare(image, points, background_points, boxes, output, as_json)
+    artifact = load_artifact(folder)
+
+    from validation.artifact_model import open_artifact  # here: it imports torch
+
+    model = open_artifact(artifact)
+    if not artifact.checkpoint.trained:
+        warn(
+            f"the artefact's weights '{artifact.checkpoint.name}' are untrained, and the masks "
+            "mean nothing; convert with --checkpoint official, or your own file, for real ones"
+        )
+    answer(request, model, _source(artifact, model.engine.name))
+
+
+def _source(artifact: Artifact, engine: str) -> dict:
+    """What the masks come from: what ``segment`` says, and what ran it."""
+    return {
+        "model": artifact.model,
+        "checkpoint": asdict(artifact.checkpoint),
+        "artifact": {
+            "path": str(artifact.folder),
+            "format": artifact.format,
+            "scheme": artifact.scheme,
+            "engine": engine,
+        },
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run ``validate`` and exit; see ``reference.command_line.run``."""
+    run(validate, arguments)
+
+
+if __name__ == "__main__":
+    main()

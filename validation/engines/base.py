@@ -1,0 +1,33 @@
+"""What an engine is: something that runs an artefact's two modules."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from converters.prompt_slots import SlotPrompt
+
+
+class Engine(Protocol):
+    """Runs the image encoder and the mask decoder of one artefact.
+
+    Attributes:
+        name: what ran, with its version and whatever else decides about its numbers.
+    """
+
+    name: str
+
+    def encode(self, frame: Tensor) -> Tensor:
+        """float32 (1, 3, S, S) RGB in 0…255 → image embeddings, float32 (1, dim, S/16, S/16)."""
+        ...
+
+    def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
+        """→ float32 mask logits (1, 4, S/4, S/4) and predicted IoU (1, 4)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """In place of something that this machine lacks: why, in words that follow "NOT RUN: "."""
+
+    reason: str
