@@ -7,7 +7,6 @@ the numbers of the module that it was made from.
 
 import contextlib
 import io
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,7 +127,8 @@ def _check_inputs(spec: ModuleSpec, inputs: Sequence[tuple[Tensor, ...]]) -> Non
             given = (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
             if given != (shape, dtype):
                 raise ConversionError(
-                    f"input {name} of {spec.name} is {given[1]} {given[0]}: expected {dtype} {shape}"
+                    f"input {name} of {spec.name} is {given[1]} {given[0]}: expected "
+                    f"{dtype} {shape}"
                 )
 
 
@@ -137,9 +137,9 @@ def _lite_archive(
 ) -> bytes:
     """Trace, bundle the inputs, and serialise for the lite interpreter."""
     with _fresh_class_names(), warnings.catch_warnings():
-        # Python numbers that become constants: sizes, which are fixed, and what is wrong with any
-        # other would show when the file is checked.
+        # About Python numbers that become constants. They are sizes, which are fixed.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", "TypedStorage is deprecated")  # torch's own use of it
         traced = torch.jit.trace(module, inputs[0], check_trace=False)
         bundle_inputs(traced, inputs)
         data = traced._save_to_buffer_for_lite_interpreter()
@@ -169,7 +169,7 @@ def _replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
     try:
         yield partial
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         raise OutputError(f"cannot write '{path}': {error.strerror or error}") from error
     finally:

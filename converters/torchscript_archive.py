@@ -43,9 +43,7 @@ def reproducible_archive(data: bytes, extra_files: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def _write_record(
-    archive: zipfile.ZipFile, name: str, content: bytes, is_tensor: bool
-) -> None:
+def _write_record(archive: zipfile.ZipFile, name: str, content: bytes, is_tensor: bool) -> None:
     """Tensors are aligned and stored as they are; all else is compressed (a third of its size)."""
     info = zipfile.ZipInfo(name, _EPOCH)
     info.create_system = 0  # not the machine's

@@ -2,8 +2,8 @@
 
 ``speed_benchmark_torch --use_bundled_input`` and apps get them by the method
 ``get_all_bundled_inputs``. A photo as float32 would add 12 MB to a file of 7: large tensors are
-stored as thumbnails in 8 bits and enlarged when asked for. What they hold is still the photo, blurred; for
-exact inputs and outputs there are the goldens beside the file.
+stored as thumbnails in 8 bits and enlarged when asked for. That is still the photo, but blurred:
+exact inputs and outputs are in the goldens beside the file.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,7 @@ _SHRINK = 8  # a thumbnail of a 1024 frame has 128 × 128 pixels, 49 KB
 _SMALL = 1024  # elements; tensors up to this size are stored as they are
 
 
-def bundle_inputs(
-    traced: torch.jit.ScriptModule, inputs: Sequence[tuple[Tensor, ...]]
-) -> None:
+def bundle_inputs(traced: torch.jit.ScriptModule, inputs: Sequence[tuple[Tensor, ...]]) -> None:
     """Give ``traced``, in place, methods that return ``inputs``, large ones approximately."""
     compact = [tuple(_compact(tensor) for tensor in example) for example in inputs]
     # Not bundle_inputs: its copy stores weights that layers share once per layer (3 MB more).

@@ -3,19 +3,21 @@
 Only the weights of linear layers and convolutions are touched: they are 98 % of the bytes. Norms,
 biases, positional tables and attention biases stay float32.
 
-``int8`` in numbers: mean (lowest) IoU of all four masks at the photo's size against float32, twelve
-prompts on three photos, seeded random weights, which have no redundancy to absorb noise with:
+``int8`` in numbers: mean and lowest IoU against float32, at the photo's size, over the four masks
+of twelve prompts on three photos, with seeded random weights, which magnify all noise:
 
-    all linear layers int8 kernels, scale per output; convolutions half      0.956 (0.847)
-      the same with one scale per weight (encoder alone: 0.941 for 0.973)    0.906 (0.765)
-      and all convolutions' weights int8                                     0.927 (0.694)
-    layers under 65,536 weights half; large convolutions' weights int8       0.961 (0.838)  ← chosen
+    linear layers int8 kernels, a scale per output; convolutions half          0.956  0.847
+      but convolutions' weights stored int8, too                               0.927  0.694
+      but one scale per layer                                                  0.920  0.686
+    chosen: layers under 65,536 weights half, larger linear layers int8
+      kernels, larger convolutions' weights stored int8, computed in float32   0.962  0.847
 
-Kernels for int8 convolutions round their activations to 8 bits, and lose the masks even if only the
-encoder's three large convolutions use them (the encoder's share alone, on the same photos):
+Kernels for int8 convolutions also round activations to 8 bits, and lose the masks where linear
+layers do not. With only the encoder's three large convolutions in int8:
 
-    quantized::conv2d_dynamic 0.629 · quantized::conv2d, calibrated on these photos 0.962 ·
-    weights stored int8, computed in float32 0.982  ← chosen
+    weights stored int8, computed in float32 (chosen)                          0.982  0.888
+    quantized::conv2d, calibrated on the very photos                           0.962  0.857
+    quantized::conv2d_dynamic                                                  0.629  0.147
 """
 
 import copy
@@ -31,7 +33,7 @@ from reference.errors import ConversionError
 SCHEMES = ("none", "fp16", "int8")  # float32; stored half, computed float32; int8
 
 # Smaller layers are stored as half by int8. They are the early ones, at high resolution, and the
-# projections next to the mask decoder's outputs: a tenth of the weights, and half of the noise.
+# attention's projections in the mask decoder: an eighth of the weights, and half of the noise.
 _MIN_INT8_WEIGHTS = 65_536
 _INT8_MAX = 127  # symmetric: qnnpack's per-channel weights have no zero point
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
@@ -97,7 +99,7 @@ class HalfWeight(nn.Module):
 
 
 class Int8Weight(nn.Module):
-    """Parametrisation: a weight (out, …) stored as int8 with a scale per output, used as float32."""
+    """Parametrisation: a weight (out, …) stored as int8, a scale per output, used as float32."""
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         scales = _scales_per_output(weight).reshape(-1, *[1] * (weight.dim() - 1))

@@ -19,7 +19,7 @@ def mask_iou(mask: np.ndarray, other: np.ndarray) -> float:
             f"masks of dtype {mask.dtype} and {other.dtype}: expected bool; threshold them first"
         )
     union = np.count_nonzero(mask | other)
-    return np.count_nonzero(mask & other) / union if union else 1.0
+    return float(np.count_nonzero(mask & other) / union) if union else 1.0
 
 
 def largest_difference(values: np.ndarray, other: np.ndarray) -> float:

@@ -113,34 +113,26 @@ def _comparison_record(comparison: Comparison) -> dict:
         "failures": list(comparison.failures),
         "not_run_reasons": list(comparison.not_run_reasons),
         "gates": asdict(comparison.gates),
-        "mean_mask_iou": comparison.mean_iou,
+        "mean_iou": comparison.mean_iou,
         "counts": {status: comparison.count(status) for status in (PASSED, FAILED, NOT_RUN)},
         "cases": [_case_record(case) for case in comparison.cases],
     }
 
 
 def _case_record(case: CaseResult) -> dict:
-    agreement = case.agreement
-    numbers = dict.fromkeys(
-        ("min_mask_iou", "best_mask_iou", "score_difference", "logit_difference")
-    )
-    if agreement is not None:
-        values = (
-            agreement.min_iou,
-            agreement.best_iou,
-            agreement.score_difference,
-            agreement.logit_difference,
-        )
-        numbers = dict(zip(numbers, map(_finite, values), strict=True))
-    return {
+    record = {
         "name": case.name,
         "photo": case.photo,
         "kind": case.kind,
         "status": case.status,
         "reason": case.reason,
-        "mask_ious": None if agreement is None else list(agreement.mask_ious),
-        **numbers,
+        "mask_ious": None,
     }
+    numbers = ("min_iou", "best_iou", "score_difference", "logit_difference")
+    if case.agreement is None:
+        return record | dict.fromkeys(numbers)
+    record["mask_ious"] = list(case.agreement.mask_ious)
+    return record | {name: _finite(getattr(case.agreement, name)) for name in numbers}
 
 
 def _finite(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""TorchScript files: every scheme in every bytecode version, on a tiny model, in the lite interpreter."""
+"""TorchScript files of a tiny model, in the lite interpreter: every scheme and bytecode version."""
 
 import dataclasses
 import zipfile
@@ -96,7 +96,9 @@ def run(path: Path, example: tuple[Tensor, ...]) -> list[Tensor]:
 
 def tensor_bytes(path: Path) -> int:
     with zipfile.ZipFile(path) as archive:
-        return sum(i.file_size for i in archive.infolist() if i.filename.startswith("archive/data/"))
+        return sum(
+            i.file_size for i in archive.infolist() if i.filename.startswith("archive/data/")
+        )
 
 
 @pytest.mark.parametrize("name", ["encoder", "decoder"])

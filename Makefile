@@ -1,0 +1,40 @@
+# Everything runs in a virtual environment of its own, .venv, which the first target that needs it builds.
+#
+# torch from the package index is the CUDA build, of several GB. For a small install pass the address of PyTorch's
+# CPU-only wheel index, which its "Get Started" page shows for Linux, pip, Python, CPU:
+#     make demo PIP_EXTRA_INDEX_URL=<address>
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+OUTPUT ?= demo
+
+.PHONY: demo test test-slow lint numbers clean
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "Python 3.10 to 3.13 is needed, this is " + sys.version.split()[0] + ": try make PYTHON=python3.11")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+demo: $(READY)  ## convert to both formats with int8, compare, draw overlays of a real photo
+	$(BIN)/python -m validation.demo --output $(OUTPUT)
+
+test: $(READY)  ## lint, and all tests but the slow ones
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(READY)  ## the tests that convert the full-size model in every way
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+numbers: $(READY)  ## measure what docs/numbers.md states
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m validation.numbers
+
+clean:
+	rm -rf $(VENV) $(OUTPUT)

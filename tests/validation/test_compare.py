@@ -1,0 +1,330 @@
+"""``compare``: a sound artefact passes, an unsound one does not, and what did not run says so."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import reference.checkpoint
+import validation.compare
+from converters.convert import Source, convert
+from converters.goldens import compute_goldens
+from converters.samples import SampleCase
+from converters.torchscript import TorchScriptOptions
+from reference.checkpoint import Checkpoint
+from reference.checkpoint_file import sha256_of_file
+from reference.errors import ArtifactError, CheckpointError, ImageError
+from reference.official_names import official_layout
+from reference.sam import Sam
+from reference.seeded_weights import seeded_state_dict
+from validation.cases import Photo, answer_cases, central_cases, is_ambiguous
+from validation.compare import compare
+from validation.engines import core_ml
+from validation.results import build_document
+
+GOLDENS, PHOTOS = 7, 8  # built-in cases
+
+
+def outcomes(comparison):
+    return [(case.kind, case.status) for case in comparison.cases]
+
+
+def test_sound_artifact_passes(tiny_artifact):
+    comparison = compare(tiny_artifact)
+    assert comparison.verdict == "passed"
+    assert outcomes(comparison) == [("golden", "passed")] * GOLDENS + [("photo", "passed")] * PHOTOS
+    assert comparison.mean_iou > 0.9995
+    for case in comparison.cases:
+        assert len(case.agreement.mask_ious) == 4
+        assert case.agreement.min_iou <= case.agreement.best_iou
+        assert case.agreement.logit_difference < 1e-3
+        assert case.reason is None
+    assert {case.photo for case in comparison.cases[GOLDENS:]} == {
+        "astronaut",
+        "coffee",
+        "chelsea",
+        "rocket",
+    }
+    json.dumps(build_document([comparison]), allow_nan=False)
+
+
+@pytest.fixture
+def other_source(tiny_source):
+    """A tiny model whose mask decoder has other weights than the demo's."""
+    sam = Sam(tiny_source.sam.variant).eval()
+    sam.load_state_dict(tiny_source.sam.state_dict())
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in sam.mask_decoder.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0, parameter[0].numel() ** -0.5)
+    checkpoint = Checkpoint("demo", tiny_source.checkpoint.sha256, False, {})
+    return Source(sam, checkpoint, compute_goldens(sam, 8), 8)
+
+
+def test_decoder_of_another_model_fails(tiny_artifact, other_source, accept_files, tmp_path):
+    other = convert(other_source, TorchScriptOptions("none"), tmp_path / "other")
+    shutil.copy(other / "mobile_sam_mask_decoder.ptl", tiny_artifact)
+    accept_files(tiny_artifact)
+    comparison = compare(tiny_artifact)
+    assert comparison.verdict == "failed"
+    assert {case.status for case in comparison.cases} == {"failed"}
+    assert comparison.mean_iou < 0.9
+
+
+def test_goldens_do_not_excuse_a_wrong_model(other_source, tiny_model, tmp_path):
+    """An artefact whose goldens fit it, but that is not of the checkpoint it names."""
+    comparison = compare(convert(other_source, TorchScriptOptions("none"), tmp_path))
+    assert outcomes(comparison)[:GOLDENS] == [("golden", "passed")] * GOLDENS
+    assert comparison.verdict == "failed"
+    assert "failed" in {case.status for case in comparison.cases[GOLDENS:]}
+
+
+# Mutants of the outputs, with the export modules as the engine
+
+
+def one_nan(masks, scores):
+    masks[0, 3, 0, 0] = float("nan")
+    return masks, scores
+
+
+def all_nan(masks, scores):
+    return masks * float("nan"), scores
+
+
+def rotate_guesses(masks, scores):
+    return masks[:, [0, 2, 3, 1]], scores
+
+
+def wrong_score(masks, scores):
+    return masks, scores + torch.tensor([0, 0, 0.01, 0])
+
+
+def nan_score(masks, scores):
+    return masks, scores * float("nan")
+
+
+def probabilities(masks, scores):
+    return masks.sigmoid(), scores
+
+
+def empty_masks(masks, scores):
+    return masks.clamp(max=0), scores
+
+
+def shifted(masks, scores):
+    return masks.roll(1, dims=3), scores
+
+
+def transposed(masks, scores):
+    return masks.transpose(2, 3), scores
+
+
+def compare_with(engine, folder, monkeypatch):
+    monkeypatch.setattr(validation.compare, "engine_for", lambda artifact: engine)
+    monkeypatch.setattr(validation.compare, "built_in_photos", list)
+    return compare(folder)
+
+
+def test_engine_of_the_mutants_is_sound(tiny_artifact, tiny_engine, monkeypatch):
+    assert compare_with(tiny_engine, tiny_artifact, monkeypatch).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        one_nan,
+        all_nan,
+        rotate_guesses,
+        wrong_score,
+        nan_score,
+        probabilities,
+        empty_masks,
+        shifted,
+        transposed,
+    ],
+)
+def test_mutants_fail(tiny_artifact, tiny_engine, monkeypatch, mutate):
+    decode = tiny_engine.decode
+    monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: mutate(*decode(*inputs)))
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    assert comparison.verdict == "failed"
+    assert {case.status for case in comparison.cases} == {"failed"}
+    assert all(case.reason for case in comparison.cases)
+    json.dumps(build_document([comparison]), allow_nan=False)
+
+
+def test_mask_prompt_that_is_ignored_fails(tiny_artifact, tiny_engine, monkeypatch):
+    decode = tiny_engine.decode
+
+    def forget_mask(image_embeddings, prompt):
+        prompt.has_mask_input.zero_()
+        return decode(image_embeddings, prompt)
+
+    monkeypatch.setattr(tiny_engine, "decode", forget_mask)
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    failed = [case.name for case in comparison.cases if case.status == "failed"]
+    assert failed == ["mask_refine"]
+
+
+def test_wrong_padding_fails(tiny_artifact, tiny_engine, edit_manifest, monkeypatch):
+    black = {"padding_rgb": [0, 0, 0]}
+    edit_manifest(tiny_artifact, lambda document: document["preprocessing"].update(black))
+    assert compare_with(tiny_engine, tiny_artifact, monkeypatch).verdict == "failed"
+
+
+def test_mean_has_a_gate_of_its_own(tiny_artifact, tiny_engine, monkeypatch):
+    gates = SimpleNamespace(min_mask_iou=0, mean_mask_iou=1.1, failures=lambda agreement: [])
+    monkeypatch.setattr(validation.compare, "gates_for", lambda artifact: gates)
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    assert {case.status for case in comparison.cases} == {"passed"}
+    assert comparison.verdict == "failed"
+    assert comparison.failures[0].startswith("mean mask IoU 1.0000, gate 1.1")
+
+
+def test_scheme_without_gates_is_refused(tiny_artifact, edit_manifest):
+    edit_manifest(tiny_artifact, lambda document: document.update(scheme="int2"))
+    with pytest.raises(ArtifactError, match="no gates for scheme 'int2'"):
+        compare(tiny_artifact)
+
+
+# The checkpoint
+
+
+@pytest.fixture
+def checkpoint_path(tiny_sam, tmp_path):
+    path = tmp_path / "mine.pt"
+    torch.save(seeded_state_dict(official_layout(tiny_sam)), path)
+    return path
+
+
+@pytest.fixture
+def of_a_file(tiny_artifact, checkpoint_path, edit_manifest):
+    """An artefact that was converted from the file ``checkpoint_path``."""
+    entry = {"name": "mine.pt", "sha256": sha256_of_file(checkpoint_path), "trained": True}
+    edit_manifest(tiny_artifact, lambda document: document.update(checkpoint=entry))
+    return tiny_artifact
+
+
+def test_photos_without_the_checkpoint_are_not_run(of_a_file):
+    comparison = compare(of_a_file)
+    assert comparison.verdict == "passed"
+    assert (
+        outcomes(comparison) == [("golden", "passed")] * GOLDENS + [("photo", "not run")] * PHOTOS
+    )
+    (reason,) = comparison.not_run_reasons
+    assert "converted from 'mine.pt': pass --checkpoint" in reason
+
+
+def test_photos_with_the_checkpoint_run(of_a_file, checkpoint_path):
+    comparison = compare(of_a_file, checkpoint=checkpoint_path)
+    assert {case.status for case in comparison.cases} == {"passed"}
+
+
+def test_own_photos_need_the_checkpoint(of_a_file):
+    with pytest.raises(ArtifactError, match="photos cannot be compared: .*--checkpoint"):
+        compare(of_a_file, images=[of_a_file / "goldens" / "china.png"])
+
+
+def test_checkpoint_of_another_artifact_is_refused(of_a_file, tmp_path, tiny_sam):
+    other = tmp_path / "other.pt"
+    weights = seeded_state_dict(official_layout(tiny_sam))
+    weights["mask_decoder.iou_token.weight"] += 1
+    torch.save(weights, other)
+    with pytest.raises(ArtifactError, match="converted from weights of SHA-256 .*'other.pt' has"):
+        compare(of_a_file, checkpoint=other)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        compare(of_a_file, checkpoint=tmp_path / "none.pt")
+
+
+def test_demo_of_another_version_is_refused(tiny_artifact, edit_manifest):
+    edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(sha256="0" * 64))
+    with pytest.raises(ArtifactError, match="'demo' has .*convert again"):
+        compare(tiny_artifact)
+
+
+def test_official_weights_out_of_reach(tiny_artifact, edit_manifest, monkeypatch):
+    def fail(*_):
+        raise CheckpointError("cannot download: no network")
+
+    monkeypatch.setattr(reference.checkpoint, "fetch_official", fail)
+    edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="official"))
+    comparison = compare(tiny_artifact)
+    assert comparison.count("passed") == GOLDENS
+    assert comparison.count("not run") == PHOTOS
+    with pytest.raises(CheckpointError, match="no network"):
+        compare(tiny_artifact, images=[tiny_artifact / "goldens" / "china.png"])
+
+
+# Photos and prompts
+
+
+def test_own_photos_are_compared_too(tiny_artifact):
+    path = tiny_artifact / "goldens" / "flower_portrait.png"
+    comparison = compare(tiny_artifact, images=[path])
+    own = comparison.cases[GOLDENS + PHOTOS :]
+    assert [(case.name, case.photo, case.status) for case in own] == [
+        ("central_point", str(path), "passed"),
+        ("central_box", str(path), "passed"),
+    ]
+
+
+def test_bad_photo(tiny_artifact):
+    with pytest.raises(ImageError, match="not an image"):
+        compare(tiny_artifact, images=[tiny_artifact / "manifest.json"])
+
+
+def test_artifact_with_a_single_slot_is_not_asked_about_boxes(tiny_source, tiny_model, tmp_path):
+    source = Source(tiny_source.sam, tiny_source.checkpoint, compute_goldens(tiny_source.sam, 1), 1)
+    comparison = compare(convert(source, TorchScriptOptions("none"), tmp_path))
+    names = {case.name for case in comparison.cases}
+    assert names == {"one_point", "mask_refine", "portrait_point", "central_point"}
+    assert comparison.verdict == "passed"
+
+
+def test_cases_of_a_photo(china):
+    point, box = central_cases(Photo("china", china))
+    assert point.points == ((320, 213.5),)
+    assert box.box == (160, 106.75, 480, 320.25)
+    assert (is_ambiguous(point), is_ambiguous(box)) == (True, False)
+    assert not is_ambiguous(SampleCase("refined", "china", ((1, 2),), (1,), mask_from="point"))
+
+
+def test_goldens_are_what_the_reference_answers(tiny_source, china):
+    """The same arithmetic asks the reference and the artefact: hold it to the predictor's own."""
+    cases = [case for case in tiny_source.goldens.cases if case.sample.photo == "china"]
+    answers = answer_cases(tiny_source.sam, china, [case.sample for case in cases])
+    for answer, case in zip(answers, cases, strict=True):
+        assert torch.equal(answer.low_res_masks, case.low_res_masks)
+        assert torch.equal(answer.iou_predictions, case.iou_predictions)
+
+
+# What cannot be run
+
+
+def test_core_ml_without_core_ml_is_not_run(tiny_package, monkeypatch):
+    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
+    comparison = compare(tiny_package)
+    assert comparison.verdict == "not run"
+    assert comparison.engine is comparison.mean_iou is None
+    assert (
+        outcomes(comparison) == [("golden", "not run")] * GOLDENS + [("photo", "not run")] * PHOTOS
+    )
+    assert comparison.not_run_reasons == (
+        "Core ML runs on macOS only: compare this artefact on a Mac",
+    )
+
+
+def test_verdict_of_several(tiny_package, tiny_artifact, tiny_engine, monkeypatch):
+    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
+    not_run, passed = compare(tiny_package), compare(tiny_artifact)
+    assert build_document([not_run])["verdict"] == "not run"
+    assert build_document([not_run, passed])["verdict"] == "passed"
+    decode = tiny_engine.decode
+    monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: all_nan(*decode(*inputs)))
+    failed = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    document = build_document([not_run, failed, passed])
+    assert document["verdict"] == "failed"
+    assert [entry["verdict"] for entry in document["artifacts"]] == ["not run", "failed", "passed"]

@@ -1,0 +1,222 @@
+"""``validate`` as a user meets it: tables, JSON, pictures, statuses and refusals."""
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+import validation.compare
+from reference.cli import main as segment_main
+from reference.masks import decode_rle
+from validation.engines import core_ml
+from validation.metrics import mask_iou
+
+
+@pytest.fixture
+def few_photos(monkeypatch):
+    """Goldens only, to save time."""
+    monkeypatch.setattr(validation.compare, "built_in_photos", list)
+
+
+@pytest.fixture
+def no_core_ml(monkeypatch):
+    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(load_sample_image("china.jpg")).save(path)
+    return path
+
+
+# compare
+
+
+def test_full_size_model_agrees(validate, full_artifact, tmp_path):
+    results = tmp_path / "results.json"
+    status, out, err = validate("compare", full_artifact, "--json", results)
+    document = json.loads(results.read_text())
+    (comparison,) = document["artifacts"]
+    assert (status, err) == (0, "")
+    assert document["schema"] == "mobile-sam-export/comparison/1"
+    assert document["verdict"] == comparison["verdict"] == "passed"
+    assert comparison["counts"] == {"passed": 15, "failed": 0, "not run": 0}
+    assert comparison["engine"].startswith("lite interpreter of torch 2.7")
+    assert min(case["min_iou"] for case in comparison["cases"]) >= 0.999
+    assert max(case["logit_difference"] for case in comparison["cases"]) < 1e-3
+    lines = out.splitlines()
+    assert lines[0].startswith("mobile_sam-torchscript-none (weights: demo")
+    assert lines[1].split() == ["case", "photo", "IoU", "min", "best", "score", "Δ", "logit", "Δ"]
+    assert len(lines) == 2 + 15 + 1
+    assert all(line.endswith("  pass") for line in lines[2:17])
+    assert lines[17].startswith("PASS: 15 of 15 cases passed; mask IoU min 1.0000 (gate 0.999)")
+
+
+@pytest.mark.usefixtures("few_photos")
+def test_failed_gate_is_status_1(validate, tiny_artifact, edit_manifest, tmp_path):
+    black = {"padding_rgb": [0, 0, 0]}
+    edit_manifest(tiny_artifact, lambda document: document["preprocessing"].update(black))
+    status, out, err = validate("compare", tiny_artifact, "--json", tmp_path / "results.json")
+    assert (status, err) == (1, "")
+    lines = out.splitlines()
+    assert all("  FAIL: mask IoU 0." in line and "gate 0.999" in line for line in lines[2:9])
+    assert lines[9].startswith("FAIL: 0 of 7 cases passed, 7 failed; mask IoU min 0.")
+    assert lines[10].startswith("FAIL: mean mask IoU 0.")
+    assert json.loads((tmp_path / "results.json").read_text())["verdict"] == "failed"
+
+
+@pytest.mark.usefixtures("few_photos", "no_core_ml")
+def test_not_run_is_never_a_pass(validate, tiny_package):
+    status, out, err = validate("compare", tiny_package)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert "pass" not in " ".join(lines[:9]).lower()
+    assert all(line.endswith("NOT RUN") for line in lines[2:9])
+    assert lines[9:] == [
+        "NOT RUN: 0 of 7 cases passed, 7 NOT RUN",
+        "NOT RUN: Core ML runs on macOS only: compare this artefact on a Mac",
+    ]
+
+
+@pytest.mark.usefixtures("few_photos", "no_core_ml")
+def test_several_artifacts_as_json_on_stdout(validate, tiny_artifact, tiny_package):
+    status, out, err = validate("compare", tiny_package, tiny_artifact, "--json", "-")
+    document = json.loads(out)
+    assert (status, err, document["verdict"]) == (0, "", "passed")
+    package, lite = document["artifacts"]
+    assert (package["verdict"], package["engine"]) == ("not run", None)
+    assert package["not_run_reasons"]
+    assert package["cases"][0]["mask_ious"] is package["cases"][0]["min_iou"] is None
+    assert (lite["verdict"], lite["format"], lite["scheme"]) == ("passed", "torchscript", "none")
+    assert len(lite["cases"][0]["mask_ious"]) == 4
+
+
+@pytest.mark.usefixtures("few_photos", "no_core_ml")
+def test_long_paths_of_photos_are_cut_at_the_front(validate, tiny_package, photo):
+    _, out, _ = validate("compare", tiny_package, "--images", photo)
+    cells = [line.split()[1] for line in out.splitlines()[9:11]]
+    assert all(cell.startswith("…") and cell.endswith("photo.png") for cell in cells)
+    assert all(len(cell) == 24 for cell in cells)
+
+
+def test_refusals_of_compare(refuses, tiny_artifact, photo, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("not a photo")
+    for expected, *arguments in (
+        ("Missing argument 'ARTIFACT...'",),
+        ("no such artefact folder", tmp_path / "none"),
+        ("no such artefact folder", tiny_artifact, tmp_path / "none"),
+        ("not an image", tiny_artifact, "--images", text),
+        ("no checkpoint 'none.pt'", tiny_artifact, "--checkpoint", "none.pt"),
+        ("there is no folder", tiny_artifact, "--json", tmp_path / "none" / "results.json"),
+        ("is a folder", tiny_artifact, "--json", tmp_path),
+        ("cannot be written", tiny_artifact, "--json", "/proc/results.json"),
+        ("No such option", tiny_artifact, "--gate", "0.5"),
+    ):
+        refuses(expected, "compare", *arguments)
+
+
+def test_altered_artifact_is_refused(refuses, tiny_artifact, photo, tmp_path):
+    path = tiny_artifact / "mobile_sam_mask_decoder.ptl"
+    path.write_bytes(path.read_bytes()[::-1])
+    refuses("SHA-256", "compare", tiny_artifact, "--json", tmp_path / "results.json")
+    output = tmp_path / "overlay.png"
+    refuses("SHA-256", "show", tiny_artifact, photo, "--point", "5,5", "--output", output)
+
+
+# show
+
+
+def test_show_draws_and_says_what_segment_does(validate, capsys, full_artifact, photo, tmp_path):
+    prompt = ["--point", "300,200", "--background-point", "20,20"]
+    drawn, expected_drawn = tmp_path / "artifact.png", tmp_path / "reference.png"
+    status, out, err = validate("show", full_artifact, photo, *prompt, "--output", drawn, "--json")
+    answer = json.loads(out)
+    with pytest.raises(SystemExit):
+        segment_main([str(photo), *prompt, "--output", str(expected_drawn), "--json"])
+    expected = json.loads(capsys.readouterr().out)
+
+    assert status == 0
+    assert answer["checkpoint"]["trained"] or err.startswith("warning: the artefact's weights")
+    assert err.count("\n") <= 1
+    for entry in ("image", "prompts", "model", "checkpoint"):
+        assert answer[entry] == expected[entry]
+    assert answer["artifact"]["path"] == str(full_artifact)
+    assert answer["artifact"]["engine"].startswith("lite interpreter")
+    for mask, wanted in zip(answer["masks"], expected["masks"], strict=True):
+        iou = mask_iou(decode_rle(mask["segmentation"]), decode_rle(wanted["segmentation"]))
+        assert iou >= 0.999
+        assert mask["object"] == wanted["object"]
+        assert mask["score"] == pytest.approx(wanted["score"], abs=1e-4)
+    picture, expected_picture = (np.asarray(Image.open(path)) for path in (drawn, expected_drawn))
+    assert picture.shape == expected_picture.shape == (427, 640, 3)
+    assert (picture != expected_picture).any(axis=2).mean() < 1e-3
+
+
+def test_show_asks_about_every_object(validate, tiny_artifact, photo, tmp_path):
+    boxes = ["--box", "100,50,300,400", "--box", "350,60,700,380"]
+    status, out, _ = validate("show", tiny_artifact, photo, *boxes, "--output", tmp_path / "o.png")
+    assert status == 0
+    assert [line.split(":")[0] for line in out.splitlines()] == ["object 1", "object 2", "overlay"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "an empty prompt"),
+        (["--point", "900,5"], "point (900, 5) is outside the photo of 640×427 pixels"),
+        (["--point", "5,5"] * 9, "the prompt takes 9 slots (a point one, a box two) and this"),
+        (["--point", "5,5", "--output", "overlay.gif"], "no picture format has the suffix '.gif'"),
+    ],
+)
+def test_refusals_of_show(refuses, tiny_artifact, photo, tmp_path, arguments, expected):
+    # The untrained weights' warning would be a second line.
+    output = tmp_path / "overlay.png"
+    refuses(expected, "show", tiny_artifact, photo, "--output", output, *arguments)
+
+
+@pytest.mark.usefixtures("no_core_ml")
+def test_show_without_an_engine(refuses, tiny_package, photo, tmp_path):
+    arguments = ["show", tiny_package, photo, "--point", "5,5", "--output", tmp_path / "o.png"]
+    refuses("NOT RUN: Core ML runs on macOS only", *arguments)
+
+
+# Help
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ([], "validate compare artifacts/mobile_sam-torchscript-int8"),
+        (["compare"], "never as passed"),
+        (["show"], "--background-point X,Y"),
+    ],
+)
+def test_help(validate, command, expected):
+    status, out, err = validate(*command, "--help")
+    assert (status, err) == (0, "")
+    assert expected in out
+
+
+def test_help_does_not_wait_for_torch():
+    script = """
+import sys
+from validation.cli import main
+try:
+    main(["compare", "--help"])
+finally:
+    assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_group_without_a_command(validate):
+    status, out, err = validate()
+    assert (status, out) == (2, "")
+    assert "Missing command: expected one of compare, show" in err

@@ -1,0 +1,77 @@
+"""``make demo``: the commands that a new user would type, on a real photo, and what they made.
+
+Each step is the command line that it prints, run in a process of its own.
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from reference.command_line import run
+from reference.errors import MobileSAMError
+
+PHOTO = "flower.jpg"  # ships with scikit-learn
+PROMPT = ("--point", "320,210")
+SCHEME = "int8"
+
+
+@click.command()
+@click.option("--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+def demo(output: Path) -> None:
+    """Convert to both formats with int8, compare with the reference, and draw overlays of a photo."""
+    output.mkdir(parents=True, exist_ok=True)
+    photo, results = output / PHOTO, output / "comparison.json"
+    photo.write_bytes((resources.files("sklearn.datasets.images") / PHOTO).read_bytes())
+    artifacts = output / "artifacts"
+    folders = [artifacts / f"mobile_sam-{name}-{SCHEME}" for name in ("torchscript", "coreml")]
+    overlays = [output / "reference.png", output / f"torchscript-{SCHEME}.png"]
+
+    _step("convert", "all", "--quantize", SCHEME, "--output", artifacts, "--force")
+    # 1 is a gate that failed: that is a result, which the table shows.
+    status = _step("validate", "compare", *folders, "--json", results, accepted=(0, 1))
+    _step("segment", photo, *PROMPT, "--output", overlays[0])
+    _step("validate", "show", folders[0], photo, *PROMPT, "--output", overlays[1])
+
+    print()
+    for row in _table(json.loads(results.read_text())["artifacts"], folders):
+        print(row)
+    print("\nThe photo, the reference's mask and the artefact's:")
+    for path in (photo, *overlays):
+        print(f"  {path}")
+    sys.exit(status)
+
+
+def _step(command: str, *arguments: object, accepted: tuple[int, ...] = (0,)) -> int:
+    """Print a command line and run it."""
+    words = [str(argument) for argument in arguments]
+    print(f"\n$ {shlex.join([command, *words])}", flush=True)
+    program = Path(sys.executable).with_name(command)
+    status = subprocess.run([program, *words], check=False).returncode
+    if status not in accepted:
+        raise MobileSAMError(f"'{command} {arguments[0]}' ended with status {status}, see above")
+    return status
+
+
+def _table(comparisons: list[dict], folders: list[Path]) -> list[str]:
+    """One row per artefact: size, how well its masks agree with the reference's, and the verdict."""
+    rows = [("artefact", "size", "mask IoU lowest / mean", "verdict")]
+    for comparison, folder in zip(comparisons, folders, strict=True):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        size = sum(component["bytes"] for component in manifest["components"].values())
+        ious = [iou for case in comparison["cases"] for iou in case.get("mask_ious") or ()]
+        agreement = f"{min(ious):.4f} / {sum(ious) / len(ious):.4f}" if ious else "-"
+        rows.append((str(folder), f"{size / 1e6:.1f} MB", agreement, comparison["verdict"]))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+if __name__ == "__main__":
+    run(demo)
