@@ -54,7 +54,9 @@ class ChannelLayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         norm = self.original
         x = x.permute(0, 2, 3, 1)  # (1, C, H, W) → (1, H, W, C)
-        return layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps).permute(0, 3, 1, 2)
+        return layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps).permute(
+            0, 3, 1, 2
+        )
 
 
 def use_native_layer_norms(module: nn.Module) -> None:
@@ -95,7 +97,9 @@ class WindowAttention(nn.Module):
         by_y = self.pair_to_distance @ self.biases  # (heads, y1*y2, |Δx|)
         bias = self.pair_to_distance @ by_y.transpose(1, 2)  # (heads, x1*x2, y1*y2)
         bias = bias.reshape(-1, window, window, window, window)  # (heads, x1, x2, y1, y2)
-        return bias.permute(0, 3, 1, 4, 2).reshape(1, -1, tokens, tokens)  # (1, heads, y1*x1, y2*x2)
+        return bias.permute(0, 3, 1, 4, 2).reshape(
+            1, -1, tokens, tokens
+        )  # (1, heads, y1*x1, y2*x2)
 
     def forward(self, x: Tensor) -> Tensor:
         windows, tokens, dim = x.shape
@@ -286,7 +290,9 @@ class SlotPromptEncoder(nn.Module):
         is_empty = (labels == LABEL_EMPTY_SLOT).float()
         is_point = is_type[LABEL_BACKGROUND] + is_type[LABEL_OBJECT]
         is_corner = is_type[LABEL_BOX_TOP_LEFT] + is_type[LABEL_BOX_BOTTOM_RIGHT]
-        needs_no_padding = 1 - is_point.amax(1, keepdim=True) * (1 - is_corner.amax(1, keepdim=True))
+        needs_no_padding = 1 - is_point.amax(1, keepdim=True) * (
+            1 - is_corner.amax(1, keepdim=True)
+        )
         return tokens, HIDDEN * torch.cat([is_empty, needs_no_padding], dim=1)
 
     def embed_mask(self, mask_input: Tensor, has_mask_input: Tensor) -> Tensor:

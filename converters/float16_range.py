@@ -46,7 +46,9 @@ def largest_magnitude(module: nn.Module, inputs: Iterable[tuple[Tensor, ...]]) -
     return observer.magnitude, observer.operator
 
 
-def require_float16_range(name: str, module: nn.Module, inputs: Iterable[tuple[Tensor, ...]]) -> None:
+def require_float16_range(
+    name: str, module: nn.Module, inputs: Iterable[tuple[Tensor, ...]]
+) -> None:
     """Raise ConversionError if ``module`` leaves the range of float16 anywhere on ``inputs``."""
     magnitude, operator = largest_magnitude(module, inputs)
     if not magnitude <= FLOAT16_MAX:

@@ -37,7 +37,9 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> NoRet
         command: what to run; its name is the program's.
         arguments: in place of those that the process was started with.
     """
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # its warnings name no remedy of the user's
+    os.environ.setdefault(
+        "TORCH_CPP_LOG_LEVEL", "ERROR"
+    )  # its warnings name no remedy of the user's
     try:
         status = _invoke(command, list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()  # so that a full disk or a closed pipe shows here, not after the end

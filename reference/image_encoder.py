@@ -5,8 +5,8 @@ Architecture: TinyViT (Wu et al., 2022) as distilled by MobileSAM (Zhang et al.,
 takes the place of the classifier head.
 """
 
-from torch import Tensor, nn
 from timm.models.tiny_vit import ConvLayer, PatchEmbed, PatchMerging, TinyVitStage
+from torch import Tensor, nn
 
 from reference.layers import LayerNorm2d
 from reference.variants import Variant

@@ -7,7 +7,9 @@ from reference.layers import LayerNorm2d
 from reference.transformer import TwoWayTransformer
 from reference.variants import Variant
 
-NUM_MASKS = 4  # mask 0 answers an unambiguous prompt; 1, 2 and 3 are the guesses for an ambiguous one
+NUM_MASKS = (
+    4  # mask 0 answers an unambiguous prompt; 1, 2 and 3 are the guesses for an ambiguous one
+)
 
 
 class MLP(nn.Module):
@@ -69,7 +71,9 @@ class MaskDecoder(nn.Module):
         tokens, image = self.transformer(image, image_pe, tokens)
         iou_token, mask_tokens = tokens[:, 0], tokens[:, 1 : 1 + NUM_MASKS]
 
-        image = image.transpose(1, 2).reshape(batch, dim, height, width)  # (B, h*w, dim) → (B, dim, h, w)
+        image = image.transpose(1, 2).reshape(
+            batch, dim, height, width
+        )  # (B, h*w, dim) → (B, dim, h, w)
         upscaled = self.output_upscaling(image)  # (B, dim/8, 4h, 4w)
         kernels = torch.stack(
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1

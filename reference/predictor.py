@@ -138,9 +138,7 @@ class Predictor:
         return masks, scores, low_res_logits
 
     def _to_frame(self, points: np.ndarray) -> Tensor:
-        return torch.from_numpy(
-            points_to_frame(points, self.original_size, self.model.frame_size)
-        )
+        return torch.from_numpy(points_to_frame(points, self.original_size, self.model.frame_size))
 
     def _require_image(self) -> None:
         if self.features is None:
@@ -255,5 +253,3 @@ class SAM:
     ) -> list[Segmentation]:
         """Answer prompts in normal form about a uint8 (H, W, 3) photo; see ``segment_objects``."""
         return segment_objects(self.model, image, prompts, multimask_output)
-
-

@@ -43,9 +43,7 @@ def photo_to_frame(photo: np.ndarray, frame_size: int, padding: np.ndarray) -> n
     return np.ascontiguousarray(frame.transpose(2, 0, 1)[None])
 
 
-def points_to_frame(
-    points: np.ndarray, photo_size: tuple[int, int], frame_size: int
-) -> np.ndarray:
+def points_to_frame(points: np.ndarray, photo_size: tuple[int, int], frame_size: int) -> np.ndarray:
     """(..., 2) x, y in pixels of a photo of (height, width) → float32 pixels of the frame."""
     height, width = photo_size
     frame_height, frame_width = resized_size(height, width, frame_size)
@@ -55,9 +53,13 @@ def points_to_frame(
 
 def masks_to_photo(low_res_logits: Tensor, photo_size: tuple[int, int], frame_size: int) -> Tensor:
     """(B, C, S/4, S/4) mask logits → (B, C, H, W) logits at the photo's own size."""
-    logits = interpolate(low_res_logits, (frame_size, frame_size), mode="bilinear", align_corners=False)
+    logits = interpolate(
+        low_res_logits, (frame_size, frame_size), mode="bilinear", align_corners=False
+    )
     height, width = resized_size(*photo_size, frame_size)
-    return interpolate(logits[..., :height, :width], photo_size, mode="bilinear", align_corners=False)
+    return interpolate(
+        logits[..., :height, :width], photo_size, mode="bilinear", align_corners=False
+    )
 
 
 def threshold_masks(low_res_logits: Tensor, photo_size: tuple[int, int], frame_size: int) -> Tensor:
@@ -69,5 +71,7 @@ def threshold_masks(low_res_logits: Tensor, photo_size: tuple[int, int], frame_s
     masks = torch.empty((batch, channels, *photo_size), dtype=torch.bool)
     for b in range(batch):
         for c in range(channels):
-            masks[b, c] = masks_to_photo(low_res_logits[b, c][None, None], photo_size, frame_size)[0, 0] > 0
+            masks[b, c] = (
+                masks_to_photo(low_res_logits[b, c][None, None], photo_size, frame_size)[0, 0] > 0
+            )
     return masks

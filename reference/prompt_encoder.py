@@ -16,9 +16,7 @@ class RandomPositionalEncoding(nn.Module):
 
     def __init__(self, num_frequencies: int) -> None:
         super().__init__()
-        self.register_buffer(
-            "positional_encoding_gaussian_matrix", torch.randn(2, num_frequencies)
-        )
+        self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, num_frequencies))
 
     def forward(self, coords: Tensor) -> Tensor:
         """Encode (..., 2) x, y coordinates in 0…1 as (..., 2 × num_frequencies) sines, then cosines."""
@@ -98,7 +96,9 @@ class PromptEncoder(nn.Module):
             sparse.append(self._embed_boxes(boxes))
         batch = len(sparse[0]) if sparse else len(masks) if masks is not None else 1
         no_mask = self.no_mask_embed.weight
-        sparse_embeddings = torch.cat(sparse, 1) if sparse else no_mask.new_empty(batch, 0, no_mask.shape[1])
+        sparse_embeddings = (
+            torch.cat(sparse, 1) if sparse else no_mask.new_empty(batch, 0, no_mask.shape[1])
+        )
 
         if masks is not None:
             return sparse_embeddings, self.mask_downscaling(masks)

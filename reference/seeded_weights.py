@@ -20,7 +20,9 @@ import torch
 from reference.official_names import TensorLayout
 
 # Learned vectors, as opposed to the kernels of linear layers and convolutions.
-_EMBEDDING = re.compile(r"\.(point_embeddings\.\d|not_a_point_embed|no_mask_embed|iou_token|mask_tokens)\.")
+_EMBEDDING = re.compile(
+    r"\.(point_embeddings\.\d|not_a_point_embed|no_mask_embed|iou_token|mask_tokens)\."
+)
 
 
 def seeded_state_dict(layout: Mapping[str, TensorLayout]) -> dict[str, torch.Tensor]:

@@ -19,7 +19,9 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(inner_dim, dim)
 
     def _split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, N, C) → (B, heads, N, C/heads)
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(
+            1, 2
+        )  # (B, N, C) → (B, heads, N, C/heads)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q = self._split_heads(self.q_proj(q))
@@ -45,7 +47,12 @@ class TwoWayAttentionBlock(nn.Module):
     """Self-attention of tokens, tokens → image, an MLP on tokens, image → tokens."""
 
     def __init__(
-        self, dim: int, num_heads: int, mlp_dim: int, downsample_rate: int, skip_first_layer_pe: bool
+        self,
+        dim: int,
+        num_heads: int,
+        mlp_dim: int,
+        downsample_rate: int,
+        skip_first_layer_pe: bool,
     ) -> None:
         super().__init__()
         self.self_attn = Attention(dim, num_heads)
@@ -85,7 +92,9 @@ class TwoWayTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            TwoWayAttentionBlock(dim, num_heads, mlp_dim, downsample_rate, skip_first_layer_pe=i == 0)
+            TwoWayAttentionBlock(
+                dim, num_heads, mlp_dim, downsample_rate, skip_first_layer_pe=i == 0
+            )
             for i in range(depth)
         )
         self.final_attn_token_to_image = Attention(dim, num_heads, downsample_rate)

@@ -77,4 +77,6 @@ def get_variant(name: str) -> Variant:
     try:
         return VARIANTS[name]
     except KeyError:
-        raise MobileSAMError(f"unknown model '{name}': expected one of {', '.join(VARIANTS)}") from None
+        raise MobileSAMError(
+            f"unknown model '{name}': expected one of {', '.join(VARIANTS)}"
+        ) from None

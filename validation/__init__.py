@@ -1,0 +1,1 @@
+"""Does an artefact give the reference's masks?"""

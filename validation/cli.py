@@ -132,12 +132,12 @@ def show(
     from validation.artifact_model import open_artifact  # here: it imports torch
 
     model = open_artifact(artifact)
-    if not artifact.checkpoint.trained:
+    answer(request, model, _source(artifact, model.engine.name))
+    if not artifact.checkpoint.trained:  # last, since a refusal is one line
         warn(
             f"the artefact's weights '{artifact.checkpoint.name}' are untrained, and the masks "
             "mean nothing; convert with --checkpoint official, or your own file, for real ones"
         )
-    answer(request, model, _source(artifact, model.engine.name))
 
 
 def _source(artifact: Artifact, engine: str) -> dict:

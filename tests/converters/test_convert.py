@@ -14,8 +14,8 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 import torch
-from tiny_variant import TINY
 from PIL import Image
+from tiny_variant import TINY
 from torch.jit.mobile import _load_for_lite_interpreter
 
 from converters.artifact_folder import staged
@@ -215,7 +215,10 @@ def test_force_does_not_replace_what_is_no_artefact(tmp_path, tiny_model, capsys
         (["coreml", "--quantize", "int5"], "unknown Core ML scheme 'int5'"),
         (["torchscript", "--quantize", "lut4"], "unknown scheme 'lut4' for TorchScript"),
         (["coreml", "--deployment-target", "iOS9"], "unknown deployment target 'iOS9'"),
-        (["coreml", "--quantize", "int4", "--deployment-target", "iOS16"], "lowest target .* iOS18"),
+        (
+            ["coreml", "--quantize", "int4", "--deployment-target", "iOS16"],
+            "lowest target .* iOS18",
+        ),
         (["torchscript", "--bytecode-version", "4"], "bytecode version 4 .* expected 5 to 8"),
         (["torchscript", "--prompt-slots", "0"], "0 prompt slots: expected 1 to 64"),
         (["torchscript", "--prompt-slots", "x"], "'x' is not a valid integer"),

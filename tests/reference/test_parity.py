@@ -114,6 +114,4 @@ def test_answers_with_saturated_attention(saturated, case):
     assert iou.min() >= (0.8 if "mask_from" in CASES[case] else 0.98)
     error = np.abs(answer.low_res_logits[:, ::4, ::4] - goldens[f"low_res_logits/{case}"])
     assert np.median(error) <= 10 * LOGIT_TOLERANCE
-    np.testing.assert_allclose(
-        answer.scores, goldens[f"scores/{case}"], rtol=0, atol=0.03
-    )
+    np.testing.assert_allclose(answer.scores, goldens[f"scores/{case}"], rtol=0, atol=0.03)

@@ -9,6 +9,7 @@ import torch
 
 import reference.checkpoint
 import validation.compare
+from converters import coreml_schemes, torchscript_quantization
 from converters.convert import Source, convert
 from converters.goldens import compute_goldens
 from converters.samples import SampleCase
@@ -22,6 +23,7 @@ from reference.seeded_weights import seeded_state_dict
 from validation.cases import Photo, answer_cases, central_cases, is_ambiguous
 from validation.compare import compare
 from validation.engines import core_ml
+from validation.gates import GATES
 from validation.results import build_document
 
 GOLDENS, PHOTOS = 7, 8  # built-in cases
@@ -182,6 +184,11 @@ def test_mean_has_a_gate_of_its_own(tiny_artifact, tiny_engine, monkeypatch):
     assert {case.status for case in comparison.cases} == {"passed"}
     assert comparison.verdict == "failed"
     assert comparison.failures[0].startswith("mean mask IoU 1.0000, gate 1.1")
+
+
+def test_every_scheme_has_gates():
+    assert set(GATES["torchscript"]) == set(torchscript_quantization.SCHEMES)
+    assert set(GATES["coreml"]) == set(coreml_schemes.SCHEMES)
 
 
 def test_scheme_without_gates_is_refused(tiny_artifact, edit_manifest):

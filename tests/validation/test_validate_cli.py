@@ -176,7 +176,6 @@ def test_show_asks_about_every_object(validate, tiny_artifact, photo, tmp_path):
     ],
 )
 def test_refusals_of_show(refuses, tiny_artifact, photo, tmp_path, arguments, expected):
-    # The untrained weights' warning would be a second line.
     output = tmp_path / "overlay.png"
     refuses(expected, "show", tiny_artifact, photo, "--output", output, *arguments)
 

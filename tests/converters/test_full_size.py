@@ -1,0 +1,59 @@
+"""The full-size model in every scheme: sizes, and the masks of the float32 file."""
+
+import json
+
+import pytest
+
+from converters.convert import convert, load_source
+from converters.coreml import CoreMLOptions
+from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
+from converters.torchscript import TorchScriptOptions
+from converters.torchscript_quantization import SCHEMES as TORCHSCRIPT_SCHEMES
+from validation.compare import compare
+from validation.results import PASSED
+
+pytestmark = pytest.mark.slow
+
+# Largest size in MB (1e6 bytes), encoder and decoder together; docs/numbers.md has what was measured.
+COREML_LIMITS = {
+    "none": 41.0,
+    "fp16": 22.5,
+    "int8": 12.0,
+    "w8a8": 12.0,
+    "lut8": 12.0,
+    "lut6": 9.0,
+    "int4": 7.0,
+    "lut4": 6.5,
+}
+TORCHSCRIPT_LIMITS = {"none": 41.0, "fp16": 21.0, "int8": 12.5}
+
+
+@pytest.fixture(scope="module")
+def source():
+    return load_source("demo")
+
+
+def megabytes(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    return sum(component["bytes"] for component in manifest["components"].values()) / 1e6
+
+
+def test_every_scheme_has_a_limit():
+    assert set(COREML_LIMITS) == set(COREML_SCHEMES)
+    assert set(TORCHSCRIPT_LIMITS) == set(TORCHSCRIPT_SCHEMES)
+
+
+@pytest.mark.parametrize("scheme", COREML_LIMITS)
+def test_coreml(source, scheme, tmp_path):
+    folder = convert(source, CoreMLOptions(scheme), tmp_path)
+    assert megabytes(folder) <= COREML_LIMITS[scheme]
+
+
+@pytest.mark.parametrize("scheme", TORCHSCRIPT_LIMITS)
+def test_torchscript(source, scheme, tmp_path):
+    folder = convert(source, TorchScriptOptions(scheme), tmp_path)
+    assert megabytes(folder) <= TORCHSCRIPT_LIMITS[scheme]
+    comparison = compare(folder)
+    assert comparison.verdict == PASSED
+    if scheme == "none":
+        assert min(min(case.agreement.mask_ious) for case in comparison.cases) >= 0.999
