@@ -6,7 +6,6 @@ held to its listed size and SHA-256 before anything is run.
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,8 +195,8 @@ def _check_sizes(manifest: _Manifest, variant: Variant) -> None:
 
 def _colour(manifest: _Manifest, name: str) -> tuple[float, float, float]:
     values = manifest.get(name, list)
-    numeric = all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
-    if not numeric or len(values) != 3 or not all(0 <= value <= 255 for value in values):
+    in_range = all(isinstance(value, (int, float)) and 0 <= value <= 255 for value in values)
+    if len(values) != 3 or not in_range:  # NaN is in no range
         manifest.refuse(name, values, "three numbers in 0…255")
     return tuple(float(value) for value in values)
 

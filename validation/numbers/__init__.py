@@ -1,0 +1,1 @@
+"""Measures what docs/numbers.md states: ``python -m validation.numbers``, from a checkout."""

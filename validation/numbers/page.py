@@ -1,0 +1,88 @@
+"""The page's tables: written between markers, so that the prose around them stays hand-written."""
+
+import datetime
+import os
+import platform
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from reference.errors import OutputError
+
+CHECKOUT = Path(__file__).parents[2]
+PAGE = CHECKOUT / "docs" / "numbers.md"
+NOT_AIMED, MET, MISSED = "–", "met", "**missed**"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page.
+
+    Attributes:
+        name: of its markers.
+        tools: packages whose versions decide about the figures.
+        header: names of the columns; those of text start with "<".
+        rows: cells, as many in each as the header has.
+        note: one line more about how it was measured.
+    """
+
+    name: str
+    tools: Sequence[str]
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+    def to_markdown(self) -> str:
+        """Pipes and dashes."""
+        names = [name.removeprefix("<") for name in self.header]
+        rules = [":--" if name.startswith("<") else "--:" for name in self.header]
+        return "\n".join(f"| {' | '.join(row)} |" for row in (names, rules, *self.rows))
+
+
+def verdict(value: float, largest: float | None) -> str:
+    """Whether an upper limit is held; NaN does not hold it."""
+    if largest is None:
+        return NOT_AIMED
+    return MET if value <= largest else MISSED
+
+
+def write_table(table: Table, section: str, page: Path = PAGE) -> None:
+    """Replace what stands between the table's markers; OutputError if the page lacks them."""
+    try:
+        text = page.read_text()
+    except FileNotFoundError:
+        raise OutputError(f"{page}: there is no such page: measure from a checkout") from None
+    begin, end = (f"<!-- numbers:{word} {table.name} -->" for word in ("begin", "end"))
+    between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    parts = [begin, _provenance(table, section), "", table.to_markdown(), end]
+    text, count = between.subn(lambda _: "\n".join(parts), text)
+    if count != 1:
+        raise OutputError(f"{page}: has {count} pairs of markers '{begin}' … '{end}': expected one")
+    page.write_text(text)
+
+
+def _provenance(table: Table, section: str) -> str:
+    """What produced the table: command, day, versions, machine."""
+    tools = [f"python {platform.python_version()}"]
+    tools += [f"{tool} {version(tool).split('+')[0]}" for tool in table.tools]
+    lines = [
+        f"`python -m validation.numbers {section}` on {datetime.date.today()}: "
+        f"{', '.join(tools)}; {_machine()}."
+    ]
+    return " ".join([*lines, table.note]).strip()
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores of {_processor()}, {platform.system()} {platform.machine()}"
+
+
+def _processor() -> str:
+    try:
+        lines: Iterable[str] = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "an unnamed processor"
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
