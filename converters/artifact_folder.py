@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from converters.manifest import MANIFEST_FILE
+from converters.artifact_layout import MANIFEST_FILE
 from reference.errors import OutputError
 
 

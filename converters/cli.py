@@ -169,7 +169,7 @@ def _convert(
 def _result(folder: Path) -> dict:
     import json
 
-    from converters.manifest import MANIFEST_FILE
+    from converters.artifact_layout import MANIFEST_FILE
 
     manifest = json.loads((folder / MANIFEST_FILE).read_text())
     components = manifest["components"].values()

@@ -15,15 +15,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from converters.artifact_layout import GOLDENS_FILE, GOLDENS_SCHEMA
 from converters.prompt_slots import SlotPrompt, fill_slots
 from converters.samples import GOLDEN_CASES, GOLDEN_PHOTOS, SampleCase, load_photo
 from reference.masks import encode_rle
-from reference.preprocessing import photo_to_frame, points_to_frame, threshold_masks
+from reference.preprocessing import photo_to_frame, threshold_masks
 from reference.sam import Sam
-
-GOLDENS_FOLDER = "goldens"
-GOLDENS_FILE = "goldens.json"
-GOLDENS_SCHEMA = "mobile-sam-export/goldens/1"
 
 
 @dataclass(frozen=True)
@@ -93,14 +90,8 @@ def _decode(
     earlier: Mapping[str, GoldenCase],
     prompt_slots: int,
 ) -> GoldenCase:
-    photo_size = photo.pixels.shape[:2]
-    points = box = mask_input = None
-    if sample.points:
-        coords = points_to_frame(sample.points, photo_size, sam.frame_size)
-        points = torch.from_numpy(coords)[None], torch.tensor(sample.labels)[None]
-    if sample.box:
-        corners = points_to_frame(np.reshape(sample.box, (2, 2)), photo_size, sam.frame_size)
-        box = torch.from_numpy(corners).reshape(1, 4)
+    points, box = sample.in_frame(photo.pixels.shape[:2], sam.frame_size)
+    mask_input = None
     if sample.mask_from:
         index = sample.mask_index
         mask_input = earlier[sample.mask_from].low_res_masks[:, index : index + 1]

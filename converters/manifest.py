@@ -8,7 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.goldens import GOLDENS_FILE, GOLDENS_FOLDER
+from converters.artifact_layout import (
+    GOLDENS_FILE,
+    GOLDENS_FOLDER,
+    MANIFEST_FILE,
+    MANIFEST_SCHEMA,
+)
 from converters.io_spec import (
     LABEL_BACKGROUND,
     LABEL_BOX_BOTTOM_RIGHT,
@@ -20,8 +25,6 @@ from converters.io_spec import (
 from reference.checkpoint import Checkpoint
 from reference.variants import Variant
 
-MANIFEST_FILE = "manifest.json"
-MANIFEST_SCHEMA = "mobile-sam-export/artifact/1"
 PACKAGE = "mobile-sam-export"
 TOOLS = (PACKAGE, "torch", "timm", "coremltools", "numpy", "pillow")
 

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import skimage.data
+import torch
 from sklearn.datasets import load_sample_image
+from torch import Tensor
+
+from reference.preprocessing import points_to_frame
 
 GOLDEN_PHOTOS = ("china", "flower_portrait")
 
@@ -46,6 +50,23 @@ class SampleCase:
     def slots(self) -> int:
         """How many prompt slots the case takes."""
         return len(self.points) + (2 if self.box else 0)
+
+    def in_frame(
+        self, photo_size: tuple[int, int], frame_size: int
+    ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
+        """The prompt in pixels of the frame, for a photo of (height, width).
+
+        Returns:
+            ((1, K, 2) x, y, (1, K) labels) or None, and a (1, 4) box or None.
+        """
+        points = box = None
+        if self.points:
+            coords = points_to_frame(self.points, photo_size, frame_size)
+            points = torch.from_numpy(coords)[None], torch.tensor(self.labels)[None]
+        if self.box:
+            corners = points_to_frame(np.reshape(self.box, (2, 2)), photo_size, frame_size)
+            box = torch.from_numpy(corners).reshape(1, 4)
+        return points, box
 
 
 GOLDEN_CASES = (

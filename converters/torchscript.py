@@ -26,7 +26,8 @@ from converters.runtime_operators import android_lite_2_1_0, missing_operators, 
 from converters.torchscript_archive import reproducible_archive
 from converters.torchscript_inputs import bundle_inputs
 from converters.torchscript_quantization import SCHEMES, phone_engine, quantize
-from reference.errors import ConversionError, OutputError
+from reference.errors import ConversionError
+from reference.output_files import replacing
 
 BYTECODE_VERSIONS = range(5, 9)
 _NATIVE_BYTECODE = 8  # what torch 2.7 writes; lower versions are written by torch's own backport
@@ -106,7 +107,7 @@ def export_torchscript(
         prepared = quantize(module, options.scheme)
         expected = _as_tuple(prepared(*inputs[0]))
         data = _lite_archive(prepared, inputs, options.bytecode_version)
-        with _replacing(path) as partial:
+        with replacing(path) as partial:
             partial.write_bytes(reproducible_archive(data, extra_files))
             operators = _check_file(partial, spec, options, inputs[0], expected)
     return LiteFile(path, operators, options.bytecode_version)
@@ -161,20 +162,6 @@ def _fresh_class_names() -> Iterator[None]:
         yield
     finally:
         torch.jit._state._python_cu = before
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file to write to, beside ``path``, that takes its place if all goes well."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"cannot write '{path}': {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def _check_file(

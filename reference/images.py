@@ -1,17 +1,14 @@
 """Photos in, pictures out: what a photo viewer would show, and files that appear only complete."""
 
-import contextlib
-import os
-import secrets
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from reference.errors import ImageError, OutputError
+from reference.output_files import replacing, require_writable
 
 # Raster formats only: Pillow would hand an EPS file to Ghostscript, which runs it as a program.
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
@@ -198,15 +195,7 @@ def check_writable(path: str | Path) -> None:
     """
     path = Path(path)
     _output_format(path)
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; name a file in it, such as {path / 'overlay.png'}")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: there is no folder {path.parent}; create it first")
-    if path.exists() and not os.access(path, os.W_OK):
-        raise OutputError(f"{path}: the file is write-protected; name another output")
-    # Only a new file proves that the folder takes one: permissions do not tell of read-only disks.
-    with _replacing(path, keep=False):
-        pass
+    require_writable(path)
 
 
 def write_image(image: Image.Image, path: str | Path) -> None:
@@ -222,8 +211,8 @@ def write_image(image: Image.Image, path: str | Path) -> None:
             f"{path}: the picture has {max(image.size):,} pixels a side, a JPEG at most "
             f"{JPEG_MAX_SIDE:,}; write a .png"
         )
-    with _replacing(path) as file:
-        image.save(file, image_format, **options)
+    with replacing(path) as draft:
+        image.save(draft, image_format, **options)
 
 
 def _output_format(path: Path) -> tuple[str, dict]:
@@ -233,25 +222,4 @@ def _output_format(path: Path) -> tuple[str, dict]:
         known = ", ".join(OUTPUT_FORMATS)
         raise OutputError(
             f"{path}: no picture format has the suffix '{path.suffix}'; expected {known}"
-        ) from None
-
-
-@contextlib.contextmanager
-def _replacing(path: Path, keep: bool = True) -> Iterator[BinaryIO]:
-    """A file beside ``path`` that takes its place if the block ends well, and else vanishes.
-
-    Without ``keep`` it always vanishes. What the file system refuses becomes an OutputError.
-    """
-    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            with draft.open("xb") as file:
-                yield file
-            if keep:
-                draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}); name another output"
         ) from None

@@ -11,13 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from converters.artifact_layout import COMPONENTS, FORMATS, MANIFEST_FILE, MANIFEST_SCHEMA
 from reference.errors import ArtifactError
 from reference.variants import VARIANTS, Variant
-
-MANIFEST_FILE = "manifest.json"
-MANIFEST_SCHEMA = "mobile-sam-export/artifact/1"
-FORMATS = ("torchscript", "coreml")
-COMPONENTS = ("image_encoder", "mask_decoder")
 
 # What file managers leave behind in folders that somebody looked at.
 _IGNORED_NAMES = (".DS_Store",)

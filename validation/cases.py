@@ -11,7 +11,7 @@ from torch import Tensor
 from converters.samples import GOLDEN_PHOTOS, PHOTOS, SampleCase, load_photo
 from reference.images import read_image
 from reference.predictor import PromptableModel
-from reference.preprocessing import photo_to_frame, points_to_frame
+from reference.preprocessing import photo_to_frame
 
 BOX_SHARE = 0.5  # of each side of the photo, in the middle
 
@@ -78,22 +78,8 @@ def answer_cases(
         if case.mask_from is not None:
             earlier = answers[case.mask_from].low_res_masks
             mask_input = earlier[:, case.mask_index : case.mask_index + 1]
-        points, box = _prompts_in_frame(case, pixels.shape[:2], model.frame_size)
+        points, box = case.in_frame(pixels.shape[:2], model.frame_size)
         answers[case.name] = Answer(
             *model.decode_prompts(image_embeddings, points, box, mask_input)
         )
     return [answers[case.name] for case in cases]
-
-
-def _prompts_in_frame(
-    case: SampleCase, photo_size: tuple[int, int], frame_size: int
-) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
-    """((1, K, 2) points, (1, K) labels) or None; (1, 4) box or None; in pixels of the frame."""
-    points = box = None
-    if case.points:
-        coords = points_to_frame(case.points, photo_size, frame_size)
-        points = torch.from_numpy(coords)[None], torch.tensor(case.labels)[None]
-    if case.box:
-        corners = points_to_frame(np.reshape(case.box, (2, 2)), photo_size, frame_size)
-        box = torch.from_numpy(corners).reshape(1, 4)
-    return points, box

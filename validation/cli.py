@@ -8,9 +8,10 @@ from typing import NoReturn
 import click
 
 from reference.command_line import Box, Point, print_json, prompt_options, run, warn
+from reference.output_files import require_writable
 from reference.segmentation import answer, prepare
 from validation.artifact import Artifact, load_artifact
-from validation.json_file import check_writable, write_json
+from validation.json_file import write_json
 
 FAILED_STATUS = 1
 STDOUT = Path("-")
@@ -75,7 +76,7 @@ def compare(
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
     """
     if json_path not in (None, STDOUT):
-        check_writable(json_path)
+        require_writable(json_path)
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Here: importing torch would slow --help and refusals down.

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from converters.goldens import GOLDENS_SCHEMA
+from converters.artifact_layout import GOLDENS_SCHEMA
 from converters.samples import SampleCase
 from reference.errors import ArtifactError
 from reference.images import read_image

@@ -321,5 +321,5 @@ def test_a_layer_of_zeros_survives_int8(tmp_path):
 
 
 def test_an_unwritable_path_is_refused(parts, tmp_path):
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot be written"):
         export(parts["encoder"], tmp_path / "no folder" / "m.ptl")

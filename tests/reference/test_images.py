@@ -357,7 +357,7 @@ def test_full_disk_leaves_the_older_file(photo, tmp_path):
 
 def test_interrupted_write_leaves_nothing(photo, tmp_path, monkeypatch):
     def interrupt(self, file, *_, **__):
-        file.write(b"half")
+        file.write_bytes(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Image.Image, "save", interrupt)

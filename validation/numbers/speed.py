@@ -150,7 +150,10 @@ def _onnxruntime(bench: Bench) -> Contestant:
     """The export modules in float32, through ONNX."""
     sam = bench.source.sam
     modules = ImageEncoder(sam).eval(), MaskDecoder(sam).eval()
-    specs = image_encoder_spec(sam.variant), mask_decoder_spec(sam.variant, bench.source.prompt_slots)
+    specs = (
+        image_encoder_spec(sam.variant),
+        mask_decoder_spec(sam.variant, bench.source.prompt_slots),
+    )
     calls = [
         _onnx_call(module, spec, tensors, bench.folder / f"{spec.name}.onnx")
         for module, spec, tensors in zip(modules, specs, _inputs(bench.source), strict=True)
