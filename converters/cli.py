@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import print_json, progress, run, warn
+from reference.command_line import print_json, run, step_bar, warn
 
 EXAMPLES = """
 \b
@@ -146,14 +146,10 @@ def _convert(
 
     for options in all_options:  # before minutes of work, not after
         require_free(artifact_path(output, options, model), force)
-    with progress(description="reference", total=1 + STEPS * len(all_options), unit="step") as bar:
-
-        def show(step: str) -> None:
-            bar.update()
-            bar.set_description(step)
-
+    with step_bar(total=1 + STEPS * len(all_options)) as on_step:
+        on_step("reference")
         source = load_source(checkpoint, model, prompt_slots)
-        folders = [convert(source, options, output, force, show) for options in all_options]
+        folders = [convert(source, options, output, force, on_step) for options in all_options]
     if not source.checkpoint.trained:
         warn(
             f"the {source.checkpoint.name} weights are untrained: the artefact is real, its masks mean nothing"

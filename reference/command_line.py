@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn
 
 import click
@@ -231,6 +231,21 @@ def print_json(document: object) -> None:
             f"a result that JSON cannot hold ({error}): expected finite numbers"
         ) from None
     print(text)
+
+
+@contextlib.contextmanager
+def step_bar(total: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar over ``total`` named steps: the function it gives is called as each begins."""
+    with progress(description="starting", total=total, unit="step") as bar:
+        begun = 0
+
+        def begin(step: str) -> None:
+            nonlocal begun
+            bar.update(1 if begun else 0)  # what was begun before is done now
+            begun += 1
+            bar.set_description(step)
+
+        yield begin
 
 
 def progress(

@@ -1,5 +1,6 @@
 """Prompting a model: ``Predictor`` embeds a photo once and answers many prompts, ``SAM`` does it in one call."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,8 @@ from reference.preprocessing import masks_to_photo, photo_to_frame, points_to_fr
 from reference.prompts import Prompt, normalize_prompts
 from reference.sam import load_sam
 from reference.variants import get_variant
+
+OnStep = Callable[[str], None]
 
 
 class PromptableModel(Protocol):
@@ -176,15 +179,21 @@ def segment_objects(
     image: np.ndarray,
     prompts: list[Prompt],
     multimask_output: bool | None = None,
+    on_step: OnStep = lambda step: None,
 ) -> list[Segmentation]:
     """Embed a uint8 (H, W, 3) photo and answer one prompt per object.
 
     ``multimask_output`` None asks for three guesses only where the prompt is ambiguous (one point, no box), as
-    the Segment Anything authors advise.
+    the Segment Anything authors advise. ``on_step`` is told of the photo and of each object as it is begun.
     """
     predictor = Predictor(model)
+    on_step("photo")
     predictor.set_image(image)
-    return [_segment_object(predictor, prompt, multimask_output) for prompt in prompts]
+    segmentations = []
+    for number, prompt in enumerate(prompts, start=1):
+        on_step(f"object {number}")
+        segmentations.append(_segment_object(predictor, prompt, multimask_output))
+    return segmentations
 
 
 def _segment_object(
@@ -249,7 +258,11 @@ class SAM:
         return self.segment(photo, prompts, multimask_output)
 
     def segment(
-        self, image: np.ndarray, prompts: list[Prompt], multimask_output: bool | None = None
+        self,
+        image: np.ndarray,
+        prompts: list[Prompt],
+        multimask_output: bool | None = None,
+        on_step: OnStep = lambda step: None,
     ) -> list[Segmentation]:
         """Answer prompts in normal form about a uint8 (H, W, 3) photo; see ``segment_objects``."""
-        return segment_objects(self.model, image, prompts, multimask_output)
+        return segment_objects(self.model, image, prompts, multimask_output, on_step)

@@ -4,7 +4,7 @@
 before they load anything heavy, and hand it to ``answer``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 import numpy as np
 
-from reference.command_line import Box, Point, print_json, prompts_from_options, warn
+from reference.command_line import Box, Point, print_json, prompts_from_options, step_bar, warn
 from reference.errors import OutputError
 from reference.images import check_writable, read_image, write_image
 from reference.masks import mask_box, mask_record
@@ -26,8 +26,13 @@ if TYPE_CHECKING:  # not at run time: it imports torch, which takes seconds
 class Segmenter(Protocol):
     """Whatever answers prompts about a photo: ``reference.SAM``, or an artefact's engine."""
 
-    def segment(self, image: np.ndarray, prompts: list[Prompt]) -> list["Segmentation"]:
-        """Answer each prompt about a uint8 (H, W, 3) photo, in order, best mask first."""
+    def segment(
+        self, image: np.ndarray, prompts: list[Prompt], *, on_step: Callable[[str], None]
+    ) -> list["Segmentation"]:
+        """Answer each prompt about a uint8 (H, W, 3) photo, in order, best mask first.
+
+        ``on_step`` is told of the photo and of each object as it is begun.
+        """
         ...
 
 
@@ -89,10 +94,12 @@ def answer(request: Request, segmenter: Segmenter, source: dict) -> None:
     Raises:
         MobileSAMError: the segmenter refuses, or the output cannot be written.
     """
-    segmentations = segmenter.segment(request.image, request.prompts)
-    if request.output is not None:
-        best_masks = [segmentation.masks[0] for segmentation in segmentations]
-        write_image(draw_overlay(request.image, best_masks, request.prompts), request.output)
+    with step_bar(total=1 + len(request.prompts) + (request.output is not None)) as on_step:
+        segmentations = segmenter.segment(request.image, request.prompts, on_step=on_step)
+        if request.output is not None:
+            on_step("picture")
+            best_masks = [segmentation.masks[0] for segmentation in segmentations]
+            write_image(draw_overlay(request.image, best_masks, request.prompts), request.output)
     if request.as_json:
         print_json(build_document(request, segmentations, source))
     else:

@@ -7,7 +7,7 @@ from torch import Tensor
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import fill_slots
 from reference.errors import ArtifactError
-from reference.predictor import Segmentation, segment_objects
+from reference.predictor import OnStep, Segmentation, segment_objects
 from reference.prompts import Prompt
 from validation.artifact import Artifact
 from validation.engines import Engine, Unavailable, engine_for
@@ -81,9 +81,11 @@ class ArtifactModel:
         low_res_masks, iou_predictions = zip(*answers, strict=True)
         return torch.cat(low_res_masks), torch.cat(iou_predictions)
 
-    def segment(self, image: np.ndarray, prompts: list[Prompt]) -> list[Segmentation]:
+    def segment(
+        self, image: np.ndarray, prompts: list[Prompt], on_step: OnStep = lambda step: None
+    ) -> list[Segmentation]:
         """Answer prompts about a uint8 (H, W, 3) photo; see ``reference.predictor``."""
-        return segment_objects(self, image, prompts)
+        return segment_objects(self, image, prompts, on_step=on_step)
 
     def _decode_object(
         self,

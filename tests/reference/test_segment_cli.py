@@ -35,7 +35,7 @@ def stand_in(monkeypatch):
         def __init__(self, checkpoint, model):
             self.checkpoint = SimpleNamespace(name=checkpoint, sha256="0" * 64, trained=True)
 
-        def segment(self, image, prompts):
+        def segment(self, image, prompts, on_step):
             return [
                 self._answer(image, prompt.decoder_points()[0].mean(axis=0)) for prompt in prompts
             ]
@@ -163,7 +163,7 @@ def test_summary_of_an_object(capsys, photo_path, tmp_path, stand_in):
 
 def test_empty_mask(capsys, photo_path, tmp_path, stand_in, monkeypatch):
     empty = Segmentation(np.zeros((1, 427, 640), bool), np.float32([0.1]), np.zeros((1, 256, 256)))
-    monkeypatch.setattr(reference.predictor.SAM, "segment", lambda *_: [empty])
+    monkeypatch.setattr(reference.predictor.SAM, "segment", lambda *_, **__: [empty])
     status, out, _ = segment(capsys, photo_path, "--point", "1,1", "--json")
     assert status == 0
     assert json.loads(out)["masks"][0]["bbox"] == [0, 0, 0, 0]

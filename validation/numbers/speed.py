@@ -57,7 +57,7 @@ def measure_speed(bench: Bench) -> list[Table]:
             _reference(bench.source),
             *_lite_interpreters(bench),
         ]
-        load = os.getloadavg()[0]
+        before = os.getloadavg()[0]
         encode = _take_turns({each.name: each.encode for each in contestants}, *ENCODES)
         decode = _take_turns({each.name: each.decode for each in contestants}, *DECODES)
     rows = [
@@ -66,7 +66,8 @@ def measure_speed(bench: Bench) -> list[Table]:
     columns = [f"{verb} {what}" for verb in ("encode", "decode") for what in ("ms", "lowest", "×")]
     note = (
         f"{THREADS} threads; medians of {np.prod(ENCODES)} and {np.prod(DECODES)} calls, taken in "
-        f"turns; × is the median over {PEER}'s; load of the machine before: {load:.1f}."
+        f"turns; × is the median over {PEER}'s; load average {before:.1f} before and "
+        f"{os.getloadavg()[0]:.1f} after (this alone is about {THREADS})."
     )
     return [Table("speed", ("torch", "onnxruntime"), ("<", *columns), rows, note)]
 
