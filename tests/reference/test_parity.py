@@ -103,15 +103,18 @@ def test_answers(conditioned, case):
     assert different.sum(axis=(1, 2)).max() <= PIXEL_TOLERANCE
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if "mask_from" not in CASES[case]])
 def test_answers_with_saturated_attention(saturated, case):
-    """Rounding flips single attention weights here (see the README): masks agree, not the last digits."""
+    """Rounding flips single attention weights here (see the README): masks agree, not the last digits.
+
+    The refined mask is left out: it inherits the flips of two decodings, and the original code's own differs by a
+    tenth from one machine to another. ``test_answers`` holds it strictly, with the other weights.
+    """
     (_, answers), goldens = saturated
     answer = answers[case]
     masks = expected_masks(goldens, case, answer.masks)
     iou = (answer.masks & masks).sum(axis=(1, 2)) / (answer.masks | masks).sum(axis=(1, 2))
-    # A refined mask inherits the rounding of two decodings; the original code's own is as far off here.
-    assert iou.min() >= (0.8 if "mask_from" in CASES[case] else 0.98)
+    assert iou.min() >= 0.98
     error = np.abs(answer.low_res_logits[:, ::4, ::4] - goldens[f"low_res_logits/{case}"])
-    assert np.median(error) <= 10 * LOGIT_TOLERANCE
-    np.testing.assert_allclose(answer.scores, goldens[f"scores/{case}"], rtol=0, atol=0.03)
+    assert np.median(error) <= LOGIT_TOLERANCE
+    np.testing.assert_allclose(answer.scores, goldens[f"scores/{case}"], rtol=0, atol=0.003)
