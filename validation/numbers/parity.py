@@ -70,12 +70,9 @@ def _table(name: str, sam: Sam, goldens: Path) -> Table:
         )
         for case, found in _differences(sam, np.load(goldens)).items()
     ]
-    note = f"Against `{goldens.relative_to(CHECKOUT)}`; PyTorch {_capability()}."
+    capability = torch.backends.cpu.get_cpu_capability()
+    note = f"Against `{goldens.relative_to(CHECKOUT)}`; PyTorch computes with {capability}."
     return Table(name, ("torch", "timm", "numpy", "pillow"), header, rows, note)
-
-
-def _capability() -> str:
-    return f"computes with {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _differences(sam: Sam, goldens: Mapping[str, np.ndarray]) -> dict[str, Difference]:

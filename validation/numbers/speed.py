@@ -1,15 +1,8 @@
-"""How long encoding a photo and decoding a prompt take, beside onnxruntime on the same cores.
-
-Everything takes turns in one process, back and forth, so that a busy minute of the machine hits all
-alike. A turn is a pause, in which the threads of the one before come to rest, a call that is not
-counted, which warms the caches, and the calls that are.
-"""
+"""How long encoding a photo and decoding a prompt take, beside onnxruntime on the same cores."""
 
 import contextlib
-import os
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,21 +16,18 @@ from converters.convert import Source
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.torchscript_quantization import SCHEMES
-from reference.command_line import progress
 from reference.errors import MobileSAMError
 from validation.artifact import Artifact
 from validation.numbers.bench import THREADS, Bench
 from validation.numbers.page import Table
+from validation.numbers.turns import Call, Turns
 
 ONNX_OPSET = 17
 ONNX_TOLERANCE = 1e-3  # of any output; onnxruntime must compute the same to be compared with
-PAUSE = 0.05  # seconds
-ENCODES, DECODES = (10, 1), (20, 3)  # rounds, and calls in each turn
+ENCODES, DECODES = (7, 1), (12, 5)  # rounds, and calls in each turn
 PEER = "onnxruntime float32"
 # What phones run, and what is made for this processor.
 QUANTIZED_ENGINES = ("qnnpack", "x86")
-
-Call = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -57,17 +47,17 @@ def measure_speed(bench: Bench) -> list[Table]:
             _reference(bench.source),
             *_lite_interpreters(bench),
         ]
-        before = os.getloadavg()[0]
-        encode = _take_turns({each.name: each.encode for each in contestants}, *ENCODES)
-        decode = _take_turns({each.name: each.decode for each in contestants}, *DECODES)
+        turns = Turns()
+        encode = turns.take({each.name: each.encode for each in contestants}, *ENCODES)
+        decode = turns.take({each.name: each.decode for each in contestants}, *DECODES)
     rows = [
         (each.name, *_cells(encode, each.name), *_cells(decode, each.name)) for each in contestants
     ]
     columns = [f"{verb} {what}" for verb in ("encode", "decode") for what in ("ms", "lowest", "×")]
     note = (
         f"{THREADS} threads; medians of {np.prod(ENCODES)} and {np.prod(DECODES)} calls, taken in "
-        f"turns; × is the median over {PEER}'s; load average {before:.1f} before and "
-        f"{os.getloadavg()[0]:.1f} after (this alone is about {THREADS})."
+        f"turns; × is the median over {PEER}'s; {turns.disturbed} of "
+        f"{len(contestants) * (ENCODES[0] + DECODES[0])} turns were disturbed by other processes."
     )
     return [Table("speed", ("torch", "onnxruntime"), ("<", *columns), rows, note)]
 
@@ -75,20 +65,6 @@ def measure_speed(bench: Bench) -> list[Table]:
 def _cells(times: dict[str, list[float]], name: str) -> tuple[str, str, str]:
     middle, lowest = (1000 * function(times[name]) for function in (median, min))
     return f"{middle:.0f}", f"{lowest:.0f}", f"{median(times[name]) / median(times[PEER]):.2f}"
-
-
-def _take_turns(functions: dict[str, Call], rounds: int, calls: int) -> dict[str, list[float]]:
-    """Seconds of ``calls`` calls in each of ``rounds`` turns: A B C, C B A, A B C, …"""
-    times = {name: [] for name in functions}
-    for turn in progress(range(rounds), description="speed", unit="round"):
-        for name in list(functions)[:: 1 if turn % 2 == 0 else -1]:
-            time.sleep(PAUSE)
-            functions[name]()
-            for _ in range(calls):
-                start = time.perf_counter()
-                functions[name]()
-                times[name].append(time.perf_counter() - start)
-    return times
 
 
 def _inputs(source: Source) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
