@@ -5,11 +5,29 @@ Architecture: TinyViT (Wu et al., 2022) as distilled by MobileSAM (Zhang et al.,
 takes the place of the classifier head.
 """
 
+import timm.models.tiny_vit
 from timm.models.tiny_vit import ConvLayer, PatchEmbed, PatchMerging, TinyVitStage
 from torch import Tensor, nn
 
 from reference.layers import LayerNorm2d
 from reference.variants import Variant
+
+
+class Attention(timm.models.tiny_vit.Attention):
+    """timm's attention with the original's order of operations.
+
+    timm scales the queries before the product, or fuses all of it; the original scales the product. The same
+    number, but for the last bits: with this order the embeddings are the original's to the bit.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        windows, tokens, _ = x.shape
+        qkv = self.qkv(self.norm(x)).view(windows, tokens, self.num_heads, -1)
+        q, k, v = qkv.split([self.key_dim, self.key_dim, self.val_dim], dim=3)
+        q, k, v = (part.permute(0, 2, 1, 3) for part in (q, k, v))  # (windows, heads, tokens, d)
+        biases = self.get_attention_biases(x.device)
+        attention = ((q @ k.transpose(-2, -1)) * self.scale + biases).softmax(dim=-1)
+        return self.proj((attention @ v).transpose(1, 2).reshape(windows, tokens, self.out_dim))
 
 
 class TinyViTImageEncoder(nn.Module):
@@ -35,6 +53,15 @@ class TinyViTImageEncoder(nn.Module):
         )
         # MobileSAM keeps SAM's 1/16 grid: the classifier's last halving is dropped, not its weights.
         self.stages[3].downsample.conv2.conv.stride = (1, 1)
+        for stage in self.stages[1:]:
+            for block in stage.blocks:
+                block.attn = Attention(
+                    dim=block.dim,
+                    key_dim=block.attn.key_dim,
+                    num_heads=block.attn.num_heads,
+                    attn_ratio=1,
+                    resolution=block.attn.resolution,
+                )
         self.neck = nn.Sequential(
             nn.Conv2d(dims[3], variant.embedding_dim, kernel_size=1, bias=False),
             LayerNorm2d(variant.embedding_dim),
