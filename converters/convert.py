@@ -190,7 +190,7 @@ def _write_package(
         version=entries["tools"][PACKAGE],
         entries={
             "model": entries["model"],
-            "scheme": entries["scheme"],
+            "scheme": f"{options.scheme}: {COREML_SCHEMES[options.scheme].meaning}",
             "checkpoint": source.checkpoint.name,
             "checkpoint_sha256": source.checkpoint.sha256,
             "checkpoint_trained": str(source.checkpoint.trained).lower(),

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import Box, Point, prompt_options, run
+from reference.command_line import Box, Point, answer_options, prompt_options, run
 from reference.segmentation import answer, prepare, warn_untrained
 from reference.variants import VARIANTS
 
@@ -14,11 +14,7 @@ from reference.variants import VARIANTS
 @click.command("segment")
 @click.argument("image", type=click.Path(path_type=Path))
 @prompt_options
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Draw the best mask of each object over the photo, as PNG or JPEG.",
-)
+@answer_options
 @click.option(
     "--checkpoint",
     default="demo",
@@ -33,7 +29,6 @@ from reference.variants import VARIANTS
     show_default=True,
     help="Which variant the weights are of.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print masks (COCO RLE), scores and boxes.")
 def segment(
     image: Path,
     points: tuple[Point, ...],

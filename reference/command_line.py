@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -178,6 +179,19 @@ def prompt_options(command: Callable) -> Callable:
     for option in reversed(options):  # the decorator nearest to the function is the last in --help
         command = option(command)
     return command
+
+
+def answer_options(command: Callable) -> Callable:
+    """Add --output and --json, what ``segment`` and ``validate show`` make of an answer."""
+    output = click.option(
+        "--output",
+        type=click.Path(path_type=Path),
+        help="Draw the best mask of each object over the photo, as PNG or JPEG.",
+    )
+    as_json = click.option(
+        "--json", "as_json", is_flag=True, help="Print masks (COCO RLE), scores and boxes."
+    )
+    return output(as_json(command))
 
 
 def prompts_from_options(

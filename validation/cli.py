@@ -7,7 +7,15 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import Box, Point, print_json, prompt_options, run, warn
+from reference.command_line import (
+    Box,
+    Point,
+    answer_options,
+    print_json,
+    prompt_options,
+    run,
+    warn,
+)
 from reference.output_files import require_writable
 from reference.segmentation import answer, prepare
 from validation.artifact import Artifact, load_artifact
@@ -103,12 +111,7 @@ def compare(
 @click.argument("folder", metavar="ARTIFACT", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path))
 @prompt_options
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Draw the best mask of each object over the photo, as PNG or JPEG.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print masks (COCO RLE), scores and boxes.")
+@answer_options
 def show(
     folder: Path,
     image: Path,
