@@ -1,0 +1,139 @@
+"""Small ML Programs, built with coremltools' own builder, run in ``mil_runtime`` and judged there."""
+
+from collections.abc import Callable, Mapping
+
+import coremltools as ct
+import numpy as np
+import torch
+from coremltools.converters.mil import mil
+from coremltools.converters.mil.mil import Builder as mb
+from coremltools.converters.mil.mil import Function, types
+from coremltools.models import MLModel
+
+from validation import mil_runtime
+
+TARGETS = {
+    "iOS15": ct.target.iOS15,
+    "iOS16": ct.target.iOS16,
+    "iOS17": ct.target.iOS17,
+    "iOS18": ct.target.iOS18,
+}
+FLOAT64_TOLERANCE = 1e-10  # of the largest value: the oracle's own rounding, and no more
+FLOAT32_TOLERANCE = 1e-5  # likewise, for sums of some hundred terms
+# A result that is computed in float32 and rounded once lies within half a step of float16 of the
+# exact one, give or take what float32 lost: a step near a power of two can be half as wide.
+HALF_STEPS = 1.01
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def build_model(
+    build: Callable, inputs: Arrays, opset: str = "iOS18", precision: str = "float32"
+) -> MLModel:
+    """A model whose ``main`` is ``build(**inputs)``, exactly as built: no pass optimises it.
+
+    ``build`` takes the inputs as MIL variables and returns one variable, or several. Integers are
+    int32 inputs, all else float32; with the precision "float16" the program casts its float32 inputs
+    to fp16 first, and its fp16 outputs to float32 last, which changes no number.
+    """
+    placeholders = {
+        name: mb.placeholder(
+            array.shape, types.int32 if np.asarray(array).dtype.kind in "iub" else types.fp32
+        )
+        for name, array in inputs.items()
+    }
+    program = mil.Program()
+    with Function(placeholders, opset_version=TARGETS[opset]) as function:
+        variables = dict(function.inputs)
+        if precision == "float16":
+            variables = {name: _cast(v, types.fp32, "fp16") for name, v in variables.items()}
+        outputs = build(**variables)
+        outputs = outputs if isinstance(outputs, (tuple, list)) else [outputs]
+        function.set_outputs([_cast(output, types.fp16, "fp32") for output in outputs])
+        program.add_function("main", function)
+    return ct.convert(
+        program,
+        source="milinternal",
+        convert_to="mlprogram",
+        compute_precision=ct.precision.FLOAT32,
+        minimum_deployment_target=TARGETS[opset],
+        pass_pipeline=ct.PassPipeline.EMPTY,
+        skip_model_load=True,
+    )
+
+
+def run_model(model: MLModel, inputs: Arrays, numerics: str = "declared") -> list[np.ndarray]:
+    """Outputs of a model, in the order in which its function gives them."""
+    program = mil_runtime.load(model, numerics)
+    outputs = program.predict(dict(inputs))
+    return [outputs[name] for name in program.function.block.outputs]
+
+
+def check_operator(
+    build: Callable,
+    inputs: Arrays,
+    expected: Callable,
+    opset: str = "iOS18",
+    float32_tolerance: float = FLOAT32_TOLERANCE,
+) -> None:
+    """Hold an operator to float64 arithmetic, in every kind of numerics.
+
+    ``expected`` takes the inputs as torch tensors, float64 for all that is not an integer, and
+    returns what ``build`` should give: one tensor, or several. Checked are the oracle ("float64",
+    within FLOAT64_TOLERANCE), "declared" with float32 (within ``float32_tolerance``), and
+    "declared" with float16: within one rounding of the exact result on inputs rounded to float16.
+    """
+    exact = _expect(expected, inputs)
+    model = build_model(build, inputs, opset)
+    _assert_close(run_model(model, inputs, "float64"), exact, FLOAT64_TOLERANCE)
+    _assert_close(run_model(model, inputs, "declared"), exact, float32_tolerance)
+
+    halved = {name: _to_half(array) for name, array in inputs.items()}
+    model = build_model(build, inputs, opset, "float16")
+    for actual, wanted in zip(run_model(model, halved), _expect(expected, halved), strict=True):
+        assert_rounded_once(actual, wanted)
+
+
+def assert_rounded_once(actual: np.ndarray, exact: np.ndarray) -> None:
+    """Every value is one of the two float16 numbers beside the exact one."""
+    assert actual.shape == exact.shape
+    if exact.dtype.kind != "f":
+        np.testing.assert_array_equal(actual, exact)
+        return
+    with np.errstate(over="ignore"):  # beyond float16's range the nearest number is infinity
+        nearest = exact.astype(np.float16)
+    step = np.spacing(np.abs(nearest)).astype(np.float64)
+    finite = np.isfinite(nearest)
+    np.testing.assert_array_equal(actual[~finite], nearest[~finite])
+    difference = np.abs(actual.astype(np.float64) - exact)[finite]
+    assert np.all(difference <= HALF_STEPS * step[finite]), difference.max()
+
+
+def _assert_close(actual: list[np.ndarray], exact: list[np.ndarray], tolerance: float) -> None:
+    assert len(actual) == len(exact)
+    for got, wanted in zip(actual, exact, strict=True):
+        if wanted.dtype.kind != "f":
+            np.testing.assert_array_equal(got, wanted)
+            continue
+        finite = np.abs(wanted[np.isfinite(wanted)])
+        scale = max(finite.max(initial=0.0), 1e-30)
+        np.testing.assert_allclose(got, wanted, rtol=tolerance, atol=tolerance * scale)
+
+
+def _expect(expected: Callable, inputs: Arrays) -> list[np.ndarray]:
+    tensors = {}
+    for name, array in inputs.items():
+        tensor = torch.from_numpy(np.array(array))
+        tensors[name] = tensor.double() if tensor.is_floating_point() else tensor
+    results = expected(**tensors)
+    results = results if isinstance(results, (tuple, list)) else [results]
+    return [result.numpy() for result in results]
+
+
+def _to_half(array: np.ndarray) -> np.ndarray:
+    """Values that float16 holds exactly, in the array's own type."""
+    return array.astype(np.float16).astype(array.dtype) if array.dtype.kind == "f" else array
+
+
+def _cast(variable, from_type: type, to: str):
+    return mb.cast(x=variable, dtype=to) if variable.dtype == from_type else variable

@@ -1,0 +1,1 @@
+"""coremltools' own tests, run with ``mil_runtime`` in the place of Core ML."""

@@ -1,0 +1,36 @@
+"""Runs Core ML packages on any system: loads an ``.mlpackage`` and executes its ML Program.
+
+>>> program = load("MobileSAMMaskDecoder.mlpackage")
+>>> outputs = program.predict({"image_embeddings": embeddings, ...})
+
+``install`` makes coremltools' own ``MLModel.predict`` run here. What the numbers mean, and how they
+are checked, is in docs/mil_runtime.md.
+"""
+
+from validation.mil_runtime.coremltools_bridge import install, uninstall
+from validation.mil_runtime.errors import (
+    InputError,
+    InstallError,
+    MilRuntimeError,
+    ModelError,
+    OperationError,
+    UnsupportedOperationError,
+)
+from validation.mil_runtime.numerics import NUMERICS
+from validation.mil_runtime.program import Prediction, Program, State, load
+
+__all__ = [
+    "NUMERICS",
+    "InputError",
+    "InstallError",
+    "MilRuntimeError",
+    "ModelError",
+    "OperationError",
+    "Prediction",
+    "Program",
+    "State",
+    "UnsupportedOperationError",
+    "install",
+    "load",
+    "uninstall",
+]

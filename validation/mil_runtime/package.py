@@ -1,0 +1,138 @@
+"""Core ML packages on disk: the model's specification, and the weight files it may refer to.
+
+Nothing in a package is taken on trust: no path leaves it, and what does not parse is refused.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from coremltools.models import MLModel
+from coremltools.proto import Model_pb2
+from google.protobuf.message import DecodeError
+
+from validation.mil_runtime.blob_storage import BlobFile
+from validation.mil_runtime.errors import ModelError
+
+_MODEL_PATH = "@model_path/"
+# Newest specification that is known here: iOS 18's.
+NEWEST_SPECIFICATION = 9
+_CONVERT_AGAIN = "the package is incomplete or damaged: copy or convert it again"
+
+
+class WeightFiles:
+    """The files beside a model, opened when a constant first asks for one."""
+
+    def __init__(self, folder: Path | None) -> None:
+        """``folder`` is what ``@model_path`` stands for; None if the model has no files."""
+        self._folder = None if folder is None else folder.resolve()
+        self._open: dict[str, BlobFile] = {}
+
+    def open(self, name: str) -> BlobFile:
+        """The weight file that a program calls ``name``; ModelError if it leaves the package."""
+        if name not in self._open:
+            self._open[name] = BlobFile(self._path_of(name))
+        return self._open[name]
+
+    def _path_of(self, name: str) -> Path:
+        if self._folder is None:
+            raise ModelError(f"the weight file '{name}' is needed, and the model has no files")
+        if not name.startswith(_MODEL_PATH) or "\0" in name:
+            raise ModelError(
+                f"the weight file '{name}' is outside the package: expected a path that starts "
+                f"with {_MODEL_PATH}"
+            )
+        return _inside(self._folder, name.removeprefix(_MODEL_PATH), f"the weight file '{name}'")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A model's specification with its weight files, and what to call it in messages."""
+
+    name: str
+    specification: Model_pb2.Model
+    weights: WeightFiles
+
+
+def open_package(source: "str | Path | MLModel") -> Package:
+    """A package from its folder, or from coremltools' model in memory.
+
+    Raises:
+        ModelError: it is missing, incomplete, damaged, not an ML Program, or of a newer
+            specification than ``NEWEST_SPECIFICATION``.
+    """
+    if isinstance(source, MLModel):
+        weights_dir = source.weights_dir
+        folder = None if weights_dir is None else Path(weights_dir).parent
+        package = Package("the model", source.get_spec(), WeightFiles(folder))
+    else:
+        package = _read_package(Path(source))
+    _require_ml_program(package)
+    return package
+
+
+def _read_package(path: Path) -> Package:
+    if path.suffix == ".mlmodelc":
+        raise ModelError(f"{path}: is compiled for a device; expected the .mlpackage it came from")
+    if not path.exists():
+        raise ModelError(f"{path}: is not there; expected an .mlpackage folder")
+    model_file = _root_model(path) if path.is_dir() else path
+    try:
+        data = model_file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{model_file}: cannot be read ({error}); {_CONVERT_AGAIN}") from error
+    specification = Model_pb2.Model()
+    try:
+        specification.ParseFromString(data)
+    except DecodeError as error:
+        raise ModelError(
+            f"{model_file}: is no Core ML model ({error}); {_CONVERT_AGAIN}"
+        ) from error
+    return Package(str(path), specification, WeightFiles(model_file.parent))
+
+
+def _root_model(package: Path) -> Path:
+    """The model file that the package's own manifest names as its root."""
+    manifest_file = package / "Manifest.json"
+    try:
+        manifest = json.loads(manifest_file.read_bytes())
+        item = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{manifest_file}: cannot be read ({error}); {_CONVERT_AGAIN}") from error
+    except (KeyError, TypeError, IndexError) as error:
+        raise ModelError(f"{manifest_file}: names no root model; {_CONVERT_AGAIN}") from error
+    if not isinstance(item, str) or "\0" in item:
+        raise ModelError(f"{manifest_file}: names no root model; {_CONVERT_AGAIN}")
+    model_file = _inside((package / "Data").resolve(), item, f"{manifest_file}: the model '{item}'")
+    if not model_file.is_file():
+        raise ModelError(f"{model_file}: is not there; {_CONVERT_AGAIN}")
+    return model_file
+
+
+def _inside(folder: Path, relative: str, what: str) -> Path:
+    """``folder/relative``, resolved; ModelError if that is not inside ``folder``."""
+    try:
+        path = (folder / relative).resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise ModelError(f"{what} cannot be resolved ({error}); {_CONVERT_AGAIN}") from error
+    if not path.is_relative_to(folder):
+        raise ModelError(f"{what} leaves the package: expected a path inside it")
+    return path
+
+
+def _require_ml_program(package: Package) -> None:
+    specification = package.specification
+    kind = specification.WhichOneof("Type")
+    if kind is None:
+        raise ModelError(f"{package.name}: holds no model; {_CONVERT_AGAIN}")
+    if kind != "mlProgram":
+        raise ModelError(
+            f"{package.name}: is a {kind}, expected an ML Program; convert it again with "
+            'convert_to="mlprogram"'
+        )
+    if specification.specificationVersion > NEWEST_SPECIFICATION:
+        raise ModelError(
+            f"{package.name}: is of specification version {specification.specificationVersion}, "
+            f"expected at most {NEWEST_SPECIFICATION} (iOS 18); convert it again for iOS 18 or "
+            "earlier"
+        )

@@ -1,0 +1,233 @@
+"""A loaded program: what ``load`` gives, and what predicts."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from coremltools.models import MLModel
+
+from validation.mil_runtime.errors import InputError, ModelError
+from validation.mil_runtime.features import (
+    ArrayFeature,
+    Description,
+    Feature,
+    default_function,
+    from_program,
+    parse_description,
+    to_program,
+)
+from validation.mil_runtime.interpreter import Interpreter, Observer
+from validation.mil_runtime.numerics import numerics_named
+from validation.mil_runtime.operators.registry import StateCell
+from validation.mil_runtime.package import open_package
+from validation.mil_runtime.program_structure import Function, parse_function
+from validation.mil_runtime.value_types import StateType, TensorType
+
+
+def load(
+    source: "str | Path | MLModel",
+    numerics: str = "declared",
+    function: str | None = None,
+    seed: int = 0,
+) -> "Program":
+    """Load an ML Program so that it can be run on any system.
+
+    Args:
+        source: an ``.mlpackage``, or a coremltools model in memory.
+        numerics: "declared": each operation computes in float32, and its result is rounded once to
+            the type that the program declares for it. "float32", "float64": all floating-point
+            values are computed and held in that type, whatever the program declares.
+        function: which function of a package that has several; by default the one it names.
+        seed: of random operations that bring no seed of their own. Each prediction starts anew.
+
+    Raises:
+        ModelError: the package is damaged, is no ML Program, or is of an unknown specification.
+        UnsupportedOperationError: it has an operation that is not known.
+        MilRuntimeError: there are no such numerics.
+    """
+    chosen = numerics_named(numerics)
+    package = open_package(source)
+    description = package.specification.description
+    name = default_function(description) if function is None else function
+    parsed = parse_function(package.specification.mlProgram, name, package.weights)
+    return Program(parse_description(description, name), Interpreter(parsed, chosen), seed)
+
+
+class Prediction(dict):
+    """Outputs by name, and how they were computed.
+
+    Attributes:
+        numerics: name of the numerics, as given to ``load``.
+        intermediates: the values that were asked for by name, as arrays.
+    """
+
+    def __init__(
+        self, outputs: Mapping[str, object], numerics: str, intermediates: Mapping[str, object]
+    ) -> None:
+        super().__init__(outputs)
+        self.numerics = numerics
+        self.intermediates = dict(intermediates)
+
+
+class State:
+    """What a stateful program remembers between predictions; see ``Program.make_state``."""
+
+    def __init__(self, cells: Mapping[str, StateCell]) -> None:
+        self.cells = dict(cells)
+
+    def read(self, name: str) -> np.ndarray:
+        """A copy of the value of a state."""
+        return self._cell(name).value.numpy().copy()
+
+    def write(self, name: str, value: np.ndarray) -> None:
+        """Replace the value of a state; InputError for another shape."""
+        cell = self._cell(name)
+        array = np.asarray(value)
+        if array.shape != tuple(cell.value.shape) or array.dtype.kind not in "fiub":
+            raise InputError(
+                f"state '{name}': {array.dtype} of shape {list(array.shape)}, expected numbers of "
+                f"shape {list(cell.value.shape)}"
+            )
+        cell.value = torch.from_numpy(array.copy()).to(cell.value.dtype)
+
+    def _cell(self, name: str) -> StateCell:
+        if name not in self.cells:
+            raise InputError(f"there is no state '{name}': expected one of {', '.join(self.cells)}")
+        return self.cells[name]
+
+
+class Program:
+    """One function of an ML Program, ready to run.
+
+    Attributes:
+        function: its structure: operations, types, constants.
+        numerics: name of the numerics that it was loaded with.
+    """
+
+    def __init__(self, description: Description, interpreter: Interpreter, seed: int) -> None:
+        """Join a function with the description of what it takes; see ``load``."""
+        self._description = description
+        self._interpreter = interpreter
+        self._seed = seed
+        self.function: Function = interpreter.function
+        self.numerics: str = interpreter.numerics.name
+        self._require_described()
+
+    @property
+    def inputs(self) -> Mapping[str, Feature]:
+        """What ``predict`` takes, by name."""
+        return self._description.inputs
+
+    @property
+    def outputs(self) -> Mapping[str, Feature]:
+        """What ``predict`` gives, by name."""
+        return self._description.outputs
+
+    def make_state(self) -> State:
+        """States of zeros, to be handed to every ``predict`` that shall share them."""
+        cells = {}
+        for item in self.function.inputs:
+            if isinstance(item.type, StateType):
+                declared = item.type.tensor
+                held = self._interpreter.numerics.held_in(declared.dtype)
+                if declared.shape is None or None in declared.shape:
+                    raise ModelError(f"the state '{item.name}' has no fixed shape: {declared}")
+                cells[item.name] = StateCell(torch.zeros(declared.shape, dtype=held))
+        return State(cells)
+
+    def predict(
+        self,
+        data: Mapping[str, object],
+        state: State | None = None,
+        *,
+        intermediates: Collection[str] = (),
+        observer: Observer | None = None,
+    ) -> Prediction:
+        """Run the program once.
+
+        Args:
+            data: a value for each input: an array, or, where the model takes a picture, a PIL image
+                or a uint8 array (H, W, 3) or (H, W). Inputs with a default may be left out.
+            state: as ``make_state`` gave it; a stateful program needs one, and changes it.
+            intermediates: names of values, of any operation, to be had beside the outputs. Of a
+                value computed several times, in a loop, it is the last.
+            observer: called after each operation with the operation, its arguments by name, and
+                its outputs, as torch tensors in the types they are held in. It must change none.
+
+        Returns:
+            outputs by name: arrays of the described type (of the numerics' type, if that is not
+            "declared"), pictures, labels, or probabilities by label.
+
+        Raises:
+            InputError: the data are not what the model takes.
+            OperationError: an operation cannot be computed on them.
+        """
+        inputs = self._read_inputs(data)
+        inputs.update(self._read_state(state))
+        unknown = set(intermediates) - self._interpreter.value_names()
+        if unknown:
+            raise InputError(f"the program has no value named {', '.join(sorted(unknown))}")
+        outputs, kept = self._interpreter.run(
+            inputs, self._seed, frozenset(intermediates), observer
+        )
+        numerics = self._interpreter.numerics
+        return Prediction(
+            {
+                name: from_program(value, self.outputs.get(name), None, numerics)
+                for name, value in outputs.items()
+            },
+            self.numerics,
+            {name: from_program(value, None, None, numerics) for name, value in kept.items()},
+        )
+
+    def _read_inputs(self, data: Mapping[str, object]) -> dict[str, object]:
+        unknown = data.keys() - self.inputs.keys()
+        if unknown:
+            raise InputError(
+                f"input {', '.join(map(repr, sorted(unknown)))}: the model takes "
+                f"{self._description}"
+            )
+        declared = {item.name: item.type for item in self.function.inputs}
+        values = {}
+        for name, feature in self.inputs.items():
+            array = self._default(feature) if name not in data else feature.read(data[name])
+            values[name] = to_program(array, declared[name], self._interpreter.numerics)
+        return values
+
+    def _default(self, feature: Feature) -> np.ndarray:
+        if feature.default is None:
+            raise InputError(f"input '{feature.name}' is missing: the model takes {feature}")
+        return np.full(feature.default_shape, feature.default, feature.dtype.numpy)
+
+    def _read_state(self, state: State | None) -> Mapping[str, StateCell]:
+        names = {item.name for item in self.function.inputs if isinstance(item.type, StateType)}
+        if not names:
+            return {}
+        if state is None:
+            raise InputError("the model is stateful: hand over a state from make_state()")
+        if state.cells.keys() != names:
+            raise InputError(
+                f"a state with {', '.join(state.cells)}: the model has {', '.join(sorted(names))}"
+            )
+        return state.cells
+
+    def _require_described(self) -> None:
+        """The description and the function must speak of the same inputs, outputs and shapes."""
+        described = self.inputs.keys() | self._description.states.keys()
+        declared = {item.name for item in self.function.inputs}
+        if described != declared:
+            raise ModelError(
+                f"the function takes {', '.join(sorted(declared))}, and the model's description "
+                f"says {', '.join(sorted(described))}; the model is damaged: convert it again"
+            )
+        absent = self.outputs.keys() - set(self.function.block.outputs)
+        if absent:
+            raise ModelError(
+                f"the description promises {', '.join(sorted(absent))}, which the function does "
+                "not compute; the model is damaged: convert it again"
+            )
+        for item in self.function.inputs:
+            feature = self.inputs.get(item.name)
+            if isinstance(feature, ArrayFeature) and not isinstance(item.type, TensorType):
+                raise ModelError(f"the input '{item.name}' is no tensor; the model is damaged")
