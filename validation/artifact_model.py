@@ -13,13 +13,13 @@ from validation.artifact import Artifact
 from validation.engines import Engine, Unavailable, engine_for
 
 
-def open_artifact(artifact: Artifact) -> "ArtifactModel":
-    """An artefact with the first engine that this machine has for it.
+def open_artifact(artifact: Artifact, engine_name: str | None = None) -> "ArtifactModel":
+    """An artefact with an engine: the one of that name, or the first that this machine has for it.
 
     Raises:
-        ArtifactError: there is none, or it cannot load the artefact.
+        ArtifactError: there is none, it does not run the format, or it cannot load the artefact.
     """
-    engine = engine_for(artifact)
+    engine = engine_for(artifact, engine_name)
     if isinstance(engine, Unavailable):
         raise ArtifactError(f"{artifact.folder}: NOT RUN: {engine.reason}")
     return ArtifactModel(engine, artifact)

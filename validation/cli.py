@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,9 +20,11 @@ from reference.command_line import (
 from reference.output_files import require_writable
 from reference.segmentation import answer, prepare
 from validation.artifact import Artifact, load_artifact
+from validation.engines import engine_names
 from validation.json_file import write_json
 
 FAILED_STATUS = 1
+ENGINES = click.Choice(engine_names())
 STDOUT = Path("-")
 
 
@@ -54,6 +57,14 @@ def validate() -> None:
     "for photos, unless they were the official ones or the demo's.",
 )
 @click.option(
+    "--engine",
+    "engines",
+    type=ENGINES,
+    multiple=True,
+    help="What to run the artefacts with; given several times, each in turn. By default the most "
+    "authoritative one that is here: for Core ML packages Core ML itself, then mil_runtime.",
+)
+@click.option(
     "--json",
     "json_path",
     metavar="FILE",
@@ -64,6 +75,7 @@ def compare(
     folders: tuple[Path, ...],
     images: tuple[Path, ...],
     checkpoint: str | None,
+    engines: tuple[str, ...],
     json_path: Path | None,
 ) -> int:
     """Compare the masks of each ARTIFACT, a folder that convert wrote, with the reference's.
@@ -82,6 +94,7 @@ def compare(
       validate compare artifacts/mobile_sam-torchscript-int8
       validate compare artifacts/* --json results.json
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
+      validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
     """
     if json_path not in (None, STDOUT):
         require_writable(json_path)
@@ -95,8 +108,8 @@ def compare(
 
     photos = read_photos(images)
     comparisons = []
-    for artifact in artifacts:
-        comparisons.append(compare_artifact(artifact, checkpoint, photos))
+    for artifact, engine in product(artifacts, engines or (None,)):
+        comparisons.append(compare_artifact(artifact, checkpoint, photos, engine))
         if json_path != STDOUT:
             click.echo(("\n" if len(comparisons) > 1 else "") + format_comparison(comparisons[-1]))
     document = build_document(comparisons)
@@ -111,6 +124,9 @@ def compare(
 @click.argument("folder", metavar="ARTIFACT", type=click.Path(path_type=Path))
 @click.argument("image", type=click.Path(path_type=Path))
 @prompt_options
+@click.option(
+    "--engine", type=ENGINES, help="What to run the artefact with, as for validate compare."
+)
 @answer_options
 def show(
     folder: Path,
@@ -118,6 +134,7 @@ def show(
     points: tuple[Point, ...],
     background_points: tuple[Point, ...],
     boxes: tuple[Box, ...],
+    engine: str | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -135,7 +152,7 @@ def show(
 
     from validation.artifact_model import open_artifact  # here: it imports torch
 
-    model = open_artifact(artifact)
+    model = open_artifact(artifact, engine)
     answer(request, model, _source(artifact, model.engine.name))
     if not artifact.checkpoint.trained:  # last, since a refusal is one line
         warn(

@@ -65,6 +65,7 @@ def compare(
     folder: str | Path,
     checkpoint: str | Path | None = None,
     images: Sequence[str | Path] = (),
+    engine_name: str | None = None,
 ) -> Comparison:
     """Compare an artefact folder with the reference; see ``compare_artifact``.
 
@@ -72,18 +73,24 @@ def compare(
         folder: what ``convert`` wrote.
         checkpoint: the weights it was converted from; needed for photos if these were a file.
         images: more photos, each asked about with a central point and a central box.
+        engine_name: what to run it with, one of ``engines.ENGINES``; None: the most authoritative
+            one that is here.
 
     Raises:
-        ArtifactError: the folder is incomplete, altered or does not belong to the checkpoint, or an
-            engine cannot run it.
+        ArtifactError: the folder is incomplete, altered or does not belong to the checkpoint, or
+            the engine does not run its format or cannot run it.
         ImageError: an image cannot be read.
         CheckpointError: the checkpoint cannot be fetched, read or loaded.
     """
-    return compare_artifact(load_artifact(folder), checkpoint, read_photos(map(Path, images)))
+    photos = read_photos(map(Path, images))
+    return compare_artifact(load_artifact(folder), checkpoint, photos, engine_name)
 
 
 def compare_artifact(
-    artifact: Artifact, checkpoint: str | Path | None = None, photos: Sequence[Photo] = ()
+    artifact: Artifact,
+    checkpoint: str | Path | None = None,
+    photos: Sequence[Photo] = (),
+    engine_name: str | None = None,
 ) -> Comparison:
     """Compare a loaded artefact on its goldens, the built-in photos and ``photos``.
 
@@ -91,7 +98,7 @@ def compare_artifact(
     ``photos`` cannot be compared for want of the checkpoint, that is an error.
     """
     gates = gates_for(artifact)
-    engine = engine_for(artifact)
+    engine = engine_for(artifact, engine_name)
     if isinstance(engine, Unavailable):
         questions = _questions(artifact, photos, reference=engine)
         results = [result for question in questions for result in _skip(question, engine.reason)]

@@ -62,6 +62,11 @@ def build_model(
     )
 
 
+def constant(values, like) -> np.ndarray:
+    """A constant of the floating-point type of a variable."""
+    return np.array(values, np.float16 if like.dtype == types.fp16 else np.float32)[()]
+
+
 def run_model(model: MLModel, inputs: Arrays, numerics: str = "declared") -> list[np.ndarray]:
     """Outputs of a model, in the order in which its function gives them."""
     program = mil_runtime.load(model, numerics)

@@ -125,7 +125,7 @@ def transposed(masks, scores):
 
 
 def compare_with(engine, folder, monkeypatch):
-    monkeypatch.setattr(validation.compare, "engine_for", lambda artifact: engine)
+    monkeypatch.setattr(validation.compare, "engine_for", lambda artifact, name: engine)
     monkeypatch.setattr(validation.compare, "built_in_photos", list)
     return compare(folder)
 
@@ -308,12 +308,21 @@ def test_goldens_are_what_the_reference_answers(tiny_source, china):
         assert torch.equal(answer.iou_predictions, case.iou_predictions)
 
 
+@pytest.mark.usefixtures("tiny_gates")
+def test_sound_package_passes(tiny_package):
+    """In the runtime for ML Programs, which any system has."""
+    comparison = compare(tiny_package, engine_name="mil_runtime")
+    assert comparison.engine == "mil_runtime (declared numerics)"
+    assert comparison.verdict == "passed"
+    assert outcomes(comparison) == [("golden", "passed")] * GOLDENS + [("photo", "passed")] * PHOTOS
+
+
 # What cannot be run
 
 
 def test_core_ml_without_core_ml_is_not_run(tiny_package, monkeypatch):
     monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
-    comparison = compare(tiny_package)
+    comparison = compare(tiny_package, engine_name="core_ml")
     assert comparison.verdict == "not run"
     assert comparison.engine is comparison.mean_iou is None
     assert (
@@ -326,7 +335,7 @@ def test_core_ml_without_core_ml_is_not_run(tiny_package, monkeypatch):
 
 def test_verdict_of_several(tiny_package, tiny_artifact, tiny_engine, monkeypatch):
     monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
-    not_run, passed = compare(tiny_package), compare(tiny_artifact)
+    not_run, passed = compare(tiny_package, engine_name="core_ml"), compare(tiny_artifact)
     assert build_document([not_run])["verdict"] == "not run"
     assert build_document([not_run, passed])["verdict"] == "passed"
     decode = tiny_engine.decode

@@ -18,7 +18,7 @@ from validation.artifact_model import ArtifactModel, open_artifact
 from validation.cases import Photo, answer_cases, central_cases
 from validation.compare import compare
 from validation.engines import Unavailable, core_ml, engine_for
-from validation.engines.core_ml import frame_to_image
+from validation.engines.package_engine import frame_to_image
 
 
 def largest(difference):
@@ -131,7 +131,7 @@ def test_core_ml_is_compared_where_it_is(tiny_package):
 @pytest.mark.usefixtures("mac")
 def test_core_ml_without_its_bridge_is_not_run(tiny_package, monkeypatch):
     monkeypatch.setattr(coremltools.models.model, "_MLModelProxy", None)
-    assert "lacks libcoremlpython" in engine_for(load_artifact(tiny_package)).reason
+    assert "lacks libcoremlpython" in engine_for(load_artifact(tiny_package), "core_ml").reason
 
 
 @pytest.mark.usefixtures("mac")
@@ -172,6 +172,32 @@ def test_frame_becomes_an_image_by_rounding():
     assert pixels[..., 1].tolist() == [[0, 1], [125, 255]]
 
 
+# The runtime for ML Programs
+
+
+def test_packages_run_without_core_ml(tiny_package, tiny_source, tiny_engine):
+    frame = tiny_source.goldens.encoder_inputs()[0][0].round()
+    case = tiny_source.goldens.cases[0]
+    expected = tiny_engine.encode(frame)
+    for numerics, limit in (("", 1e-4), ("-float32", 1e-4), ("-float64", 1e-4)):
+        engine = engine_for(load_artifact(tiny_package), f"mil_runtime{numerics}")
+        assert engine.name == f"mil_runtime ({numerics[1:] or 'declared'} numerics)"
+        assert largest(engine.encode(frame) - expected) < limit
+        masks, scores = engine.decode(expected, case.prompt)
+        wanted_masks, wanted_scores = tiny_engine.decode(expected, case.prompt)
+        assert largest(masks - wanted_masks) < 10 * limit
+        assert largest(scores - wanted_scores) < limit
+
+
+def test_package_that_the_runtime_cannot_load(tiny_package, accept_files):
+    package = tiny_package / "MobileSAMMaskDecoder.mlpackage"
+    (weights,) = package.rglob("weight.bin")
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    accept_files(tiny_package)
+    with pytest.raises(ArtifactError, match="cut off; .*convert the artefact again"):
+        engine_for(load_artifact(tiny_package), "mil_runtime")
+
+
 # The choice
 
 
@@ -179,18 +205,23 @@ def test_core_ml_elsewhere_is_not_run(tiny_package, monkeypatch):
     monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
     reason = "Core ML runs on macOS only: compare this artefact on a Mac"
     artifact = load_artifact(tiny_package)
-    assert engine_for(artifact) == Unavailable(reason)
+    assert engine_for(artifact, "core_ml") == Unavailable(reason)
     with pytest.raises(ArtifactError, match=f"NOT RUN: {reason}"):
-        open_artifact(artifact)
+        open_artifact(artifact, "core_ml")
+    assert engine_for(artifact).name == "mil_runtime (declared numerics)"
+
+
+def test_engine_of_another_format_is_refused(tiny_artifact):
+    with pytest.raises(ArtifactError, match="'mil_runtime' does not run the format 'torchscript'"):
+        engine_for(load_artifact(tiny_artifact), "mil_runtime")
 
 
 def register(monkeypatch, **openers):
-    """Modules with these ``open_engine`` functions as the only engines for Core ML."""
-    for name, opener in openers.items():
-        module = ModuleType(name)
-        module.open_engine = opener
-        monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.setitem(engines.ENGINES, "coreml", tuple(openers))
+    """Functions of a module as the only engines for Core ML."""
+    module = ModuleType("openers")
+    vars(module).update(openers)
+    monkeypatch.setitem(sys.modules, "openers", module)
+    monkeypatch.setitem(engines.ENGINES, "coreml", {name: f"openers:{name}" for name in openers})
 
 
 def test_first_engine_that_is_there_runs(tiny_package, tiny_engine, monkeypatch):
@@ -200,7 +231,9 @@ def test_first_engine_that_is_there_runs(tiny_package, tiny_engine, monkeypatch)
         present=lambda artifact: tiny_engine,
         other=lambda artifact: pytest.fail("asked although there is an engine"),
     )
-    assert engine_for(load_artifact(tiny_package)) is tiny_engine
+    artifact = load_artifact(tiny_package)
+    assert engine_for(artifact) is tiny_engine
+    assert engine_for(artifact, "absent") == Unavailable("no such chip")
 
 
 def test_all_reasons_are_given(tiny_package, monkeypatch):

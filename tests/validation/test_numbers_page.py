@@ -72,7 +72,7 @@ def test_writing_replaces_what_stands_between_the_markers(tmp_path):
     page = tmp_path / "numbers.md"
     page.write_text("before\n<!-- numbers:begin t -->\nold\n<!-- numbers:end t -->\nafter\n")
     for value in ("1", "2"):
-        write_table(Table("t", ("torch",), ("<what", "s"), [("a", value)]), "speed", page)
+        write_table(Table("t", ("torch",), ("<what", "s"), [("a", value)]), "make numbers", page)
     text = page.read_text()
     assert "| what | s |\n| :-- | --: |\n| a | 2 |\n<!-- numbers:end t -->\nafter\n" in text
     assert text.startswith("before\n") and "old" not in text and "| a | 1 |" not in text
@@ -82,5 +82,5 @@ def test_a_page_without_the_markers_is_refused_and_left_alone(tmp_path):
     page = tmp_path / "numbers.md"
     page.write_text("prose\n")
     with pytest.raises(OutputError, match="markers"):
-        write_table(Table("t", ("torch",), ("<what",), [("a",)]), "speed", page)
+        write_table(Table("t", ("torch",), ("<what",), [("a",)]), "make numbers", page)
     assert page.read_text() == "prose\n"

@@ -73,7 +73,7 @@ def test_failed_gate_is_status_1(validate, tiny_artifact, edit_manifest, tmp_pat
 
 @pytest.mark.usefixtures("few_photos", "no_core_ml")
 def test_not_run_is_never_a_pass(validate, tiny_package):
-    status, out, err = validate("compare", tiny_package)
+    status, out, err = validate("compare", tiny_package, "--engine", "core_ml")
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert "pass" not in " ".join(lines[:9]).lower()
@@ -84,22 +84,34 @@ def test_not_run_is_never_a_pass(validate, tiny_package):
     ]
 
 
-@pytest.mark.usefixtures("few_photos", "no_core_ml")
+@pytest.mark.usefixtures("few_photos", "tiny_gates")
 def test_several_artifacts_as_json_on_stdout(validate, tiny_artifact, tiny_package):
     status, out, err = validate("compare", tiny_package, tiny_artifact, "--json", "-")
     document = json.loads(out)
     assert (status, err, document["verdict"]) == (0, "", "passed")
     package, lite = document["artifacts"]
-    assert (package["verdict"], package["engine"]) == ("not run", None)
-    assert package["not_run_reasons"]
-    assert package["cases"][0]["mask_ious"] is package["cases"][0]["min_iou"] is None
+    assert (package["verdict"], package["format"]) == ("passed", "coreml")
     assert (lite["verdict"], lite["format"], lite["scheme"]) == ("passed", "torchscript", "none")
     assert len(lite["cases"][0]["mask_ious"]) == 4
 
 
+@pytest.mark.usefixtures("few_photos", "no_core_ml", "tiny_gates")
+def test_engines_side_by_side(validate, tiny_package):
+    engines = ("--engine", "core_ml", "--engine", "mil_runtime")
+    status, out, err = validate("compare", tiny_package, *engines, "--json", "-")
+    document = json.loads(out)
+    assert (status, err, document["verdict"]) == (0, "", "passed")
+    mac, anywhere = document["artifacts"]
+    assert (mac["verdict"], mac["engine"]) == ("not run", None)
+    assert mac["not_run_reasons"]
+    assert mac["cases"][0]["mask_ious"] is mac["cases"][0]["min_iou"] is None
+    assert anywhere["verdict"] == "passed"
+    assert anywhere["engine"] == "mil_runtime (declared numerics)"
+
+
 @pytest.mark.usefixtures("few_photos", "no_core_ml")
 def test_long_paths_of_photos_are_cut_at_the_front(validate, tiny_package, photo):
-    _, out, _ = validate("compare", tiny_package, "--images", photo)
+    _, out, _ = validate("compare", tiny_package, "--images", photo, "--engine", "core_ml")
     cells = [line.split()[1] for line in out.splitlines()[9:11]]
     assert all(cell.startswith("…") and cell.endswith("photo.png") for cell in cells)
     assert all(len(cell) == 24 for cell in cells)
@@ -118,6 +130,8 @@ def test_refusals_of_compare(refuses, tiny_artifact, photo, tmp_path):
         ("is a folder", tiny_artifact, "--json", tmp_path),
         ("cannot be written", tiny_artifact, "--json", "/proc/results.json"),
         ("No such option", tiny_artifact, "--gate", "0.5"),
+        ("'tpu' is not one of", tiny_artifact, "--engine", "tpu"),
+        ("does not run the format 'torchscript'", tiny_artifact, "--engine", "core_ml"),
     ):
         refuses(expected, "compare", *arguments)
 
@@ -183,7 +197,7 @@ def test_refusals_of_show(refuses, tiny_artifact, photo, tmp_path, arguments, ex
 @pytest.mark.usefixtures("no_core_ml")
 def test_show_without_an_engine(refuses, tiny_package, photo, tmp_path):
     arguments = ["show", tiny_package, photo, "--point", "5,5", "--output", tmp_path / "o.png"]
-    refuses("NOT RUN: Core ML runs on macOS only", *arguments)
+    refuses("NOT RUN: Core ML runs on macOS only", *arguments, "--engine", "core_ml")
 
 
 # Help

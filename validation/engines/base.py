@@ -1,11 +1,12 @@
 """What an engine is: something that runs an artefact's two modules."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:  # the command line asks for the engines' names, and shall not wait for torch
+    from torch import Tensor
 
-from converters.prompt_slots import SlotPrompt
+    from converters.prompt_slots import SlotPrompt
 
 
 class Engine(Protocol):
@@ -17,11 +18,13 @@ class Engine(Protocol):
 
     name: str
 
-    def encode(self, frame: Tensor) -> Tensor:
+    def encode(self, frame: "Tensor") -> "Tensor":
         """float32 (1, 3, S, S) RGB in 0…255 → image embeddings, float32 (1, dim, S/16, S/16)."""
         ...
 
-    def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
+    def decode(
+        self, image_embeddings: "Tensor", prompt: "SlotPrompt"
+    ) -> "tuple[Tensor, Tensor]":
         """→ float32 mask logits (1, 4, S/4, S/4) and predicted IoU (1, 4)."""
         ...
 

@@ -47,6 +47,8 @@ class BlobFile:
         """Open a file; ModelError if it is missing or not a weight file."""
         self._path = path
         try:
+            if not path.is_file():  # a pipe would never open
+                raise ModelError(f"{path}: is not there, or is no file; convert the model again")
             with path.open("rb") as file:
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
@@ -86,7 +88,7 @@ class BlobFile:
                 f"{place} needs {start + size} bytes of a file of {len(self._data)}: it was cut "
                 "off; copy or convert it again"
             )
-        if size * 8 - padding_bits != count * dtype.bits:
+        if padding_bits >= 8 or size * 8 - padding_bits != count * dtype.bits:
             raise ModelError(
                 f"{place} has {size} bytes, the program expects {count} elements of {dtype.name}; "
                 f"{_DAMAGED}"
@@ -101,11 +103,18 @@ def unpack(data: bytes, dtype: DataType, count: int) -> np.ndarray:
     """
     if dtype.bits >= 8:
         return np.frombuffer(data, dtype.numpy.newbyteorder("<"), count).astype(dtype.numpy)
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little", count=count * dtype.bits)
-    bits = bits.reshape(count, dtype.bits)  # (count * bits,) → (count, bits)
-    values = np.zeros(count, np.uint8)
-    for position in range(dtype.bits):
-        values |= bits[:, position] << position
+    # Eight elements fill as many bytes as one has bits: a word of its own for each such group.
+    groups = -(-count // 8)
+    stored = np.zeros(groups * dtype.bits, np.uint8)
+    used = (count * dtype.bits + 7) // 8
+    stored[:used] = np.frombuffer(data, np.uint8, used)
+    words = np.zeros((groups, 8), np.uint8)
+    words[:, : dtype.bits] = stored.reshape(groups, dtype.bits)
+    words = words.view("<u8")[:, 0]  # (groups, 8) → (groups,)
+    values = np.empty((groups, 8), np.uint8)
+    for position in range(8):
+        values[:, position] = words >> np.uint64(position * dtype.bits)
+    values = values.reshape(-1)[:count] & np.uint8((1 << dtype.bits) - 1)  # → (count,)
     if not dtype.signed:
         return values.astype(dtype.numpy)
     sign = 1 << (dtype.bits - 1)

@@ -4,7 +4,10 @@ from reference.errors import MobileSAMError
 
 
 class MilRuntimeError(MobileSAMError):
-    """Root of the runtime's errors."""
+    """Root of the runtime's errors. Their messages have one line, whatever names a model has."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 class ModelError(MilRuntimeError):

@@ -4,7 +4,8 @@ Core ML's own rules: every input by name, in a shape that the description allows
 converted to the described type; pictures are PIL images of the described kind and size.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from validation.mil_runtime.errors import InputError, ModelError
 from validation.mil_runtime.numerics import Numerics
+from validation.mil_runtime.operators.registry import StateCell, TensorList
+from validation.mil_runtime.operators.sizes import MAX_ELEMENTS
 from validation.mil_runtime.value_types import (
     FP16,
     FP32,
@@ -22,9 +25,7 @@ from validation.mil_runtime.value_types import (
     INT8,
     INT32,
     DataType,
-    StateType,
     TensorType,
-    ValueType,
 )
 
 _ArrayType = FeatureTypes_pb2.ArrayFeatureType
@@ -36,6 +37,7 @@ _ARRAY_TYPES = {
     _ArrayType.INT32: INT32,
     _ArrayType.INT8: INT8,
 }
+_DAMAGED = "the model is damaged: convert it again"
 # Colour space → mode of the PIL image that carries it. Core ML's own Python interface takes RGB
 # pictures for either order of colours.
 _IMAGE_MODES = {
@@ -72,7 +74,7 @@ class ArrayFeature:
 
     Attributes:
         shapes: what it may be; empty if anything goes.
-        default: what stands for it where it is left out; None if it may not be.
+        default: fills what stands for it where it is left out; None if it may not be.
         default_shape: of the default.
     """
 
@@ -83,20 +85,28 @@ class ArrayFeature:
     default_shape: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        return f"'{self.name}': {self.dtype.name} of shape {_describe_shapes(self.shapes)}"
+        return f"{self.dtype.name} of shape {_describe_shapes(self.shapes)}"
+
+    def agrees_with(self, declared: TensorType) -> bool:
+        """Whether what is described can be what a function declares."""
+        if self.dtype.is_float != declared.dtype.is_float:
+            return False
+        return not self.shapes or any(_may_be(declared, shape) for shape in self.shapes)
 
     def read(self, value: object) -> np.ndarray:
         """A user's value as an array of the described type; InputError if it is not one."""
-        array = _as_array(value, self)
+        array = read_numbers(value, f"input '{self.name}'", str(self))
         if self.shapes and not _fits(array.shape, self.shapes):
-            raise InputError(f"input of shape {list(array.shape)}: the model takes {self}")
+            raise InputError(
+                f"input '{self.name}': an array of shape {list(array.shape)}, expected {self}"
+            )
         if self.dtype.is_float:
             return array
         bounds = np.iinfo(self.dtype.numpy)
         exact = array.dtype.kind in "iub" or bool(np.all(np.floor(array) == array))
         if not exact or (array.size and (array.min() < bounds.min or array.max() > bounds.max)):
             raise InputError(
-                f"input with values that {self.dtype.name} cannot hold: the model takes {self}"
+                f"input '{self.name}': has values that {self.dtype.name} cannot hold, expected {self}"
             )
         return array
 
@@ -108,7 +118,7 @@ class ImageFeature:
     Attributes:
         mode: of the PIL image, "RGB", "L" or "F".
         reversed: whether the program sees blue first.
-        sizes: allowed (height, width); empty if anything goes.
+        sizes: allowed (height, width).
     """
 
     name: str
@@ -118,26 +128,30 @@ class ImageFeature:
     default: None = None
 
     def __str__(self) -> str:
-        heights_by_widths = _describe_shapes(self.sizes)
-        return (
-            f"'{self.name}': a PIL image of mode {self.mode}, (height, width) {heights_by_widths}"
+        return f"a PIL image of mode {self.mode}, (height, width) {_describe_shapes(self.sizes)}"
+
+    def agrees_with(self, declared: TensorType) -> bool:
+        """Whether what is described can be what a function declares."""
+        pixels = (
+            (SizeRange(1, 1), SizeRange(self.channels, self.channels), *size) for size in self.sizes
         )
+        return declared.dtype.is_float and any(_may_be(declared, shape) for shape in pixels)
+
+    @property
+    def channels(self) -> int:
+        """How many numbers make a pixel."""
+        return 3 if self.mode == "RGB" else 1
 
     def read(self, value: object) -> np.ndarray:
         """A picture as an array (1, C, H, W); uint8 (H, W, 3) or (H, W) arrays are pictures too."""
-        if isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim in (2, 3):
-            try:
-                value = Image.fromarray(value)
-            except (TypeError, ValueError) as error:
-                raise InputError(f"input of shape {value.shape}: the model takes {self}") from error
+        if isinstance(value, np.ndarray) and value.dtype == np.uint8:
+            value = self._as_picture(value)
         if not isinstance(value, Image.Image):
-            raise InputError(f"input of type {type(value).__name__}: the model takes {self}")
-        if value.mode != self.mode or (
-            self.sizes and not _fits((value.height, value.width), self.sizes)
-        ):
+            raise InputError(f"input '{self.name}': a {type(value).__name__}, expected {self}")
+        if value.mode != self.mode or not _fits((value.height, value.width), self.sizes):
             raise InputError(
-                f"picture of mode {value.mode}, (height, width) [{value.height}, {value.width}]: "
-                f"the model takes {self}"
+                f"input '{self.name}': a picture of mode {value.mode}, (height, width) "
+                f"[{value.height}, {value.width}], expected {self}"
             )
         pixels = np.asarray(value)
         if pixels.ndim == 2:
@@ -147,14 +161,25 @@ class ImageFeature:
 
     def write(self, tensor: Tensor) -> Image.Image:
         """A picture from the program's (1, C, H, W), rounded to what its mode holds."""
-        if tensor.dim() != 4 or tensor.shape[0] != 1:
-            raise ModelError(f"output {self} has the shape {list(tensor.shape)}, expected 1×C×H×W")
+        if tensor.dim() != 4 or tensor.shape[:2] != (1, self.channels):
+            raise ModelError(
+                f"output '{self.name}': has the shape {list(tensor.shape)}, expected "
+                f"[1, {self.channels}, height, width] for {self}"
+            )
         pixels = tensor[0].float().permute(1, 2, 0).numpy()  # (1, C, H, W) → (H, W, C)
         if self.mode != "F":
-            pixels = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+            pixels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
         if self.mode == "RGB":
             return Image.fromarray(pixels[..., ::-1].copy() if self.reversed else pixels)
-        return Image.fromarray(pixels[..., 0].copy(), self.mode)
+        return Image.fromarray(pixels[..., 0].copy())
+
+    def _as_picture(self, array: np.ndarray) -> Image.Image:
+        try:
+            return Image.fromarray(array)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"input '{self.name}': an array of shape {list(array.shape)}, expected {self}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -176,7 +201,7 @@ class Description:
     states: Mapping[str, ArrayFeature]
 
     def __str__(self) -> str:
-        return "; ".join(str(feature) for feature in self.inputs.values())
+        return "; ".join(f"'{name}': {feature}" for name, feature in self.inputs.items())
 
 
 def parse_description(proto: Model_pb2.ModelDescription, function: str) -> Description:
@@ -188,9 +213,9 @@ def parse_description(proto: Model_pb2.ModelDescription, function: str) -> Descr
             names = ", ".join(item.name for item in proto.functions)
             raise ModelError(f"the model has no function '{function}': expected one of {names}")
     return Description(
-        {item.name: _parse_feature(item) for item in source.input},
-        {item.name: _parse_feature(item) for item in source.output},
-        {item.name: _parse_state(item) for item in source.state},
+        _by_name(source.input, _parse_input),
+        _by_name(source.output, _parse_output),
+        _by_name(source.state, _parse_state),
     )
 
 
@@ -199,44 +224,80 @@ def default_function(proto: Model_pb2.ModelDescription) -> str:
     return proto.defaultFunctionName or "main"
 
 
-def to_program(array: np.ndarray, declared: ValueType, numerics: Numerics) -> Tensor:
+def to_program(array: np.ndarray, declared: TensorType, numerics: Numerics) -> Tensor:
     """An input's values in the type that holds them in the program."""
-    if isinstance(declared, StateType):
-        declared = declared.tensor
-    if not isinstance(declared, TensorType):
-        raise ModelError("an input of the program is not a tensor; the model is damaged")
-    held = numerics.held_in(declared.dtype)
+    if declared.shape == ():
+        array = array.reshape(())  # described as of shape [1], since Core ML has no scalars outside
     # A copy, since the caller may change the array while the program still holds it.
-    return torch.from_numpy(np.array(array, _numpy_of(held)))
+    return torch.from_numpy(_converted(array, _numpy_of(numerics.held_in(declared.dtype))))
 
 
-def from_program(
-    value: object, feature: Feature | None, declared: ValueType | None, numerics: Numerics
-) -> object:
-    """An output as the caller gets it: an array of its own, a picture, or a label."""
-    if isinstance(feature, ImageFeature) and isinstance(value, Tensor):
-        return feature.write(value)
+def from_program(value: object, feature: Feature | None, numerics: Numerics) -> object:
+    """A value as the caller gets it, to keep: an array, a picture, a label, or a list of them."""
+    if isinstance(value, StateCell):
+        value = value.value
+    if isinstance(value, TensorList):
+        value = list(value.elements)
+    if isinstance(value, list):
+        return [from_program(item, None, numerics) for item in value]
     if not isinstance(value, Tensor):
         return value
+    if isinstance(feature, ImageFeature):
+        return feature.write(value)
+    if isinstance(feature, OtherFeature):  # a label that is a number
+        return value.item()
     array = value.numpy()
-    dtype = None
-    if isinstance(feature, ArrayFeature):
-        array = array.reshape(1) if array.ndim == 0 else array
-        dtype = feature.dtype
-    elif isinstance(declared, TensorType):
-        dtype = declared.dtype
-    if dtype is None or (dtype.is_float and not numerics.rounds):
+    if feature is None:
         return array.copy()
-    return array.astype(dtype.numpy)
+    array = array.reshape(1) if array.ndim == 0 else array
+    exact = feature.dtype.is_float and not numerics.rounds
+    return _converted(array, array.dtype if exact else feature.dtype.numpy)
 
 
-def _parse_feature(proto: Model_pb2.FeatureDescription) -> Feature:
+def read_numbers(value: object, what: str, expected: str) -> np.ndarray:
+    """A user's value as an array of numbers; InputError, naming ``what`` it is for, if it is none."""
+    try:
+        if isinstance(value, Tensor):
+            value = value.detach().cpu()
+            value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # a ragged list, say
+        raise InputError(f"{what}: is no array ({error}), expected {expected}") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{what}: of type {array.dtype}, expected {expected}")
+    return array
+
+
+def _converted(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """A copy in another type; beyond its range floating-point numbers become infinite."""
+    with np.errstate(over="ignore"):
+        return np.array(array, dtype, order="C")
+
+
+def _by_name(
+    features: Iterable[Model_pb2.FeatureDescription], parse: Callable
+) -> Mapping[str, Feature]:
+    parsed: dict[str, Feature] = {}
+    for item in features:
+        if item.name in parsed:
+            raise ModelError(f"'{item.name}' is described a second time; {_DAMAGED}")
+        parsed[item.name] = parse(item)
+    return parsed
+
+
+def _parse_input(proto: Model_pb2.FeatureDescription) -> ArrayFeature | ImageFeature:
     kind = proto.type.WhichOneof("Type")
     if kind == "multiArrayType":
         return _parse_array(proto.name, proto.type.multiArrayType, proto.type.isOptional)
     if kind == "imageType":
         return _parse_image(proto.name, proto.type.imageType)
-    return OtherFeature(proto.name)
+    raise ModelError(f"'{proto.name}': is described as {kind}, expected an array or a picture")
+
+
+def _parse_output(proto: Model_pb2.FeatureDescription) -> Feature:
+    if proto.type.WhichOneof("Type") in ("int64Type", "stringType", "dictionaryType"):
+        return OtherFeature(proto.name)
+    return _parse_input(proto)
 
 
 def _parse_state(proto: Model_pb2.FeatureDescription) -> ArrayFeature:
@@ -246,13 +307,12 @@ def _parse_state(proto: Model_pb2.FeatureDescription) -> ArrayFeature:
 def _parse_array(name: str, proto: _ArrayType, optional: bool) -> ArrayFeature:
     if proto.dataType not in _ARRAY_TYPES:
         raise ModelError(f"'{name}': has the array type {proto.dataType}, which is not known here")
-    default = None
-    if optional:
-        field = proto.WhichOneof("defaultOptionalValue")
-        default = getattr(proto, field) if field else 0
-    return ArrayFeature(
-        name, _ARRAY_TYPES[proto.dataType], _array_shapes(proto), default, tuple(proto.shape)
-    )
+    field = proto.WhichOneof("defaultOptionalValue")
+    default = getattr(proto, field) if optional and field else None
+    shape = tuple(proto.shape)
+    if default is not None and (min(shape, default=0) < 0 or math.prod(shape) > MAX_ELEMENTS):
+        raise ModelError(f"'{name}': has a default of shape {list(shape)}; {_DAMAGED}")
+    return ArrayFeature(name, _ARRAY_TYPES[proto.dataType], _array_shapes(proto), default, shape)
 
 
 def _array_shapes(proto: _ArrayType) -> Shapes:
@@ -295,22 +355,20 @@ def _fits(shape: tuple[int, ...], shapes: Shapes) -> bool:
     )
 
 
+def _may_be(declared: TensorType, shape: tuple[SizeRange, ...]) -> bool:
+    """Whether a tensor of the declared type can have a described shape."""
+    if declared.shape is None:
+        return True
+    sizes = declared.shape or (1,)  # scalars are described as of shape [1]
+    return len(sizes) == len(shape) and all(
+        size is None or size in allowed for size, allowed in zip(sizes, shape, strict=True)
+    )
+
+
 def _describe_shapes(shapes: Shapes) -> str:
     if not shapes:
         return "any"
     return " or ".join(f"[{', '.join(str(size) for size in shape)}]" for shape in shapes)
-
-
-def _as_array(value: object, feature: ArrayFeature) -> np.ndarray:
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # a ragged list
-        raise InputError(f"input that is no array ({error}): the model takes {feature}") from error
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"input of type {array.dtype}: the model takes {feature}")
-    return array
 
 
 def _numpy_of(dtype: torch.dtype) -> np.dtype:

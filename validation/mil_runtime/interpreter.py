@@ -33,6 +33,13 @@ from validation.mil_runtime.value_types import TensorType
 Observer = Callable[[Operation, Mapping[str, object], tuple], None]
 
 
+# What torch, numpy and Python raise for values that an operator cannot take.
+_REFUSALS = (
+    *(RuntimeError, ValueError, TypeError, AttributeError, AssertionError),
+    *(LookupError, ArithmeticError, MemoryError),
+)
+
+
 @dataclass(frozen=True)
 class _Step:
     """An operation with its operator, and the values that nobody needs after it."""
@@ -147,7 +154,7 @@ class _Run:
             if step.operation.place in str(error):  # raised for an operation of a nested block
                 raise
             raise OperationError(f"{step.operation.place}: {error}") from error
-        except (RuntimeError, ValueError, TypeError, IndexError, ArithmeticError) as error:
+        except _REFUSALS as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise OperationError(f"{step.operation.place}: {reason}") from error
         if self._observer is not None:

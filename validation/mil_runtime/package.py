@@ -17,6 +17,9 @@ from validation.mil_runtime.errors import ModelError
 _MODEL_PATH = "@model_path/"
 # Newest specification that is known here: iOS 18's.
 NEWEST_SPECIFICATION = 9
+# A proto cannot be larger, and a manifest is a page of text.
+_MAX_MODEL_BYTES = 1 << 31
+_MAX_MANIFEST_BYTES = 1 << 20
 _CONVERT_AGAIN = "the package is incomplete or damaged: copy or convert it again"
 
 
@@ -77,10 +80,7 @@ def _read_package(path: Path) -> Package:
     if not path.exists():
         raise ModelError(f"{path}: is not there; expected an .mlpackage folder")
     model_file = _root_model(path) if path.is_dir() else path
-    try:
-        data = model_file.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{model_file}: cannot be read ({error}); {_CONVERT_AGAIN}") from error
+    data = _read(model_file, _MAX_MODEL_BYTES)
     specification = Model_pb2.Model()
     try:
         specification.ParseFromString(data)
@@ -95,25 +95,36 @@ def _root_model(package: Path) -> Path:
     """The model file that the package's own manifest names as its root."""
     manifest_file = package / "Manifest.json"
     try:
-        manifest = json.loads(manifest_file.read_bytes())
+        manifest = json.loads(_read(manifest_file, _MAX_MANIFEST_BYTES))
         item = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{manifest_file}: cannot be read ({error}); {_CONVERT_AGAIN}") from error
     except (KeyError, TypeError, IndexError) as error:
         raise ModelError(f"{manifest_file}: names no root model; {_CONVERT_AGAIN}") from error
     if not isinstance(item, str) or "\0" in item:
         raise ModelError(f"{manifest_file}: names no root model; {_CONVERT_AGAIN}")
-    model_file = _inside((package / "Data").resolve(), item, f"{manifest_file}: the model '{item}'")
-    if not model_file.is_file():
-        raise ModelError(f"{model_file}: is not there; {_CONVERT_AGAIN}")
-    return model_file
+    data = _inside(package.resolve(), "Data", f"{package}: its Data")
+    return _inside(data, item, f"{manifest_file}: the model '{item}'")
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """A file's bytes; ModelError if it is none, cannot be read, or has more than ``limit``."""
+    try:
+        if not path.is_file():  # a pipe would never end
+            raise ModelError(f"{path}: is not there, or is no file; {_CONVERT_AGAIN}")
+        if path.stat().st_size > limit:
+            raise ModelError(f"{path}: has more than {limit} bytes; {_CONVERT_AGAIN}")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error}); {_CONVERT_AGAIN}") from error
 
 
 def _inside(folder: Path, relative: str, what: str) -> Path:
     """``folder/relative``, resolved; ModelError if that is not inside ``folder``."""
     try:
         path = (folder / relative).resolve()
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+    except (OSError, RuntimeError, ValueError) as error:
+        # RuntimeError: a loop of links. ValueError: a name that the file system cannot have.
         raise ModelError(f"{what} cannot be resolved ({error}); {_CONVERT_AGAIN}") from error
     if not path.is_relative_to(folder):
         raise ModelError(f"{what} leaves the package: expected a path inside it")

@@ -1,5 +1,6 @@
 """A loaded program: what ``load`` gives, and what predicts."""
 
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -12,17 +13,23 @@ from validation.mil_runtime.features import (
     ArrayFeature,
     Description,
     Feature,
+    ImageFeature,
+    OtherFeature,
     default_function,
     from_program,
     parse_description,
+    read_numbers,
     to_program,
 )
 from validation.mil_runtime.interpreter import Interpreter, Observer
 from validation.mil_runtime.numerics import numerics_named
 from validation.mil_runtime.operators.registry import StateCell
+from validation.mil_runtime.operators.sizes import MAX_ELEMENTS
 from validation.mil_runtime.package import open_package
-from validation.mil_runtime.program_structure import Function, parse_function
-from validation.mil_runtime.value_types import StateType, TensorType
+from validation.mil_runtime.program_structure import Block, Function, parse_function
+from validation.mil_runtime.value_types import StateType, TensorType, ValueType
+
+_DAMAGED = "the model is damaged: convert it again"
 
 
 def load(
@@ -83,17 +90,17 @@ class State:
     def write(self, name: str, value: np.ndarray) -> None:
         """Replace the value of a state; InputError for another shape."""
         cell = self._cell(name)
-        array = np.asarray(value)
-        if array.shape != tuple(cell.value.shape) or array.dtype.kind not in "fiub":
-            raise InputError(
-                f"state '{name}': {array.dtype} of shape {list(array.shape)}, expected numbers of "
-                f"shape {list(cell.value.shape)}"
-            )
-        cell.value = torch.from_numpy(array.copy()).to(cell.value.dtype)
+        expected = f"numbers of shape {list(cell.value.shape)}"
+        array = read_numbers(value, f"state '{name}'", expected)
+        if array.shape != tuple(cell.value.shape):
+            raise InputError(f"state '{name}': of shape {list(array.shape)}, expected {expected}")
+        cell.value = torch.from_numpy(array.astype(np.float64)).to(cell.value.dtype)
 
     def _cell(self, name: str) -> StateCell:
         if name not in self.cells:
-            raise InputError(f"there is no state '{name}': expected one of {', '.join(self.cells)}")
+            raise InputError(
+                f"there is no state '{name}': expected one of {', '.join(self.cells) or 'none'}"
+            )
         return self.cells[name]
 
 
@@ -126,14 +133,11 @@ class Program:
 
     def make_state(self) -> State:
         """States of zeros, to be handed to every ``predict`` that shall share them."""
-        cells = {}
-        for item in self.function.inputs:
-            if isinstance(item.type, StateType):
-                declared = item.type.tensor
-                held = self._interpreter.numerics.held_in(declared.dtype)
-                if declared.shape is None or None in declared.shape:
-                    raise ModelError(f"the state '{item.name}' has no fixed shape: {declared}")
-                cells[item.name] = StateCell(torch.zeros(declared.shape, dtype=held))
+        held_in = self._interpreter.numerics.held_in
+        cells = {
+            name: StateCell(torch.zeros(declared.shape, dtype=held_in(declared.dtype)))
+            for name, declared in self._states().items()
+        }
         return State(cells)
 
     def predict(
@@ -174,18 +178,20 @@ class Program:
         numerics = self._interpreter.numerics
         return Prediction(
             {
-                name: from_program(value, self.outputs.get(name), None, numerics)
-                for name, value in outputs.items()
+                name: from_program(outputs[name], feature, numerics)
+                for name, feature in self.outputs.items()
             },
             self.numerics,
-            {name: from_program(value, None, None, numerics) for name, value in kept.items()},
+            {name: from_program(value, None, numerics) for name, value in kept.items()},
         )
 
     def _read_inputs(self, data: Mapping[str, object]) -> dict[str, object]:
+        if not isinstance(data, Mapping):
+            raise InputError(f"a {type(data).__name__}: expected a dict of {self._description}")
         unknown = data.keys() - self.inputs.keys()
         if unknown:
             raise InputError(
-                f"input {', '.join(map(repr, sorted(unknown)))}: the model takes "
+                f"input {', '.join(sorted(map(repr, unknown)))}: the model takes "
                 f"{self._description}"
             )
         declared = {item.name: item.type for item in self.function.inputs}
@@ -195,39 +201,92 @@ class Program:
             values[name] = to_program(array, declared[name], self._interpreter.numerics)
         return values
 
-    def _default(self, feature: Feature) -> np.ndarray:
+    def _default(self, feature: ArrayFeature | ImageFeature) -> np.ndarray:
         if feature.default is None:
-            raise InputError(f"input '{feature.name}' is missing: the model takes {feature}")
+            raise InputError(f"input '{feature.name}' is missing: expected {feature}")
         return np.full(feature.default_shape, feature.default, feature.dtype.numpy)
 
     def _read_state(self, state: State | None) -> Mapping[str, StateCell]:
-        names = {item.name for item in self.function.inputs if isinstance(item.type, StateType)}
-        if not names:
+        states = self._states()
+        if not states and state is None:
             return {}
-        if state is None:
-            raise InputError("the model is stateful: hand over a state from make_state()")
-        if state.cells.keys() != names:
+        if not isinstance(state, State):
+            given = "no state" if state is None else f"a {type(state).__name__} as state"
+            raise InputError(f"{given}: the model is stateful, expected one from make_state()")
+        held_in = self._interpreter.numerics.held_in
+        expected = {name: (held_in(item.dtype), item.shape) for name, item in states.items()}
+        given = {
+            name: (cell.value.dtype, tuple(cell.value.shape)) for name, cell in state.cells.items()
+        }
+        if given != expected:
             raise InputError(
-                f"a state with {', '.join(state.cells)}: the model has {', '.join(sorted(names))}"
+                f"a state of other tensors ({_describe_states(given)}): expected "
+                f"{_describe_states(expected)}, as make_state() of this program gives it"
             )
         return state.cells
 
+    def _states(self) -> Mapping[str, TensorType]:
+        """The types of what it remembers, by name."""
+        return {
+            item.name: item.type.tensor
+            for item in self.function.inputs
+            if isinstance(item.type, StateType)
+        }
+
     def _require_described(self) -> None:
         """The description and the function must speak of the same inputs, outputs and shapes."""
-        described = self.inputs.keys() | self._description.states.keys()
-        declared = {item.name for item in self.function.inputs}
-        if described != declared:
+        declared = {item.name: item.type for item in self.function.inputs}
+        described = {**self.inputs, **self._description.states}
+        if described.keys() != declared.keys():
             raise ModelError(
                 f"the function takes {', '.join(sorted(declared))}, and the model's description "
-                f"says {', '.join(sorted(described))}; the model is damaged: convert it again"
+                f"says {', '.join(sorted(described))}; {_DAMAGED}"
             )
-        absent = self.outputs.keys() - set(self.function.block.outputs)
+        for name, feature in self.inputs.items():
+            _require_agreement("input", name, feature, declared[name])
+        for name, feature in self._description.states.items():
+            kind = declared[name]
+            if not isinstance(kind, StateType):
+                raise ModelError(f"the state '{name}' is no state in the function; {_DAMAGED}")
+            _require_agreement("state", name, feature, kind.tensor)
+            shape = kind.tensor.shape
+            if shape is None or None in shape or math.prod(shape) > MAX_ELEMENTS:
+                raise ModelError(
+                    f"the state '{name}' is declared as {kind.tensor}, expected a fixed shape of "
+                    f"at most {MAX_ELEMENTS} elements"
+                )
+        computed = _output_types(self.function.block)
+        absent = self.outputs.keys() - computed.keys()
         if absent:
             raise ModelError(
                 f"the description promises {', '.join(sorted(absent))}, which the function does "
-                "not compute; the model is damaged: convert it again"
+                f"not compute; {_DAMAGED}"
             )
-        for item in self.function.inputs:
-            feature = self.inputs.get(item.name)
-            if isinstance(feature, ArrayFeature) and not isinstance(item.type, TensorType):
-                raise ModelError(f"the input '{item.name}' is no tensor; the model is damaged")
+        for name, feature in self.outputs.items():
+            if not isinstance(feature, OtherFeature):
+                _require_agreement("output", name, feature, computed[name])
+
+
+def _require_agreement(
+    what: str, name: str, feature: ArrayFeature | ImageFeature, declared: ValueType
+) -> None:
+    if not isinstance(declared, TensorType) or not feature.agrees_with(declared):
+        raise ModelError(
+            f"the {what} '{name}' is described as {feature}, and declared as {declared} in the "
+            f"function; {_DAMAGED}"
+        )
+
+
+def _output_types(block: Block) -> Mapping[str, ValueType]:
+    """Types of a block's outputs, by name."""
+    types = {item.name: item.type for item in block.inputs} | dict(block.constant_types)
+    for operation in block.operations:
+        types.update((output.name, output.type) for output in operation.outputs)
+    return {name: types[name] for name in block.outputs}
+
+
+def _describe_states(states: Mapping[str, tuple[torch.dtype, tuple[int, ...]]]) -> str:
+    return ", ".join(
+        f"'{name}': {str(dtype).removeprefix('torch.')} {list(shape)}"
+        for name, (dtype, shape) in states.items()
+    )

@@ -36,6 +36,7 @@ from validation.mil_runtime.value_types import (
 Constant = Tensor | str | list
 _MAX_DEPTH = 32  # of nested blocks and values; a real program has a handful
 _MAX_ELEMENTS = 1 << 31  # of one constant
+_MAX_RANK = 16  # of one constant; Core ML's own values have 5 axes at most, or one or two more
 _DAMAGED = "the model is damaged: convert it again"
 
 
@@ -135,7 +136,8 @@ def parse_function(program: MIL_pb2.Program, name: str, weights: WeightFiles) ->
     """
     if name not in program.functions:
         raise ModelError(
-            f"the program has no function '{name}': expected one of {', '.join(program.functions)}"
+            f"the program has no function '{name}': expected one of "
+            f"{', '.join(sorted(program.functions))}"
         )
     proto = program.functions[name]
     opsets = {opset.label: opset for opset in Opset}
@@ -292,7 +294,8 @@ def _require_defined(
 def _constant_shape(value_type: TensorType, place: str) -> tuple[int, ...]:
     if value_type.shape is None or None in value_type.shape:
         raise ModelError(f"{place}: a constant of unknown shape {value_type}; {_DAMAGED}")
-    if _element_count(value_type.shape) > _MAX_ELEMENTS:
+    largest = max(*value_type.shape, _element_count(value_type.shape), 0)
+    if len(value_type.shape) > _MAX_RANK or largest > _MAX_ELEMENTS:
         raise ModelError(f"{place}: a constant of {value_type}, too large to be one; {_DAMAGED}")
     return value_type.shape
 

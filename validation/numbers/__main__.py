@@ -46,7 +46,7 @@ def _measure(sections: list[str], folder: Path) -> None:
     for section, measure in dict(zip(SECTIONS, measures, strict=True)).items():
         if section in sections:
             for table in measure(bench):
-                write_table(table, section)
+                write_table(table, f"python -m validation.numbers {section}")
                 click.echo(f"\n{table.name}\n{table.to_markdown()}")
 
 

@@ -48,27 +48,30 @@ def verdict(value: float, largest: float | None) -> str:
     return MET if value <= largest else MISSED
 
 
-def write_table(table: Table, section: str, page: Path = PAGE) -> None:
-    """Replace what stands between the table's markers; OutputError if the page lacks them."""
+def write_table(table: Table, command: str, page: Path = PAGE) -> None:
+    """Replace what stands between the table's markers; OutputError if the page lacks them.
+
+    ``command`` is what produced it, for readers who want to do so too.
+    """
     try:
         text = page.read_text()
     except FileNotFoundError:
         raise OutputError(f"{page}: there is no such page: measure from a checkout") from None
     begin, end = (f"<!-- numbers:{word} {table.name} -->" for word in ("begin", "end"))
     between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    parts = [begin, _provenance(table, section), "", table.to_markdown(), end]
+    parts = [begin, _provenance(table, command), "", table.to_markdown(), end]
     text, count = between.subn(lambda _: "\n".join(parts), text)
     if count != 1:
         raise OutputError(f"{page}: has {count} pairs of markers '{begin}' … '{end}': expected one")
     page.write_text(text)
 
 
-def _provenance(table: Table, section: str) -> str:
+def _provenance(table: Table, command: str) -> str:
     """What produced the table: command, day, versions, machine."""
     tools = [f"python {platform.python_version()}"]
     tools += [f"{tool} {version(tool).split('+')[0]}" for tool in table.tools]
     lines = [
-        f"`python -m validation.numbers {section}` on {datetime.date.today()}: "
+        f"`{command}` on {datetime.date.today()}: "
         f"{', '.join(tools)}; {_machine()}."
     ]
     return " ".join([*lines, table.note]).strip()

@@ -3,41 +3,39 @@
 Semantics: coremltools' ``ops/defs/iOS15/elementwise_unary.py`` and its successors.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.operators.registry import Context, operator
-from validation.mil_runtime.value_types import DATA_TYPES
+from validation.mil_runtime.value_types import BOOL, DATA_TYPES, DataType
 
-
-def _register_functions() -> None:
-    """Those that torch has under a name of its own, exact to the last bit of its type or nearly."""
-    functions = {
-        "abs": torch.abs,
-        "acos": torch.acos,
-        "asin": torch.asin,
-        "atan": torch.atan,
-        "atanh": torch.atanh,
-        "ceil": torch.ceil,
-        "cos": torch.cos,
-        "cosh": torch.cosh,
-        "erf": torch.erf,
-        "exp": torch.exp,
-        "exp2": torch.exp2,
-        "floor": torch.floor,
-        "logical_not": torch.logical_not,
-        "round": torch.round,  # halves to even
-        "sign": torch.sign,
-        "sin": torch.sin,
-        "sinh": torch.sinh,
-        "sqrt": torch.sqrt,
-        "square": torch.square,
-        "tan": torch.tan,
-        "tanh": torch.tanh,
-    }
-    for kind, function in functions.items():
-        operator(kind)(_of_one_tensor(function))
+# Their kernels round float16 once, as if computed in float32: checked for all 65536 numbers.
+_WITH_HALF_KERNEL = {
+    "abs": torch.abs,
+    "ceil": torch.ceil,
+    "cos": torch.cos,
+    "exp": torch.exp,
+    "floor": torch.floor,
+    "round": torch.round,  # halves to even
+    "sign": torch.sign,
+    "sqrt": torch.sqrt,
+    "square": torch.square,
+    "tanh": torch.tanh,
+}
+_WIDENED = {
+    "acos": torch.acos,
+    "asin": torch.asin,
+    "atan": torch.atan,
+    "atanh": torch.atanh,
+    "cosh": torch.cosh,
+    "erf": torch.erf,
+    "logical_not": torch.logical_not,
+    "sin": torch.sin,
+    "sinh": torch.sinh,
+    "tan": torch.tan,
+}
 
 
 def _of_one_tensor(function):
@@ -47,7 +45,17 @@ def _of_one_tensor(function):
     return compute
 
 
-_register_functions()
+for _kind, _function in _WITH_HALF_KERNEL.items():
+    operator(_kind, half_kernel=True)(_of_one_tensor(_function))
+for _kind, _function in _WIDENED.items():
+    operator(_kind)(_of_one_tensor(_function))
+
+
+@operator("exp2")
+def exp2(x: Tensor) -> Tensor:
+    if x.is_floating_point():
+        return x.exp2()
+    return x.double().exp2().to(torch.int64)  # 2⁻¹ and below become 0
 
 
 @operator("identity", moves_data=True)
@@ -55,7 +63,7 @@ def identity(x: Tensor) -> Tensor:
     return x
 
 
-@operator("clip")
+@operator("clip", half_kernel=True)
 def clip(x: Tensor, alpha: float, beta: float) -> Tensor:
     return x.clamp(alpha, beta)
 
@@ -76,17 +84,40 @@ def inverse(x: Tensor, epsilon: float = 1e-4) -> Tensor:
 
 
 @operator("threshold")
-def threshold(x: Tensor, alpha: float) -> Tensor:
-    return x.clamp(min=alpha)
+def threshold(x: Tensor, alpha: Tensor) -> Tensor:
+    return torch.maximum(x, alpha)
 
 
-@operator("cast")
+@operator("cast", moves_data=True)
 def cast(x: Tensor, dtype: str, context: Context) -> Tensor:
     if dtype not in DATA_TYPES:
         raise OperationError(f"dtype '{dtype}': expected one of {', '.join(DATA_TYPES)}")
+    declared = context.declared().dtype
+    if declared.name != dtype:
+        raise OperationError(f"dtype '{dtype}': the output is declared as {declared.name}")
     return to_data_type(x, context)
 
 
 def to_data_type(x: Tensor, context: Context) -> Tensor:
-    """``x`` in the type that the operation declares; towards zero where that is an integer's."""
-    return x.to(context.held_in())
+    """``x`` in the type that the operation declares.
+
+    An integer's bits above those of a narrower type are dropped. A floating-point number becomes
+    the next integer towards zero, or the nearest that the type has; NaN becomes 0: C leaves both
+    open, and this is how ARM's processors convert.
+    """
+    declared = context.declared().dtype
+    if declared.is_float or declared == BOOL:
+        return x.to(context.held_in())
+    integers = _saturate(x, declared) if x.is_floating_point() else _wrap(x, declared)
+    return integers.to(context.held_in())
+
+
+def _saturate(x: Tensor, dtype: DataType) -> Tensor:
+    bounds = np.iinfo(dtype.numpy)
+    limited = x.double().nan_to_num(nan=0.0).clamp(bounds.min, bounds.max)
+    return limited.to(torch.int64)
+
+
+def _wrap(x: Tensor, dtype: DataType) -> Tensor:
+    # An unsigned type may be held in a wider one; conversion to a signed one drops bits itself.
+    return x if dtype.signed else x.to(torch.int64) & ((1 << dtype.bits) - 1)

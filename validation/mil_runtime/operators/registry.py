@@ -8,8 +8,10 @@ parameters bear MIL's names and defaults, and an annotation says how an argument
 ``list[Tensor]``       all tensors that are bound to the parameter
 ``int float bool str`` a scalar, as Python has it
 ``list[int]`` …        a vector, as a Python list; a scalar becomes a list of one
-``TensorList``         a MIL list: a Python list of tensors, never changed in place
+``TensorList``         a MIL list
 ``StateCell``          a state that can be read and written
+``object``             a value of whatever kind, as it is held
+``list[object]``       all values that are bound to the parameter, likewise
 ``Context``            not an argument: what else there is to know, see the class
 ``X | None``           may be left out
 =====================  ====================================================================
@@ -32,7 +34,18 @@ from validation.mil_runtime.numerics import Numerics
 from validation.mil_runtime.program_structure import Operation, Opset
 from validation.mil_runtime.value_types import TensorType
 
-TensorList = typing.NewType("TensorList", list)
+
+@dataclass(frozen=True)
+class TensorList:
+    """A MIL list.
+
+    Attributes:
+        elements: None where nothing was written yet.
+        grows: whether writing beyond its end makes it longer.
+    """
+
+    elements: tuple[Tensor | None, ...]
+    grows: bool
 
 
 @dataclass
@@ -164,13 +177,15 @@ def _converter(hint: object) -> Callable[[Sequence, Numerics], object]:
         return _one_tensor
     if hint == list[Tensor]:
         return lambda values, numerics: [_tensor(value, numerics) for value in values]
+    if hint == list[object]:
+        return lambda values, numerics: list(values)
     if hint in (int, float, bool, str):
         return lambda values, numerics: _scalar(_only(values), hint)
     if typing.get_origin(hint) is list:
         (element,) = typing.get_args(hint)
         return lambda values, numerics: _vector(_only(values), element)
-    if hint in (TensorList, StateCell):
-        return lambda values, numerics: _only(values)
+    if hint in (TensorList, StateCell, object):
+        return lambda values, numerics: _instance(_only(values), hint)
     raise TypeError(f"no way to hand over an argument as {hint}")
 
 
@@ -182,6 +197,12 @@ def _tensor(value: object, numerics: Numerics | None) -> Tensor:
     if not isinstance(value, Tensor):
         raise OperationError(f"expected a tensor, got {type(value).__name__}")
     return value if numerics is None else numerics.widen(value)
+
+
+def _instance(value: object, kind: type) -> object:
+    if not isinstance(value, kind):
+        raise OperationError(f"expected a {kind.__name__}, got {type(value).__name__}")
+    return value
 
 
 def _only(values: Sequence) -> object:

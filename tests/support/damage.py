@@ -1,0 +1,131 @@
+"""Random damage to files and protos, the same for the same seed."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+_STRINGS = (FieldDescriptor.TYPE_STRING,)
+_FLOATS = (FieldDescriptor.TYPE_FLOAT, FieldDescriptor.TYPE_DOUBLE)
+_UNSIGNED = (FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_UINT64)
+_WIDE = (FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_UINT64)
+_FLOAT_VALUES = (0.0, -1.0, 0.5, 3.0, 1e30, -1e30, float("inf"), float("nan"))
+
+
+def damage_bytes(data: bytes, random: Random) -> bytes:
+    """Bits flipped, or a run of bytes cut out, put in, zeroed, repeated, or the end cut off."""
+    start = random.randrange(len(data) + 1)
+    run = random.choice((1, 1, 2, 4, 8, random.randrange(1, 200)))
+    head, middle, tail = data[:start], data[start : start + run], data[start + run :]
+    return random.choice(
+        (
+            lambda: _flip(data, random),
+            lambda: _flip(data, random),
+            lambda: head + tail,
+            lambda: head + random.randbytes(run) + middle + tail,
+            lambda: head + bytes(len(middle)) + tail,
+            lambda: head + middle + middle + tail,
+            lambda: head,
+        )
+    )()
+
+
+def damage_proto(message: Message, random: Random) -> str:
+    """Change one field somewhere inside ``message``, in place; says what was changed."""
+    names = sorted(set(_texts(message))) or ["x"]
+    changes = list(_changes(message, random, names, type(message).__name__))
+    path, change = random.choice(changes)
+    change()
+    return path
+
+
+def _flip(data: bytes, random: Random) -> bytes:
+    flipped = bytearray(data)
+    for _ in range(random.choice((1, 1, 1, 2, 8))):
+        if flipped:
+            flipped[random.randrange(len(flipped))] ^= 1 << random.randrange(8)
+    return bytes(flipped)
+
+
+def _changes(
+    message: Message, random: Random, names: list[str], path: str
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Every change of one field that could be made, by where it is."""
+    for field, value in message.ListFields():
+        here = f"{path}.{field.name}"
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            yield from _map_changes(value, random, names, here)
+        elif field.is_repeated:
+            yield from _repeated_changes(field, value, random, names, here)
+        elif field.message_type is not None:
+            yield here, lambda field=field: message.ClearField(field.name)
+            yield from _changes(value, random, names, here)
+        else:
+            yield here, lambda field=field, value=value: _set(
+                lambda new: setattr(message, field.name, new), field, value, random, names
+            )
+
+
+def _map_changes(values, random: Random, names: list[str], path: str):
+    for key in sorted(values):
+        yield f"{path}[{key}]", lambda key=key: values.pop(key)
+        yield f"{path}[{key}]", lambda key=key: values[random.choice(names)].CopyFrom(values[key])
+        yield from _changes(values[key], random, names, f"{path}[{key}]")
+
+
+def _repeated_changes(field: FieldDescriptor, values, random: Random, names: list[str], path: str):
+    yield path, lambda: values.__delitem__(random.randrange(len(values)))
+    yield path, lambda: values.append(random.choice(values))
+    if field.message_type is None:
+        index = random.randrange(len(values))
+        yield path, lambda: _set(
+            lambda new: values.__setitem__(index, new), field, values[index], random, names
+        )
+        return
+    yield path, lambda: _swap(values, random)
+    for index, value in enumerate(values):
+        yield from _changes(value, random, names, f"{path}[{index}]")
+
+
+def _swap(values, random: Random) -> None:
+    first, second = random.randrange(len(values)), random.randrange(len(values))
+    copy = type(values[0])()
+    copy.CopyFrom(values[first])
+    values[first].CopyFrom(values[second])
+    values[second].CopyFrom(copy)
+
+
+def _set(assign: Callable, field: FieldDescriptor, value, random: Random, names: list[str]) -> None:
+    assign(_other_value(field, value, random, names))
+
+
+def _other_value(field: FieldDescriptor, value, random: Random, names: list[str]):
+    if field.type in _STRINGS:
+        return random.choice((random.choice(names), "", value + "x", value[:-1], "a\nb", "../" + value))
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return damage_bytes(value, random)
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return not value
+    if field.type == FieldDescriptor.TYPE_ENUM:
+        return random.choice([item.number for item in field.enum_type.values])
+    if field.type in _FLOATS:
+        return random.choice(_FLOAT_VALUES)
+    low = 0 if field.type in _UNSIGNED else -(1 << 31)
+    high = (1 << 63) - 1 if field.type in _WIDE else (1 << 31) - 1
+    near = (0, 1, 2, value - 1, value + 1, 2 * value, -value, 7, 64, 1000, 1 << 20, low, high)
+    return min(max(random.choice(near), low), high)
+
+
+def _texts(message: Message) -> Iterator[str]:
+    """Every text in a message, keys of maps included."""
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            yield from value
+            for item in value.values():
+                yield from _texts(item)
+        elif field.message_type is not None:
+            for item in value if field.is_repeated else [value]:
+                yield from _texts(item)
+        elif field.type in _STRINGS:
+            yield from value if field.is_repeated else [value]

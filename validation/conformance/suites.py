@@ -1,0 +1,65 @@
+"""Which of coremltools' tests are run, and how."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import coremltools
+
+COREMLTOOLS = Path(coremltools.__file__).parent
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests in the coremltools wheel.
+
+    Attributes:
+        name: short, for options and file names.
+        title: for tables.
+        paths: files and folders below the package.
+    """
+
+    name: str
+    title: str
+    paths: tuple[str, ...]
+
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite("operators", "operators", ("converters/mil/mil/ops/tests",)),
+        Suite("torch", "torch front end", ("converters/mil/frontend/torch/test",)),
+        Suite("optimize", "compression", ("test/optimize/coreml", "test/ml_program/test_utils.py")),
+        Suite(
+            "tools",
+            "Inspector, Comparator, Validator, Benchmarker",
+            tuple(
+                f"test/ml_program/experimental/{name}.py"
+                for name in ("test_async_wrapper", "test_debugging_utils", "test_perf_utils")
+            ),
+        ),
+    )
+}
+
+
+def run_suite(suite: Suite, log: Path, workers: int, sample: float = 1.0) -> None:
+    """Run a suite and leave a line per test in ``log``, which is written anew.
+
+    Args:
+        suite: what to run.
+        log: see ``plugin``.
+        workers: processes, each with one thread: the tests are many and small.
+        sample: which part of the tests, 0…1; always the same ones for a part.
+    """
+    log.unlink(missing_ok=True)
+    paths = [str(COREMLTOOLS / path) for path in suite.paths]
+    command = [sys.executable, "-m", "pytest", *paths, "-q", "--tb=line"]
+    command += ["-c", os.devnull, f"--rootdir={COREMLTOOLS}", "-p", "no:cacheprovider"]
+    command += ["-W", "ignore", "-p", "validation.conformance.plugin", "-n", str(workers)]
+    command += [f"--conformance-log={log}", f"--conformance-sample={sample}"]
+    # Tests of neural networks, the format before ML Programs, are left out.
+    environment = os.environ | {"PYMIL_TEST_TARGETS": "mlprogram", "OMP_NUM_THREADS": "1"}
+    # Failures make pytest's status 1; what counts is in the log.
+    subprocess.run(command, env=environment, cwd=log.parent, check=False)

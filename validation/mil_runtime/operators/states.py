@@ -1,0 +1,26 @@
+"""Operators on what a model remembers between predictions.
+
+Semantics: coremltools' ``ops/defs/iOS18/states.py``; ``write_state`` is what its
+``coreml_update_state`` becomes in a program, with a ``read_state`` after it.
+"""
+
+from torch import Tensor
+
+from validation.mil_runtime.errors import OperationError
+from validation.mil_runtime.operators.registry import StateCell, operator
+from validation.mil_runtime.program_structure import Opset
+
+
+@operator("read_state", since=Opset.iOS18, moves_data=True)
+def read_state(input: StateCell) -> Tensor:
+    return input.value  # no copy: values are replaced, never changed
+
+
+@operator("write_state", since=Opset.iOS18, moves_data=True)
+def write_state(input: StateCell, data: Tensor) -> tuple[()]:
+    if data.shape != input.value.shape:
+        raise OperationError(
+            f"data of shape {list(data.shape)}: the state has {list(input.value.shape)}"
+        )
+    input.value = data.to(input.value.dtype)
+    return ()
