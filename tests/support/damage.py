@@ -56,19 +56,24 @@ def _changes(
         here = f"{path}.{field.name}"
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             yield from _map_changes(value, random, names, here)
-        elif field.is_repeated:
+        elif hasattr(value, "append"):
             yield from _repeated_changes(field, value, random, names, here)
         elif field.message_type is not None:
             yield here, lambda field=field: message.ClearField(field.name)
             yield from _changes(value, random, names, here)
         else:
-            yield here, lambda field=field, value=value: _set(
-                lambda new: setattr(message, field.name, new), field, value, random, names
+            yield (
+                here,
+                lambda field=field, value=value: _set(
+                    lambda new: setattr(message, field.name, new), field, value, random, names
+                ),
             )
 
 
 def _map_changes(values, random: Random, names: list[str], path: str):
     for key in sorted(values):
+        if not isinstance(values[key], Message):
+            continue
         yield f"{path}[{key}]", lambda key=key: values.pop(key)
         yield f"{path}[{key}]", lambda key=key: values[random.choice(names)].CopyFrom(values[key])
         yield from _changes(values[key], random, names, f"{path}[{key}]")
@@ -79,8 +84,11 @@ def _repeated_changes(field: FieldDescriptor, values, random: Random, names: lis
     yield path, lambda: values.append(random.choice(values))
     if field.message_type is None:
         index = random.randrange(len(values))
-        yield path, lambda: _set(
-            lambda new: values.__setitem__(index, new), field, values[index], random, names
+        yield (
+            path,
+            lambda: _set(
+                lambda new: values.__setitem__(index, new), field, values[index], random, names
+            ),
         )
         return
     yield path, lambda: _swap(values, random)
@@ -102,7 +110,9 @@ def _set(assign: Callable, field: FieldDescriptor, value, random: Random, names:
 
 def _other_value(field: FieldDescriptor, value, random: Random, names: list[str]):
     if field.type in _STRINGS:
-        return random.choice((random.choice(names), "", value + "x", value[:-1], "a\nb", "../" + value))
+        return random.choice(
+            (random.choice(names), "", value + "x", value[:-1], "a\nb", "../" + value)
+        )
     if field.type == FieldDescriptor.TYPE_BYTES:
         return damage_bytes(value, random)
     if field.type == FieldDescriptor.TYPE_BOOL:
@@ -123,9 +133,10 @@ def _texts(message: Message) -> Iterator[str]:
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             yield from value
             for item in value.values():
-                yield from _texts(item)
+                if isinstance(item, Message):
+                    yield from _texts(item)
         elif field.message_type is not None:
-            for item in value if field.is_repeated else [value]:
+            for item in value if hasattr(value, "append") else [value]:
                 yield from _texts(item)
         elif field.type in _STRINGS:
-            yield from value if field.is_repeated else [value]
+            yield from value if hasattr(value, "append") else [value]

@@ -23,6 +23,7 @@ NAMES = ("operators", "torch", "optimize", "tools")
 )
 @click.option("--sample", type=click.FloatRange(0, 1), default=1.0, help="Which part to run, 0…1.")
 @click.option("--from-logs", is_flag=True, help="Run nothing: evaluate the logs of the last run.")
+@click.option("--failed", is_flag=True, help="Run again what failed in the last run, and no more.")
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), help="Processes.")
 @click.option("--write", is_flag=True, help="Write the tables of docs/conformance.md.")
 def conformance(
@@ -30,6 +31,7 @@ def conformance(
     logs: Path,
     sample: float,
     from_logs: bool,
+    failed: bool,
     workers: int,
     write: bool,
 ) -> int:
@@ -52,16 +54,20 @@ def conformance(
         suite_table,
         unexplained,
     )
-    from validation.conformance.suites import SUITES, run_suite
+    from validation.conformance.suites import SUITES, run_suite, run_tests
     from validation.numbers.page import write_table
 
     results = {}
     for name in chosen:
         log = (logs / f"{name}.jsonl").resolve()
-        if not from_logs:
-            run_suite(SUITES[name], log, workers, sample)
-        if not log.exists():
+        if (from_logs or failed) and not log.exists():
             raise click.UsageError(f"{log}: there is no log; run the suite '{name}' first")
+        if failed:
+            again = [result.test for result in read_log(log) if result.outcome == "failed"]
+            if again:
+                run_tests(again, log, workers)
+        elif not from_logs:
+            run_suite(SUITES[name], log, workers, sample)
         results[SUITES[name].title] = read_log(log)
     everything = [result for found in results.values() for result in found]
     known = read_known_failures()

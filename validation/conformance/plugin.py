@@ -68,7 +68,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep the part that is asked for, chosen by name, so that it is the same everywhere."""
     share = config.getoption("--conformance-sample") * 2**32
     chosen = [item for item in items if zlib.crc32(item.nodeid.encode()) < share]
-    config.hook.pytest_deselected(items=[item for item in items if zlib.crc32(item.nodeid.encode()) >= share])
+    config.hook.pytest_deselected(
+        items=[item for item in items if zlib.crc32(item.nodeid.encode()) >= share]
+    )
     items[:] = chosen
 
 

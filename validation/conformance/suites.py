@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +33,15 @@ SUITES = {
     for suite in (
         Suite("operators", "operators", ("converters/mil/mil/ops/tests",)),
         Suite("torch", "torch front end", ("converters/mil/frontend/torch/test",)),
-        Suite("optimize", "compression", ("test/optimize/coreml", "test/ml_program/test_utils.py")),
+        Suite(
+            "optimize",
+            "compression",
+            (
+                "test/optimize/coreml",
+                "optimize/coreml/experimental/test_post_training_quantization.py",
+                "test/ml_program/test_utils.py",
+            ),
+        ),
         Suite(
             "tools",
             "Inspector, Comparator, Validator, Benchmarker",
@@ -55,11 +65,28 @@ def run_suite(suite: Suite, log: Path, workers: int, sample: float = 1.0) -> Non
     """
     log.unlink(missing_ok=True)
     paths = [str(COREMLTOOLS / path) for path in suite.paths]
-    command = [sys.executable, "-m", "pytest", *paths, "-q", "--tb=line"]
+    _run_pytest(paths, log, workers, f"--conformance-sample={sample}")
+
+
+def run_tests(tests: Sequence[str], log: Path, workers: int) -> None:
+    """Run single tests, by their ids in a log, and add what they did to ``log``."""
+    with tempfile.TemporaryDirectory() as folder:
+        # As a file of arguments: they are too long for a command line.
+        arguments = Path(folder) / "tests.txt"
+        arguments.write_text("\n".join(str(COREMLTOOLS / test) for test in tests))
+        _run_pytest([f"@{arguments}"], log, workers)
+
+
+def _run_pytest(targets: Sequence[str], log: Path, workers: int, *options: str) -> None:
+    command = [sys.executable, "-m", "pytest", *targets, "-q", "--tb=line"]
     command += ["-c", os.devnull, f"--rootdir={COREMLTOOLS}", "-p", "no:cacheprovider"]
     command += ["-W", "ignore", "-p", "validation.conformance.plugin", "-n", str(workers)]
-    command += [f"--conformance-log={log}", f"--conformance-sample={sample}"]
     # Tests of neural networks, the format before ML Programs, are left out.
     environment = os.environ | {"PYMIL_TEST_TARGETS": "mlprogram", "OMP_NUM_THREADS": "1"}
     # Failures make pytest's status 1; what counts is in the log.
-    subprocess.run(command, env=environment, cwd=log.parent, check=False)
+    subprocess.run(
+        [*command, f"--conformance-log={log}", *options],
+        env=environment,
+        cwd=log.parent,
+        check=False,
+    )

@@ -22,9 +22,7 @@ class Engine(Protocol):
         """float32 (1, 3, S, S) RGB in 0…255 → image embeddings, float32 (1, dim, S/16, S/16)."""
         ...
 
-    def decode(
-        self, image_embeddings: "Tensor", prompt: "SlotPrompt"
-    ) -> "tuple[Tensor, Tensor]":
+    def decode(self, image_embeddings: "Tensor", prompt: "SlotPrompt") -> "tuple[Tensor, Tensor]":
         """→ float32 mask logits (1, 4, S/4, S/4) and predicted IoU (1, 4)."""
         ...
 

@@ -70,10 +70,7 @@ def _provenance(table: Table, command: str) -> str:
     """What produced the table: command, day, versions, machine."""
     tools = [f"python {platform.python_version()}"]
     tools += [f"{tool} {version(tool).split('+')[0]}" for tool in table.tools]
-    lines = [
-        f"`{command}` on {datetime.date.today()}: "
-        f"{', '.join(tools)}; {_machine()}."
-    ]
+    lines = [f"`{command}` on {datetime.date.today()}: {', '.join(tools)}; {_machine()}."]
     return " ".join([*lines, table.note]).strip()
 
 

@@ -4,12 +4,14 @@ Semantics: coremltools' ``ops/defs/iOS15/conv.py`` and ``iOS17/conv.py``.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.operators.registry import operator
+from validation.mil_runtime.operators.sizes import checked_shape
 from validation.mil_runtime.operators.windows import (
     Padding,
     find_padding,
@@ -39,7 +41,7 @@ def conv(
     strides = per_dimension("strides", strides, 1, rank)
     dilations = per_dimension("dilations", dilations, 1, rank)
     extents = _extents(weight, dilations)
-    padding = find_padding(pad_type, pad, x.shape[2:], extents, strides)
+    padding = find_padding(x, pad_type, pad, extents, strides)
     if is_symmetric(padding):
         around = [before for before, _ in padding]
     else:
@@ -99,8 +101,9 @@ def conv_transpose(
             x.shape[2:], strides, _extents(weight, dilations), strict=True
         )
     ]
+    checked_shape([len(x), weight.shape[1] * groups, *full])
     wanted = None if output_shape is None else _spatial_part(output_shape, x, weight, groups)
-    crops = _find_crops(pad_type, pad, full, x.shape[2:], strides, wanted)
+    crops = _find_crops(x, pad_type, pad, full, strides, wanted)
     x, crops = _extend_input(x, crops, strides)
     around = [min(crop) for crop in crops]  # which torch need not compute
     result = _TRANSPOSED[rank](x, weight, bias, strides, around, 0, groups, dilations)
@@ -129,22 +132,24 @@ def _per_output_channel(name: str, values: Tensor, weight: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (weight.dim() - 1))
 
 
-def _spatial_part(output_shape: list[int], x: Tensor, weight: Tensor, groups: int) -> list[int]:
+def _spatial_part(
+    output_shape: list[int], x: Tensor, weight: Tensor, groups: int
+) -> tuple[int, ...]:
     leading = [x.shape[0], weight.shape[1] * groups]
     if len(output_shape) != x.dim() or output_shape[:2] != leading:
         raise OperationError(
             f"output_shape {output_shape}: expected {x.dim()} sizes that begin with {leading}"
         )
-    return output_shape[2:]
+    return checked_shape(output_shape)[2:]
 
 
 def _find_crops(
+    x: Tensor,
     pad_type: str,
     pad: list[int] | None,
     full: list[int],
-    sizes: list[int],
     strides: list[int],
-    wanted: list[int] | None,
+    wanted: Sequence[int] | None,
 ) -> Padding:
     """What to cut off the ``full`` result, before and after; a negative amount is to be added.
 
@@ -152,12 +157,14 @@ def _find_crops(
     the same size of output: where ``wanted`` names the size, what is missing or too much is after.
     """
     if pad_type == "same":
-        wanted = wanted or [size * stride for size, stride in zip(sizes, strides, strict=True)]
+        wanted = wanted or [
+            size * stride for size, stride in zip(x.shape[2:], strides, strict=True)
+        ]
         befores = [
             split_padding(max(0, whole - size))[0] for whole, size in zip(full, wanted, strict=True)
         ]
     elif pad_type in ("valid", "custom"):
-        padding = find_padding(pad_type, pad, sizes, full, strides)
+        padding = find_padding(x, pad_type, pad, full, strides)
         befores = [before for before, _ in padding]
         wanted = wanted or [
             whole - before - after for whole, (before, after) in zip(full, padding, strict=True)

@@ -130,7 +130,7 @@ def _find_windows(
     rank = spatial_rank(x)
     sizes = per_dimension("kernel_sizes", kernel_sizes, 1, rank)
     strides = per_dimension("strides", strides, 1, rank)
-    padding = find_padding(pad_type.lower(), pad, x.shape[2:], sizes, strides)
+    padding = find_padding(x, pad_type.lower(), pad, sizes, strides)
     windows = _Windows(sizes, strides, padding, ceil_mode)
     if ceil_mode:
         _require_ceil_mode_as_in_torch(windows, pad_type, x)

@@ -44,7 +44,7 @@ def rnn(
 ) -> tuple[Tensor, Tensor]:
     _require_shapes(x, weight_ih, weight_hh, gates=1)
     activate = _find_activation(activation)
-    h, states = initial_h, []
+    h, states = _for_batch(initial_h, x), []
     for projected in _in_order(F.linear(x, weight_ih, bias), _is_reverse(direction)):
         h = activate(torch.addmm(projected, h, weight_hh.mT))
         states.append(h)
@@ -96,7 +96,7 @@ def gru_with_input_bias(
     # Rows of weights and biases: reset gate, new state, update gate.
     from_reset, from_new, from_update = weight_hh.split(size)
     bias_reset, bias_new, bias_update = _bias_or_zeros(bias, weight_hh).split(size)
-    h, states = initial_h, []
+    h, states = _for_batch(initial_h, x), []
     for projected in _in_order(F.linear(x, weight_ih, input_bias), _is_reverse(direction)):
         reset, new, update = projected.split(size, -1)
         reset = gate(reset + F.linear(h, from_reset, bias_reset))
@@ -155,6 +155,7 @@ def lstm(
         clip,
     )
     weights = _LstmWeights(weight_ih, weight_hh, bias, peephole)
+    initial_h, initial_c = _for_batch(initial_h, x), _for_batch(initial_c, x)
     if direction != "bidirectional":
         states, h, c = _run_lstm(
             x, initial_h, initial_c, weights, functions, _is_reverse(direction, "bidirectional")
@@ -225,6 +226,21 @@ def _require_shapes(x: Tensor, weight_ih: Tensor, weight_hh: Tensor, gates: int)
     given = [list(weight_ih.shape), list(weight_hh.shape)]
     if given != expected:
         raise OperationError(f"weights of shapes {given}: expected {expected}")
+
+
+def _for_batch(state: Tensor, x: Tensor) -> Tensor:
+    """An initial state with a row for each sequence of ``x``.
+
+    For a packed sequence coremltools' converter makes zeros, as many rows as the longest sequence
+    has steps. That the rows are too many makes no difference where they are all the same.
+    """
+    batch = x.shape[1]
+    if state.dim() != 2 or len(state) != batch and (len(state) == 0 or (state != state[0]).any()):
+        raise OperationError(
+            f"initial state of shape {list(state.shape)}: expected one row for each of {batch} "
+            "sequences"
+        )
+    return state if len(state) == batch else state[:1].expand(batch, -1)
 
 
 def _bias_or_zeros(bias: Tensor | None, weight: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
+from validation.mil_runtime.operators.sizes import checked_shape
 
 # Elements to add before and after each spatial dimension.
 Padding = list[tuple[int, int]]
@@ -34,31 +35,32 @@ def per_dimension(name: str, values: list[int] | None, default: int, count: int)
 
 
 def find_padding(
-    pad_type: str,
-    pad: list[int] | None,
-    sizes: Sequence[int],
-    extents: Sequence[int],
-    strides: Sequence[int],
+    x: Tensor, pad_type: str, pad: list[int] | None, extents: Sequence[int], strides: Sequence[int]
 ) -> Padding:
     """What to pad; ``extents`` are sizes of the windows, dilation included.
 
     Args:
         pad: used for the type "custom" alone, as the operators ignore it otherwise.
     """
+    sizes = x.shape[2:]
     if pad_type == "valid":
         return [(0, 0)] * len(sizes)
     if pad_type == "custom":
         flat = per_dimension("pad", pad, 0, 2 * len(sizes))
-        return list(zip(flat[::2], flat[1::2], strict=True))
-    if pad_type not in ("same", "same_lower"):
+        padding = list(zip(flat[::2], flat[1::2], strict=True))
+    elif pad_type in ("same", "same_lower"):
+        totals = [
+            max(0, (math.ceil(size / stride) - 1) * stride + extent - size)
+            for size, extent, stride in zip(sizes, extents, strides, strict=True)
+        ]
+        padding = [split_padding(total, pad_type == "same_lower") for total in totals]
+    else:
         raise OperationError(
             f"pad_type '{pad_type}': expected one of valid, custom, same, same_lower"
         )
-    totals = [
-        max(0, (math.ceil(size / stride) - 1) * stride + extent - size)
-        for size, extent, stride in zip(sizes, extents, strides, strict=True)
-    ]
-    return [split_padding(total, pad_type == "same_lower") for total in totals]
+    padded = [size + sum(pair) for size, pair in zip(sizes, padding, strict=True)]
+    checked_shape([*x.shape[:2], *padded])
+    return padding
 
 
 def split_padding(total: int, more_before: bool = False) -> tuple[int, int]:

@@ -171,7 +171,15 @@ def test_index_outside_a_list_is_refused(written, read, options):
         run(read_at(read, **options), x=PAIR, i=np.array([written], np.int32))
 
 
-def symbolic_list(x, read):
-    ls = mb.make_list(init_length=2, elem_shape=("rows",))
-    ls = mb.list_write(ls=ls, index=1, value=x)
-    return mb.list_read(ls=ls, index=read)
+@pytest.mark.parametrize("written", [True, False])
+def test_unwritten_elements_of_unknown_size_are_as_large_as_written_ones(written):
+    def build(x):
+        ls = mb.make_list(init_length=2, elem_shape=("rows",))
+        ls = mb.list_write(ls=ls, index=1, value=x) if written else ls
+        return mb.add(x=x, y=mb.list_read(ls=ls, index=0))
+
+    if written:
+        np.testing.assert_array_equal(run(build, x=PAIR)[0], PAIR)
+    else:
+        with pytest.raises(OperationError, match="nothing was written"):
+            run(build, x=PAIR)

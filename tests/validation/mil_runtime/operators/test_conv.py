@@ -184,6 +184,7 @@ def test_conv_with_computed_bias():
         ({"pad_type": "custom", "pad": [1, 1]}, "pad has 2 values: expected 4"),
         ({"weight": torch.ones(2, 2, 3)}, "weight has rank 3: expected 4"),
         ({"x": torch.ones(4, 4)}, "x has rank 2: expected 3 to 5"),
+        ({"pad_type": "custom", "pad": [1 << 40, 0, 0, 0]}, "expected at most"),
     ],
 )
 def test_conv_refuses(arguments, complaint):
@@ -319,6 +320,8 @@ def test_conv_transpose_with_computed_weights():
         ({"pad_type": "same_lower"}, "pad_type 'same_lower': expected one of valid, custom, same"),
         ({"output_shape": [1, 2, 5]}, r"output_shape \[1, 2, 5\]: expected 3 sizes that begin"),
         ({"output_shape": [1, 3, 5, 5]}, "expected 3 sizes that begin with"),
+        ({"output_shape": [1, 3, 1 << 40]}, "expected at most"),
+        ({"strides": [1 << 40]}, "expected at most"),
     ],
 )
 def test_conv_transpose_refuses(arguments, complaint):

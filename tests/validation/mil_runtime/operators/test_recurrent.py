@@ -316,6 +316,14 @@ def test_recurrent_layers_refuse(layer, gates, options, complaint):
         layer(**usual | options)
 
 
+def test_rows_of_an_initial_state_that_are_too_many_must_be_the_same():
+    x, given = torch.ones(2, 3, 3), (torch.ones(2, 3), torch.ones(2, 2))
+    same, _ = rnn(x, torch.ones(5, 2), *given)
+    torch.testing.assert_close(same, rnn(x, torch.ones(3, 2), *given)[0])
+    with pytest.raises(OperationError, match="expected one row for each of 3 sequences"):
+        rnn(x, torch.eye(2), *given)
+
+
 @pytest.mark.parametrize("layer", [rnn, gru])
 def test_only_lstm_is_bidirectional(layer):
     with pytest.raises(OperationError, match="direction 'bidirectional': expected one of"):

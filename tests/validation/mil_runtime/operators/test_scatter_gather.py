@@ -38,14 +38,15 @@ def combine(mode, old, new):
 
 
 @pytest.mark.parametrize("opset", OPSETS)
-@pytest.mark.parametrize("axis", [0, 1, -1])
 @pytest.mark.parametrize("indices", [ints(2), ints([0, 2, 2]), ints([[0, 1], [2, 0]])])
-def test_gather_puts_the_shape_of_its_indices_in_place_of_the_axis(axis, indices, opset):
+def test_gather_puts_the_shape_of_its_indices_in_place_of_the_axis(indices, opset):
+    axes = (0, 1, -1)
+
     def expected(x):
-        return torch.from_numpy(np.take(x.numpy(), indices, axis))
+        return [torch.from_numpy(np.take(x.numpy(), indices, axis)) for axis in axes]
 
     def build(x):
-        return mb.gather(x=x, indices=indices, axis=axis)
+        return [mb.gather(x=x, indices=indices, axis=axis) for axis in axes]
 
     check_operator(build, {"x": numbers(3, 4, 5)}, expected, opset)
 
@@ -69,15 +70,16 @@ def test_gather_in_batches_has_indices_for_each(axis, batch_dims):
     check_operator(build, inputs, expected, "iOS16")
 
 
-@pytest.mark.parametrize("axis", [0, 1, -1])
-def test_gather_along_axis_takes_an_element_for_each_index(axis):
+def test_gather_along_axis_takes_an_element_for_each_index():
     inputs = {"x": numbers(3, 3, 3), "indices": ints(np.arange(27).reshape(3, 3, 3) % 3)}
+    axes = (0, 1, -1)
 
     def expected(x, indices):
-        return torch.from_numpy(np.take_along_axis(x.numpy(), indices.long().numpy(), axis))
+        indices = indices.long().numpy()
+        return [torch.from_numpy(np.take_along_axis(x.numpy(), indices, axis)) for axis in axes]
 
     def build(x, indices):
-        return mb.gather_along_axis(x=x, indices=indices, axis=axis)
+        return [mb.gather_along_axis(x=x, indices=indices, axis=axis) for axis in axes]
 
     check_operator(build, inputs, expected)
 
@@ -112,66 +114,65 @@ def test_gather_nd_in_batches_has_indices_for_each(batch_dims, depth):
     check_operator(build, inputs, expected, "iOS16")
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_scatter_combines_slices(mode):
-    inputs = {"data": numbers(4, 3), "updates": numbers(4, 2, seed=1), "indices": ints([2, 0])}
+@pytest.mark.parametrize("axis", [0, -1])
+def test_scatter_combines_slices(axis):
+    shape = (2, 3) if axis == 0 else (4, 2)
+    inputs = {"data": numbers(4, 3), "updates": numbers(*shape, seed=1), "indices": ints([2, 0])}
 
     def build(data, updates, indices):
-        return (
-            mb.scatter(data=data, indices=indices, updates=updates, axis=-1, mode=mode),
-            mb.scatter(
-                data=mb.transpose(x=data, perm=[1, 0]),
-                indices=indices,
-                updates=mb.transpose(x=updates, perm=[1, 0]),
-                mode=mode,
-            ),
-        )
+        given = {"data": data, "updates": updates, "indices": indices, "axis": axis}
+        return [mb.scatter(**given, mode=mode) for mode in MODES]
 
     def expected(data, updates, indices):
-        result = data.numpy().copy()
-        for column, index in enumerate(indices):
-            result[:, index] = combine(mode, result[:, index], updates[:, column].numpy())
-        return torch.from_numpy(result), torch.from_numpy(result.T.copy())
+        def result(mode):
+            result = data.movedim(axis, 0).numpy().copy()
+            for update, index in zip(updates.movedim(axis, 0).numpy(), indices, strict=True):
+                result[index] = combine(mode, result[index], update)
+            return torch.from_numpy(result).movedim(0, axis)
+
+        return [result(mode) for mode in MODES]
 
     check_operator(build, inputs, expected)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_scatter_along_axis_combines_elements_in_turn(mode):
+def test_scatter_along_axis_combines_elements_in_turn():
     inputs = {"data": numbers(3, 4), "updates": numbers(3, 3, seed=1)}
     inputs["indices"] = ints([[0, 3, 0], [1, 1, 1], [2, 0, 2]])
 
     def build(data, updates, indices):
-        return mb.scatter_along_axis(
-            data=data, indices=indices, updates=updates, axis=-1, mode=mode
-        )
+        given = {"data": data, "updates": updates, "indices": indices, "axis": -1}
+        return [mb.scatter_along_axis(**given, mode=mode) for mode in MODES]
 
     def expected(data, updates, indices):
-        result = data.numpy().copy()
-        for row, column in np.ndindex(3, 3):
-            at = row, indices[row, column]
-            result[at] = combine(mode, result[at], updates[row, column].numpy())
-        return torch.from_numpy(result)
+        def result(mode):
+            result = data.numpy().copy()
+            for row, column in np.ndindex(3, 3):
+                at = row, indices[row, column]
+                result[at] = combine(mode, result[at], updates[row, column].numpy())
+            return torch.from_numpy(result)
+
+        return [result(mode) for mode in MODES]
 
     check_operator(build, inputs, expected)
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("depth", [1, 2])
-def test_scatter_nd_combines_what_each_row_of_indices_names(mode, depth):
-    indices = ints([[1, 0], [2, 3], [1, 0]])[:, :depth]
+def test_scatter_nd_combines_what_each_row_of_indices_names_in_turn(depth):
     inputs = {"data": numbers(3, 4), "updates": numbers(3, *(4,)[: 2 - depth], seed=1)}
-    inputs["indices"] = indices
+    inputs["indices"] = ints([[1, 0], [2, 3], [1, 0]])[:, :depth]
 
     def build(data, updates, indices):
-        return mb.scatter_nd(data=data, indices=indices, updates=updates, mode=mode)
+        given = {"data": data, "updates": updates, "indices": indices}
+        return [mb.scatter_nd(**given, mode=mode) for mode in MODES]
 
     def expected(data, updates, indices):
-        result = data.numpy().copy()
-        for row, index in enumerate(indices.tolist()):
-            at = tuple(index)
-            result[at] = combine(mode, result[at], updates[row].numpy())
-        return torch.from_numpy(result)
+        def result(mode):
+            result = data.numpy().copy()
+            for at, update in zip(map(tuple, indices.tolist()), updates.numpy(), strict=True):
+                result[at] = combine(mode, result[at], update)
+            return torch.from_numpy(result)
+
+        return [result(mode) for mode in MODES]
 
     check_operator(build, inputs, expected)
 
