@@ -107,11 +107,11 @@ def assert_rounded_once(actual: np.ndarray, exact: np.ndarray) -> None:
         return
     with np.errstate(over="ignore"):  # beyond float16's range the nearest number is infinity
         nearest = exact.astype(np.float16)
-    step = np.spacing(np.abs(nearest)).astype(np.float64)
     finite = np.isfinite(nearest)
     np.testing.assert_array_equal(actual[~finite], nearest[~finite])
-    difference = np.abs(actual.astype(np.float64) - exact)[finite]
-    assert np.all(difference <= HALF_STEPS * step[finite]), difference.max()
+    step = np.spacing(np.abs(nearest[finite])).astype(np.float64)
+    difference = np.abs(actual[finite].astype(np.float64) - exact[finite])
+    assert np.all(difference <= HALF_STEPS * step), difference.max()
 
 
 def _assert_close(actual: list[np.ndarray], exact: list[np.ndarray], tolerance: float) -> None:

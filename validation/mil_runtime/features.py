@@ -24,6 +24,7 @@ from validation.mil_runtime.value_types import (
     FP64,
     INT8,
     INT32,
+    UINT8,
     DataType,
     TensorType,
 )
@@ -98,7 +99,7 @@ class ArrayFeature:
         array = read_numbers(value, f"input '{self.name}'", str(self))
         if self.shapes and not _fits(array.shape, self.shapes):
             raise InputError(
-                f"input '{self.name}': an array of shape {list(array.shape)}, expected {self}"
+                f"input '{self.name}': {_misfit(array.shape, self.shapes)}, expected {self}"
             )
         if self.dtype.is_float:
             return array
@@ -135,7 +136,9 @@ class ImageFeature:
         pixels = (
             (SizeRange(1, 1), SizeRange(self.channels, self.channels), *size) for size in self.sizes
         )
-        return declared.dtype.is_float and any(_may_be(declared, shape) for shape in pixels)
+        return (declared.dtype.is_float or declared.dtype == UINT8) and any(
+            _may_be(declared, shape) for shape in pixels
+        )
 
     @property
     def channels(self) -> int:
@@ -160,7 +163,10 @@ class ImageFeature:
         return channels.transpose(2, 0, 1)[None]  # (H, W, C) → (1, C, H, W)
 
     def write(self, tensor: Tensor) -> Image.Image:
-        """A picture from the program's (1, C, H, W), rounded to what its mode holds."""
+        """A picture from the program's (1, C, H, W), rounded to what its mode holds.
+
+        In colour it is RGBA, and opaque: so coremltools hands out Core ML's.
+        """
         if tensor.dim() != 4 or tensor.shape[:2] != (1, self.channels):
             raise ModelError(
                 f"output '{self.name}': has the shape {list(tensor.shape)}, expected "
@@ -170,7 +176,8 @@ class ImageFeature:
         if self.mode != "F":
             pixels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
         if self.mode == "RGB":
-            return Image.fromarray(pixels[..., ::-1].copy() if self.reversed else pixels)
+            colors = pixels[..., ::-1] if self.reversed else pixels
+            return Image.fromarray(np.pad(colors, [(0, 0), (0, 0), (0, 1)], constant_values=255))
         return Image.fromarray(pixels[..., 0].copy())
 
     def _as_picture(self, array: np.ndarray) -> Image.Image:
@@ -363,6 +370,22 @@ def _may_be(declared: TensorType, shape: tuple[SizeRange, ...]) -> bool:
     return len(sizes) == len(shape) and all(
         size is None or size in allowed for size, allowed in zip(sizes, shape, strict=True)
     )
+
+
+def _misfit(shape: tuple[int, ...], shapes: Shapes) -> str:
+    """What is wrong with a shape that fits none of ``shapes``, where Core ML is as exact: its words."""
+    if len(shapes) > 1:
+        sizes = " x ".join(map(str, shape))
+        return f"MultiArray Shape ({sizes}) was not in enumerated set of allowed shapes"
+    (allowed,) = shapes
+    if len(shape) == len(allowed) and any(sizes.lower != sizes.upper for sizes in allowed):
+        axis = next(axis for axis, size in enumerate(shape) if size not in allowed[axis])
+        lower, upper = allowed[axis].lower, allowed[axis].upper
+        return (
+            f"Size ({shape[axis]}) of dimension ({axis}) is not in allowed range "
+            f"({lower}..{'any' if upper is None else upper})"
+        )
+    return f"an array of shape {list(shape)}"
 
 
 def _describe_shapes(shapes: Shapes) -> str:

@@ -8,7 +8,7 @@ import click
 
 from reference.command_line import run
 
-SECTIONS = ("cost", "sizes", "parity", "agreement", "speed")
+SECTIONS = ("cost", "sizes", "parity", "agreement", "speed", "runtime")
 CORES = 2  # that all figures are for
 
 
@@ -17,7 +17,7 @@ CORES = 2  # that all figures are for
 def numbers(sections: tuple[str, ...]) -> None:
     """Measure what docs/numbers.md states, and write its tables; without SECTIONS, all.
 
-    About 15 minutes on 2 cores. The figures of cost and speed want an idle machine.
+    About 25 minutes on 2 cores. The figures of cost, speed and runtime want an idle machine.
     """
     for section in sections:
         if section not in SECTIONS:
@@ -39,9 +39,17 @@ def _measure(sections: list[str], folder: Path) -> None:
     from validation.numbers.conversion import measure_cost, measure_sizes
     from validation.numbers.page import write_table
     from validation.numbers.parity import measure_parity
+    from validation.numbers.runtime import measure_runtime
     from validation.numbers.speed import measure_speed
 
-    measures = (measure_cost, measure_sizes, measure_parity, measure_agreement, measure_speed)
+    measures = (
+        measure_cost,
+        measure_sizes,
+        measure_parity,
+        measure_agreement,
+        measure_speed,
+        measure_runtime,
+    )
     bench = Bench(folder)
     for section, measure in dict(zip(SECTIONS, measures, strict=True)).items():
         if section in sections:

@@ -1,19 +1,19 @@
 """How well the masks of artefacts agree with the reference's."""
 
-from converters.torchscript_quantization import SCHEMES
+from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
+from converters.torchscript_quantization import SCHEMES as TORCHSCRIPT_SCHEMES
 from validation.compare import compare_artifact
 from validation.numbers.bench import Bench
 from validation.numbers.page import MET, MISSED, NOT_AIMED, Table
 from validation.results import Comparison
 
 LOWEST_IOU = {("torchscript", "none"): 0.999}  # of every mask
-COREML_SCHEMES = ("fp16", "int8")
 TOOLS = ("torch", "timm", "numpy", "pillow")
 
 
 def measure_agreement(bench: Bench) -> list[Table]:
     """One row per artefact, and int8's cases one by one."""
-    pairs = [("torchscript", scheme) for scheme in SCHEMES]
+    pairs = [("torchscript", scheme) for scheme in TORCHSCRIPT_SCHEMES]
     pairs += [("coreml", scheme) for scheme in COREML_SCHEMES]
     comparisons = {pair: compare_artifact(bench.artifact(*pair)) for pair in pairs}
     header = (

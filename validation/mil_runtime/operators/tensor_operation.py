@@ -127,8 +127,8 @@ def range_1d(end: Tensor, start: Tensor, step: Tensor, context: Context) -> Tens
 
 @operator("tile", moves_data=True)
 def tile(x: Tensor, reps: list[int]) -> Tensor:
-    if len(reps) != x.dim() or min(reps, default=1) < 1:
-        raise OperationError(f"reps {reps}: expected {x.dim()} numbers above 0")
+    if len(reps) != x.dim() or min(reps, default=0) < 0:
+        raise OperationError(f"reps {reps}: expected {x.dim()} numbers, none below 0")
     if all(1 in pair for pair in zip(reps, x.shape, strict=True)):
         return x.expand([rep * size for rep, size in zip(reps, x.shape, strict=True)])
     return x.repeat(reps)

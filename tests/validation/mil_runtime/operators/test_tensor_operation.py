@@ -230,9 +230,18 @@ def test_tile_repeats_each_dimension():
     )
 
 
+def test_tile_repeats_as_often_as_is_computed_be_it_never():
+    inputs = {"x": normal(1, 3), "reps": np.array([2, 0], np.int32)}
+
+    def expected(x, reps):
+        return x.new_zeros(2, 0)
+
+    check_operator(lambda x, reps: mb.tile(x=x, reps=reps), inputs, expected)
+
+
 def test_tile_refuses_what_is_no_number_of_repeats():
-    inputs = {"x": normal(2, 3), "reps": np.array([2, 0], np.int32)}
-    refuse(lambda x, reps: mb.tile(x=x, reps=reps), inputs, "expected 2 numbers above 0")
+    inputs = {"x": normal(2, 3), "reps": np.array([2, -1], np.int32)}
+    refuse(lambda x, reps: mb.tile(x=x, reps=reps), inputs, "expected 2 numbers, none below 0")
 
 
 def test_argsort_is_descending_unless_told():
