@@ -6,6 +6,7 @@ the shape of ``mil_runtime``. Each test's outcome, how often it predicted, and w
 were made of, is appended to the file that ``--conformance-log`` names, a JSON object per line.
 """
 
+import gc
 import json
 import zlib
 from collections import Counter
@@ -72,6 +73,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items=[item for item in items if zlib.crc32(item.nodeid.encode()) >= share]
     )
     items[:] = chosen
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand collected tests live to the end: without them the garbage collector is faster."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ import coremltools.models._compiled_model as compiled_model_module
 import coremltools.models.model as model_module
 import numpy as np
 
-from validation.mil_runtime.errors import InstallError, MilRuntimeError
+from validation.mil_runtime.errors import InstallError, MilRuntimeError, OperationError
 from validation.mil_runtime.package import NEWEST_SPECIFICATION
 from validation.mil_runtime.program import State, load
 
@@ -139,5 +139,7 @@ def _translating(compute: Callable) -> object:
     """What ``compute`` gives; the runtime's errors as the RuntimeErrors that Core ML raises."""
     try:
         return compute()
+    except OperationError as error:  # in Core ML's words, which callers may look for
+        raise RuntimeError(f"Unable to compute the prediction using ML Program: {error}") from error
     except MilRuntimeError as error:
         raise RuntimeError(str(error)) from error

@@ -76,7 +76,7 @@ class Interpreter:
             ModelError: an operation whose arguments are not those of its operator.
         """
         self.function, self.numerics = function, numerics
-        self._plan = _plan_block(function.block, function.opset, numerics)
+        self._plan = _plan_block(function.block, function.opset, numerics, {})
 
     def value_names(self) -> frozenset[str]:
         """Every value that can be asked for by name."""
@@ -171,7 +171,8 @@ class _Run:
         bound: Sequence[tuple[Parameter, Sequence[object]]],
         values: Mapping[str, object],
     ) -> tuple:
-        numerics = None if _as_held(step.operator, bound) else self._numerics
+        as_held = step.operator.moves_data or step.operator.half_kernel
+        numerics = None if as_held else self._numerics
         arguments = {
             parameter.name: parameter.convert(items, numerics) for parameter, items in bound
         }
@@ -191,19 +192,6 @@ class _Run:
     def _keep(self, values: Mapping[str, object]) -> None:
         if self._wanted:
             self.kept.update((name, values[name]) for name in self._wanted & values.keys())
-
-
-def _as_held(operator: Operator, bound: Sequence[tuple[Parameter, Sequence[object]]]) -> bool:
-    """Whether tensors are handed over as they are held, rather than widened."""
-    return operator.moves_data or (
-        operator.half_kernel
-        and all(
-            item.dtype == torch.float16
-            for _, items in bound
-            for item in items
-            if isinstance(item, Tensor) and item.is_floating_point()
-        )
-    )
 
 
 def _look_up(binding: Reference | Constant, values: Mapping[str, object]) -> object:
@@ -239,14 +227,17 @@ def _held_tensor(value: object, declared: TensorType, numerics: Numerics) -> Ten
     return value.to(numerics.held_in(declared.dtype))
 
 
-def _plan_block(block: Block, opset: Opset, numerics: Numerics) -> _Plan:
+def _plan_block(
+    block: Block, opset: Opset, numerics: Numerics, outside: Mapping[str, Constant]
+) -> _Plan:
+    """``outside``: constants of the blocks around, which this one may decompress."""
     constants = {name: _widen_constant(value, numerics) for name, value in block.constants.items()}
     releases = _last_uses(block)
     steps = []
     for operation, last_used in zip(block.operations, releases, strict=True):
-        step = _plan_step(operation, opset, numerics, last_used)
+        step = _plan_step(operation, opset, numerics, last_used, {**outside, **constants})
         if operation.kind.startswith("constexpr_"):
-            outputs = _Run(numerics, seed=0).run_step(step, constants)
+            outputs = _Run(numerics, seed=0).run_step(step, {**outside, **constants})
             constants.update(
                 (name, _widen_constant(value, numerics)) for name, value in outputs.items()
             )
@@ -286,7 +277,11 @@ def _last_uses(block: Block) -> list[tuple[str, ...]]:
 
 
 def _plan_step(
-    operation: Operation, opset: Opset, numerics: Numerics, last_used: tuple[str, ...]
+    operation: Operation,
+    opset: Opset,
+    numerics: Numerics,
+    last_used: tuple[str, ...],
+    constants: Mapping[str, Constant],
 ) -> _Step:
     operator = find_operator(operation.kind, opset)
     if operator is None:
@@ -314,7 +309,9 @@ def _plan_step(
         )
         for name, bindings in operation.arguments.items()
     )
-    blocks = tuple(_plan_block(block, opset, numerics) for block in operation.blocks)
+    blocks = tuple(
+        _plan_block(block, opset, numerics, constants) for block in operation.blocks
+    )
     return _Step(operation, operator, arguments, blocks, last_used)
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
+from validation.mil_runtime.operators.pieces import in_pieces
 from validation.mil_runtime.operators.registry import operator
 
 # log(1 + eˣ) is x beyond this, in any type; below, eˣ is finite in float32.
@@ -98,11 +99,11 @@ def softplus_parametric(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     return _per_channel(alpha, x, "alpha") * softplus(scaled)
 
 
-@operator("gelu")
+@operator("gelu", half_kernel=True)
 def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
     if mode == "EXACT":
-        # ½ x erfc(-x / √2): unlike 1 + erf(x / √2) it loses nothing where x is far below 0.
-        return torch.special.erfc(x * -(0.5**0.5)).mul_(x).mul_(0.5)
+        return in_pieces(_exact_gelu, x)
+    x = x.float() if x.dtype == torch.float16 else x
     if mode == "TANH_APPROXIMATION":
         return F.gelu(x, approximate="tanh")
     if mode == "SIGMOID_APPROXIMATION":
@@ -110,6 +111,11 @@ def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
     raise OperationError(
         f"mode '{mode}': expected EXACT, TANH_APPROXIMATION or SIGMOID_APPROXIMATION"
     )
+
+
+def _exact_gelu(x: Tensor) -> Tensor:
+    # ½ x erfc(-x / √2): unlike 1 + erf(x / √2) it loses nothing where x is far below 0.
+    return torch.special.erfc(x * -(0.5**0.5)).mul_(x).mul_(0.5)
 
 
 def _per_channel(parameter: Tensor, x: Tensor, name: str) -> Tensor:

@@ -10,6 +10,10 @@ from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.operators.registry import Context, TensorList, operator
+from validation.mil_runtime.operators.sizes import checked_count
+
+# Minutes of the smallest body: a loop that asks for more was damaged, and would not end.
+MAX_ITERATIONS = 1 << 20
 
 
 @operator("cond", moves_data=True)
@@ -20,9 +24,11 @@ def cond(pred: bool, context: Context) -> tuple:
 @operator("while_loop", moves_data=True)
 def while_loop(loop_vars: list[object], context: Context) -> tuple:
     values = tuple(loop_vars)
-    while _continues(context.run_block(0, values)):
+    for _ in range(MAX_ITERATIONS):
+        if not _continues(context.run_block(0, values)):
+            return values
         values = context.run_block(1, values)
-    return values
+    raise OperationError(f"does not end within {MAX_ITERATIONS} iterations")
 
 
 def _continues(outputs: tuple) -> bool:
@@ -44,9 +50,7 @@ def make_list(
     dtype: str = "fp32",
 ) -> TensorList:
     # ``elem_shape`` and ``dtype`` are also in the declared types of what is read from the list.
-    if init_length < 0:
-        raise OperationError(f"init_length {init_length}: expected 0 or more")
-    return TensorList((None,) * init_length, dynamic_length)
+    return TensorList((None,) * checked_count(init_length), dynamic_length)
 
 
 @operator("list_length")
@@ -82,7 +86,7 @@ def _write(ls: TensorList, values: dict[int, Tensor]) -> TensorList:
     elements = list(ls.elements)
     for index, value in values.items():
         if index >= len(elements) and ls.grows:
-            elements += [None] * (index + 1 - len(elements))
+            elements += [None] * (checked_count(index + 1) - len(elements))
         _require_index(index, len(elements))
         elements[index] = value
     return TensorList(tuple(elements), ls.grows)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
+from validation.mil_runtime.operators.pieces import rows_in_pieces
 from validation.mil_runtime.operators.registry import operator
 
 
@@ -38,7 +39,7 @@ def l2_norm(x: Tensor, epsilon: float = 1e-6) -> Tensor:
     return x / (x.square().sum((-3, -2, -1), keepdim=True) + epsilon).sqrt()
 
 
-@operator("layer_norm")
+@operator("layer_norm", half_kernel=True)
 def layer_norm(
     x: Tensor,
     axes: list[int] | None = None,
@@ -47,6 +48,13 @@ def layer_norm(
     epsilon: float = 1e-5,
 ) -> Tensor:
     axes = _normalized_axes(axes, x.dim())
+    if x.dtype == torch.float16:
+        if axes == [x.dim() - 1]:
+            size = x.shape[-1:]
+            return rows_in_pieces(
+                lambda rows: F.layer_norm(rows, size, gamma, beta, epsilon), x, x.shape[-1]
+            )
+        x = x.float()
     last = list(range(x.dim() - len(axes), x.dim()))
     moved = x if axes == last else x.movedim(axes, last)
     shape = moved.shape[moved.dim() - len(axes) :]

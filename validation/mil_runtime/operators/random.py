@@ -10,6 +10,7 @@ from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.operators.registry import Context, operator
+from validation.mil_runtime.operators.sizes import checked_shape
 
 
 @operator("random_uniform")
@@ -18,7 +19,9 @@ def random_uniform(
 ) -> Tensor:
     # Drawn in the declared type, which has numbers below 1 only: rounding could make it 1.
     unit = torch.rand(
-        shape, generator=context.generator(seed), dtype=context.declared().dtype.torch
+        checked_shape(shape),
+        generator=context.generator(seed),
+        dtype=context.declared().dtype.torch,
     )
     return low + (high - low) * unit.to(context.numerics.compute)
 
@@ -27,7 +30,9 @@ def random_uniform(
 def random_normal(
     shape: list[int], context: Context, mean: float = 0.0, stddev: float = 1.0, seed: int = -1
 ) -> Tensor:
-    standard = torch.randn(shape, generator=context.generator(seed), dtype=torch.float64)
+    standard = torch.randn(
+        checked_shape(shape), generator=context.generator(seed), dtype=torch.float64
+    )
     return (mean + stddev * standard).to(context.numerics.compute)
 
 
@@ -37,7 +42,7 @@ def random_bernoulli(
 ) -> Tensor:
     if not 0 <= prob <= 1:
         raise OperationError(f"prob {prob}: expected a probability, 0 to 1")
-    unit = torch.rand(shape, generator=context.generator(seed), dtype=torch.float64)
+    unit = torch.rand(checked_shape(shape), generator=context.generator(seed), dtype=torch.float64)
     return (unit < prob).to(context.numerics.compute)
 
 
@@ -47,6 +52,7 @@ def random_categorical(
 ) -> Tensor:
     if mode not in ("logits", "probs"):
         raise OperationError(f"mode '{mode}': expected logits or probs")
+    checked_shape([*x.shape[:-1], size])
     weights = x.double().softmax(-1) if mode == "logits" else x.double()
     drawn = torch.multinomial(
         weights.reshape(-1, x.shape[-1]),  # (…, classes) → (rows, classes)

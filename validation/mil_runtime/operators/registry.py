@@ -98,7 +98,7 @@ class Operator:
 
     Attributes:
         moves_data: it computes nothing, so that values pass in the type they are held in.
-        half_kernel: its torch kernel takes float16 and rounds once itself; see ``operator``.
+        half_kernel: it takes float16 as it is, and rounds once itself; see ``operator``.
     """
 
     kind: str
@@ -134,8 +134,9 @@ def operator(
 
     Args:
         moves_data: floating-point tensors are handed over as they are held, not widened.
-        half_kernel: the function is a single torch kernel that, given float16, computes in float32
-            and rounds once: it is handed float16 as it is, which spares two copies of each tensor.
+        half_kernel: the function itself sees to it that float16 is computed with in float32 and
+            rounded once, which torch's kernels of one elementwise operation do: it is handed
+            tensors as they are held, which spares copies. Constants are float32 nevertheless.
     """
 
     def register(function: Callable) -> Callable:

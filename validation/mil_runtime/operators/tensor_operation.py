@@ -11,6 +11,7 @@ from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.operators.registry import Context, operator
+from validation.mil_runtime.operators.sizes import checked_count, checked_shape
 from validation.mil_runtime.operators.tensor_transformation import positive_axis
 from validation.mil_runtime.program_structure import Opset
 
@@ -52,7 +53,7 @@ def fill_like(ref_tensor: Tensor, context: Context, value: Tensor | None = None)
 def _filled(shape: list[int], value: Tensor | None, context: Context) -> Tensor:
     if value is None:
         value = torch.zeros((), dtype=context.held_in())
-    return value.reshape(()).expand(shape)
+    return value.reshape(()).expand(checked_shape(shape))
 
 
 @operator("non_zero")
@@ -74,6 +75,7 @@ def one_hot(
             f"one_hot_vector_size {one_hot_vector_size} on; what they give is not known"
         )
     axis = positive_axis(axis, indices.dim() + 1)
+    checked_shape([*indices.shape, one_hot_vector_size])
     positions = torch.arange(one_hot_vector_size).reshape(-1, *[1] * (indices.dim() - axis))
     hot = indices.unsqueeze(axis) == positions
     on_value = torch.tensor(1) if on_value is None else on_value.reshape(())
@@ -87,11 +89,14 @@ def pad(x: Tensor, pad: list[int], mode: str = "constant", constant_val: float =
         raise OperationError(f"pad {pad}: expected pairs of sizes for up to {x.dim()} dimensions")
     # Pairs for the last dimensions, in their order; torch takes the last dimension's first.
     pairs = list(zip(pad[::2], pad[1::2], strict=True))
+    unpadded = x.dim() - len(pairs)
+    padded = [size + sum(pair) for size, pair in zip(x.shape[unpadded:], pairs, strict=True)]
+    checked_shape([*x.shape[:unpadded], *padded])
     if mode == "constant":
         return F.pad(x, [size for pair in reversed(pairs) for size in pair], value=constant_val)
     if mode not in ("reflect", "replicate"):
         raise OperationError(f"mode '{mode}': expected constant, reflect or replicate")
-    for axis, pair in enumerate(pairs, start=x.dim() - len(pairs)):
+    for axis, pair in enumerate(pairs, start=unpadded):
         if any(pair):
             x = x.index_select(axis, _padded_positions(x.shape[axis], pair, mode))
     return x
@@ -121,7 +126,9 @@ def range_1d(end: Tensor, start: Tensor, step: Tensor, context: Context) -> Tens
         count = ceil((rounded[1] - rounded[0]) / rounded[2])
     else:
         count = -((first - last) // stride)
-    steps = torch.arange(max(count, 0), dtype=torch.float64 if declared.is_float else torch.int64)
+    steps = torch.arange(
+        checked_count(max(count, 0)), dtype=torch.float64 if declared.is_float else torch.int64
+    )
     return first + steps * stride
 
 
@@ -131,6 +138,7 @@ def tile(x: Tensor, reps: list[int]) -> Tensor:
         raise OperationError(f"reps {reps}: expected {x.dim()} numbers, none below 0")
     if all(1 in pair for pair in zip(reps, x.shape, strict=True)):
         return x.expand([rep * size for rep, size in zip(reps, x.shape, strict=True)])
+    checked_shape([rep * size for rep, size in zip(reps, x.shape, strict=True)])
     return x.repeat(reps)
 
 

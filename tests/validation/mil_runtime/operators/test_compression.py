@@ -106,8 +106,11 @@ def test_packed_mask(shape):
     )
 
 
-@pytest.mark.parametrize("dtype", ["int4", "uint4", "int8", "uint8"])
-@pytest.mark.parametrize("blocks", [(1, 1, 1), (4, 1, 1), (2, 3, 1), (4, 6, 5)])
+@pytest.mark.parametrize(
+    ("dtype", "blocks"),
+    [("int4", (2, 3, 1)), ("uint4", (1, 1, 1)), ("int8", (4, 6, 5)), ("uint8", (4, 1, 1))],
+    ids=str,
+)
 @pytest.mark.parametrize("has_offset", [False, True])
 def test_scales_of_blocks(dtype, blocks, has_offset):
     high = 8 if "4" in dtype else 128
@@ -138,8 +141,11 @@ def test_blocks_with_offsets_that_are_no_integers():
     )
 
 
-@pytest.mark.parametrize("bits", [1, 2, 3, 4, 6, 8])
-@pytest.mark.parametrize("groups", [(1, 1), (3, 1), (1, 2), (3, 4)])
+@pytest.mark.parametrize(
+    ("bits", "groups"),
+    [(1, (3, 1)), (2, (1, 2)), (3, (3, 4)), (4, (1, 1)), (6, (6, 2)), (8, (2, 1))],
+    ids=str,
+)
 def test_lookup_tables_of_blocks(bits, groups):
     indices, lut = RNG.integers(0, 1 << bits, (6, 4)), eighths(*groups, 1 << bits, 1)
     expected = np.empty((6, 4))
@@ -168,8 +174,11 @@ def vector_table(axis, groups):
     return indices, lut, expected
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2, -1, -2])
-@pytest.mark.parametrize("groups", [(1, 1, 1), (2, 2, 1)])
+@pytest.mark.parametrize(
+    ("axis", "groups"),
+    [(0, (2, 2, 1)), (1, (1, 2, 3)), (2, (1, 1, 1)), (-1, (2, 2, 1)), (-2, (1, 1, 1))],
+    ids=str,
+)
 def test_vectors_of_a_lookup_table_lie_along_their_axis(axis, groups):
     indices, lut, expected = vector_table(axis, groups)
     check_constant(
