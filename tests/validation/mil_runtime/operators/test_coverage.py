@@ -1,0 +1,55 @@
+"""Every operator of the core opsets is there, with the parameters that coremltools writes."""
+
+import coremltools as ct
+import pytest
+from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
+
+from validation.mil_runtime.operators import registry
+from validation.mil_runtime.program_structure import Opset
+
+TARGETS = {
+    Opset.iOS15: ct.target.iOS15,
+    Opset.iOS16: ct.target.iOS16,
+    Opset.iOS17: ct.target.iOS17,
+    Opset.iOS18: ct.target.iOS18,
+}
+COUNTS = {Opset.iOS15: 152, Opset.iOS16: 159, Opset.iOS17: 162, Opset.iOS18: 168}
+# Constants are decoded by the parser; symbolic ones exist only while a model is converted.
+NOT_OPERATORS = {"const", "_const_symbolic"}
+# A state is written by an operator that only programs have: in coremltools it is a dialect's.
+PROGRAM_ONLY = {"write_state"}
+
+
+def core_operators(opset):
+    """As coremltools' builder has them: kind → class, of the opset."""
+    known = {}
+    for kind, versions in SSAOpRegistry.core_ops.items():
+        usable = [version for version in versions if version <= TARGETS[opset]]
+        if usable:
+            known[kind] = versions[max(usable)]
+    return known
+
+
+@pytest.mark.parametrize("opset", Opset)
+def test_every_operator_of_the_opset_is_there(opset):
+    kinds = set(core_operators(opset))
+    assert len(kinds) == COUNTS[opset]
+    missing = {kind for kind in kinds - NOT_OPERATORS if not registry.find_operator(kind, opset)}
+    assert not missing
+
+
+@pytest.mark.parametrize("opset", Opset)
+def test_operators_take_the_parameters_of_the_opset(opset):
+    for kind, operator_class in core_operators(opset).items():
+        if kind in NOT_OPERATORS:
+            continue
+        # Those that begin with an underscore are Python functions that become blocks.
+        written = {name for name in operator_class.input_spec.input_types if name[0] != "_"}
+        taken = set(registry.find_operator(kind, opset).parameters)
+        assert written <= taken, (opset.name, kind)
+
+
+@pytest.mark.parametrize("opset", Opset)
+def test_nothing_is_there_that_the_opset_has_not(opset):
+    there = {kind for kind in registry.registered_operators() if registry.find_operator(kind, opset)}
+    assert there - PROGRAM_ONLY <= set(core_operators(opset))
