@@ -29,19 +29,21 @@ def demo(output: Path) -> None:
     photo.write_bytes((resources.files("sklearn.datasets.images") / PHOTO).read_bytes())
     artifacts = output / "artifacts"
     folders = [artifacts / f"mobile_sam-{name}-{SCHEME}" for name in ("torchscript", "coreml")]
-    overlays = [output / "reference.png", output / f"torchscript-{SCHEME}.png"]
+    reference = output / "reference.png"
+    overlays = [output / f"{name}-{SCHEME}.png" for name in ("torchscript", "coreml")]
 
     _step("convert", "all", "--quantize", SCHEME, "--output", artifacts, "--force")
     # 1 is a gate that failed: that is a result, which the table shows.
     status = _step("validate", "compare", *folders, "--json", results, accepted=(0, 1))
-    _step("segment", photo, *PROMPT, "--output", overlays[0])
-    _step("validate", "show", folders[0], photo, *PROMPT, "--output", overlays[1])
+    _step("segment", photo, *PROMPT, "--output", reference)
+    for folder, overlay in zip(folders, overlays, strict=True):
+        _step("validate", "show", folder, photo, *PROMPT, "--output", overlay)
 
     print()
     for row in _table(json.loads(results.read_text())["artifacts"], folders):
         print(row)
-    print("\nThe photo, the reference's mask and the artefact's:")
-    for path in (photo, *overlays):
+    print("\nThe photo, the reference's mask and the artefacts':")
+    for path in (photo, reference, *overlays):
         print(f"  {path}")
     sys.exit(status)
 

@@ -63,15 +63,18 @@ _recorder = Recorder()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conformance-log", type=Path, help="where to append results, as JSON lines")
     parser.addoption("--conformance-sample", type=float, default=1.0, help="part to run, 0 to 1")
+    parser.addoption("--conformance-share", default="0/1", help="which of how many shares to run")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the part that is asked for, chosen by name, so that it is the same everywhere."""
-    share = config.getoption("--conformance-sample") * 2**32
-    chosen = [item for item in items if zlib.crc32(item.nodeid.encode()) < share]
-    config.hook.pytest_deselected(
-        items=[item for item in items if zlib.crc32(item.nodeid.encode()) >= share]
-    )
+    """Keep what is asked for, chosen by name, so that it is the same in every process."""
+    limit = config.getoption("--conformance-sample") * 2**32
+    share, shares = map(int, config.getoption("--conformance-share").split("/"))
+    chosen, others = [], []
+    for item in items:
+        number = zlib.crc32(item.nodeid.encode())
+        (chosen if number < limit and number % shares == share else others).append(item)
+    config.hook.pytest_deselected(items=others)
     items[:] = chosen
 
 

@@ -26,6 +26,8 @@ NETWORKS = {
     "fastvit_t8": {},
     "mobileone_s0": {},
 }
+# Where branches are summed, weights must be smaller for activations to stay within float16.
+GAINS = {"fastvit_t8": 0.5, "mobileone_s0": 0.3}
 SIZE = 224
 LOGITS = 1000
 # Largest difference over the standard deviation of the logits.
@@ -49,13 +51,13 @@ def compress(model, scheme, **options):
     return compressed, 10 ** (-decibels / 20)
 
 
-def seeded(module: nn.Module) -> nn.Module:
+def seeded(module: nn.Module, gain: float = 1.0) -> nn.Module:
     """Weights, and statistics of batch norms, that let a signal through."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
             if parameter.dim() > 1:
-                parameter.normal_(0, parameter[0].numel() ** -0.5, generator=generator)
+                parameter.normal_(0, gain * parameter[0].numel() ** -0.5, generator=generator)
             elif name.endswith("weight"):
                 parameter.uniform_(0.8, 1.2, generator=generator)
         for name, statistic in module.named_buffers():
@@ -94,7 +96,8 @@ def noise(actual, wanted):
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request):
     """A seeded network with an input and its logits."""
-    module = seeded(timm.create_model(request.param, pretrained=False, **NETWORKS[request.param]))
+    module = timm.create_model(request.param, pretrained=False, **NETWORKS[request.param])
+    seeded(module, GAINS.get(request.param, 1.0))
     image = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         logits = module.double()(image.double()).numpy()
@@ -151,8 +154,8 @@ class CachedAttention(nn.Module):
         q, k, v = self.qkv(x).reshape(1, 1, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         steps = torch.arange(self.k_cache.shape[2])
         here = (steps == position).to(x.dtype)[None, None, :, None]
-        self.k_cache.copy_(self.k_cache * (1 - here) + k * here)
-        self.v_cache.copy_(self.v_cache * (1 - here) + v * here)
+        self.k_cache[:, :] = self.k_cache * (1 - here) + k * here
+        self.v_cache[:, :] = self.v_cache * (1 - here) + v * here
         past = torch.where(steps <= position, 0.0, -1e4)[None, None, None]
         scores = q @ self.k_cache.transpose(-1, -2) * q.shape[-1] ** -0.5 + past
         attended = scores.softmax(-1) @ self.v_cache
@@ -200,7 +203,6 @@ def test_transformer_with_a_cache_in_state(scheme):
         for x, p in zip(tokens, positions, strict=True)
     ]
     assert noise(np.stack(got), np.stack(wanted))[1] < limit
-    fresh = program.predict(
-        {"x": tokens[-1].numpy(), "position": positions[-1].numpy()}, program.make_state()
-    )
-    assert noise(next(iter(fresh.values())), wanted[-1])[1] > limit  # it did remember
+    last = {"x": tokens[-1].numpy(), "position": positions[-1].numpy()}
+    (forgetful,) = program.predict(last, program.make_state()).values()
+    assert noise(forgetful, got[-1])[1] > 0.1  # so it does remember
