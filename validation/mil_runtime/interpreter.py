@@ -309,9 +309,7 @@ def _plan_step(
         )
         for name, bindings in operation.arguments.items()
     )
-    blocks = tuple(
-        _plan_block(block, opset, numerics, constants) for block in operation.blocks
-    )
+    blocks = tuple(_plan_block(block, opset, numerics, constants) for block in operation.blocks)
     return _Step(operation, operator, arguments, blocks, last_used)
 
 

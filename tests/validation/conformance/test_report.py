@@ -28,14 +28,18 @@ def log(tmp_path):
         ("test_e", "failed", 0, [], "cannot be loaded"),
     ]
     names = ("test", "outcome", "predictions", "operators", "reason")
-    path.write_text("".join(json.dumps(dict(zip(names, line, strict=True))) + "\n" for line in lines))
+    path.write_text(
+        "".join(json.dumps(dict(zip(names, line, strict=True))) + "\n" for line in lines)
+    )
     return path
 
 
 @pytest.fixture
 def known(tmp_path):
     path = tmp_path / "known.json"
-    path.write_text(json.dumps([{"tests": "test_[ab]$", "reason": "its reference is wrong"}]))
+    path.write_text(
+        json.dumps([{"matches": "test_[ab]: wrong", "reason": "its reference is wrong"}])
+    )
     return read_known_failures(path)
 
 
@@ -56,7 +60,7 @@ def test_failures_without_a_reason_are_named(log, known):
     results = read_log(log)
     assert [result.test for result in unexplained(results, known)] == ["test_e"]
     assert failure_table(results, known).rows == [
-        ("`test_[ab]$`", "1", "its reference is wrong")
+        ("`test_[ab]: wrong`", "1", "its reference is wrong")
     ]
 
 

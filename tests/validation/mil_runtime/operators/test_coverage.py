@@ -51,5 +51,7 @@ def test_operators_take_the_parameters_of_the_opset(opset):
 
 @pytest.mark.parametrize("opset", Opset)
 def test_nothing_is_there_that_the_opset_has_not(opset):
-    there = {kind for kind in registry.registered_operators() if registry.find_operator(kind, opset)}
+    there = {
+        kind for kind in registry.registered_operators() if registry.find_operator(kind, opset)
+    }
     assert there - PROGRAM_ONLY <= set(core_operators(opset))
