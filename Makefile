@@ -24,7 +24,7 @@ demo: $(READY)  ## convert to both formats with int8, compare, draw overlays of 
 
 test: $(READY)  ## lint, and all tests but the slow ones
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto
 
 test-slow: $(READY)  ## the tests that convert the full-size model in every way
 	$(BIN)/python -m pytest -m slow
