@@ -33,7 +33,7 @@ def measure_runtime(bench: Bench) -> list[Table]:
         f"of {LOADS} for loading; memory is the peak above the imported libraries; {turns.disturbed} "
         f"of {(1 + len(SLOWEST)) * ENCODES[0]} turns were disturbed by other processes."
     )
-    header = ("<what", "measured", "times eager", "aim", "verdict")
+    header = ("<what", "absolute", "measured", "aim", "verdict")
     return [Table("runtime", ("torch", "coremltools"), header, rows, note)]
 
 
@@ -52,7 +52,7 @@ def _speed_rows(bench: Bench, package: Path, turns: Turns) -> list[tuple[str, ..
     for numerics, largest in SLOWEST.items():
         ratio = times[numerics] / times[EAGER]
         cells = (f"{times[numerics]:.2f} s", f"{ratio:.2f}", f"≤ {largest}")
-        rows.append((f"encode, {numerics}", *cells, verdict(round(ratio, 2), largest)))
+        rows.append((f"encode, {numerics}, × eager", *cells, verdict(round(ratio, 2), largest)))
     return rows
 
 
@@ -64,7 +64,7 @@ def _load_row(package: Path) -> tuple[str, ...]:
         seconds.append(time.perf_counter() - start)
     middle = median(seconds)
     held = verdict(middle, LONGEST_LOAD)
-    return "load the encoder", f"{middle:.2f} s", "–", f"≤ {LONGEST_LOAD:g} s", held
+    return "load the encoder, s", f"{middle:.2f} s", f"{middle:.2f}", f"≤ {LONGEST_LOAD:g}", held
 
 
 def _memory_rows(package: Path) -> list[tuple[str, ...]]:
@@ -73,7 +73,7 @@ def _memory_rows(package: Path) -> list[tuple[str, ...]]:
     for numerics in SLOWEST:
         peak = _peak_memory(numerics, package)
         cells = (f"{peak:.0f} MB", f"{peak / eager:.2f}", f"≤ {MOST_MEMORY}")
-        rows.append((f"peak memory, {numerics}", *cells, verdict(peak / eager, MOST_MEMORY)))
+        rows.append((f"peak memory, {numerics}, × eager", *cells, verdict(peak / eager, MOST_MEMORY)))
     return rows
 
 
