@@ -129,5 +129,6 @@ def failure_table(results: Iterable[TestResult], known: Sequence[KnownFailure]) 
     rows = []
     for item in known:
         count = sum(item.explains(failure) for failure in failures)
-        rows.append((f"`{item.pattern.pattern}`", str(count), item.reason))
+        pattern = item.pattern.pattern.replace("|", r"\|")  # else it would end the table's cell
+        rows.append((f"`{pattern}`", str(count), item.reason))
     return Table("failures", ("coremltools", "torch"), ("<matches", "fail", "<why"), rows)

@@ -73,7 +73,9 @@ def _memory_rows(package: Path) -> list[tuple[str, ...]]:
     for numerics in SLOWEST:
         peak = _peak_memory(numerics, package)
         cells = (f"{peak:.0f} MB", f"{peak / eager:.2f}", f"≤ {MOST_MEMORY}")
-        rows.append((f"peak memory, {numerics}, × eager", *cells, verdict(peak / eager, MOST_MEMORY)))
+        rows.append(
+            (f"peak memory, {numerics}, × eager", *cells, verdict(peak / eager, MOST_MEMORY))
+        )
     return rows
 
 
