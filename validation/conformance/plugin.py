@@ -8,6 +8,7 @@ were made of, is appended to the file that ``--conformance-log`` names, a JSON o
 
 import gc
 import json
+import logging
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -85,6 +86,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    logging.getLogger("coremltools").setLevel(logging.NOTSET)  # tests look at what it says
     mil_runtime.install()
     Program.predict = _recorder.watch(Program.predict)
 
