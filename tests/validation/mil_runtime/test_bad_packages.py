@@ -571,7 +571,7 @@ def test_damaged_packages_work_or_are_refused(sound, tmp_path):
 
 @pytest.mark.slow
 def test_many_damaged_packages_work_or_are_refused(sound, tmp_path):
-    run_all_damaged(sound, tmp_path, range(1000, 4000))
+    run_all_damaged(sound, tmp_path, range(1000, 7000))
 
 
 def test_stateful_and_flexible_packages_work_or_are_refused_when_damaged():
