@@ -58,7 +58,7 @@ GATES: dict[str, dict[str, Gates]] = {
         "lut8": Gates(0.80, 0.92, 0.1),  # ~0.906, ~0.939, ~0.045
         "w8a8": Gates(0.70, 0.85, 0.15),  # ~0.828, ~0.890, ~0.056
         # Few bits are for weights that were trained, and these limits are what makes them worth
-        # shipping. Random weights do not hold them all: ~0.77, ~0.30 and ~0.13 at the lowest.
+        # shipping. Random weights do not hold them all: ~0.77, 0.27 and ~0.13 at the lowest.
         "lut6": Gates(0.65, 0.80, 0.2),
         "int4": Gates(0.65, 0.80, 0.2),
         "lut4": Gates(0.65, 0.80, 0.2),
