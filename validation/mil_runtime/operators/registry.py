@@ -23,7 +23,7 @@ results to their declared types; an operator only computes.
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -127,12 +127,16 @@ _REGISTRY = _Registry()
 def operator(
     *kinds: str,
     since: Opset = Opset.iOS15,
+    without: Collection[str] = (),
     moves_data: bool = False,
     half_kernel: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Register a function as the operators ``kinds``, from the opset ``since`` on.
 
+    Decorated several times, one function serves several opsets that differ in their parameters.
+
     Args:
+        without: parameters that a later opset adds; until then they have their defaults.
         moves_data: floating-point tensors are handed over as they are held, not widened.
         half_kernel: the function itself sees to it that float16 is computed with in float32 and
             rounded once, which torch's kernels of one elementwise operation do: it is handed
@@ -142,12 +146,14 @@ def operator(
     def register(function: Callable) -> Callable:
         hints = typing.get_type_hints(function)
         signature = inspect.signature(function)
+        if unknown := set(without) - signature.parameters.keys():
+            raise TypeError(f"{function.__name__} has no parameter {unknown} to go without")
         parameters = {
             name: Parameter(
                 name, parameter.default is inspect.Parameter.empty, _converter(hints[name])
             )
             for name, parameter in signature.parameters.items()
-            if hints[name] is not Context
+            if hints[name] is not Context and name not in without
         }
         takes_context = Context in (hints[name] for name in signature.parameters)
         for kind in kinds:

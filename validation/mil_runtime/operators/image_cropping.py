@@ -1,0 +1,165 @@
+"""Operators that cut pieces from pictures, and give boxes of them another size.
+
+Semantics: coremltools' ``ops/defs/iOS15/image_resizing.py`` and its successors. Where the
+definitions leave a choice, the points of a box are held inside the box, and are outside the picture
+beyond its border pixels' middles.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from validation.mil_runtime.errors import OperationError
+from validation.mil_runtime.operators.registry import operator
+from validation.mil_runtime.operators.sampling import Pictures, points_of, within
+from validation.mil_runtime.operators.sizes import checked_shape
+from validation.mil_runtime.program_structure import Opset
+
+# Modes whose points are defined on a box that ends before it starts: they turn the picture round.
+_TURNING_MODES = ("ALIGN_CORNERS", "STRICT_ALIGN_CORNERS")
+
+
+@operator("crop", moves_data=True)
+def crop(x: Tensor, crop_height: list[int], crop_width: list[int]) -> Tensor:
+    for axis, amounts in ((-2, crop_height), (-1, crop_width)):
+        if len(amounts) != 2 or min(amounts) < 0 or sum(amounts) >= x.shape[axis]:
+            raise OperationError(
+                f"crops {amounts} of {x.shape[axis]} pixels: expected two numbers, none negative, "
+                "that leave a pixel"
+            )
+        x = x.narrow(axis, amounts[0], x.shape[axis] - sum(amounts))
+    return x
+
+
+@dataclass(frozen=True)
+class _Crops:
+    """How boxes are cut from pictures, whatever the opset."""
+
+    height: int
+    width: int
+    normalized: bool
+    scale: float
+    box_mode: str
+    sampling_mode: str
+    padding: float
+
+    def cut(self, x: Tensor, images: Tensor, boxes: Tensor) -> Tensor:
+        """Boxes (N, 4), each of the picture of its index in ``images`` (N,), as (N, C, h, w)."""
+        if images.numel() and not 0 <= images.min() <= images.max() < x.shape[0]:
+            raise OperationError(
+                f"box indices {images.tolist()}: expected 0 to {x.shape[0] - 1}, a picture each"
+            )
+        checked_shape((len(boxes), x.shape[1], self.height, self.width))
+        starts, ends = _corners(boxes * self.scale, self.box_mode)  # (N, 2): of rows, of columns
+        old = torch.tensor(x.shape[-2:], dtype=boxes.dtype) - 1
+        if self.normalized:
+            starts, ends = starts * old, ends * old
+        rows = self._points(starts[:, :1], ends[:, :1], self.height)[:, :, None]  # (N, h, 1)
+        columns = self._points(starts[:, 1:], ends[:, 1:], self.width)[:, None]  # (N, 1, w)
+        inside = within(rows, old[0]) & within(columns, old[1])
+        values = Pictures(x, images).bilinear(rows, columns, None)
+        return torch.where(inside[:, None], values, self.padding)
+
+    def _points(self, start: Tensor, end: Tensor, count: int) -> Tensor:
+        """Where a box of each row is sampled along an axis: (N, 1) → (N, count)."""
+        if count < 1:
+            raise OperationError(f"a target size of {count}: expected at least 1")
+        place = points_of(self.sampling_mode)
+        if self.sampling_mode not in _TURNING_MODES and (end < start).any():
+            raise OperationError(
+                f"a box that ends before it starts with {self.sampling_mode}: expected "
+                f"{' or '.join(_TURNING_MODES)}, which turn the picture round"
+            )
+        steps = torch.arange(count, dtype=start.dtype)
+        points = start + place(end - start, steps, count)
+        return points.clamp(torch.minimum(start, end), torch.maximum(start, end))
+
+
+@operator("crop_resize", without=["pad_value"])
+@operator("crop_resize", since=Opset.iOS16)
+def crop_resize(
+    x: Tensor,
+    roi: Tensor,
+    target_height: int = 1,
+    target_width: int = 1,
+    normalized_coordinates: bool = False,
+    spatial_scale: float = 1.0,
+    box_coordinate_mode: str = "CORNERS_HEIGHT_FIRST",
+    sampling_mode: str = "DEFAULT",
+    pad_value: float = 0.0,
+) -> Tensor:
+    crops = _Crops(
+        target_height,
+        target_width,
+        normalized_coordinates,
+        spatial_scale,
+        box_coordinate_mode,
+        sampling_mode,
+        pad_value,
+    )
+    return _crop_regions(x, roi, crops)
+
+
+@operator("crop_resize", since=Opset.iOS17)
+def crop_resize_boxes(
+    x: Tensor,
+    boxes: Tensor,
+    box_indices: Tensor | None = None,
+    target_height: int = 1,
+    target_width: int = 1,
+    normalized_coordinates: bool = False,
+    spatial_scale: float = 1.0,
+    box_coordinate_mode: str = "CORNERS_HEIGHT_FIRST",
+    sampling_mode: str = "DEFAULT",
+    pad_value: float = 0.0,
+) -> Tensor:
+    if boxes.dim() != 2 or boxes.shape[1] != 4:
+        raise OperationError(f"boxes of shape {list(boxes.shape)}: expected (N, 4)")
+    images = torch.arange(len(boxes)) if box_indices is None else box_indices.long()
+    if images.shape != boxes.shape[:1]:
+        raise OperationError(
+            f"{list(images.shape)} indices of {len(boxes)} boxes: expected one each"
+        )
+    crops = _Crops(
+        target_height,
+        target_width,
+        normalized_coordinates,
+        spatial_scale,
+        box_coordinate_mode,
+        sampling_mode,
+        pad_value,
+    )
+    return crops.cut(x, images, boxes.to(x.dtype))
+
+
+def _crop_regions(x: Tensor, roi: Tensor, crops: _Crops) -> Tensor:
+    """Boxes (N, 1, 4, 1, 1) of every picture, or (N, 1, 5, 1, 1) of the one that each names."""
+    if roi.dim() != 5 or roi.shape[1:] not in ((1, 4, 1, 1), (1, 5, 1, 1)):
+        raise OperationError(
+            f"roi of shape {list(roi.shape)}: expected (N, 1, 4, 1, 1) or (N, 1, 5, 1, 1)"
+        )
+    boxes = roi.reshape(roi.shape[0], -1)
+    count, each = (len(boxes), 1) if boxes.shape[1] == 5 else (len(boxes), x.shape[0])
+    if boxes.shape[1] == 5:
+        images, boxes = boxes[:, 0].long(), boxes[:, 1:]
+    else:
+        images = torch.arange(each).repeat(count)
+        boxes = boxes.repeat_interleave(each, 0)
+    crops_of_all = crops.cut(x, images, boxes)
+    return crops_of_all.unflatten(0, (count, each))  # (N * each, C, h, w) → (N, each, C, h, w)
+
+
+def _corners(boxes: Tensor, mode: str) -> tuple[Tensor, Tensor]:
+    """Boxes (N, 4) as their starts and ends, (N, 2) each: of rows, of columns."""
+    first, second = boxes[:, :2], boxes[:, 2:]
+    if mode in ("CORNERS_WIDTH_FIRST", "CENTER_SIZE_WIDTH_FIRST"):
+        first, second = first.flip(1), second.flip(1)
+    elif mode not in ("CORNERS_HEIGHT_FIRST", "CENTER_SIZE_HEIGHT_FIRST"):
+        raise OperationError(
+            f"box_coordinate_mode '{mode}': expected CORNERS or CENTER_SIZE, then _HEIGHT_FIRST or "
+            "_WIDTH_FIRST"
+        )
+    if mode.startswith("CENTER_SIZE"):
+        return first - second / 2, first + second / 2
+    return first, second
