@@ -51,33 +51,9 @@ def rnn(
     return _sequence(states, output_sequence), h
 
 
-@operator("gru")
-def gru(
-    x: Tensor,
-    initial_h: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias: Tensor | None = None,
-    direction: str = "forward",
-    output_sequence: bool = False,
-    recurrent_activation: str = "sigmoid",
-    activation: str = "tanh",
-) -> tuple[Tensor, Tensor]:
-    return gru_with_input_bias(
-        x,
-        initial_h,
-        weight_ih,
-        weight_hh,
-        bias,
-        direction,
-        output_sequence,
-        recurrent_activation,
-        activation,
-    )
-
-
+@operator("gru", without=["reset_after", "input_bias"])
 @operator("gru", since=Opset.iOS18)
-def gru_with_input_bias(
+def gru(
     x: Tensor,
     initial_h: Tensor,
     weight_ih: Tensor,

@@ -17,13 +17,9 @@ from validation.mil_runtime.operators.tensor_transformation import positive_axis
 from validation.mil_runtime.program_structure import Opset
 
 
-@operator("gather", moves_data=True)
-def gather(x: Tensor, indices: Tensor, axis: int = 0) -> Tensor:
-    return _gather(x, indices, axis, batch_dims=0, negative=True)
-
-
+@operator("gather", without=["batch_dims"], moves_data=True)
 @operator("gather", since=Opset.iOS16, moves_data=True)
-def gather_in_batches(x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0) -> Tensor:
+def gather(x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0) -> Tensor:
     return _gather(x, indices, axis, batch_dims, negative=True)
 
 
@@ -66,13 +62,9 @@ def _gather_along_axis(x: Tensor, indices: Tensor, axis: int, negative: bool) ->
     return x.gather(axis, _in_range(indices, x.shape[axis], negative))
 
 
-@operator("gather_nd", moves_data=True)
-def gather_nd(x: Tensor, indices: Tensor) -> Tensor:
-    return _gather_nd(x, indices, batch_dims=0, negative=True)
-
-
+@operator("gather_nd", without=["batch_dims"], moves_data=True)
 @operator("gather_nd", since=Opset.iOS16, moves_data=True)
-def gather_nd_in_batches(x: Tensor, indices: Tensor, batch_dims: int = 0) -> Tensor:
+def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0) -> Tensor:
     return _gather_nd(x, indices, batch_dims, negative=True)
 
 

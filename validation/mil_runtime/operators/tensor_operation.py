@@ -147,13 +147,9 @@ def argsort(x: Tensor, axis: int = -1, ascending: bool = False) -> Tensor:
     return x.argsort(dim=axis, descending=not ascending, stable=True)
 
 
-@operator("topk", moves_data=True)
-def topk(x: Tensor, k: int = 1, axis: int = -1, ascending: bool = False) -> tuple[Tensor, Tensor]:
-    return _topk(x, k, axis, ascending)
-
-
+@operator("topk", without=["sort", "return_indices"], moves_data=True)
 @operator("topk", since=Opset.iOS16, moves_data=True)
-def topk_in_any_order(
+def topk(
     x: Tensor,
     k: int = 1,
     axis: int = -1,
