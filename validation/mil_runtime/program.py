@@ -9,15 +9,18 @@ import torch
 from coremltools.models import MLModel
 
 from validation.mil_runtime.errors import InputError, ModelError
-from validation.mil_runtime.features import (
+from validation.mil_runtime.feature_description import (
     ArrayFeature,
     Description,
     Feature,
     ImageFeature,
     OtherFeature,
     default_function,
-    from_program,
     parse_description,
+)
+from validation.mil_runtime.feature_values import (
+    from_program,
+    read_input,
     read_numbers,
     to_program,
 )
@@ -197,7 +200,7 @@ class Program:
         declared = {item.name: item.type for item in self.function.inputs}
         values = {}
         for name, feature in self.inputs.items():
-            array = self._default(feature) if name not in data else feature.read(data[name])
+            array = read_input(data[name], feature) if name in data else self._default(feature)
             values[name] = to_program(array, declared[name], self._interpreter.numerics)
         return values
 

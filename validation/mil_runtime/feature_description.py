@@ -1,22 +1,16 @@
-"""What a model takes and gives, as its description promises: checked, and turned into tensors.
+"""What a function takes and gives, as the model's description declares it.
 
-Core ML's own rules: every input by name, in a shape that the description allows; numbers are
-converted to the described type; pictures are PIL images of the described kind and size.
+Core ML's own rules: every input by name, in a shape that the description allows; pictures of the
+described kind and size.
 """
 
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import torch
 from coremltools.proto import FeatureTypes_pb2, Model_pb2
-from PIL import Image
-from torch import Tensor
 
-from validation.mil_runtime.errors import InputError, ModelError
-from validation.mil_runtime.numerics import Numerics
-from validation.mil_runtime.operators.registry import StateCell, TensorList
+from validation.mil_runtime.errors import ModelError
 from validation.mil_runtime.operators.sizes import MAX_ELEMENTS
 from validation.mil_runtime.value_types import (
     FP16,
@@ -94,23 +88,6 @@ class ArrayFeature:
             return False
         return not self.shapes or any(_may_be(declared, shape) for shape in self.shapes)
 
-    def read(self, value: object) -> np.ndarray:
-        """A user's value as an array of the described type; InputError if it is not one."""
-        array = read_numbers(value, f"input '{self.name}'", str(self))
-        if self.shapes and not _fits(array.shape, self.shapes):
-            raise InputError(
-                f"input '{self.name}': {_misfit(array.shape, self.shapes)}, expected {self}"
-            )
-        if self.dtype.is_float:
-            return array
-        bounds = np.iinfo(self.dtype.numpy)
-        exact = array.dtype.kind in "iub" or bool(np.all(np.floor(array) == array))
-        if not exact or (array.size and (array.min() < bounds.min or array.max() > bounds.max)):
-            raise InputError(
-                f"input '{self.name}': has values that {self.dtype.name} cannot hold, expected {self}"
-            )
-        return array
-
 
 @dataclass(frozen=True)
 class ImageFeature:
@@ -144,49 +121,6 @@ class ImageFeature:
     def channels(self) -> int:
         """How many numbers make a pixel."""
         return 3 if self.mode == "RGB" else 1
-
-    def read(self, value: object) -> np.ndarray:
-        """A picture as an array (1, C, H, W); uint8 (H, W, 3) or (H, W) arrays are pictures too."""
-        if isinstance(value, np.ndarray) and value.dtype == np.uint8:
-            value = self._as_picture(value)
-        if not isinstance(value, Image.Image):
-            raise InputError(f"input '{self.name}': a {type(value).__name__}, expected {self}")
-        if value.mode != self.mode or not _fits((value.height, value.width), self.sizes):
-            raise InputError(
-                f"input '{self.name}': a picture of mode {value.mode}, (height, width) "
-                f"[{value.height}, {value.width}], expected {self}"
-            )
-        pixels = np.asarray(value)
-        if pixels.ndim == 2:
-            return pixels[None, None]  # (H, W) → (1, 1, H, W)
-        channels = pixels[..., ::-1] if self.reversed else pixels
-        return channels.transpose(2, 0, 1)[None]  # (H, W, C) → (1, C, H, W)
-
-    def write(self, tensor: Tensor) -> Image.Image:
-        """A picture from the program's (1, C, H, W), rounded to what its mode holds.
-
-        In colour it is RGBA, and opaque: so coremltools hands out Core ML's.
-        """
-        if tensor.dim() != 4 or tensor.shape[:2] != (1, self.channels):
-            raise ModelError(
-                f"output '{self.name}': has the shape {list(tensor.shape)}, expected "
-                f"[1, {self.channels}, height, width] for {self}"
-            )
-        pixels = tensor[0].float().permute(1, 2, 0).numpy()  # (1, C, H, W) → (H, W, C)
-        if self.mode != "F":
-            pixels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
-        if self.mode == "RGB":
-            colors = pixels[..., ::-1] if self.reversed else pixels
-            return Image.fromarray(np.pad(colors, [(0, 0), (0, 0), (0, 1)], constant_values=255))
-        return Image.fromarray(pixels[..., 0].copy())
-
-    def _as_picture(self, array: np.ndarray) -> Image.Image:
-        try:
-            return Image.fromarray(array)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"input '{self.name}': an array of shape {list(array.shape)}, expected {self}"
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -231,54 +165,13 @@ def default_function(proto: Model_pb2.ModelDescription) -> str:
     return proto.defaultFunctionName or "main"
 
 
-def to_program(array: np.ndarray, declared: TensorType, numerics: Numerics) -> Tensor:
-    """An input's values in the type that holds them in the program."""
-    if declared.shape == ():
-        array = array.reshape(())  # described as of shape [1], since Core ML has no scalars outside
-    # A copy, since the caller may change the array while the program still holds it.
-    return torch.from_numpy(_converted(array, _numpy_of(numerics.held_in(declared.dtype))))
-
-
-def from_program(value: object, feature: Feature | None, numerics: Numerics) -> object:
-    """A value as the caller gets it, to keep: an array, a picture, a label, or a list of them."""
-    if isinstance(value, StateCell):
-        value = value.value
-    if isinstance(value, TensorList):
-        value = list(value.elements)
-    if isinstance(value, list):
-        return [from_program(item, None, numerics) for item in value]
-    if not isinstance(value, Tensor):
-        return value
-    if isinstance(feature, ImageFeature):
-        return feature.write(value)
-    if isinstance(feature, OtherFeature):  # a label that is a number
-        return value.item()
-    array = value.numpy()
-    if feature is None:
-        return array.copy()
-    array = array.reshape(1) if array.ndim == 0 else array
-    exact = feature.dtype.is_float and not numerics.rounds
-    return _converted(array, array.dtype if exact else feature.dtype.numpy)
-
-
-def read_numbers(value: object, what: str, expected: str) -> np.ndarray:
-    """A user's value as an array of numbers; InputError, naming ``what`` it is for, if it is none."""
-    try:
-        if isinstance(value, Tensor):
-            value = value.detach().cpu()
-            value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # a ragged list, say
-        raise InputError(f"{what}: is no array ({error}), expected {expected}") from error
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{what}: of type {array.dtype}, expected {expected}")
-    return array
-
-
-def _converted(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """A copy in another type; beyond its range floating-point numbers become infinite."""
-    with np.errstate(over="ignore"):
-        return np.array(array, dtype, order="C")
+def fits(shape: tuple[int, ...], shapes: Shapes) -> bool:
+    """Whether a shape is one of the allowed."""
+    return any(
+        len(shape) == len(allowed)
+        and all(size in sizes for size, sizes in zip(shape, allowed, strict=True))
+        for allowed in shapes
+    )
 
 
 def _by_name(
@@ -354,14 +247,6 @@ def _size_range(proto: FeatureTypes_pb2.SizeRange) -> SizeRange:
     return SizeRange(proto.lowerBound, None if proto.upperBound < 0 else proto.upperBound)
 
 
-def _fits(shape: tuple[int, ...], shapes: Shapes) -> bool:
-    return any(
-        len(shape) == len(allowed)
-        and all(size in sizes for size, sizes in zip(shape, allowed, strict=True))
-        for allowed in shapes
-    )
-
-
 def _may_be(declared: TensorType, shape: tuple[SizeRange, ...]) -> bool:
     """Whether a tensor of the declared type can have a described shape."""
     if declared.shape is None:
@@ -372,27 +257,7 @@ def _may_be(declared: TensorType, shape: tuple[SizeRange, ...]) -> bool:
     )
 
 
-def _misfit(shape: tuple[int, ...], shapes: Shapes) -> str:
-    """What is wrong with a shape that fits none of ``shapes``, where Core ML is as exact: its words."""
-    if len(shapes) > 1:
-        sizes = " x ".join(map(str, shape))
-        return f"MultiArray Shape ({sizes}) was not in enumerated set of allowed shapes"
-    (allowed,) = shapes
-    if len(shape) == len(allowed) and any(sizes.lower != sizes.upper for sizes in allowed):
-        axis = next(axis for axis, size in enumerate(shape) if size not in allowed[axis])
-        lower, upper = allowed[axis].lower, allowed[axis].upper
-        return (
-            f"Size ({shape[axis]}) of dimension ({axis}) is not in allowed range "
-            f"({lower}..{'any' if upper is None else upper})"
-        )
-    return f"an array of shape {list(shape)}"
-
-
 def _describe_shapes(shapes: Shapes) -> str:
     if not shapes:
         return "any"
     return " or ".join(f"[{', '.join(str(size) for size in shape)}]" for shape in shapes)
-
-
-def _numpy_of(dtype: torch.dtype) -> np.dtype:
-    return torch.empty((), dtype=dtype).numpy().dtype

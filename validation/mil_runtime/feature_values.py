@@ -1,0 +1,164 @@
+"""Values of features on their way in and out of a program: checked, and turned into tensors.
+
+Numbers are converted to the described type; pictures are PIL images.
+"""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from validation.mil_runtime.errors import InputError, ModelError
+from validation.mil_runtime.feature_description import (
+    ArrayFeature,
+    Feature,
+    ImageFeature,
+    OtherFeature,
+    Shapes,
+    fits,
+)
+from validation.mil_runtime.numerics import Numerics
+from validation.mil_runtime.operators.registry import StateCell, TensorList
+from validation.mil_runtime.value_types import TensorType
+
+
+def read_input(value: object, feature: ArrayFeature | ImageFeature) -> np.ndarray:
+    """A user's value as an array of what is described; InputError if it is not that."""
+    if isinstance(feature, ImageFeature):
+        return _read_picture(value, feature)
+    return _read_array(value, feature)
+
+
+def read_numbers(value: object, what: str, expected: str) -> np.ndarray:
+    """A user's value as an array of numbers; InputError, naming ``what`` it is for, if it is none."""
+    try:
+        if isinstance(value, Tensor):
+            value = value.detach().cpu()
+            value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # a ragged list, say
+        raise InputError(f"{what}: is no array ({error}), expected {expected}") from error
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{what}: of type {array.dtype}, expected {expected}")
+    return array
+
+
+def to_program(array: np.ndarray, declared: TensorType, numerics: Numerics) -> Tensor:
+    """An input's values in the type that holds them in the program."""
+    if declared.shape == ():
+        array = array.reshape(())  # described as of shape [1], since Core ML has no scalars outside
+    # A copy, since the caller may change the array while the program still holds it.
+    return torch.from_numpy(_converted(array, _numpy_of(numerics.held_in(declared.dtype))))
+
+
+def from_program(value: object, feature: Feature | None, numerics: Numerics) -> object:
+    """A value as the caller gets it, to keep: an array, a picture, a label, or a list of them."""
+    if isinstance(value, StateCell):
+        value = value.value
+    if isinstance(value, TensorList):
+        value = list(value.elements)
+    if isinstance(value, list):
+        return [from_program(item, None, numerics) for item in value]
+    if not isinstance(value, Tensor):
+        return value
+    if isinstance(feature, ImageFeature):
+        return _write_picture(value, feature)
+    if isinstance(feature, OtherFeature):  # a label that is a number
+        return value.item()
+    array = value.numpy()
+    if feature is None:
+        return array.copy()
+    array = array.reshape(1) if array.ndim == 0 else array
+    exact = feature.dtype.is_float and not numerics.rounds
+    return _converted(array, array.dtype if exact else feature.dtype.numpy)
+
+
+def _read_array(value: object, feature: ArrayFeature) -> np.ndarray:
+    """A user's value as an array of the described type; InputError if it is not one."""
+    array = read_numbers(value, f"input '{feature.name}'", str(feature))
+    if feature.shapes and not fits(array.shape, feature.shapes):
+        raise InputError(
+            f"input '{feature.name}': {_misfit(array.shape, feature.shapes)}, expected {feature}"
+        )
+    if feature.dtype.is_float:
+        return array
+    bounds = np.iinfo(feature.dtype.numpy)
+    exact = array.dtype.kind in "iub" or bool(np.all(np.floor(array) == array))
+    if not exact or (array.size and (array.min() < bounds.min or array.max() > bounds.max)):
+        raise InputError(
+            f"input '{feature.name}': has values that {feature.dtype.name} cannot hold, "
+            f"expected {feature}"
+        )
+    return array
+
+
+def _misfit(shape: tuple[int, ...], shapes: Shapes) -> str:
+    """What is wrong with a shape that fits none of ``shapes``, where Core ML is as exact: its words."""
+    if len(shapes) > 1:
+        sizes = " x ".join(map(str, shape))
+        return f"MultiArray Shape ({sizes}) was not in enumerated set of allowed shapes"
+    (allowed,) = shapes
+    if len(shape) == len(allowed) and any(sizes.lower != sizes.upper for sizes in allowed):
+        axis = next(axis for axis, size in enumerate(shape) if size not in allowed[axis])
+        lower, upper = allowed[axis].lower, allowed[axis].upper
+        return (
+            f"Size ({shape[axis]}) of dimension ({axis}) is not in allowed range "
+            f"({lower}..{'any' if upper is None else upper})"
+        )
+    return f"an array of shape {list(shape)}"
+
+
+def _read_picture(value: object, feature: ImageFeature) -> np.ndarray:
+    """A picture as an array (1, C, H, W); uint8 (H, W, 3) or (H, W) arrays are pictures too."""
+    if isinstance(value, np.ndarray) and value.dtype == np.uint8:
+        value = _as_picture(value, feature)
+    if not isinstance(value, Image.Image):
+        raise InputError(f"input '{feature.name}': a {type(value).__name__}, expected {feature}")
+    if value.mode != feature.mode or not fits((value.height, value.width), feature.sizes):
+        raise InputError(
+            f"input '{feature.name}': a picture of mode {value.mode}, (height, width) "
+            f"[{value.height}, {value.width}], expected {feature}"
+        )
+    pixels = np.asarray(value)
+    if pixels.ndim == 2:
+        return pixels[None, None]  # (H, W) → (1, 1, H, W)
+    channels = pixels[..., ::-1] if feature.reversed else pixels
+    return channels.transpose(2, 0, 1)[None]  # (H, W, C) → (1, C, H, W)
+
+
+def _as_picture(array: np.ndarray, feature: ImageFeature) -> Image.Image:
+    try:
+        return Image.fromarray(array)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"input '{feature.name}': an array of shape {list(array.shape)}, expected {feature}"
+        ) from error
+
+
+def _write_picture(tensor: Tensor, feature: ImageFeature) -> Image.Image:
+    """A picture from the program's (1, C, H, W), rounded to what its mode holds.
+
+    In colour it is RGBA, and opaque: so coremltools hands out Core ML's.
+    """
+    if tensor.dim() != 4 or tensor.shape[:2] != (1, feature.channels):
+        raise ModelError(
+            f"output '{feature.name}': has the shape {list(tensor.shape)}, expected "
+            f"[1, {feature.channels}, height, width] for {feature}"
+        )
+    pixels = tensor[0].float().permute(1, 2, 0).numpy()  # (1, C, H, W) → (H, W, C)
+    if feature.mode != "F":
+        pixels = np.clip(np.rint(np.nan_to_num(pixels)), 0, 255).astype(np.uint8)
+    if feature.mode == "RGB":
+        colors = pixels[..., ::-1] if feature.reversed else pixels
+        return Image.fromarray(np.pad(colors, [(0, 0), (0, 0), (0, 1)], constant_values=255))
+    return Image.fromarray(pixels[..., 0].copy())
+
+
+def _converted(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """A copy in another type; beyond its range floating-point numbers become infinite."""
+    with np.errstate(over="ignore"):
+        return np.array(array, dtype, order="C")
+
+
+def _numpy_of(dtype: torch.dtype) -> np.dtype:
+    return torch.empty((), dtype=dtype).numpy().dtype
