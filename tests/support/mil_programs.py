@@ -20,9 +20,10 @@ TARGETS = {
 }
 FLOAT64_TOLERANCE = 1e-10  # of the largest value: the oracle's own rounding, and no more
 FLOAT32_TOLERANCE = 1e-5  # likewise, for sums of some hundred terms
-# A result that is computed in float32 and rounded once lies within half a step of float16 of the
-# exact one, give or take what float32 lost: a step near a power of two can be half as wide.
-HALF_STEPS = 1.01
+# Of the width of a float16 step at the exact result. Most results are the nearest number, half a step
+# away at most; where float32's terms cancel (a tail of GELU's tanh, upsampling) it is a neighbour:
+# up to 0.94 steps farther than the nearest, as measured. The hundredth is float32's own loss.
+FLOAT16_STEPS = 1.01
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -86,7 +87,7 @@ def check_operator(
     ``expected`` takes the inputs as torch tensors, float64 for all that is not an integer, and
     returns what ``build`` should give: one tensor, or several. Checked are the oracle ("float64",
     within FLOAT64_TOLERANCE), "declared" with float32 (within ``float32_tolerance``), and
-    "declared" with float16: within one rounding of the exact result on inputs rounded to float16.
+    "declared" with float16: within FLOAT16_STEPS of the exact result on inputs rounded to float16.
     """
     exact = _expect(expected, inputs)
     model = build_model(build, inputs, opset)
@@ -96,11 +97,11 @@ def check_operator(
     halved = {name: _to_half(array) for name, array in inputs.items()}
     model = build_model(build, inputs, opset, "float16")
     for actual, wanted in zip(run_model(model, halved), _expect(expected, halved), strict=True):
-        assert_rounded_once(actual, wanted)
+        assert_within_a_step(actual, wanted)
 
 
-def assert_rounded_once(actual: np.ndarray, exact: np.ndarray) -> None:
-    """Every value is one of the two float16 numbers beside the exact one."""
+def assert_within_a_step(actual: np.ndarray, exact: np.ndarray) -> None:
+    """Every value is within FLOAT16_STEPS of the exact one; beyond float16's range it is infinite."""
     assert actual.shape == exact.shape
     if exact.dtype.kind != "f":
         np.testing.assert_array_equal(actual, exact)
@@ -111,7 +112,7 @@ def assert_rounded_once(actual: np.ndarray, exact: np.ndarray) -> None:
     np.testing.assert_array_equal(actual[~finite], nearest[~finite])
     step = np.spacing(np.abs(nearest[finite])).astype(np.float64)
     difference = np.abs(actual[finite].astype(np.float64) - exact[finite])
-    assert np.all(difference <= HALF_STEPS * step), difference.max()
+    assert np.all(difference <= FLOAT16_STEPS * step), difference.max()
 
 
 def _assert_close(actual: list[np.ndarray], exact: list[np.ndarray], tolerance: float) -> None:
