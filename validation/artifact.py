@@ -44,7 +44,7 @@ class Artifact:
 
     Attributes:
         folder: where it is, as the user wrote it.
-        model: name of the variant in ``reference.variants``.
+        variant: the model and its sizes.
         format: one of FORMATS.
         scheme: how it is quantised, as ``convert --quantize`` names it.
         prompt_slots: how many prompt slots the mask decoder has.
@@ -56,7 +56,7 @@ class Artifact:
     """
 
     folder: Path
-    model: str
+    variant: Variant
     format: str
     scheme: str
     prompt_slots: int
@@ -72,9 +72,9 @@ class Artifact:
         return self.folder.resolve().name
 
     @property
-    def variant(self) -> Variant:
-        """Sizes of the model."""
-        return VARIANTS[self.model]
+    def model(self) -> str:
+        """The variant's name."""
+        return self.variant.name
 
     def require_file(self, path: Path) -> Path:
         """``path`` if it is a file that the manifest lists, and so verified; else ArtifactError."""
@@ -96,13 +96,13 @@ def load_artifact(folder: str | Path) -> Artifact:
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
-    model = manifest.choice("model", tuple(VARIANTS))
-    _check_sizes(manifest, VARIANTS[model])
+    variant = VARIANTS[manifest.choice("model", tuple(VARIANTS))]
+    _check_sizes(manifest, variant)
     sizes_and_hashes = manifest.get("files", dict)
     _verify_files(manifest, sizes_and_hashes)
     return Artifact(
         folder=folder,
-        model=model,
+        variant=variant,
         format=manifest.choice("format", FORMATS),
         scheme=manifest.get("scheme", str),
         prompt_slots=manifest.positive("prompt_slots"),

@@ -4,14 +4,22 @@ A new engine is a function ``open_engine(artifact) -> Engine | Unavailable`` and
 ``ENGINES``; nothing else needs to know of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 
 from reference.errors import ArtifactError
 from validation.artifact import Artifact
 from validation.engines.base import Engine, Unavailable
 
-__all__ = ["ENGINES", "Engine", "Unavailable", "engine_for", "engine_names"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "Unavailable",
+    "engine_for",
+    "engine_names",
+    "engine_targets",
+    "open_first",
+]
 
 # Format → name → module and function, the most authoritative engine first. By name, since each
 # module imports what it runs with.
@@ -41,6 +49,15 @@ def engine_for(artifact: Artifact, name: str | None = None) -> Engine | Unavaila
     Raises:
         ArtifactError: the engine does not run the format, or is there and cannot load the artefact.
     """
+    return open_first(artifact, engine_targets(artifact, name))
+
+
+def engine_targets(artifact: Artifact, name: str | None = None) -> list[str]:
+    """Module and function of the engines to try, in this order; arguments as ``engine_for``'s.
+
+    Raises:
+        ArtifactError: the engine does not run the format, or none does.
+    """
     engines = ENGINES.get(artifact.format, {})
     if name is not None and name not in engines:
         raise ArtifactError(
@@ -52,8 +69,17 @@ def engine_for(artifact: Artifact, name: str | None = None) -> Engine | Unavaila
             f"{artifact.folder}: no engine runs the format '{artifact.format}': expected "
             f"{' or '.join(ENGINES)}"
         )
+    return list(engines.values()) if name is None else [engines[name]]
+
+
+def open_first(artifact: Artifact, targets: Iterable[str]) -> Engine | Unavailable:
+    """The first engine of ``engine_targets`` that this machine has, with the artefact loaded.
+
+    Raises:
+        ArtifactError: that engine cannot load the artefact.
+    """
     reasons = []
-    for target in engines.values() if name is None else [engines[name]]:
+    for target in targets:
         engine = _opener(target)(artifact)
         if not isinstance(engine, Unavailable):
             return engine

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from reference.errors import ArtifactError
+
 if TYPE_CHECKING:  # the command line asks for the engines' names, and shall not wait for torch
     from torch import Tensor
 
@@ -32,3 +34,7 @@ class Unavailable:
     """In place of something that this machine lacks: why, in words that follow "NOT RUN: "."""
 
     reason: str
+
+
+class EngineDiedError(ArtifactError):
+    """An engine in a process of its own that crashed, hung, or ran out of memory; and during what."""
