@@ -31,3 +31,7 @@ class ArtifactError(MobileSAMError):
 
 class OutputError(MobileSAMError):
     """An output that exists already, or cannot be written."""
+
+
+class GateError(MobileSAMError):
+    """A gates file that cannot be read, or that sets something which is no limit."""

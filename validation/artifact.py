@@ -6,6 +6,7 @@ held to its listed size and SHA-256 before anything is run.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,7 @@ class Artifact:
         checkpoint: what it was converted from.
         components: the model file (a folder, for Core ML) of each of COMPONENTS.
         padding_rgb: colour in 0…255 that apps pad the frame with.
+        mask_threshold: logit above which apps count a pixel as the object's.
         files: paths below ``folder``, with forward slashes, of all files but the manifest.
         goldens: the list of goldens, below ``folder``.
     """
@@ -63,6 +65,7 @@ class Artifact:
     checkpoint: SourceCheckpoint
     components: Mapping[str, Path]
     padding_rgb: tuple[float, float, float]
+    mask_threshold: float
     files: frozenset[str]
     goldens: Path
 
@@ -113,6 +116,7 @@ def load_artifact(folder: str | Path) -> Artifact:
         ),
         components={name: _component(manifest, name, sizes_and_hashes) for name in COMPONENTS},
         padding_rgb=_colour(manifest, "preprocessing.padding_rgb"),
+        mask_threshold=manifest.number("masks.threshold"),
         files=frozenset(sizes_and_hashes),
         goldens=_listed(manifest, "goldens", sizes_and_hashes),
     )
@@ -147,6 +151,16 @@ class _Manifest:
         if not isinstance(value, str) or value not in known:
             self.refuse(name, value, " or ".join(known))
         return value
+
+    def number(self, name: str) -> float:
+        value = self._find(name)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
+            self.refuse(name, value, "a finite number")
+        return float(value)
 
     def positive(self, name: str) -> int:
         value = self.get(name, int)

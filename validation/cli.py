@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from converters.artifact_folder import require_free
 from reference.command_line import (
     Box,
     Point,
@@ -51,6 +52,19 @@ def validate() -> None:
     help="A photo to compare on as well, with a point and a box in its middle. Repeatable.",
 )
 @click.option(
+    "--prompts",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A JSON file of more photos, your own prompts about them, and true masks where you have "
+    "them; docs/validation.md has an example.",
+)
+@click.option(
+    "--gates",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A TOML file of limits in place of the defaults, such as [coreml.int8] min_iou = 0.9.",
+)
+@click.option(
     "--checkpoint",
     metavar="PATH|official|demo",
     help="The weights that the artefacts were converted from, to ask the reference with. Needed "
@@ -65,6 +79,27 @@ def validate() -> None:
     "authoritative one that is here: for Core ML packages Core ML itself, then mil_runtime.",
 )
 @click.option(
+    "--drift",
+    is_flag=True,
+    help="Also find the ten operations, or modules, that depart most from the reference.",
+)
+@click.option(
+    "--time-limit",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="How long the engine may take for one answer. It runs in a process of its own, so that one "
+    "that hangs or crashes fails its artefact and nothing else.",
+)
+@click.option(
+    "--report",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a page with every case's masks side by side, and the results as JSON, to a new "
+    "folder.",
+)
+@click.option(
     "--json",
     "json_path",
     metavar="FILE",
@@ -74,49 +109,75 @@ def validate() -> None:
 def compare(
     folders: tuple[Path, ...],
     images: tuple[Path, ...],
+    prompts: Path | None,
+    gates: Path | None,
     checkpoint: str | None,
     engines: tuple[str, ...],
+    drift: bool,
+    time_limit: float,
+    report: Path | None,
     json_path: Path | None,
 ) -> int:
     """Compare the masks of each ARTIFACT, a folder that convert wrote, with the reference's.
 
     Each artefact is run on its own goldens, whose reference answers it brings along, and on other
     photos, about which the reference is asked now. Per case the table shows, over all four masks,
-    the lowest IoU at the photo's own size, the IoU of the mask that a user would be shown, and the
-    largest difference of a score and of a mask logit.
+    the lowest IoU and boundary IoU at the photo's own size, the IoU of the masks that users are
+    shown, and the largest difference of a score and of a mask logit; below it, which stage of the
+    artefact lost how much.
 
-    Exit status: 0 if every case that ran holds its gates, 1 if one does not, 2 for bad input. What
-    cannot be run on this machine is reported as NOT RUN, with the reason, and never as passed; if
-    nothing could be run, so is the verdict (in JSON: "not run"), and the status is 0.
+    Exit status: 0 if every case that ran holds its gates, 1 if one does not or an artefact cannot be
+    run, 2 for bad input. What cannot be run on this machine is reported as NOT RUN, with the reason,
+    and never as passed; if nothing could be run, so is the verdict (in JSON: "not run"), and the
+    status is 0.
 
     \b
     Examples:
       validate compare artifacts/mobile_sam-torchscript-int8
-      validate compare artifacts/* --json results.json
+      validate compare artifacts/* --report report --json results.json
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
       validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
     """
     if json_path not in (None, STDOUT):
         require_writable(json_path)
+    if report is not None:
+        require_free(report, force=False)
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Here: importing torch would slow --help and refusals down.
-    from validation.cases import read_photos
-    from validation.compare import compare_artifact
+    from validation.artifact_comparison import Comparer, Extras
+    from validation.gates import read_gates
+    from validation.prompts_file import read_prompts
     from validation.results import FAILED, build_document
-    from validation.table import format_comparison
+    from validation.table import format_comparison, format_overview
 
-    photos = read_photos(images)
+    comparer = Comparer(
+        checkpoint,
+        images,
+        () if prompts is None else read_prompts(prompts),
+        read_gates(gates),
+        Extras(pictures=report is not None, drift=drift),
+        time_limit,
+    )
     comparisons = []
     for artifact, engine in product(artifacts, engines or (None,)):
-        comparisons.append(compare_artifact(artifact, checkpoint, photos, engine))
+        comparisons.append(comparer.compare(artifact, engine))
         if json_path != STDOUT:
             click.echo(("\n" if len(comparisons) > 1 else "") + format_comparison(comparisons[-1]))
     document = build_document(comparisons)
+    if report is not None:
+        from validation.report import write_report
+
+        write_report(report, comparisons, document)
     if json_path == STDOUT:
         print_json(document)
-    elif json_path is not None:
+        return FAILED_STATUS if document["verdict"] == FAILED else 0
+    if json_path is not None:
         write_json(json_path, document)
+    if len(comparisons) > 1:
+        click.echo(f"\n{format_overview(comparisons)}")
+    if report is not None:
+        click.echo(f"report: {click.format_filename(report / 'report.html')}")
     return FAILED_STATUS if document["verdict"] == FAILED else 0
 
 

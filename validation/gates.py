@@ -1,77 +1,157 @@
 """What an artefact is held to: the largest losses that still count as the reference's masks.
 
-Limits depend on format and scheme alone, not on the weights: an artefact of untrained weights,
-whose masks are noisier, passes or fails like any other.
+The limits are in ``gates.toml``, where each is explained, and in a user's own file of that form.
 """
 
 import math
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from reference.errors import ArtifactError
-from validation.agreement import Agreement
+from reference.errors import ArtifactError, GateError
+from validation.agreement import Agreement, StageLoss
 from validation.artifact import Artifact
+from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
+
+if TYPE_CHECKING:
+    from validation.results import Summary
+
+DEFAULTS = Path(__file__).with_name("gates.toml")
 
 
 @dataclass(frozen=True)
 class Gates:
-    """Limits for one format and scheme. Whatever they are, outputs must be finite.
+    """Limits for one format and scheme; see ``gates.toml``. Whatever they are, outputs must be finite."""
 
-    Attributes:
-        min_mask_iou: of each mask with the reference's, at the photo's own size.
-        mean_mask_iou: over all masks of all cases.
-        max_score_difference: of each predicted IoU, which is about 0…1.
-    """
-
-    min_mask_iou: float
-    mean_mask_iou: float
+    min_iou: float
+    mean_iou: float
+    mean_boundary_iou: float
     max_score_difference: float
+    min_same_choice: float
+    max_miou_lost: float
+    max_frame_difference: float
+    min_embeddings_sqnr: float
+    min_logits_sqnr: float
 
     def failures(self, agreement: Agreement) -> list[str]:
-        """Which limits of a single case are not held, in words; empty if all are."""
+        """Which limits of a case from photo to mask are not held, in words; empty if all are."""
         failures = []
-        if not math.isfinite(agreement.logit_difference):
+        if agreement.logits.misplaced:
             failures.append("mask logits are not finite where the reference's are")
-        if agreement.min_iou < self.min_mask_iou:
-            failures.append(f"mask IoU {agreement.min_iou:.4f}, gate {self.min_mask_iou:g}")
+        if agreement.min_iou < self.min_iou:
+            failures.append(f"mask IoU {agreement.min_iou:.4f}, gate {self.min_iou:g}")
         if not agreement.score_difference <= self.max_score_difference:
             failures.append(
                 f"score off by {agreement.score_difference:.4f}, gate {self.max_score_difference:g}"
             )
         return failures
 
+    def stage_failures(self, losses: tuple[StageLoss, ...]) -> dict[str, str]:
+        """Stages whose own output does not hold its limit, with the reason in words."""
+        failures = {}
+        for loss in losses:
+            if loss.output is not None and (reason := self._stage_failure(loss)):
+                failures[loss.stage] = reason
+        return failures
 
-# Beside each: what was measured with the demo's seeded weights on the built-in cases, as lowest
-# and mean IoU and largest score difference. Random weights, which have no redundancy to absorb
-# noise with, are about the hardest there are. Core ML packages were measured in ``mil_runtime`` with
-# declared numerics; values with a ~ were emulated in PyTorch, before there was that.
-GATES: dict[str, dict[str, Gates]] = {
-    "torchscript": {
-        "none": Gates(0.999, 0.9995, 0.001),  # 1.0000, 1.0000, 1e-6
-        "fp16": Gates(0.99, 0.995, 0.01),  # 0.9944, 0.9973, 0.0024
-        "int8": Gates(0.80, 0.94, 0.1),  # 0.925, 0.961, 0.029
-    },
-    "coreml": {
-        # The frame is padded with 8-bit colours, which costs more than float32's rounding.
-        "none": Gates(0.99, 0.995, 0.01),  # 0.9974, 0.9992
-        "fp16": Gates(0.98, 0.99, 0.02),  # 0.9931, 0.9965
-        "int8": Gates(0.80, 0.92, 0.1),  # 0.8990, 0.9540
-        "lut8": Gates(0.80, 0.92, 0.1),  # ~0.906, ~0.939, ~0.045
-        "w8a8": Gates(0.70, 0.85, 0.15),  # ~0.828, ~0.890, ~0.056
-        # Few bits are for weights that were trained, and these limits are what makes them worth
-        # shipping. Random weights do not hold them all: ~0.77, 0.27 and ~0.13 at the lowest.
-        "lut6": Gates(0.65, 0.80, 0.2),
-        "int4": Gates(0.65, 0.80, 0.2),
-        "lut4": Gates(0.65, 0.80, 0.2),
-    },
-}
+    def summary_failures(self, summary: "Summary") -> list[str]:
+        """Which limits on all cases together are not held, in words; empty if all are."""
+        failures = []
+        if summary.mean_iou < self.mean_iou:
+            failures.append(f"mean mask IoU {summary.mean_iou:.4f}, gate {self.mean_iou:g}")
+        if summary.mean_boundary_iou < self.mean_boundary_iou:
+            failures.append(
+                f"mean boundary IoU {summary.mean_boundary_iou:.4f}, gate {self.mean_boundary_iou:g}"
+            )
+        if summary.same_choice is not None and summary.same_choice < self.min_same_choice:
+            failures.append(
+                f"the best of three masks is the same one for {summary.same_choice:.0%} of ambiguous "
+                f"prompts, gate {self.min_same_choice:.0%}"
+            )
+        if summary.miou_lost is not None and summary.miou_lost > self.max_miou_lost:
+            failures.append(
+                f"mIoU with the true masks is {summary.miou_lost:.4f} lower than the reference's, gate "
+                f"{self.max_miou_lost:g}"
+            )
+        return failures
+
+    def _stage_failure(self, loss: StageLoss) -> str | None:
+        output = loss.output
+        if output.misplaced:
+            return (
+                f"{loss.stage}: {output.misplaced} values are not finite where the reference's are"
+            )
+        if loss.stage == PREPROCESSING and not output.largest <= self.max_frame_difference:
+            return (
+                f"{loss.stage}: a pixel of the frame is off by {output.largest:.3g} of 255, gate "
+                f"{self.max_frame_difference:g}"
+            )
+        lowest = {IMAGE_ENCODER: self.min_embeddings_sqnr, MASK_DECODER: self.min_logits_sqnr}
+        if output.sqnr < lowest.get(loss.stage, -math.inf):
+            return f"{loss.stage}: SQNR {output.sqnr:.1f} dB, gate {lowest[loss.stage]:g} dB"
+        return None
 
 
-def gates_for(artifact: Artifact) -> Gates:
+def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:
+    """Format → scheme → limits: the defaults, with what a user's file says instead.
+
+    Raises:
+        GateError: the file cannot be read, or says something that is no limit.
+    """
+    tables = _read(DEFAULTS)
+    changes = {} if path is None else _read(path)
+    known = {field.name for field in fields(Gates)}
+    for format_name, schemes in changes.items():
+        if format_name not in tables:
+            raise GateError(
+                f"{path}: [{format_name}]: expected {' or '.join(tables)}, then a scheme"
+            )
+        for scheme, limits in _table(path, format_name, schemes).items():
+            place = f"{format_name}.{scheme}"
+            if scheme not in tables[format_name]:
+                raise GateError(
+                    f"{path}: [{place}]: expected a scheme of {format_name}: "
+                    f"{', '.join(tables[format_name])}"
+                )
+            for name, limit in _table(path, place, limits).items():
+                if name not in known:
+                    raise GateError(
+                        f"{path}: '{name}' in [{place}]: expected one of {', '.join(sorted(known))}"
+                    )
+                if isinstance(limit, bool) or not isinstance(limit, int | float) or limit != limit:
+                    raise GateError(
+                        f"{path}: '{name}' in [{place}] is {limit!r}: expected a number"
+                    )
+                tables[format_name][scheme][name] = limit
+    return {
+        format_name: {scheme: Gates(**limits) for scheme, limits in schemes.items()}
+        for format_name, schemes in tables.items()
+    }
+
+
+def gates_for(artifact: Artifact, gates: Mapping[str, Mapping[str, Gates]]) -> Gates:
     """The limits for an artefact; ArtifactError if there are none for its scheme."""
-    known = GATES[artifact.format]
+    known = gates[artifact.format]
     if artifact.scheme not in known:
         raise ArtifactError(
             f"{artifact.folder}: no gates for scheme '{artifact.scheme}' of {artifact.format}: "
             f"expected one of {', '.join(known)}"
         )
     return known[artifact.scheme]
+
+
+def _read(path: Path) -> dict:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise GateError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise GateError(f"{path}: is not valid TOML ({error})") from None
+
+
+def _table(path: Path | None, place: str, value: object) -> dict:
+    if not isinstance(value, dict):
+        raise GateError(f"{path}: '{place}' is {value!r}: expected a table, such as [coreml.int8]")
+    return value

@@ -2,38 +2,23 @@
 
 import json
 import math
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from converters.artifact_layout import GOLDENS_SCHEMA
+from converters.io_spec import image_encoder_spec
 from converters.samples import SampleCase
 from reference.errors import ArtifactError
 from reference.images import read_image
 from reference.mask_decoder import NUM_MASKS
 from validation.artifact import Artifact
-from validation.cases import Answer
+from validation.cases import GOLDEN, Answer, Question, StoredAnswers
 
 
-@dataclass(frozen=True)
-class GoldenPhoto:
-    """A photo of the goldens, still on disk, with its cases and the reference's answers."""
-
-    name: str
-    path: Path
-    cases: tuple[SampleCase, ...]
-    answers: tuple[Answer, ...]
-
-    def read(self) -> np.ndarray:
-        """uint8 (H, W, 3) pixels; ImageError if it is not a photo."""
-        return read_image(self.path)
-
-
-def load_goldens(artifact: Artifact) -> list[GoldenPhoto]:
-    """The goldens of an artefact, photo by photo.
+def golden_questions(artifact: Artifact) -> list[Question]:
+    """The goldens of an artefact, photo by photo; photos stay on disk until they are read.
 
     Raises:
         ArtifactError: they are damaged, of another schema, or name a file that is not listed.
@@ -42,7 +27,7 @@ def load_goldens(artifact: Artifact) -> list[GoldenPhoto]:
         document = json.loads(artifact.goldens.read_bytes())
         if document["schema"] != GOLDENS_SCHEMA:
             raise ValueError(f"its schema is {document['schema']!r}")
-        return [_golden_photo(artifact, document, name) for name in document["photos"]]
+        return [_question(artifact, document, name) for name in document["photos"]]
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ArtifactError(
             f"{artifact.goldens}: damaged ({type(error).__name__}: {error}): expected goldens of "
@@ -50,20 +35,20 @@ def load_goldens(artifact: Artifact) -> list[GoldenPhoto]:
         ) from error
 
 
-def _golden_photo(artifact: Artifact, document: dict, name: str) -> GoldenPhoto:
-    folder = artifact.goldens.parent
+def _question(artifact: Artifact, document: dict, name: str) -> Question:
     records = [record for record in document["cases"] if record["photo"] == name]
     cases = tuple(map(_case, records))
     for index, case in enumerate(cases):
         earlier = {other.name for other in cases[:index]}
         if case.name in earlier or (case.mask_from and case.mask_from not in earlier):
             raise ValueError(f"case {case.name!r} is there twice, or before its mask prompt")
-    return GoldenPhoto(
-        name=name,
-        path=artifact.require_file(folder / document["photos"][name]["file"]),
-        cases=cases,
-        answers=tuple(_answer(artifact, record) for record in records),
+    photo = document["photos"][name]
+    path = artifact.require_file(artifact.goldens.parent / photo["file"])
+    stored = StoredAnswers(
+        _embeddings(artifact, name, photo["image_embeddings"]),
+        tuple(_answer(artifact, record) for record in records),
     )
+    return Question(GOLDEN, name, lambda: read_image(path), cases, stored=stored)
 
 
 def _case(record: dict) -> SampleCase:
@@ -81,6 +66,14 @@ def _case(record: dict) -> SampleCase:
     if not well_formed or case.mask_index not in range(NUM_MASKS):
         raise ValueError(f"case {case.name!r} has prompts that do not fit together")
     return case
+
+
+def _embeddings(artifact: Artifact, name: str, record: dict) -> Tensor:
+    (output,) = image_encoder_spec(artifact.variant).outputs
+    embeddings = _tensor(artifact, record)
+    if tuple(embeddings.shape) != output.shape:
+        raise ValueError(f"the embeddings of {name!r} have the shape {tuple(embeddings.shape)}")
+    return embeddings
 
 
 def _answer(artifact: Artifact, record: dict) -> Answer:

@@ -1,39 +1,117 @@
 """What a comparison found, as data and as a JSON document."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from validation.agreement import Agreement
+import numpy as np
+
+from converters.samples import SampleCase
+from validation.agreement import Agreement, StageLoss
 from validation.artifact import Artifact
+from validation.engines import Unavailable
 from validation.gates import Gates
+from validation.pipeline import STAGES
 
-RESULTS_SCHEMA = "mobile-sam-export/comparison/1"
+if TYPE_CHECKING:
+    from validation.drift import Drift
+
+RESULTS_SCHEMA = "mobile-sam-export/comparison/2"
 
 PASSED, FAILED, NOT_RUN = "passed", "failed", "not run"  # of a case, and of a whole comparison
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class CasePictures:
+    """What a report shows of a case, no larger than a screen.
+
+    Attributes:
+        photo: uint8 (h, w, 3) RGB; cases about one photo share it.
+        reference_mask: what a user of the reference is shown, boolean (h, w).
+        artifact_mask: what a user of the artefact is shown, boolean (h, w).
+        logit_difference: absolute, of the mask that the reference shows, float32 (h', w'), the
+            photo's part of the frame.
+    """
+
+    photo: np.ndarray
+    reference_mask: np.ndarray
+    artifact_mask: np.ndarray
+    logit_difference: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class CaseResult:
     """One prompt about one photo.
 
     Attributes:
-        name: the case's.
-        photo: a sample photo's name, or the path of a user's.
+        case: the prompt.
+        photo: a built-in photo's name, or the path of a user's.
+        photo_size: (height, width); None if it did not run.
         kind: "golden" (reference answers stored in the artefact) or "photo" (computed now).
         status: PASSED, FAILED or NOT_RUN.
         agreement: None if it did not run.
-        reason: why it failed or did not run; None if it passed.
+        stages: what each stage lost, in order; empty if it did not run.
+        reasons: why it failed or did not run; empty if it passed.
+        blamed: the stage that a failure comes from, one of STAGES; None if it passed, or no stage is
+            to blame by itself.
+        pictures: None if they were not asked for, or it did not run.
     """
 
-    name: str
+    case: SampleCase
     photo: str
     kind: str
     status: str
-    agreement: Agreement | None
-    reason: str | None
+    photo_size: tuple[int, int] | None = None
+    agreement: Agreement | None = None
+    stages: tuple[StageLoss, ...] = ()
+    reasons: tuple[str, ...] = ()
+    blamed: str | None = None
+    pictures: CasePictures | None = None
+
+    @property
+    def name(self) -> str:
+        """The prompt's."""
+        return self.case.name
+
+    @property
+    def reason(self) -> str | None:
+        """All reasons in one line."""
+        return "; ".join(self.reasons) or None
 
 
 @dataclass(frozen=True)
+class Summary:
+    """Figures over all cases that ran.
+
+    Attributes:
+        min_iou: of all masks.
+        mean_iou: likewise.
+        mean_boundary_iou: likewise.
+        mean_shown_iou: of the masks that users are shown.
+        max_score_difference: infinite if a score is not finite.
+        same_choice: share of ambiguous prompts for which the same of three masks is shown; None if
+            there was none.
+        flip_loss: mean IoU that users lose because another mask is chosen.
+        miou_lost: mean IoU with true masks, the reference's minus the artefact's; None without any.
+        stage_losses: stage → mean IoU that it loses by itself, of the worst mask; None where the
+            reference could not be run.
+    """
+
+    min_iou: float
+    mean_iou: float
+    mean_boundary_iou: float
+    mean_shown_iou: float
+    max_score_difference: float
+    same_choice: float | None
+    flip_loss: float
+    miou_lost: float | None
+    stage_losses: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """One artefact against the reference.
 
@@ -42,23 +120,43 @@ class Comparison:
         engine: name of what ran it; None if nothing could.
         gates: what it was held to.
         cases: goldens first.
-        mean_iou: over all masks of all cases that ran; None if none did.
-        failures: gates on the whole that are not held; cases have their own ``reason``.
+        summary: None if no case ran.
+        failures: what holds for the whole and not for a case: gates on means, or that the artefact
+            cannot be loaded.
+        blamed: the stage that most failed cases come from, or that lost most if only the whole
+            failed; None if the verdict is not FAILED, or no stage is to blame.
         verdict: PASSED, FAILED or NOT_RUN.
+        seconds: median time of "image_encoder" and "mask_decoder" in this run, on this machine.
+        drifts: the operations or modules that depart most from the reference; why that is not known;
+            None if it was not asked for.
     """
 
     artifact: Artifact
     engine: str | None
     gates: Gates
     cases: tuple[CaseResult, ...]
-    mean_iou: float | None
+    summary: Summary | None
     failures: tuple[str, ...]
+    blamed: str | None
     verdict: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    drifts: tuple["Drift", ...] | Unavailable | None = None
 
     @property
     def not_run_reasons(self) -> tuple[str, ...]:
         """Why cases did not run, each reason once."""
-        return tuple(dict.fromkeys(case.reason for case in self.cases if case.status == NOT_RUN))
+        reasons = (case.reason for case in self.cases if case.status == NOT_RUN)
+        return tuple(dict.fromkeys(reasons))
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the two model files."""
+        files = (
+            file
+            for path in self.artifact.components.values()
+            for file in ([path] if path.is_file() else path.rglob("*"))
+        )
+        return sum(file.stat().st_size for file in files if file.is_file())
 
     def count(self, status: str) -> int:
         """How many cases have ``status``."""
@@ -66,38 +164,93 @@ class Comparison:
 
 
 def conclude(
-    artifact: Artifact, engine: str | None, gates: Gates, cases: list[CaseResult]
+    artifact: Artifact,
+    engine: str | None,
+    gates: Gates,
+    cases: Sequence[CaseResult],
+    failures: Sequence[str] = (),
+    seconds: Mapping[str, float] | None = None,
+    drifts: tuple["Drift", ...] | Unavailable | None = None,
 ) -> Comparison:
-    """Draw the verdict: PASSED needs a case that ran, none that failed, and a sufficient mean."""
-    ious = [iou for case in cases if case.agreement for iou in case.agreement.mask_ious]
-    mean_iou = sum(ious) / len(ious) if ious else None
-    failures = []
-    if mean_iou is not None and mean_iou < gates.mean_mask_iou:
-        failures.append(f"mean mask IoU {mean_iou:.4f}, gate {gates.mean_mask_iou:g}")
+    """Draw the verdict: PASSED needs a case that ran, none that failed, and sufficient means."""
+    summary = summarize(cases)
+    failures = [*failures, *(gates.summary_failures(summary) if summary else ())]
     if failures or any(case.status == FAILED for case in cases):
         verdict = FAILED
     else:
-        verdict = PASSED if ious else NOT_RUN
-    return Comparison(artifact, engine, gates, tuple(cases), mean_iou, tuple(failures), verdict)
+        verdict = PASSED if summary else NOT_RUN
+    blamed = _stage_to_blame(cases, summary) if verdict == FAILED else None
+    return Comparison(
+        artifact,
+        engine,
+        gates,
+        tuple(cases),
+        summary,
+        tuple(failures),
+        blamed,
+        verdict,
+        seconds or {},
+        drifts,
+    )
 
 
-def build_document(comparisons: list[Comparison]) -> dict:
-    """The JSON document of ``validate compare``.
+def summarize(cases: Sequence[CaseResult]) -> Summary | None:
+    """Figures over all cases that ran; None if none did."""
+    ran = [case for case in cases if case.agreement]
+    if not ran:
+        return None
+    agreements = [case.agreement for case in ran]
+    ambiguous = [item.same_choice for item in agreements if item.best_index]
+    truths = [item.truth_ious for item in agreements if item.truth_ious]
+    return Summary(
+        min_iou=min(item.min_iou for item in agreements),
+        mean_iou=_mean([iou for item in agreements for iou in item.mask_ious]),
+        mean_boundary_iou=_mean([iou for item in agreements for iou in item.boundary_ious]),
+        mean_shown_iou=_mean([item.shown_iou for item in agreements]),
+        max_score_difference=max(item.score_difference for item in agreements),
+        same_choice=_mean(ambiguous) if ambiguous else None,
+        flip_loss=_mean([item.flip_loss for item in agreements]),
+        miou_lost=_mean([ours - theirs for ours, theirs in truths]) if truths else None,
+        stage_losses={stage: _mean_loss(ran, stage) for stage in STAGES},
+    )
 
-    A number that is null was not measured (``status`` "not run") or is not finite (``reason``
-    says so).
+
+def _mean_loss(cases: Sequence[CaseResult], stage: str) -> float | None:
+    ious = [loss.own_iou for case in cases for loss in case.stages if loss.stage == stage]
+    known = [iou for iou in ious if iou is not None]
+    return 1 - _mean(known) if known else None
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(sum(values) / len(values))
+
+
+def _stage_to_blame(cases: Sequence[CaseResult], summary: Summary | None) -> str | None:
+    blamed = Counter(case.blamed for case in cases if case.status == FAILED and case.blamed)
+    if blamed:
+        return max(STAGES, key=lambda stage: blamed[stage])  # of equals the earliest
+    losses = {} if summary is None else summary.stage_losses
+    worst = max(STAGES, key=lambda stage: losses.get(stage) or 0)
+    return worst if losses.get(worst) else None
+
+
+def overall_verdict(comparisons: Sequence[Comparison]) -> str:
+    """FAILED if one failed; else PASSED if one passed; else NOT_RUN."""
+    verdicts = [comparison.verdict for comparison in comparisons]
+    return next((verdict for verdict in (FAILED, PASSED) if verdict in verdicts), NOT_RUN)
+
+
+def build_document(comparisons: Sequence[Comparison]) -> dict:
+    """The JSON document of ``validate compare``; docs/validation.md has its schema.
+
+    A number that is null was not measured (``status`` "not run") or is not finite (``reasons``
+    say so).
     """
     return {
         "schema": RESULTS_SCHEMA,
         "verdict": overall_verdict(comparisons),
         "artifacts": [_comparison_record(comparison) for comparison in comparisons],
     }
-
-
-def overall_verdict(comparisons: list[Comparison]) -> str:
-    """FAILED if one failed; else PASSED if one passed; else NOT_RUN."""
-    verdicts = [comparison.verdict for comparison in comparisons]
-    return next((verdict for verdict in (FAILED, PASSED) if verdict in verdicts), NOT_RUN)
 
 
 def _comparison_record(comparison: Comparison) -> dict:
@@ -107,34 +260,56 @@ def _comparison_record(comparison: Comparison) -> dict:
         "model": artifact.model,
         "format": artifact.format,
         "scheme": artifact.scheme,
+        "bytes": comparison.size_bytes,
         "checkpoint": asdict(artifact.checkpoint),
         "engine": comparison.engine,
         "verdict": comparison.verdict,
+        "blamed": comparison.blamed,
         "failures": list(comparison.failures),
         "not_run_reasons": list(comparison.not_run_reasons),
         "gates": asdict(comparison.gates),
-        "mean_iou": comparison.mean_iou,
+        "summary": _plain(comparison.summary),
+        "seconds": dict(comparison.seconds),
         "counts": {status: comparison.count(status) for status in (PASSED, FAILED, NOT_RUN)},
         "cases": [_case_record(case) for case in comparison.cases],
+        "drift": _drift_record(comparison.drifts),
     }
 
 
 def _case_record(case: CaseResult) -> dict:
-    record = {
+    return {
         "name": case.name,
         "photo": case.photo,
         "kind": case.kind,
+        "points": [list(point) for point in case.case.points],
+        "labels": list(case.case.labels),
+        "box": list(case.case.box) if case.case.box else None,
+        "mask_from": case.case.mask_from,
         "status": case.status,
-        "reason": case.reason,
-        "mask_ious": None,
+        "reasons": list(case.reasons),
+        "blamed": case.blamed,
+        "agreement": _plain(case.agreement),
+        "stages": {loss.stage: _plain(loss) for loss in case.stages},
     }
-    numbers = ("min_iou", "best_iou", "score_difference", "logit_difference")
-    if case.agreement is None:
-        return record | dict.fromkeys(numbers)
-    record["mask_ious"] = list(case.agreement.mask_ious)
-    return record | {name: _finite(getattr(case.agreement, name)) for name in numbers}
 
 
-def _finite(value: float) -> float | None:
-    """JSON has no infinity."""
-    return value if math.isfinite(value) else None
+def _drift_record(drifts: tuple["Drift", ...] | Unavailable | None) -> dict | None:
+    if drifts is None:
+        return None
+    if isinstance(drifts, Unavailable):
+        return {"status": NOT_RUN, "reason": drifts.reason, "worst": []}
+    return {"status": "measured", "reason": None, "worst": [_plain(drift) for drift in drifts]}
+
+
+def _plain(value: object) -> object:
+    """Dataclasses as JSON has them; numbers that it has not, infinite ones, as null."""
+    if is_dataclass(value):
+        names = [*value.__dataclass_fields__]
+        return {name: _plain(getattr(value, name)) for name in names}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

@@ -15,7 +15,6 @@ from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.torchscript import TorchScriptOptions
 from reference.variants import VARIANTS
 from validation.cli import main
-from validation.gates import GATES, Gates
 
 
 @pytest.fixture(scope="session")
@@ -58,10 +57,15 @@ def full_artifact(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def tiny_gates(monkeypatch) -> None:
-    """Core ML gates for the tiny model: the padding's rounding to 8 bits moves a pixel or two, of which
+def tiny_gates(tmp_path) -> Path:
+    """A gates file for the tiny model: the padding's rounding to 8 bits moves a pixel or two, of which
     its masks have few."""
-    monkeypatch.setitem(GATES["coreml"], "none", Gates(0.9, 0.99, 0.01))
+    path = tmp_path / "gates.toml"
+    path.write_text(
+        "[coreml.none]\nmin_iou = 0.8\nmean_iou = 0.98\nmean_boundary_iou = 0.9\n"
+        "min_same_choice = 0\n"
+    )
+    return path
 
 
 class ExportedEngine:

@@ -9,7 +9,7 @@ import pytest
 from converters import manifest
 from reference.errors import ArtifactError
 from validation.artifact import MANIFEST_FILE, MANIFEST_SCHEMA, load_artifact
-from validation.goldens import load_goldens
+from validation.goldens import golden_questions
 
 DECODER = "mobile_sam_mask_decoder.ptl"
 
@@ -177,15 +177,16 @@ def test_entry_that_makes_no_sense(tiny_artifact, edit_manifest, name, value, ex
 
 
 def test_goldens_are_read_as_they_were_written(tiny_artifact, tiny_source):
-    photos = load_goldens(load_artifact(tiny_artifact))
-    assert [photo.name for photo in photos] == ["china", "flower_portrait"]
-    for photo in photos:
-        original = tiny_source.goldens.photos[photo.name]
-        assert (photo.read() == original.pixels).all()
-        cases = [case for case in tiny_source.goldens.cases if case.sample.photo == photo.name]
+    questions = golden_questions(load_artifact(tiny_artifact))
+    assert [question.photo for question in questions] == ["china", "flower_portrait"]
+    for question in questions:
+        original = tiny_source.goldens.photos[question.photo]
+        assert (question.read() == original.pixels).all()
+        assert (question.stored.image_embeddings == original.image_embeddings).all()
+        cases = [case for case in tiny_source.goldens.cases if case.sample.photo == question.photo]
         # JSON has lists and floats where the samples have tuples and integers.
-        assert list(photo.cases) == [case.sample for case in cases]
-        for answer, case in zip(photo.answers, cases, strict=True):
+        assert list(question.cases) == [case.sample for case in cases]
+        for answer, case in zip(question.stored.answers, cases, strict=True):
             assert (answer.low_res_masks == case.low_res_masks).all()
             assert (answer.iou_predictions == case.iou_predictions).all()
 
@@ -208,7 +209,7 @@ def test_damaged_goldens(tiny_artifact, change):
     artifact = load_artifact(tiny_artifact)
     rewrite(artifact.goldens, change)
     with pytest.raises(ArtifactError, match="goldens.json: damaged"):
-        load_goldens(artifact)
+        golden_questions(artifact)
 
 
 @pytest.mark.parametrize("name", ["../../secret.png", "/etc/hostname", "unlisted.png"])
@@ -216,7 +217,7 @@ def test_goldens_name_only_files_that_the_manifest_lists(tiny_artifact, name):
     artifact = load_artifact(tiny_artifact)
     rewrite(artifact.goldens, lambda document: document["photos"]["china"].update(file=name))
     with pytest.raises(ArtifactError, match="not in the list of files"):
-        load_goldens(artifact)
+        golden_questions(artifact)
 
 
 def rewrite(path, change):

@@ -12,13 +12,15 @@ from PIL import Image
 from converters.convert import convert
 from converters.torchscript import TorchScriptOptions
 from reference.errors import ArtifactError
+from reference.predictor import segment_objects
+from reference.prompts import Prompt
 from validation import engines
 from validation.artifact import load_artifact
+from validation.artifact_comparison import Comparer, compare_artifact
 from validation.artifact_model import ArtifactModel, open_artifact
-from validation.cases import Photo, answer_cases, central_cases
-from validation.compare import compare
 from validation.engines import Unavailable, core_ml, engine_for
 from validation.engines.package_engine import frame_to_image
+from validation.gates import read_gates
 
 
 def largest(difference):
@@ -74,8 +76,10 @@ def test_files_in_each_others_place(tiny_artifact, accept_files):
     encoder.write_bytes(decoder.read_bytes())
     decoder.write_bytes(encoder_bytes)
     accept_files(tiny_artifact)
-    with pytest.raises(ArtifactError, match="image encoder: .* cannot run it"):
-        compare(tiny_artifact)
+    comparison = compare_artifact(tiny_artifact)
+    assert (comparison.verdict, comparison.blamed) == ("failed", "image_encoder")
+    assert {case.status for case in comparison.cases} == {"failed"}
+    assert "image encoder: the lite interpreter" in comparison.cases[0].reason
 
 
 # Core ML
@@ -115,17 +119,17 @@ def mac(monkeypatch, tiny_engine):
 
 
 @pytest.mark.usefixtures("mac")
-def test_core_ml_is_compared_where_it_is(tiny_package):
-    comparison = compare(tiny_package)
+def test_core_ml_is_compared_where_it_is(tiny_package, tiny_gates):
+    comparison = Comparer(gates=read_gates(tiny_gates)).compare(load_artifact(tiny_package))
     assert comparison.engine == "Core ML of macOS 15.1 (all compute units)"
     # The stand-in computes exactly: what is left is the padding's rounding to 8 bits, which a
     # square photo does not have. Tiny masks of the tiny model lose much by a pixel.
-    assert comparison.mean_iou > 0.995
+    assert comparison.summary.mean_iou > 0.995
     for case in comparison.cases:
         padded = case.photo != "astronaut"
-        assert (case.agreement.logit_difference > 1e-4) == padded
-        assert case.agreement.logit_difference < 1e-2
-        assert padded or case.agreement.min_iou == 1
+        assert (case.agreement.logits.largest > 1e-4) == padded
+        assert case.agreement.logits.largest < 1e-2
+        assert padded or case.agreement.min_iou > 0.999
 
 
 @pytest.mark.usefixtures("mac")
@@ -279,4 +283,4 @@ def test_outputs_of_a_wrong_shape(tiny_artifact, tiny_engine, china, part, monke
     monkeypatch.setattr(tiny_engine, part, cut[part])
     model = ArtifactModel(tiny_engine, artifact)
     with pytest.raises(ArtifactError, match="of shape .*: expected .*; convert again"):
-        answer_cases(model, china, central_cases(Photo("china", china)))
+        segment_objects(model, china, [Prompt(box=np.array([160, 100, 480, 320.0]))])

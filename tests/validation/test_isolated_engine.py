@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from reference.errors import ArtifactError
-from validation import engines
 from validation.artifact import load_artifact
 from validation.artifact_model import ArtifactModel
-from validation.engines import Unavailable, engine_for
+from validation.engines import Unavailable, engine_for, engine_targets
 from validation.engines.base import EngineDiedError
 from validation.engines.isolated import open_isolated
 
@@ -23,15 +22,18 @@ def no_process_left():
 
 
 @pytest.fixture
-def open_faulty(tiny_artifact, monkeypatch):
+def open_faulty(tiny_artifact):
     """Open an engine of tests/support/faulty_engines.py."""
 
     def open_named(name, **limits):
-        target = {name: f"faulty_engines:{name}"}
-        monkeypatch.setitem(engines.ENGINES, "torchscript", target)
-        return open_isolated(load_artifact(tiny_artifact), **limits)
+        limits.setdefault("time_limit", 60)
+        return open_isolated(load_artifact(tiny_artifact), [f"faulty_engines:{name}"], **limits)
 
     return open_named
+
+
+def open_sound(artifact, **limits):
+    return open_isolated(artifact, engine_targets(artifact), time_limit=60, **limits)
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_answers_are_those_of_the_same_process(request, folder, tiny_source, cas
     artifact = load_artifact(request.getfixturevalue(folder))
     frame = tiny_source.goldens.encoder_inputs()[0][0]
     expected = engine_for(artifact)
-    with open_isolated(artifact) as engine:
+    with open_sound(artifact) as engine:
         assert engine.name == expected.name
         image_embeddings = engine.encode(frame)
         assert image_embeddings.equal(expected.encode(frame))
@@ -73,14 +75,14 @@ def test_file_that_cannot_be_loaded(tiny_artifact, accept_files):
     with pytest.raises(ArtifactError) as expected:
         engine_for(artifact)
     with pytest.raises(ArtifactError) as caught:
-        open_isolated(artifact)
+        open_sound(artifact)
     assert str(caught.value) == str(expected.value)
     assert type(caught.value) is ArtifactError
 
 
 def test_error_of_a_call_leaves_the_engine_alive(tiny_artifact, tiny_source, case):
     frame = tiny_source.goldens.encoder_inputs()[0][0]
-    with open_isolated(load_artifact(tiny_artifact)) as engine:
+    with open_sound(load_artifact(tiny_artifact)) as engine:
         with pytest.raises(ArtifactError, match="mask decoder: the lite interpreter .* cannot"):
             engine.decode(frame, case.prompt)
         assert engine.encode(frame).shape == (1, 64, 16, 16)
@@ -122,7 +124,7 @@ def test_hang_at_the_start(open_faulty, monkeypatch):
 def test_memory_limit(tiny_artifact):
     message = r"start: the engine ran out of memory \(limit 0.1 GB\)"
     with pytest.raises(EngineDiedError, match=message):
-        open_isolated(load_artifact(tiny_artifact), memory_limit=100_000_000)
+        open_sound(load_artifact(tiny_artifact), memory_limit=100_000_000)
 
 
 def test_wrong_shape_is_the_models_to_refuse(open_faulty, tiny_artifact, case):

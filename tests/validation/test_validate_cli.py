@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-import validation.compare
+import validation.artifact_comparison
 from reference.cli import main as segment_main
 from reference.masks import decode_rle
 from validation.engines import core_ml
@@ -20,7 +20,7 @@ from validation.metrics import mask_iou
 @pytest.fixture
 def few_photos(monkeypatch):
     """Goldens only, to save time."""
-    monkeypatch.setattr(validation.compare, "built_in_photos", list)
+    monkeypatch.setattr(validation.artifact_comparison, "built_in_questions", lambda slots: [])
 
 
 @pytest.fixture
@@ -37,25 +37,30 @@ def photo(tmp_path):
 
 # compare
 
+CASES = 37  # goldens and the prompt matrix, for eight prompt slots
 
+
+@pytest.mark.slow
 def test_full_size_model_agrees(validate, full_artifact, tmp_path):
     results = tmp_path / "results.json"
     status, out, err = validate("compare", full_artifact, "--json", results)
     document = json.loads(results.read_text())
     (comparison,) = document["artifacts"]
     assert (status, err) == (0, "")
-    assert document["schema"] == "mobile-sam-export/comparison/1"
+    assert document["schema"] == "mobile-sam-export/comparison/2"
     assert document["verdict"] == comparison["verdict"] == "passed"
-    assert comparison["counts"] == {"passed": 15, "failed": 0, "not run": 0}
+    assert comparison["counts"] == {"passed": CASES, "failed": 0, "not run": 0}
     assert comparison["engine"].startswith("lite interpreter of torch 2.7")
-    assert min(case["min_iou"] for case in comparison["cases"]) >= 0.999
-    assert max(case["logit_difference"] for case in comparison["cases"]) < 1e-3
+    assert comparison["summary"]["min_iou"] >= 0.999
+    assert max(case["agreement"]["logits"]["largest"] for case in comparison["cases"]) < 1e-3
     lines = out.splitlines()
     assert lines[0].startswith("mobile_sam-torchscript-none (weights: demo")
-    assert lines[1].split() == ["case", "photo", "IoU", "min", "best", "score", "Δ", "logit", "Δ"]
-    assert len(lines) == 2 + 15 + 1
-    assert all(line.endswith("  pass") for line in lines[2:17])
-    assert lines[17].startswith("PASS: 15 of 15 cases passed; mask IoU min 1.0000 (gate 0.999)")
+    columns = "case photo IoU min boundary shown score Δ logit Δ"
+    assert lines[1].split() == columns.split()
+    assert all(line.endswith("  pass") for line in lines[2 : 2 + CASES])
+    verdict, stages = lines[2 + CASES :]
+    assert verdict.startswith(f"PASS: {CASES} of {CASES} cases passed; mask IoU min ")
+    assert stages.startswith("IoU lost by each stage alone")
 
 
 @pytest.mark.usefixtures("few_photos")
@@ -67,7 +72,8 @@ def test_failed_gate_is_status_1(validate, tiny_artifact, edit_manifest, tmp_pat
     lines = out.splitlines()
     assert all("  FAIL: mask IoU 0." in line and "gate 0.999" in line for line in lines[2:9])
     assert lines[9].startswith("FAIL: 0 of 7 cases passed, 7 failed; mask IoU min 0.")
-    assert lines[10].startswith("FAIL: mean mask IoU 0.")
+    assert lines[9].endswith("stage to blame: preprocessing")
+    assert lines[11].startswith("FAIL: mean mask IoU 0.")
     assert json.loads((tmp_path / "results.json").read_text())["verdict"] == "failed"
 
 
@@ -84,27 +90,28 @@ def test_not_run_is_never_a_pass(validate, tiny_package):
     ]
 
 
-@pytest.mark.usefixtures("few_photos", "tiny_gates")
-def test_several_artifacts_as_json_on_stdout(validate, tiny_artifact, tiny_package):
-    status, out, err = validate("compare", tiny_package, tiny_artifact, "--json", "-")
+@pytest.mark.usefixtures("few_photos")
+def test_several_artifacts_as_json_on_stdout(validate, tiny_artifact, tiny_package, tiny_gates):
+    arguments = ("compare", tiny_package, tiny_artifact, "--json", "-", "--gates", tiny_gates)
+    status, out, err = validate(*arguments)
     document = json.loads(out)
     assert (status, err, document["verdict"]) == (0, "", "passed")
     package, lite = document["artifacts"]
     assert (package["verdict"], package["format"]) == ("passed", "coreml")
     assert (lite["verdict"], lite["format"], lite["scheme"]) == ("passed", "torchscript", "none")
-    assert len(lite["cases"][0]["mask_ious"]) == 4
+    assert len(lite["cases"][0]["agreement"]["mask_ious"]) == 4
 
 
-@pytest.mark.usefixtures("few_photos", "no_core_ml", "tiny_gates")
-def test_engines_side_by_side(validate, tiny_package):
-    engines = ("--engine", "core_ml", "--engine", "mil_runtime")
+@pytest.mark.usefixtures("few_photos", "no_core_ml")
+def test_engines_side_by_side(validate, tiny_package, tiny_gates):
+    engines = ("--engine", "core_ml", "--engine", "mil_runtime", "--gates", tiny_gates)
     status, out, err = validate("compare", tiny_package, *engines, "--json", "-")
     document = json.loads(out)
     assert (status, err, document["verdict"]) == (0, "", "passed")
     mac, anywhere = document["artifacts"]
     assert (mac["verdict"], mac["engine"]) == ("not run", None)
     assert mac["not_run_reasons"]
-    assert mac["cases"][0]["mask_ious"] is mac["cases"][0]["min_iou"] is None
+    assert mac["cases"][0]["agreement"] is mac["summary"] is None
     assert anywhere["verdict"] == "passed"
     assert anywhere["engine"] == "mil_runtime (declared numerics)"
 

@@ -21,7 +21,7 @@ import numpy as np
 from reference.command_line import TORCH_ALLOCATOR
 from reference.errors import ArtifactError, MobileSAMError
 from validation.artifact import Artifact
-from validation.engines import engine_targets, open_first
+from validation.engines import open_first
 from validation.engines.base import Engine, EngineDiedError, Unavailable
 
 if TYPE_CHECKING:  # the child redirects its output before it imports torch
@@ -91,27 +91,27 @@ class IsolatedEngine:
 
 def open_isolated(
     artifact: Artifact,
-    engine_name: str | None = None,
-    time_limit: float = 600.0,
+    targets: Sequence[str],
+    time_limit: float,
     memory_limit: int | None = None,
 ) -> IsolatedEngine | Unavailable:
-    """``engine_for`` in a child process, which computes with as many threads as torch has here.
+    """``open_first`` in a child process, which computes with as many threads as torch has here.
 
     As with any child of ``multiprocessing``'s spawn method, a script that calls this guards its
     top level with ``if __name__ == "__main__"``.
 
     Args:
         artifact: what the engine shall run.
-        engine_name: as ``engine_for``'s name.
+        targets: from ``engine_targets``.
         time_limit: seconds for each call; two minutes more for the start.
         memory_limit: bytes of address space (RLIMIT_AS), of which torch alone takes some GB; only
             Linux enforces it. None: no limit.
 
     Raises:
-        ArtifactError: as ``engine_for``.
+        ArtifactError: as ``open_first``.
         EngineDiedError: the engine crashed or hung while it loaded the artefact.
     """
-    child = _Child(artifact, engine_targets(artifact, engine_name), time_limit, memory_limit)
+    child = _Child(artifact, targets, time_limit, memory_limit)
     try:
         answer, _ = child.ask("start", None, (), 0, allowance=_START_ALLOWANCE)
     except BaseException:

@@ -2,10 +2,11 @@
 
 from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
 from converters.torchscript_quantization import SCHEMES as TORCHSCRIPT_SCHEMES
-from validation.compare import compare_artifact
+from validation.artifact_comparison import Comparer
 from validation.numbers.bench import Bench
 from validation.numbers.page import MET, MISSED, NOT_AIMED, Table
-from validation.results import Comparison
+from validation.pipeline import IMAGE_ENCODER, MASK_DECODER
+from validation.results import CaseResult, Comparison
 
 LOWEST_IOU = {("torchscript", "none"): 0.999}  # of every mask
 TOOLS = ("torch", "timm", "numpy", "pillow")
@@ -15,14 +16,20 @@ def measure_agreement(bench: Bench) -> list[Table]:
     """One row per artefact, and int8's cases one by one."""
     pairs = [("torchscript", scheme) for scheme in TORCHSCRIPT_SCHEMES]
     pairs += [("coreml", scheme) for scheme in COREML_SCHEMES]
-    comparisons = {pair: compare_artifact(bench.artifact(*pair)) for pair in pairs}
+    comparer = Comparer()
+    comparisons = {pair: comparer.compare(bench.artifact(*pair)) for pair in pairs}
     header = (
         "<artefact",
         "<engine",
         "cases",
         "score Δ",
         "logit Δ",
+        "encoder dB",
+        "decoder dB",
+        "same choice",
+        "boundary",
         "IoU mean",
+        "<gates",
         "IoU min",
         "aim",
         "<verdict",
@@ -35,25 +42,35 @@ def measure_agreement(bench: Bench) -> list[Table]:
 
 
 def _artifact_row(comparison: Comparison) -> tuple[str, ...]:
-    artifact = comparison.artifact
+    artifact, summary = comparison.artifact, comparison.summary
     name = f"{artifact.format} {artifact.scheme}"
-    ran = [case.agreement for case in comparison.cases if case.agreement]
-    if not ran:
+    if summary is None:
         reasons = "; ".join(comparison.not_run_reasons)
-        return (name, f"NOT RUN: {reasons}", "0", *["–"] * 5, "NOT RUN")
-    lowest = min(agreement.min_iou for agreement in ran)
+        return (name, f"NOT RUN: {reasons}", "0", *["–"] * 10, "NOT RUN")
+    ran = [case for case in comparison.cases if case.agreement]
     aim = LOWEST_IOU.get((artifact.format, artifact.scheme))
     return (
         name,
         comparison.engine,
         str(len(ran)),
-        f"{max(agreement.score_difference for agreement in ran):.1e}",
-        f"{max(agreement.logit_difference for agreement in ran):.1e}",
-        f"{comparison.mean_iou:.4f}",
-        f"{lowest:.4f}",
+        f"{summary.max_score_difference:.1e}",
+        f"{max(case.agreement.logits.largest for case in ran):.1e}",
+        f"{_lowest_sqnr(ran, IMAGE_ENCODER):.1f}",
+        f"{_lowest_sqnr(ran, MASK_DECODER):.1f}",
+        f"{summary.same_choice:.2f}",
+        f"{summary.mean_boundary_iou:.4f}",
+        f"{summary.mean_iou:.4f}",
+        comparison.verdict,
+        f"{summary.min_iou:.4f}",
         "–" if aim is None else f"≥ {aim}",
-        NOT_AIMED if aim is None else MET if lowest >= aim else MISSED,
+        NOT_AIMED if aim is None else MET if summary.min_iou >= aim else MISSED,
     )
+
+
+def _lowest_sqnr(cases: list[CaseResult], stage: str) -> float:
+    """Of the stage's own output, from the reference's input."""
+    losses = (loss for case in cases for loss in case.stages if loss.stage == stage)
+    return min(loss.output.sqnr for loss in losses)
 
 
 def _case_table(comparison: Comparison) -> Table:
@@ -63,9 +80,9 @@ def _case_table(comparison: Comparison) -> Table:
             case.name,
             case.kind,
             *(f"{iou:.3f}" for iou in case.agreement.mask_ious),
-            f"{case.agreement.best_iou:.3f}",
+            f"{case.agreement.shown_iou:.3f}",
             f"{case.agreement.score_difference:.4f}",
-            f"{case.agreement.logit_difference:.3f}",
+            f"{case.agreement.logits.largest:.3f}",
         )
         for case in comparison.cases
         if case.agreement
