@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from reference.prompts import Prompt, normalize_prompts
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
+
+COMMAND_LINE = "command_line"  # in a click context's meta: what was typed, as a shell takes it
 
 # Exit statuses, beside 0 (done) and 1 (a gate failed).
 BAD_INPUT = 2
@@ -68,8 +71,10 @@ def _invoke(command: click.Command, arguments: list[str]) -> int:
         with click.Context(command, info_name=command.name) as context:
             names = ", ".join(command.list_commands(context))
             raise click.UsageError(f"Missing command: expected one of {names}", context)
+    line = shlex.join([command.name, *arguments])
     try:
         with command.make_context(command.name, arguments) as context:
+            context.meta[COMMAND_LINE] = line
             return command.invoke(context) or 0
     except click.exceptions.Exit as done:  # --help, --version
         return done.exit_code

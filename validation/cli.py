@@ -10,6 +10,7 @@ import click
 
 from converters.artifact_folder import require_free
 from reference.command_line import (
+    COMMAND_LINE,
     Box,
     Point,
     answer_options,
@@ -168,7 +169,8 @@ def compare(
     if report is not None:
         from validation.report import write_report
 
-        write_report(report, comparisons, document)
+        command = click.get_current_context().meta[COMMAND_LINE]
+        write_report(report, comparisons, document, command)
     if json_path == STDOUT:
         print_json(document)
         return FAILED_STATUS if document["verdict"] == FAILED else 0

@@ -18,12 +18,16 @@ from reference.checkpoint import Checkpoint
 from reference.checkpoint_file import sha256_of_file
 from reference.errors import ArtifactError, CheckpointError, ImageError
 from reference.official_names import official_layout
+from reference.preprocessing import threshold_masks
 from reference.sam import Sam
 from reference.seeded_weights import seeded_state_dict
 from validation.artifact import load_artifact
 from validation.artifact_comparison import Comparer, compare_artifact
+from validation.cases import Question
 from validation.engines import core_ml
+from validation.engines.base import EngineDiedError
 from validation.gates import read_gates
+from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, STAGES
 from validation.results import build_document
 
 GOLDENS, PHOTOS = 7, 5  # cases that are asked here
@@ -131,7 +135,7 @@ def transposed(masks, scores):
 
 
 def compare_with(engine, folder, monkeypatch):
-    monkeypatch.setattr(validation.artifact_comparison, "engine_for", lambda artifact, name: engine)
+    monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: engine)
     monkeypatch.setattr(validation.artifact_comparison, "built_in_questions", lambda slots: [])
     return compare_artifact(folder)
 
@@ -210,6 +214,109 @@ def test_scheme_without_gates_is_refused(tiny_artifact, edit_manifest):
     edit_manifest(tiny_artifact, lambda document: document.update(scheme="int2"))
     with pytest.raises(ArtifactError, match="no gates for scheme 'int2'"):
         compare_artifact(tiny_artifact)
+
+
+# Blame, and what it is about
+
+
+def test_stages_of_a_sound_artifact_lose_nothing(tiny_artifact):
+    comparison = compare_artifact(tiny_artifact)
+    assert comparison.blamed is None
+    for case in comparison.cases:
+        assert [loss.stage for loss in case.stages] == list(STAGES)
+        assert all(loss.own_iou > 0.999 and loss.chained_iou > 0.999 for loss in case.stages)
+    assert all(loss < 1e-3 for loss in comparison.summary.stage_losses.values())
+
+
+def fault_in(part, monkeypatch, tiny_engine):
+    if part == "encode":
+        encode = tiny_engine.encode
+        monkeypatch.setattr(tiny_engine, "encode", lambda frame: encode(frame).transpose(2, 3))
+    else:
+        decode = tiny_engine.decode
+        monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: rotate_guesses(*decode(*inputs)))
+
+
+@pytest.mark.parametrize(("part", "stage"), [("encode", IMAGE_ENCODER), ("decode", MASK_DECODER)])
+def test_blame_falls_on_the_stage_that_is_wrong(
+    tiny_artifact, tiny_engine, monkeypatch, part, stage
+):
+    fault_in(part, monkeypatch, tiny_engine)
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    assert comparison.blamed == stage
+    assert {case.blamed for case in comparison.cases} == {stage}
+
+
+@pytest.mark.parametrize(("part", "stage"), [("encode", IMAGE_ENCODER), ("decode", MASK_DECODER)])
+def test_blame_without_the_weights(of_a_file, tiny_engine, monkeypatch, part, stage):
+    """The goldens' stored embeddings and logits must do."""
+    fault_in(part, monkeypatch, tiny_engine)
+    comparison = compare_with(tiny_engine, of_a_file, monkeypatch)
+    assert (comparison.verdict, comparison.blamed) == ("failed", stage)
+    assert comparison.summary.stage_losses["image_encoder"] is None
+
+
+def test_another_choice_of_mask_is_told_from_drift(tiny_artifact, tiny_engine, monkeypatch):
+    decode = tiny_engine.decode
+
+    def prefer_others(*inputs):
+        masks, scores = decode(*inputs)
+        return masks, scores[:, [0, 2, 3, 1]]
+
+    monkeypatch.setattr(tiny_engine, "decode", prefer_others)
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    point = comparison.cases[0].agreement
+    assert not point.same_choice
+    assert point.drift_loss < 1e-3 < point.flip_loss
+    assert point.shown_iou == pytest.approx(1 - point.drift_loss - point.flip_loss)
+    assert comparison.summary.same_choice == 0
+    assert any("best of three masks is the same one for 0%" in text for text in comparison.failures)
+
+
+def test_engine_that_dies_fails_its_artifact(tiny_artifact, tiny_engine, monkeypatch):
+    def die(*inputs):
+        raise EngineDiedError("mask decoder: the engine crashed (SIGSEGV)")
+
+    monkeypatch.setattr(tiny_engine, "decode", die)
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    assert (comparison.verdict, comparison.blamed) == ("failed", "mask_decoder")
+    assert "(SIGSEGV)" in comparison.cases[0].reason
+
+
+def test_artifact_that_cannot_be_loaded_fails(tiny_artifact, accept_files):
+    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
+    accept_files(tiny_artifact)
+    comparison = compare_artifact(tiny_artifact)
+    assert (comparison.verdict, comparison.engine) == ("failed", None)
+    assert "cannot run it" in comparison.failures[0]
+    assert {case.status for case in comparison.cases} == {"not run"}
+
+
+# True masks
+
+
+@pytest.fixture
+def with_truth(tiny_source, china):
+    """A question whose true mask is what the reference draws."""
+    case = next(c.sample for c in tiny_source.goldens.cases if c.sample.name == "box")
+    answer = next(c for c in tiny_source.goldens.cases if c.sample.name == "box")
+    truth = threshold_masks(answer.low_res_masks, china.shape[:2], 256)[0, 0].numpy()
+    return Question("photo", "china", lambda: china, (case,), {"box": truth})
+
+
+def test_true_masks(tiny_artifact, tiny_engine, with_truth, monkeypatch):
+    sound = Comparer(prompts=[with_truth]).compare(load_artifact(tiny_artifact))
+    assert sound.verdict == "passed"
+    assert sound.cases[-1].agreement.truth_ious == pytest.approx((1, 1), abs=1e-3)
+    assert sound.summary.miou_lost == pytest.approx(0, abs=1e-3)
+
+    decode = tiny_engine.decode
+    monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: empty_masks(*decode(*inputs)))
+
+    monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: tiny_engine)
+    broken = Comparer(prompts=[with_truth]).compare(load_artifact(tiny_artifact))
+    assert broken.summary.miou_lost == pytest.approx(1, abs=1e-3)
+    assert any("lower than the reference's, gate" in text for text in broken.failures)
 
 
 # The checkpoint
