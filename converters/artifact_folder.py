@@ -1,4 +1,4 @@
-"""An artefact folder is there whole or not at all."""
+"""An artefact folder, or any other, is there whole or not at all."""
 
 import contextlib
 import json
@@ -12,12 +12,19 @@ from converters.artifact_layout import MANIFEST_FILE
 from reference.errors import OutputError
 
 
-def require_free(folder: Path, force: bool) -> None:
-    """Raise OutputError if ``folder`` exists and must not, or cannot, be replaced."""
+def require_free(folder: Path, force: bool | None, option: str = "--output") -> None:
+    """Raise OutputError if ``folder`` exists and must not, or cannot, be replaced.
+
+    Args:
+        folder: to be written.
+        force: whether an artefact in its place is replaced; None: the command has no ``--force``.
+        option: what the user named the folder with.
+    """
     if not os.path.lexists(folder):
         return
     if not force:
-        raise OutputError(f"'{folder}' exists: choose another --output, or --force to replace it")
+        or_force = "" if force is None else ", or --force to replace it"
+        raise OutputError(f"'{folder}' exists: choose another {option}{or_force}")
     if folder.is_symlink() or not folder.is_dir() or not _is_replaceable(folder):
         raise OutputError(
             f"'{folder}' exists and is not an artefact folder, so --force will not replace it: move it away"
@@ -35,25 +42,27 @@ def _is_replaceable(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def staged(folder: Path, force: bool) -> Iterator[Path]:
+def staged(folder: Path, force: bool | None, option: str = "--output") -> Iterator[Path]:
     """A hidden folder to fill, which becomes ``folder`` in one step when the block ends without an error.
 
     Whatever stops the block, ``folder`` is as it was; a process that is killed leaves at most a hidden folder
     whose name ends in ``.partial``.
 
+    The arguments are those of ``require_free``.
+
     Raises:
         OutputError: ``folder`` exists and ``force`` is off, or it cannot be written.
     """
-    require_free(folder, force)
-    created = _create(folder.parent)
+    require_free(folder, force, option)
+    created = _create(folder.parent, option)
     try:
         with _partial_folder(folder) as partial:
             yield partial
-            _publish(partial, folder, force)
+            _publish(partial, folder, force, option)
     except OSError as error:
         raise OutputError(
             f"cannot write '{folder}': {error.strerror or error}; check space and permissions, or "
-            "choose another --output"
+            f"choose another {option}"
         ) from error
     finally:
         for parent in created:  # deepest first; those in use stay
@@ -61,14 +70,14 @@ def staged(folder: Path, force: bool) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def _create(folder: Path) -> list[Path]:
+def _create(folder: Path, option: str) -> list[Path]:
     """Make ``folder`` and its parents; returns those that were not there, deepest first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"cannot create '{folder}': {error.strerror or error}; choose another --output"
+            f"cannot create '{folder}': {error.strerror or error}; choose another {option}"
         ) from error
     return missing
 
@@ -85,8 +94,8 @@ def _partial_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _publish(partial: Path, folder: Path, force: bool) -> None:
-    require_free(folder, force)  # it may have appeared meanwhile
+def _publish(partial: Path, folder: Path, force: bool | None, option: str) -> None:
+    require_free(folder, force, option)  # it may have appeared meanwhile
     if not folder.exists():
         partial.rename(folder)
         return

@@ -1,0 +1,129 @@
+"""A comparison with every kind of outcome, its report, and a browser to read it with."""
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from tiny_variant import TINY
+
+from converters.samples import SampleCase, load_photo
+from reference.variants import VARIANTS
+from validation.artifact import load_artifact
+from validation.artifact_comparison import Comparer, Extras
+from validation.artifact_model import ArtifactModel
+from validation.cases import PHOTO, Question
+from validation.report import write_report
+from validation.results import Comparison, build_document, conclude
+
+HOSTILE_PHOTO = "photos/<script>alert(1)</script>\"'.jpg"
+COMMAND = "validate compare 'artifacts/<b>&' --report report"
+
+# A page in a browser that phones home is no proof that the page does not.
+BROWSER_OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def comparisons(tiny_folders) -> list[Comparison]:
+    """Of the tiny model: one that passes, one that fails with an encoder that is off, one not run."""
+    cases = (
+        SampleCase("face", HOSTILE_PHOTO, points=((224, 112), (60, 60)), labels=(1, 0)),
+        SampleCase("<b>box</b>", HOSTILE_PHOTO, box=(166, 40, 286, 196)),
+    )
+    truth = np.zeros((512, 512), bool)
+    truth[40:196, 166:286] = True
+    question = Question(
+        PHOTO, HOSTILE_PHOTO, lambda: load_photo("astronaut"), cases, {"face": truth}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, TINY.name, TINY)
+        artifact = load_artifact(tiny_folders["torchscript"])
+        sound = Comparer(extras=Extras(pictures=True)).compare(artifact)
+        encode_image = ArtifactModel.encode_image
+        patch.setattr(
+            ArtifactModel, "encode_image", lambda self, frame: 0.9 * encode_image(self, frame)
+        )
+        comparer = Comparer(prompts=[question], extras=Extras(pictures=True))
+        unsound = comparer.compare(artifact)
+    skipped = [
+        dataclasses.replace(
+            case,
+            status="not run",
+            agreement=None,
+            stages=(),
+            pictures=None,
+            reasons=("Core ML needs a Mac",),
+        )
+        for case in sound.cases[:3]
+    ]
+    # One whole that has passed and failed cases, for the filter.
+    mixed = [*unsound.cases[-2:], *sound.cases[:5]]
+    return [
+        sound,
+        conclude(artifact, unsound.engine, unsound.gates, mixed, seconds=unsound.seconds),
+        conclude(artifact, None, sound.gates, skipped),
+    ]
+
+
+@pytest.fixture(scope="session")
+def report(comparisons, tmp_path_factory) -> Path:
+    """The report's folder."""
+    folder = tmp_path_factory.mktemp("report") / "report"
+    write_report(folder, comparisons, build_document(comparisons), COMMAND)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory) -> Iterator[Chrome]:
+    """A headless browser without a history."""
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (binary and driver):
+        pytest.skip("chromium or chromedriver is not installed: apt-get install chromium-driver")
+    options = ChromeOptions()
+    options.binary_location = binary
+    for option in BROWSER_OPTIONS:
+        options.add_argument(option)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('browser')}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = Chrome(options, ChromeService(driver))
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+@pytest.fixture
+def page(chromium, report) -> Chrome:
+    """The report, freshly loaded into the browser, in light colours and a wide window."""
+    for kind in ("browser", "performance"):
+        chromium.get_log(kind)  # empties it
+    _emulate(chromium, "light", 1280)
+    chromium.get((report / "report.html").as_uri())
+    return chromium
+
+
+@pytest.fixture
+def emulate(page):
+    """Show the page in other colours or another width."""
+    return lambda scheme="light", width=1280: _emulate(page, scheme, width)
+
+
+def _emulate(browser: Chrome, scheme: str, width: int) -> None:
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )

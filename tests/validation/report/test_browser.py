@@ -1,0 +1,183 @@
+"""The report in a real browser."""
+
+import json
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+COLOUR_OF_GROUND = "return getComputedStyle(document.body).backgroundColor"
+
+# WCAG 2.1: contrast of every visible text with the nearest opaque ground behind it.
+LOW_CONTRAST = """
+const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = (c) => c.slice(0, 3).map((v) => v / 255)
+  .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+const ground = (element) => {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = parse(getComputedStyle(at).backgroundColor);
+    if (colour.length < 4 || colour[3] === 1) return colour;
+  }
+};
+const texts = [...document.querySelectorAll("body *")].filter((e) =>
+  e.getClientRects().length && !["SCRIPT", "STYLE"].includes(e.tagName) && !e.closest("svg, .stack") &&
+  [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
+return [texts.length, texts.filter((e) => {
+  const [a, b] = [light(parse(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05) < 4.5;
+}).map((e) => e.outerHTML.slice(0, 120))];
+"""
+
+
+def cases_of(page, section):
+    return page.find_elements(By.CSS_SELECTOR, f"#artifact-{section} details.case")
+
+
+def shown(cases):
+    return [case.get_attribute("data-status") for case in cases if case.is_displayed()]
+
+
+def test_page_is_quiet_and_fetches_nothing(page, report):
+    assert page.title.startswith("FAIL")
+    assert page.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in page.get_log("performance")]
+    asked = {
+        message["params"]["request"]["url"].partition(":")[0]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    assert "file" in asked  # else nothing was logged
+    assert asked <= {"file", "data"}
+    files = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+        and message["params"]["request"]["url"].startswith("file:")
+    ]
+    assert files == [(report / "report.html").as_uri()]
+
+
+def test_policy_stops_foreign_scripts_and_requests(page):
+    page.execute_script(
+        "const script = document.createElement('script'); script.textContent = 'window.evil = 1';"
+        "document.body.append(script);"
+        "const image = new Image(); image.src = 'https://example.org/x.png';"
+        "document.body.append(image);"
+    )
+    assert page.execute_script("return window.evil") is None
+    log = " ".join(entry["message"] for entry in page.get_log("browser"))
+    assert "script-src" in log
+    assert "img-src" in log
+
+
+def test_pictures_are_drawn(page):
+    broken = page.execute_async_script(
+        "const done = arguments[0];"
+        "Promise.all([...document.querySelectorAll('.store image')].map(async (element) => {"
+        "  const image = new Image(); image.src = element.href.baseVal;"
+        "  await image.decode().catch(() => {});"
+        "  return image.naturalWidth === Number(element.getAttribute('width'));"
+        "})).then(done);"
+    )
+    assert len(broken) > 20
+    assert all(broken)
+    assert page.execute_script(
+        "return [...document.querySelectorAll('use')]"
+        ".every((use) => document.querySelector(use.getAttribute('href')))"
+    )
+
+
+def test_slider_moves_the_divider(page):
+    slider = page.find_element(By.CSS_SELECTOR, "details.case[open] input.split")
+    stack = slider.find_element(By.XPATH, "..")
+    artifact = stack.find_element(By.CSS_SELECTOR, ".artefact")
+    assert artifact.value_of_css_property("clip-path") == "inset(0px 0px 0px 50%)"
+    slider.send_keys(Keys.ARROW_RIGHT * 3)
+    assert artifact.value_of_css_property("clip-path") == "inset(0px 0px 0px 53%)"
+    reference = stack.find_element(By.CSS_SELECTOR, ".reference")
+    assert "47%" in reference.value_of_css_property("clip-path")
+    assert slider.get_attribute("aria-valuetext") == "53 % reference"
+    slider.send_keys(Keys.END)
+    assert "100%" in artifact.value_of_css_property("clip-path")
+
+
+def test_filter_hides_passed_cases(page):
+    cases = cases_of(page, 2)
+    assert shown(cases) == ["failed"] * 2 + ["passed"] * 5
+    buttons = page.find_elements(By.CSS_SELECTOR, "#artifact-2 .toolbar button")
+    page.execute_script("arguments[0].click()", buttons[1])
+    assert shown(cases) == ["failed"] * 2
+    assert [button.get_attribute("aria-pressed") for button in buttons] == ["false", "true"]
+    status = page.find_element(By.CSS_SELECTOR, "#artifact-2 .toolbar [role=status]")
+    assert status.text == "2 of 7 shown"
+    assert len(shown(cases_of(page, 1))) == len(cases_of(page, 1))  # another artefact's stay
+    page.execute_script("arguments[0].click()", buttons[0])
+    assert len(shown(cases)) == 7
+
+
+def test_failed_and_worst_cases_are_open(page):
+    for section in (1, 2):
+        states = [case.get_attribute("open") is not None for case in cases_of(page, section)]
+        assert states == [True] * 3 + [False] * (len(states) - 3)
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_colours_follow_the_system_and_are_legible(page, emulate, scheme, dark):
+    emulate(scheme)
+    brightness = max(map(int, page.execute_script(COLOUR_OF_GROUND)[4:-1].split(",")))
+    assert brightness < 64 if dark else brightness > 192
+    count, low = page.execute_script(LOW_CONTRAST)
+    assert count > 200
+    assert low == []
+
+
+@pytest.mark.parametrize("width", [400, 700, 1280])
+def test_nothing_overflows(page, emulate, width):
+    emulate(width=width)
+    root = "document.documentElement"
+    assert page.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth")
+    wider = page.execute_script(
+        "return [...document.querySelectorAll('.body > *, .figures > *, .columns > *')]"
+        ".filter((e) => e.scrollWidth > e.clientWidth + 1 && e.getClientRects().length)"
+        ".map((e) => `${e.scrollWidth} > ${e.clientWidth}: ${e.innerText}`)"
+    )
+    assert wider == []
+
+
+def test_names_are_text_and_not_markup(page):
+    names = [element.text for element in page.find_elements(By.CSS_SELECTOR, "#artifact-2 .title")]
+    assert any("<script>alert(1)</script>" in name for name in names)
+    assert any("<b>box</b>" in name for name in names)
+    assert len(page.find_elements(By.TAG_NAME, "script")) == 1
+    assert page.find_elements(By.CSS_SELECTOR, ".title b") == []
+
+
+def test_structure_is_accessible(page):
+    levels = page.execute_script(
+        "return [...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map((h) => Number(h.tagName[1]))"
+    )
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    for landmark in ("header", "main", "footer"):
+        assert len(page.find_elements(By.CSS_SELECTOR, f"body > {landmark}")) == 1
+    assert page.find_elements(By.CSS_SELECTOR, "th:not([scope])") == []
+    unnamed = page.execute_script(
+        "return [...document.querySelectorAll('[role=img], input, [role=region], [role=group]')]"
+        ".filter((e) => !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby')).length"
+    )
+    assert unnamed == 0
+    assert page.execute_script(
+        "const ids = [...document.querySelectorAll('[id]')].map((e) => e.id);"
+        "return ids.length === new Set(ids).size"
+    )
+
+
+def test_command_is_copied_or_selected(page):
+    command = page.find_element(By.CSS_SELECTOR, ".command code").text
+    page.find_element(By.CSS_SELECTOR, "button.copy").click()
+    page.execute_async_script("setTimeout(arguments[0], 100)")
+    status = page.find_element(By.CSS_SELECTOR, ".copied").text
+    selected = page.execute_script("return getSelection().toString()")
+    assert status == "Copied" or selected == command

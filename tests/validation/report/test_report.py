@@ -1,0 +1,208 @@
+"""The report's folder and what its page says, without a browser."""
+
+import base64
+import dataclasses
+import html
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reference.errors import OutputError
+from validation.gates import Gates
+from validation.report import write_report
+from validation.report.charts import histograms
+from validation.report.gate_rows import gate_rows
+from validation.report.pictures import (
+    ARTIFACT_COLOUR,
+    HEAT_COLOURS,
+    MISPLACED_COLOUR,
+    REFERENCE_COLOUR,
+    PictureStore,
+)
+from validation.report.verdict import ordered_cases, reason_of
+from validation.results import build_document, conclude
+
+COMMAND = "validate compare 'artifacts/<b>&' --report report"
+
+
+@pytest.fixture(scope="module")
+def text(report) -> str:
+    return (report / "report.html").read_text(encoding="utf-8")
+
+
+def decoded(picture) -> np.ndarray:
+    data = base64.b64decode(picture.data_uri.partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def test_folder_holds_page_and_results(report, comparisons):
+    assert sorted(path.name for path in report.iterdir()) == ["report.html", "results.json"]
+    assert json.loads((report / "results.json").read_text()) == build_document(comparisons)
+
+
+def test_verdict_command_and_artifacts_are_named(text, comparisons):
+    assert "<h1>FAIL</h1>" in text
+    assert html.escape(COMMAND, quote=False).replace("'", "&#39;") in text
+    assert html.escape(reason_of(comparisons)) in text
+    for comparison in comparisons:
+        assert comparison.artifact.name in text
+        assert comparison.artifact.checkpoint.sha256 in text
+    assert "Untrained weights" in text
+    assert "Core ML needs a Mac" in text
+
+
+def test_nothing_outside_is_referred_to(text):
+    references = re.findall(r"""(?:href|src)=["']?([^"'> ]*)""", text)
+    assert references
+    assert {reference[:5] for reference in references if not reference.startswith("#")} == {"data:"}
+    assert not re.search(r"url\(|@import", text)
+
+
+def test_each_photo_is_stored_once(text, comparisons):
+    photos = {
+        case.pictures.photo.tobytes()
+        for comparison in comparisons
+        for case in comparison.cases
+        if case.pictures
+    }
+    assert text.count("data:image/jpeg") == len(photos) > 5
+
+
+@pytest.mark.parametrize("existing", ["folder", "file"])
+def test_existing_folder_is_refused(tmp_path, comparisons, existing):
+    target = tmp_path / "report"
+    target.mkdir() if existing == "folder" else target.write_text("mine")
+    with pytest.raises(OutputError, match="exists: choose another --report$"):
+        write_report(target, comparisons, build_document(comparisons), COMMAND)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_failure_leaves_nothing(tmp_path, comparisons):
+    with pytest.raises(ValueError, match="JSON"):
+        write_report(tmp_path / "a" / "report", comparisons[:1], {"x": float("nan")}, COMMAND)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_report_without_pictures(tmp_path, comparisons):
+    bare = [dataclasses.replace(case, pictures=None) for case in comparisons[1].cases]
+    comparison = dataclasses.replace(comparisons[1], cases=tuple(bare))
+    write_report(tmp_path / "r", [comparison], build_document([comparison]), COMMAND)
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "data:image" not in page
+    assert page.count('<details class="case"') == len(bare)
+
+
+# Sentences, order and figures
+
+
+def test_sentence_says_worst_artifact_and_stage(comparisons):
+    sound, unsound, skipped = comparisons
+    assert reason_of([sound]).startswith(
+        f"Every gate held in {len(sound.cases)} cases of 1 artefact"
+    )
+    sentence = reason_of(comparisons)
+    assert "1 of 3 artefacts failed." in sentence
+    assert "2 of 7 cases failed; the stage to blame is the image encoder." in sentence
+    assert "1 artefact could not be run" in sentence
+    assert reason_of([skipped]) == "Nothing could be run: Core ML needs a Mac."
+
+
+def test_sentence_of_a_failure_that_no_case_shows(comparisons):
+    sound = comparisons[0]
+    failed = conclude(sound.artifact, sound.engine, sound.gates, sound.cases, ["the engine died"])
+    assert "no case failed by itself, but the engine died" in reason_of([failed])
+
+
+def test_worst_case_is_first(comparisons):
+    cases = ordered_cases(comparisons[1])
+    assert [case.status for case in cases] == ["failed"] * 2 + ["passed"] * 5
+    for group in (cases[:2], cases[2:]):
+        ious = [case.agreement.min_iou for case in group]
+        assert ious == sorted(ious)
+
+
+def test_gates_agree_with_the_verdict(comparisons):
+    sound, unsound, skipped = comparisons
+    assert {row.held for row in gate_rows(sound)} == {True, None}  # there are no true masks
+    broken = {row.name for row in gate_rows(unsound) if row.held is False}
+    assert {"Lowest mask IoU", "Embeddings SQNR, dB"} <= broken
+    assert "Mask logits SQNR, dB" not in broken
+    assert gate_rows(skipped) == []
+
+
+def test_a_value_of_zero_can_break_a_gate(comparisons):
+    sound = comparisons[0]
+    summary = dataclasses.replace(sound.summary, min_iou=0.0, same_choice=0.0)
+    rows = gate_rows(dataclasses.replace(sound, summary=summary))
+    assert [row.name for row in rows if row.held is False] == [
+        "Lowest mask IoU",
+        "Same choice of mask",
+    ]
+    assert len(rows) == 1 + len(dataclasses.fields(Gates))
+
+
+def test_histograms_count_everything(comparisons):
+    sound = comparisons[0]
+    ious, logits = histograms(sound)
+    assert ious.total == 4 * len(sound.cases)
+    assert ious.bins[-1].count == sum(
+        iou == 1 for case in sound.cases for iou in case.agreement.mask_ious
+    )
+    assert logits.total == sum(case.pictures.logit_difference.size for case in sound.cases)
+    assert max(item.height for item in logits.bins) == 1
+    assert sum(item.share for item in logits.bins) == pytest.approx(1)
+
+
+# Pictures
+
+
+def test_pictures_of_a_case_are_of_one_size(comparisons):
+    ran = [case for case in comparisons[0].cases if case.pictures]
+    assert len(ran) == len(comparisons[0].cases)
+    for case in ran:
+        pictures = case.pictures
+        size = pictures.photo.shape[:2]
+        assert pictures.reference_mask.shape == pictures.artifact_mask.shape == size
+        assert max(size) == min(640, max(case.photo_size))
+        assert pictures.photo.dtype == np.uint8
+
+
+def test_masks_survive_encoding_and_are_stored_once():
+    mask = np.random.default_rng(0).random((37, 25)) < 0.3
+    store = PictureStore()
+    picture = store.add_mask(mask, REFERENCE_COLOUR)
+    assert (picture.width, picture.height) == (25, 37)
+    pixels = decoded(picture)
+    assert np.array_equal(pixels[..., 3] > 0, mask)
+    assert (pixels[mask][:, :3] == REFERENCE_COLOUR).all()
+    assert store.add_mask(mask.copy(), REFERENCE_COLOUR) is picture
+    assert store.add_mask(mask, ARTIFACT_COLOUR) is not picture
+    assert len(store.pictures) == 2
+
+
+def test_disagreement_tells_both_directions_apart():
+    reference, artifact = np.zeros((2, 4, 4), bool)  # small: no pixel is enlarged
+    reference[0], artifact[:, 0] = True, True
+    pixels = decoded(PictureStore().add_disagreement(reference, artifact))
+    assert np.array_equal(pixels[..., 3] == 255, reference ^ artifact)
+    assert tuple(pixels[0, 1, :3]) == REFERENCE_COLOUR
+    assert tuple(pixels[1, 0, :3]) == ARTIFACT_COLOUR
+
+
+def test_single_pixel_of_disagreement_is_seen():
+    reference, artifact = np.zeros((2, 400, 640), bool)
+    artifact[100, 200] = True
+    rows, columns = decoded(PictureStore().add_disagreement(reference, artifact))[..., 3].nonzero()
+    assert (set(rows), set(columns)) == ({99, 100, 101}, {199, 200, 201})
+
+
+def test_heat_map_goes_from_first_to_last_colour():
+    values = np.array([[0, 1.99, 2.01, 31.9, 32, np.nan, np.inf]], np.float32)
+    pixels = decoded(PictureStore().add_heat_map(values, 32))[0]
+    expected = [HEAT_COLOURS[0]] * 2 + [HEAT_COLOURS[1]] + [HEAT_COLOURS[-1]] * 2
+    assert [tuple(pixel) for pixel in pixels] == [*expected, *[MISPLACED_COLOUR] * 2]
+    assert (decoded(PictureStore().add_heat_map(np.zeros((2, 2)), 0)) == HEAT_COLOURS[0]).all()

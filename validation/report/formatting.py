@@ -1,0 +1,70 @@
+"""Numbers and names as the report writes them."""
+
+import math
+
+from validation.results import FAILED, NOT_RUN, PASSED
+
+VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_RUN: "NOT RUN"}
+UNKNOWN = "–"
+MINUS = "\N{MINUS SIGN}"
+
+
+def fixed(value: float | None, digits: int = 4) -> str:
+    """With so many digits after the point; UNKNOWN for None."""
+    if value is None:
+        return UNKNOWN
+    if not math.isfinite(value):
+        return "not finite"
+    return f"{value:.{digits}f}".replace("-", MINUS)
+
+
+def short(value: float | None) -> str:
+    """With two significant digits, for differences of any magnitude."""
+    if value is None:
+        return UNKNOWN
+    if not math.isfinite(value):
+        return "not finite"
+    return f"{value:.2g}".replace("-", MINUS)
+
+
+def percent(value: float | None, digits: int = 0) -> str:
+    """A share of 1 as a percentage."""
+    if value is None:
+        return UNKNOWN
+    if not math.isfinite(value):
+        return "not finite"
+    return f"{value:.{digits}%}".replace("-", MINUS)
+
+
+def share(value: float) -> str:
+    """A share of a picture's pixels; a single one of them is not nothing."""
+    return "nothing" if value == 0 else "< 0.001%" if value < 1e-5 else percent(value, 3)
+
+
+def change(value: float) -> str:
+    """A relative change, with its sign; infinite where there was nothing."""
+    if not math.isfinite(value):
+        return "from none"
+    return "0.00%" if abs(value) < 5e-5 else f"{value:+.2%}".replace("-", MINUS)
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Seconds in ms; UNKNOWN for None."""
+    if seconds is None:
+        return UNKNOWN
+    return f"{1000 * seconds:.0f} ms" if seconds >= 0.01 else f"{1000 * seconds:.1f} ms"
+
+
+def megabytes(count: int) -> str:
+    """Bytes in millions of bytes."""
+    return f"{count / 1e6:.1f}"
+
+
+def words(name: str) -> str:
+    """An identifier, such as image_encoder, as words."""
+    return name.replace("_", " ")
+
+
+def count(number: int, noun: str) -> str:
+    """Such as ``1 case`` and ``2 cases``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,83 @@
+"""What an artefact came to, beside what it is held to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from validation.agreement import StageLoss
+from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
+from validation.report.formatting import fixed, percent, short
+from validation.results import Comparison
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """One limit.
+
+    Attributes:
+        name: what is limited.
+        value: the worst, or the mean, as text.
+        gate: the limit, as text.
+        held: None if it was not measured.
+    """
+
+    name: str
+    value: str
+    gate: str
+    held: bool | None
+
+
+def gate_rows(comparison: Comparison) -> list[GateRow]:
+    """Every limit of the artefact, in the order of ``gates.toml``; none if no case ran."""
+    summary, gates = comparison.summary, comparison.gates
+    if summary is None:
+        return []
+    same, lost = summary.same_choice, summary.miou_lost
+    frame = _worst(comparison, PREPROCESSING, "largest", max)
+    embeddings = _worst(comparison, IMAGE_ENCODER, "sqnr", min)
+    logits = _worst(comparison, MASK_DECODER, "sqnr", min)
+    misplaced = _misplaced(comparison)
+    score = summary.max_score_difference
+    return [
+        GateRow("Values that are not finite", str(misplaced), "0", misplaced == 0),
+        _at_least("Lowest mask IoU", summary.min_iou, gates.min_iou),
+        _at_least("Mean mask IoU", summary.mean_iou, gates.mean_iou),
+        _at_least("Mean boundary IoU", summary.mean_boundary_iou, gates.mean_boundary_iou),
+        _at_most("Largest score difference", score, gates.max_score_difference, short),
+        _at_least("Same choice of mask", same, gates.min_same_choice, percent),
+        _at_most("mIoU lost on true masks", lost, gates.max_miou_lost, fixed),
+        _at_most("Frame difference, of 255", frame, gates.max_frame_difference, short),
+        _at_least("Embeddings SQNR, dB", embeddings, gates.min_embeddings_sqnr, _decibels),
+        _at_least("Mask logits SQNR, dB", logits, gates.min_logits_sqnr, _decibels),
+    ]
+
+
+def _at_least(name: str, value: float | None, gate: float, write=fixed) -> GateRow:
+    held = None if value is None else value >= gate
+    return GateRow(name, write(value), f"≥ {_limit(gate, write)}", held)
+
+
+def _at_most(name: str, value: float | None, gate: float, write) -> GateRow:
+    held = None if value is None else value <= gate
+    return GateRow(name, write(value), f"≤ {_limit(gate, write)}", held)
+
+
+def _limit(gate: float, write) -> str:
+    return percent(gate) if write is percent else f"{gate:g}"
+
+
+def _decibels(value: float | None) -> str:
+    return fixed(value, 1)
+
+
+def _losses(comparison: Comparison) -> Iterable[StageLoss]:
+    return (loss for case in comparison.cases for loss in case.stages if loss.output)
+
+
+def _worst(comparison: Comparison, stage: str, figure: str, choose) -> float | None:
+    values = [getattr(loss.output, figure) for loss in _losses(comparison) if loss.stage == stage]
+    return choose(values) if values else None
+
+
+def _misplaced(comparison: Comparison) -> int:
+    answers = (case.agreement.logits.misplaced for case in comparison.cases if case.agreement)
+    return sum(answers) + sum(loss.output.misplaced for loss in _losses(comparison))

@@ -1,0 +1,199 @@
+"""Comparisons → one HTML page. Whatever is not its own is escaped, and nothing is fetched."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from validation.report import formatting
+from validation.report.charts import Histogram, histograms
+from validation.report.gate_rows import GateRow, gate_rows
+from validation.report.pictures import (
+    ARTIFACT_COLOUR,
+    HEAT_COLOURS,
+    MISPLACED_COLOUR,
+    REFERENCE_COLOUR,
+    Picture,
+    PictureStore,
+)
+from validation.report.provenance import Provenance, provenance
+from validation.report.verdict import ordered_cases, reason_of
+from validation.results import (
+    FAILED,
+    NOT_RUN,
+    CasePictures,
+    CaseResult,
+    Comparison,
+    overall_verdict,
+)
+
+OPEN_CASES = 3  # the worst, beside all that failed
+SMALLEST_LOSS_SCALE = (
+    0.01  # IoU of a full bar at least: a loss of next to nothing shall look like it
+)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Pictures of a case in the page's store, and the numbers that go with them.
+
+    Attributes:
+        photo: what the others are shown on.
+        reference_mask: translucent.
+        artifact_mask: translucent.
+        disagreement: pixels that only one of the masks has.
+        only_reference: share of the photo that only the reference's mask has.
+        only_artifact: likewise, the artefact's.
+        heat_map: logit differences.
+        heat_top: logits at the end of the scale.
+        heat_most: logits below which 95 % of the pixels are.
+        misplaced: how many pixels of the heat map are not finite.
+    """
+
+    photo: Picture
+    reference_mask: Picture
+    artifact_mask: Picture
+    disagreement: Picture
+    only_reference: float
+    only_artifact: float
+    heat_map: Picture
+    heat_top: float
+    heat_most: float
+    misplaced: int
+
+
+@dataclass(frozen=True, eq=False)
+class CaseSection:
+    """One case as it is shown."""
+
+    result: CaseResult
+    figures: Figures | None
+    open: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ArtifactSection:
+    """One artefact as it is shown."""
+
+    id: str
+    comparison: Comparison
+    gates: list[GateRow]
+    charts: list[Histogram]
+    provenance: Provenance
+    cases: list[CaseSection]
+
+
+def render_page(comparisons: Sequence[Comparison], command: str, when: datetime) -> str:
+    """The page, as text.
+
+    Args:
+        comparisons: at least one.
+        command: the command line that made them.
+        when: it was made.
+
+    Raises:
+        ArtifactError: an artefact's manifest can no longer be read.
+    """
+    store = PictureStore()
+    sections = [_section(item, index, store) for index, item in enumerate(comparisons, 1)]
+    environment = _environment()
+    script = _source(environment, "script.js")
+    return environment.get_template("report.html").render(
+        sections=sections,
+        verdict=overall_verdict(comparisons),
+        reason=reason_of(comparisons),
+        command=command,
+        when=when,
+        loss_scale=_loss_scale(comparisons),
+        store=store,
+        style=Markup(_source(environment, "style.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("validation.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for write in (
+        formatting.fixed,
+        formatting.short,
+        formatting.percent,
+        formatting.change,
+        formatting.share,
+        formatting.milliseconds,
+        formatting.megabytes,
+        formatting.words,
+        formatting.count,
+        _rgb,
+    ):
+        environment.filters[write.__name__.strip("_")] = write
+    environment.globals.update(
+        verdicts=formatting.VERDICTS,
+        reference_colour=REFERENCE_COLOUR,
+        artifact_colour=ARTIFACT_COLOUR,
+        misplaced_colour=MISPLACED_COLOUR,
+        heat_colours=HEAT_COLOURS,
+    )
+    return environment
+
+
+def _source(environment: Environment, name: str) -> str:
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _rgb(colour: tuple[int, int, int]) -> str:
+    return f"rgb({colour[0]} {colour[1]} {colour[2]})"
+
+
+def _section(comparison: Comparison, index: int, store: PictureStore) -> ArtifactSection:
+    cases = ordered_cases(comparison)
+    return ArtifactSection(
+        f"artifact-{index}",
+        comparison,
+        gate_rows(comparison),
+        histograms(comparison),
+        provenance(comparison.artifact),
+        [_case(case, place, store) for place, case in enumerate(cases)],
+    )
+
+
+def _case(case: CaseResult, place: int, store: PictureStore) -> CaseSection:
+    figures = _figures(case.pictures, store) if case.pictures else None
+    is_open = case.status == FAILED or (place < OPEN_CASES and case.status != NOT_RUN)
+    return CaseSection(case, figures, is_open)
+
+
+def _figures(pictures: CasePictures, store: PictureStore) -> Figures:
+    reference, artifact = pictures.reference_mask, pictures.artifact_mask
+    difference = pictures.logit_difference
+    finite = difference[np.isfinite(difference)]
+    top = float(finite.max(initial=0))
+    return Figures(
+        photo=store.add_photo(pictures.photo),
+        reference_mask=store.add_mask(reference, REFERENCE_COLOUR),
+        artifact_mask=store.add_mask(artifact, ARTIFACT_COLOUR),
+        disagreement=store.add_disagreement(reference, artifact),
+        only_reference=float(np.mean(reference & ~artifact)),
+        only_artifact=float(np.mean(artifact & ~reference)),
+        heat_map=store.add_heat_map(difference, top),
+        heat_top=top,
+        heat_most=float(np.percentile(finite, 95)) if finite.size else 0.0,
+        misplaced=difference.size - finite.size,
+    )
+
+
+def _loss_scale(comparisons: Sequence[Comparison]) -> float:
+    """IoU that a full bar of the stages' losses stands for, the same for all artefacts."""
+    losses = [item.summary.stage_losses.values() for item in comparisons if item.summary]
+    return max([SMALLEST_LOSS_SCALE, *(loss for values in losses for loss in values if loss)])

@@ -1,0 +1,118 @@
+"""Pictures of a case, encoded for a page; each is stored once, however often it is shown."""
+
+import base64
+import hashlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy.ndimage import maximum_filter
+
+PHOTO_QUALITY = 80  # JPEG's: a photo is only the ground that masks are shown on
+REFERENCE_COLOUR = (38, 110, 230)  # blue and orange are told apart by colour-blind readers too
+ARTIFACT_COLOUR = (240, 140, 20)
+MASK_OPACITY = 150  # of 255
+SPECK_SHARE = (
+    480  # pixels of the longest side for each that a pixel of disagreement grows to every side
+)
+MISPLACED_COLOUR = (255, 0, 170)  # not in the scale
+
+# Viridis (van der Walt and Smith, 2015) in 16 steps: lighter is more, in print and in grey as well.
+HEAT_COLOURS = (
+    (0x44, 0x01, 0x54),
+    (0x48, 0x1A, 0x6C),
+    (0x47, 0x2F, 0x7D),
+    (0x41, 0x44, 0x87),
+    (0x39, 0x56, 0x8C),
+    (0x31, 0x68, 0x8E),
+    (0x2A, 0x78, 0x8E),
+    (0x23, 0x88, 0x8E),
+    (0x1F, 0x98, 0x8B),
+    (0x22, 0xA8, 0x84),
+    (0x35, 0xB7, 0x79),
+    (0x54, 0xC5, 0x68),
+    (0x7A, 0xD1, 0x51),
+    (0xA5, 0xDB, 0x36),
+    (0xD2, 0xE2, 0x1B),
+    (0xFD, 0xE7, 0x25),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in the page's store.
+
+    Attributes:
+        id: of its element.
+        width: in pixels.
+        height: in pixels.
+        data_uri: JPEG or lossless WebP.
+    """
+
+    id: str
+    width: int
+    height: int
+    data_uri: str
+
+
+class PictureStore:
+    """Pictures by their content: ten artefacts asked about one photo share it, and its reference masks."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[bytes, Picture] = {}
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All of them, in the order in which they were added."""
+        return list(self._pictures.values())
+
+    def add_photo(self, pixels: np.ndarray) -> Picture:
+        """uint8 (h, w, 3), as JPEG."""
+        return self._add(pixels, "jpeg", quality=PHOTO_QUALITY)
+
+    def add_mask(self, mask: np.ndarray, colour: tuple[int, int, int]) -> Picture:
+        """Boolean (h, w): the object in a translucent colour, the rest see-through."""
+        return self._add_painted((mask, colour, MASK_OPACITY))
+
+    def add_disagreement(self, reference: np.ndarray, artifact: np.ndarray) -> Picture:
+        """Two boolean (h, w) masks: what only the one has, and what only the other has, opaque.
+
+        In larger pictures each pixel is drawn as three by three, so that a single one is seen.
+        """
+        size = 2 * round(max(reference.shape) / SPECK_SHARE) + 1
+        return self._add_painted(
+            (maximum_filter(reference & ~artifact, size), REFERENCE_COLOUR, 255),
+            (maximum_filter(artifact & ~reference, size), ARTIFACT_COLOUR, 255),
+        )
+
+    def add_heat_map(self, values: np.ndarray, top: float) -> Picture:
+        """(h, w) numbers in 0…``top`` in HEAT_COLOURS; those that are not finite, in a colour of their own."""
+        finite = np.isfinite(values)
+        shares = np.where(finite, values, 0) / (top or 1)
+        steps = np.minimum(shares * len(HEAT_COLOURS), len(HEAT_COLOURS) - 1).astype(int)
+        pixels = np.array(HEAT_COLOURS, np.uint8)[steps]
+        pixels[~finite] = MISPLACED_COLOUR
+        return self._add(pixels, "webp", lossless=True)
+
+    def _add_painted(self, *layers: tuple[np.ndarray, tuple[int, int, int], int]) -> Picture:
+        pixels = np.zeros((*layers[0][0].shape, 4), np.uint8)
+        for mask, colour, opacity in layers:
+            pixels[mask] = (*colour, opacity)
+        return self._add(pixels, "webp", lossless=True)
+
+    def _add(self, pixels: np.ndarray, kind: str, **options: object) -> Picture:
+        height, width = pixels.shape[:2]
+        shape = repr((kind, pixels.shape)).encode()
+        key = hashlib.blake2b(shape + np.ascontiguousarray(pixels).tobytes()).digest()
+        if key not in self._pictures:
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, kind, **options)
+            data = base64.b64encode(file.getvalue()).decode("ascii")
+            self._pictures[key] = Picture(
+                f"picture-{len(self._pictures) + 1}",
+                width,
+                height,
+                f"data:image/{kind};base64,{data}",
+            )
+        return self._pictures[key]

@@ -1,0 +1,51 @@
+"""Where an artefact comes from, in its manifest's words."""
+
+import json
+from dataclasses import dataclass
+
+from converters.artifact_layout import MANIFEST_FILE
+from reference.errors import ArtifactError
+from validation.artifact import Artifact
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file of an artefact folder."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What identifies an artefact.
+
+    Attributes:
+        tools: tool → version that converted it; empty if the manifest does not say.
+        files: all but the manifest, model files first.
+    """
+
+    tools: dict[str, str]
+    files: tuple[ListedFile, ...]
+
+
+def provenance(artifact: Artifact) -> Provenance:
+    """Read the manifest again; ArtifactError if it has gone, or changed, since it was verified."""
+    path = artifact.folder / MANIFEST_FILE
+    try:
+        manifest = json.loads(path.read_bytes())
+        files = [
+            ListedFile(name, manifest["files"][name]["bytes"], manifest["files"][name]["sha256"])
+            for name in sorted(artifact.files)
+        ]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ArtifactError(
+            f"{path}: changed while the artefact was compared ({error}): expected the manifest that "
+            "was verified; compare again"
+        ) from error
+    goldens = artifact.goldens.relative_to(artifact.folder).parent.as_posix()
+    files.sort(key=lambda file: file.name.startswith(f"{goldens}/"))
+    tools = manifest.get("tools")
+    versions = tools if isinstance(tools, dict) else {}
+    return Provenance({name: str(version) for name, version in versions.items()}, tuple(files))

@@ -1,0 +1,59 @@
+"""The verdict on all artefacts together, in a sentence."""
+
+from collections.abc import Sequence
+
+from validation.report.formatting import count, fixed, words
+from validation.results import FAILED, NOT_RUN, PASSED, CaseResult, Comparison, overall_verdict
+
+
+def reason_of(comparisons: Sequence[Comparison]) -> str:
+    """Why the overall verdict is what it is, with the worst artefact and the stage to blame."""
+    verdict = overall_verdict(comparisons)
+    concerned = [item for item in comparisons if item.verdict == verdict]
+    sentences = {PASSED: _passed, FAILED: _failed, NOT_RUN: _not_run}
+    others = sum(item.verdict == NOT_RUN for item in comparisons) if verdict != NOT_RUN else 0
+    gap = f" {count(others, 'artefact')} could not be run at all." if others else ""
+    return sentences[verdict](concerned, len(comparisons)) + gap
+
+
+def worst_of(comparisons: Sequence[Comparison]) -> Comparison:
+    """The artefact with the lowest mask IoU; one that gave no mask at all is worse still."""
+    return min(comparisons, key=lambda item: item.summary.min_iou if item.summary else -1.0)
+
+
+def ordered_cases(comparison: Comparison) -> list[CaseResult]:
+    """Worst first: those that failed, then by their lowest IoU; those that did not run are last."""
+    ranks = {FAILED: 0, PASSED: 1, NOT_RUN: 2}
+    return sorted(
+        comparison.cases,
+        key=lambda case: (ranks[case.status], case.agreement.min_iou if case.agreement else -1.0),
+    )
+
+
+def _passed(passed: Sequence[Comparison], total: int) -> str:
+    worst = worst_of(passed)
+    ran = sum(item.count(PASSED) for item in passed)
+    skipped = sum(item.count(NOT_RUN) for item in passed)
+    held = f"Every gate held in {count(ran, 'case')} of {count(len(passed), 'artefact')}"
+    lowest = f"the lowest mask IoU is {fixed(worst.summary.min_iou)}, of {worst.artifact.name}"
+    gap = f" {count(skipped, 'case')} of them could not be run." if skipped else ""
+    return f"{held}; {lowest}.{gap}"
+
+
+def _failed(failed: Sequence[Comparison], total: int) -> str:
+    worst = worst_of(failed)
+    share = f"{len(failed)} of {count(total, 'artefact')} failed. " if total > 1 else ""
+    cases = worst.count(FAILED)
+    what = (
+        f"{cases} of {count(len(worst.cases), 'case')} failed"
+        if cases
+        else f"no case failed by itself, but {worst.failures[0]}"
+    )
+    blame = f"; the stage to blame is the {words(worst.blamed)}" if worst.blamed else ""
+    rank = ", the worst" if len(failed) > 1 else ""
+    return f"{share}{worst.artifact.name}{rank}: {what}{blame}."
+
+
+def _not_run(skipped: Sequence[Comparison], total: int) -> str:
+    reasons = dict.fromkeys(reason for item in skipped for reason in item.not_run_reasons)
+    return f"Nothing could be run: {'; '.join(reasons) or 'there were no cases'}."
