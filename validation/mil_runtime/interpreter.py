@@ -29,8 +29,9 @@ from validation.mil_runtime.program_structure import (
 )
 from validation.mil_runtime.value_types import TensorType
 
-# Sees every operation after it ran: itself, its arguments as held, and its outputs as held.
-Observer = Callable[[Operation, Mapping[str, object], tuple], None]
+# Sees every operation after it ran: itself, its arguments as held, and its outputs as held. It may
+# return outputs to go on with in their place; None leaves them.
+Observer = Callable[[Operation, Mapping[str, object], tuple], tuple | None]
 
 
 # What torch, numpy and Python raise for values that an operator cannot take.
@@ -95,7 +96,8 @@ class Interpreter:
             inputs: a value for each of its inputs, tensors as ``Numerics.held_in`` says.
             seed: of random operations that bring none.
             wanted: names of values to keep, as they are after their last computation.
-            observer: called after each operation.
+            observer: called after each operation; outputs that it returns take the place of the
+                operation's own, in the types that these are held in.
 
         Returns:
             the function's outputs by name, and the wanted values.
@@ -158,11 +160,7 @@ class _Run:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise OperationError(f"{step.operation.place}: {reason}") from error
         if self._observer is not None:
-            self._observer(
-                step.operation,
-                {parameter.name: _unwrap(items) for parameter, items in bound},
-                tuple(outputs.values()),
-            )
+            outputs = self._observe(step.operation, bound, outputs)
         return outputs
 
     def _compute(
@@ -185,6 +183,22 @@ class _Run:
             )
         results = step.operator.function(**arguments)
         return results if isinstance(results, tuple) else (results,)
+
+    def _observe(
+        self,
+        operation: Operation,
+        bound: Sequence[tuple[Parameter, Sequence[object]]],
+        outputs: dict[str, object],
+    ) -> dict[str, object]:
+        """Show an operation to the observer; gives its outputs, or what the observer puts there."""
+        arguments = {parameter.name: _unwrap(items) for parameter, items in bound}
+        replaced = self._observer(operation, arguments, tuple(outputs.values()))
+        if replaced is None:
+            return outputs
+        try:
+            return _held(operation, replaced, self._numerics)
+        except OperationError as error:
+            raise OperationError(f"{operation.place}: the observer {error}") from error
 
     def _generator_for(self, seed: int) -> torch.Generator:
         return self._generator if seed < 0 else torch.Generator().manual_seed(seed)

@@ -160,7 +160,8 @@ class Program:
             intermediates: names of values, of any operation, to be had beside the outputs. Of a
                 value computed several times, in a loop, it is the last.
             observer: called after each operation with the operation, its arguments by name, and
-                its outputs, as torch tensors in the types they are held in. It must change none.
+                its outputs, as torch tensors in the types they are held in. It must change none,
+                but may return a tuple of outputs to go on with in their place.
 
         Returns:
             outputs by name: arrays of the described type (of the numerics' type, if that is not

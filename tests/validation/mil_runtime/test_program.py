@@ -7,7 +7,7 @@ from coremltools.converters.mil.mil import types
 from mil_programs import build_model
 
 from validation import mil_runtime
-from validation.mil_runtime import InputError, MilRuntimeError, ModelError
+from validation.mil_runtime import InputError, MilRuntimeError, ModelError, OperationError
 
 X = np.array([[1, -2, 3], [-4, 5, -6]], np.float32)
 
@@ -120,6 +120,42 @@ def test_an_observer_sees_every_operation(program):
     assert kinds.count("mul") == 4  # once outside, three times in the loop
     assert kinds.index("add") < kinds.index("cond")
     assert ("add", {"x", "y"}, [torch.Tensor]) in seen
+
+
+def replace(name, *values):
+    """An observer that puts ``values`` in the place of one operation's outputs."""
+    return lambda operation, arguments, outputs: values if operation.name == name else None
+
+
+def test_what_an_observer_returns_is_gone_on_with(program):
+    ones = torch.ones(2, 3, dtype=torch.float64)
+    prediction = program.predict(
+        {"x": X}, intermediates=["halved"], observer=replace("halved", ones)
+    )
+    np.testing.assert_array_equal(prediction.intermediates["halved"], np.ones_like(X))
+    np.testing.assert_array_equal(prediction["second"], np.full_like(X, 2))  # in a nested block too
+    assert program.predict({"x": X})["second"].max() == 3.5  # that time only
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            (torch.ones(3, 2),),
+            r"halved.*: the observer gives the shape \[3, 2\], declares fp32\[2, 3\]",
+        ),
+        ((torch.ones(2, 3),) * 2, "halved.*: the observer gives 2 outputs, declares 1"),
+        ((1.0,), r"halved.*: the observer gives a float, declares fp32\[2, 3\]"),
+    ],
+)
+def test_an_observer_gives_what_the_operation_declares(program, values, message):
+    with pytest.raises(OperationError, match=message):
+        program.predict({"x": X}, observer=replace("halved", *values))
+
+
+def test_what_an_observer_raises_is_its_own(program):
+    with pytest.raises(AttributeError, match="'tuple'"):
+        program.predict({"x": X}, observer=lambda operation, arguments, outputs: outputs.value)
 
 
 def test_inputs_are_not_changed_and_results_are_the_callers_own(package):
