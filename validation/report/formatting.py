@@ -38,7 +38,7 @@ def percent(value: float | None, digits: int = 0) -> str:
 
 def share(value: float) -> str:
     """A share of a picture's pixels; a single one of them is not nothing."""
-    return "nothing" if value == 0 else "< 0.001%" if value < 1e-5 else percent(value, 3)
+    return "0%" if value == 0 else "< 0.001%" if value < 1e-5 else percent(value, 3)
 
 
 def change(value: float) -> str:

@@ -116,13 +116,13 @@ def page(chromium, report) -> Chrome:
 
 @pytest.fixture
 def emulate(page):
-    """Show the page in other colours or another width."""
-    return lambda scheme="light", width=1280: _emulate(page, scheme, width)
+    """Show the page in other colours, in another width, or on paper."""
+    return lambda scheme="light", width=1280, media="": _emulate(page, scheme, width, media)
 
 
-def _emulate(browser: Chrome, scheme: str, width: int) -> None:
+def _emulate(browser: Chrome, scheme: str, width: int, media: str = "") -> None:
     feature = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [feature]})
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},

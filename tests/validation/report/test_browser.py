@@ -145,6 +145,15 @@ def test_nothing_overflows(page, emulate, width):
     assert wider == []
 
 
+def test_paper_is_light_and_wide_enough(page, emulate):
+    emulate("dark", width=720, media="print")  # A4 less its margins
+    assert page.execute_script(COLOUR_OF_GROUND) == "rgb(255, 255, 255)"
+    assert page.execute_script(LOW_CONTRAST)[1] == []
+    root = "document.documentElement"
+    assert page.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth")
+    assert not page.find_element(By.CSS_SELECTOR, ".toolbar").is_displayed()
+
+
 def test_names_are_text_and_not_markup(page):
     names = [element.text for element in page.find_elements(By.CSS_SELECTOR, "#artifact-2 .title")]
     assert any("<script>alert(1)</script>" in name for name in names)
