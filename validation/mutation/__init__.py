@@ -1,0 +1,1 @@
+"""Ways in which a conversion goes wrong, made on purpose: proof that ``validate compare`` sees them."""
