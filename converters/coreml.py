@@ -111,6 +111,25 @@ def export_coreml(
     Raises:
         ConversionError: a value of the module leaves float16's range and the scheme computes in float16.
     """
+    model = convert_in_memory(module, spec, options, inputs)
+    operations = model._mil_program.functions["main"].operations
+    with _quiet_coremltools(), _disk_errors_named():
+        _describe(model, spec, metadata)
+        model.save(str(path))
+    _make_reproducible(path)
+    return CoreMLPackage(path, tuple(sorted({op.op_type for op in operations} - {"const"})))
+
+
+def convert_in_memory(
+    module: nn.Module,
+    spec: ModuleSpec,
+    options: CoreMLOptions,
+    inputs: Sequence[tuple[Tensor, ...]],
+) -> ct.models.MLModel:
+    """Convert ``module`` as ``export_coreml`` does, and write nothing but coremltools' own temporary files.
+
+    The model's ``_mil_program`` tells which module each operation was traced in.
+    """
     scheme = SCHEMES[options.scheme]
     if scheme.computes_float16:
         require_float16_range(spec.name, module, inputs)
@@ -118,13 +137,9 @@ def export_coreml(
         module = quantize_activations(module, inputs)
     with _quiet_coremltools(), _disk_errors_named():
         model = _convert(module, spec, scheme, options.target, inputs[0])
-        operations = model._mil_program.functions["main"].operations
-        if scheme.compression is not None:
-            _require_compressed(spec, scheme, operations)
-        _describe(model, spec, metadata)
-        model.save(str(path))
-    _make_reproducible(path)
-    return CoreMLPackage(path, tuple(sorted({op.op_type for op in operations} - {"const"})))
+    if scheme.compression is not None:
+        _require_compressed(spec, scheme, model._mil_program.functions["main"].operations)
+    return model
 
 
 def _require_compressed(spec: ModuleSpec, scheme: Scheme, operations: Sequence[Operation]) -> None:
