@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUTPUT ?= demo
 
-.PHONY: demo test test-slow lint numbers conformance clean
+.PHONY: demo test test-slow lint numbers mutation conformance clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": try make PYTHON=python3.11")'
@@ -36,6 +36,9 @@ lint: $(READY)
 numbers: $(READY)  ## measure what docs/numbers.md states
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m validation.numbers
+
+mutation: $(READY)  ## break conversions, see that compare catches each; writes docs/mutation.md
+	$(BIN)/python -m validation.mutation --write
 
 conformance: $(READY)  ## coremltools' own tests on mil_runtime; writes docs/conformance.md; about an hour
 	$(BIN)/python -m validation.conformance --write

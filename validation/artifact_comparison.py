@@ -18,6 +18,7 @@ from time import perf_counter
 import numpy as np
 from torch import Tensor
 
+from converters.prompt_slots import fill_slots
 from converters.samples import SampleCase
 from reference.command_line import progress
 from reference.errors import ArtifactError
@@ -26,6 +27,7 @@ from validation.artifact import Artifact, load_artifact
 from validation.artifact_model import ArtifactModel
 from validation.case_pictures import draw_case, shrink_photo
 from validation.cases import Answer, Question, is_ambiguous
+from validation.drift import Drift, measure_drift, worst
 from validation.engines import Engine, Unavailable, engine_targets, open_first
 from validation.engines.isolated import IsolatedEngine, open_isolated
 from validation.gates import Gates, gates_for, read_gates
@@ -134,7 +136,33 @@ class Comparer:
         finally:
             if isinstance(engine, IsolatedEngine):
                 engine.close()
-        return conclude(artifact, engine.name, gates, results, seconds=candidate.median_seconds())
+        drifts = self._drifts(artifact, reference, candidate) if self._extras.drift else None
+        return conclude(
+            artifact,
+            engine.name,
+            gates,
+            results,
+            seconds=candidate.median_seconds(),
+            drifts=drifts,
+        )
+
+    def _drifts(
+        self, artifact: Artifact, reference: Pipeline | Unavailable, candidate: Pipeline
+    ) -> tuple[Drift, ...] | Unavailable:
+        """The operations that depart most, asked about the first golden."""
+        if isinstance(reference, Unavailable):
+            return reference
+        question = golden_questions(artifact)[0]
+        pixels, case = question.read(), question.cases[0]
+        points, box = case.in_frame(pixels.shape[:2], candidate.frame_size)
+        slots, mask_size = artifact.prompt_slots, artifact.variant.mask_size
+        prompt = fill_slots(slots, mask_size, points, box, mask_input=None)
+        frame = candidate.preprocess(pixels)
+        try:
+            drifts = measure_drift(artifact, reference.model, frame, prompt)
+        except ArtifactError as error:
+            return Unavailable(str(error))
+        return drifts if isinstance(drifts, Unavailable) else tuple(worst(drifts))
 
     def _open(self, artifact: Artifact, targets: Sequence[str]) -> Engine | Unavailable:
         if self._time_limit is None:

@@ -142,7 +142,7 @@ def compare(
     if json_path not in (None, STDOUT):
         require_writable(json_path)
     if report is not None:
-        require_free(report, force=False)
+        require_free(report, force=None, option="--report")
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Here: importing torch would slow --help and refusals down.

@@ -52,15 +52,19 @@ class PhotoArithmetic:
 
 
 class Pipeline(PhotoArithmetic):
-    """A model with the arithmetic around it, as the reference has it, or as an app would."""
+    """A model with the arithmetic around it, as the reference has it, or as an app would.
+
+    Attributes:
+        model: what is prompted.
+    """
 
     def __init__(self, model: PromptableModel, mask_threshold: float = 0.0) -> None:
         super().__init__(model.frame_size, model.mean_colour, mask_threshold)
-        self._model = model
+        self.model = model
 
     def encode(self, frame: Tensor) -> Tensor:
         """A frame → (1, dim, S/16, S/16) image embeddings."""
-        return self._model.encode_image(frame)
+        return self.model.encode_image(frame)
 
     def decode(
         self,
@@ -78,7 +82,7 @@ class Pipeline(PhotoArithmetic):
             mask_input: (1, 1, S/4, S/4) logits of an earlier answer, if the case has one.
         """
         points, box = case.in_frame(photo_size, self.frame_size)
-        return Answer(*self._model.decode_prompts(image_embeddings, points, box, mask_input))
+        return Answer(*self.model.decode_prompts(image_embeddings, points, box, mask_input))
 
 
 class CachedPipeline(Pipeline):
