@@ -56,6 +56,14 @@ def description(
             "sha256": checkpoint.sha256,
             "trained": checkpoint.trained,
         },
+        **conventions(variant, padding),
+        "tools": {tool: version(tool) for tool in TOOLS},
+    }
+
+
+def conventions(variant: Variant, padding: np.ndarray) -> dict:
+    """What an app has to do around the models; ``padding`` is (3,) RGB in 0…255."""
+    return {
         "preprocessing": {
             "frame_size": variant.image_size,
             "resize": (
@@ -92,7 +100,6 @@ def description(
             ),
             "threshold": 0,
         },
-        "tools": {tool: version(tool) for tool in TOOLS},
     }
 
 

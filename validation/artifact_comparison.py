@@ -27,6 +27,7 @@ from validation.artifact import Artifact, load_artifact
 from validation.artifact_model import ArtifactModel
 from validation.case_pictures import draw_case, shrink_photo
 from validation.cases import Answer, Question, is_ambiguous
+from validation.conventions import false_statements
 from validation.drift import Drift, measure_drift, worst
 from validation.engines import Engine, Unavailable, engine_targets, open_first
 from validation.engines.isolated import IsolatedEngine, open_isolated
@@ -142,6 +143,7 @@ class Comparer:
             engine.name,
             gates,
             results,
+            failures=false_statements(artifact),
             seconds=candidate.median_seconds(),
             drifts=drifts,
         )

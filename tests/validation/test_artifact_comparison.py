@@ -292,6 +292,33 @@ def test_artifact_that_cannot_be_loaded_fails(tiny_artifact, accept_files):
     assert {case.status for case in comparison.cases} == {"not run"}
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda d: d["prompts"]["labels"].update(object_point=0), "as prompts.labels.object_point"),
+        (lambda d: d["preprocessing"].update(mean=[0, 0, 0]), "as preprocessing.mean: expected [123."),
+        (lambda d: d["preprocessing"].update(channels="BGR, 0…255"), "as preprocessing.channels"),
+        (lambda d: d["masks"].update(multimask_indices=[0, 1, 2]), "expected [1, 2, 3]"),
+        (lambda d: d["masks"].pop("single_mask_index"), "states null as masks.single_mask_index"),
+        (
+            lambda d: d["components"]["mask_decoder"]["outputs"].reverse(),
+            "as components.mask_decoder.outputs",
+        ),
+        (
+            lambda d: d["components"]["image_encoder"]["inputs"][0].update(name="photo"),
+            'expected [["image", [1, 3, 256, 256], "float32"]]',
+        ),
+    ],
+)
+def test_manifest_that_misleads_apps_fails(tiny_artifact, edit_manifest, change, expected):
+    edit_manifest(tiny_artifact, change)
+    comparison = compare_artifact(tiny_artifact)
+    assert {case.status for case in comparison.cases} == {"passed"}
+    assert comparison.verdict == "failed"
+    (failure,) = comparison.failures
+    assert expected in failure
+
+
 # True masks
 
 
