@@ -296,7 +296,10 @@ def test_artifact_that_cannot_be_loaded_fails(tiny_artifact, accept_files):
     ("change", "expected"),
     [
         (lambda d: d["prompts"]["labels"].update(object_point=0), "as prompts.labels.object_point"),
-        (lambda d: d["preprocessing"].update(mean=[0, 0, 0]), "as preprocessing.mean: expected [123."),
+        (
+            lambda d: d["preprocessing"].update(mean=[0, 0, 0]),
+            "as preprocessing.mean: expected [123.",
+        ),
         (lambda d: d["preprocessing"].update(channels="BGR, 0…255"), "as preprocessing.channels"),
         (lambda d: d["masks"].update(multimask_indices=[0, 1, 2]), "expected [1, 2, 3]"),
         (lambda d: d["masks"].pop("single_mask_index"), "states null as masks.single_mask_index"),
