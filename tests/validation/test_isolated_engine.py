@@ -102,7 +102,6 @@ def test_unavailable(open_faulty):
         ("enormous", r"mask decoder: the engine gave an answer that makes no sense \(.*\)"),
         ("too_large", r"mask decoder: .* makes no sense \(a tensor of 4000000000000 bytes\)"),
         ("too_short", r"mask decoder: .* makes no sense \(4 bytes for a tensor of 8\)"),
-        ("hungry", r"mask decoder: the engine ran out of memory"),
     ],
 )
 def test_fault(open_faulty, case, name, message):
@@ -125,6 +124,11 @@ def test_memory_limit(tiny_artifact):
     message = r"start: the engine ran out of memory \(limit 0.1 GB\)"
     with pytest.raises(EngineDiedError, match=message):
         open_sound(load_artifact(tiny_artifact), memory_limit=100_000_000)
+
+
+def test_memory_limit_of_an_answer(open_faulty, case):
+    engine = open_faulty("hungry", memory_limit=16_000_000_000)
+    check_death(engine, case, r"mask decoder: the engine ran out of memory \(limit 16.0 GB\)")
 
 
 def test_wrong_shape_is_the_models_to_refuse(open_faulty, tiny_artifact, case):
