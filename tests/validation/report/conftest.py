@@ -16,6 +16,9 @@ from validation.artifact import load_artifact
 from validation.artifact_comparison import Comparer, Extras
 from validation.artifact_model import ArtifactModel
 from validation.cases import PHOTO, Question
+from validation.drift import worst
+from validation.drift.drift import Drift
+from validation.metrics import tensor_difference
 from validation.report import write_report
 from validation.results import Comparison, build_document, conclude
 
@@ -72,9 +75,22 @@ def comparisons(tiny_folders) -> list[Comparison]:
     mixed = [*unsound.cases[-2:], *sound.cases[:5]]
     return [
         sound,
-        conclude(artifact, unsound.engine, unsound.gates, mixed, seconds=unsound.seconds),
+        conclude(
+            artifact,
+            unsound.engine,
+            unsound.gates,
+            mixed,
+            seconds=unsound.seconds,
+            drifts=worst([make_drift("<i>mlp</i>", 0.5), make_drift("norm", np.nan)]),
+        ),
         conclude(artifact, None, sound.gates, skipped),
     ]
+
+
+def make_drift(name: str, value: float) -> Drift:
+    """Of an operation that gives (1, ``value``) for (1, 1)."""
+    error = tensor_difference(np.array([1, value]), np.array([1.0, 1.0]))
+    return Drift("mask_decoder", name, "linear", f"mask_decoder.{name}", error, error)
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,16 @@ def test_each_photo_is_stored_once(text, comparisons):
     assert text.count("data:image/jpeg") == len(photos) > 5
 
 
+def test_worst_operations_are_listed(text, comparisons):
+    table = text[text.index("<h3>Where it departs from the reference</h3>") :]
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table[: table.index("</table>")], re.S)
+    cells = [re.sub(r"<[^>]*>|\s+", " ", row).split() for row in rows]
+    assert [row[0] for row in cells] == ["norm", "&lt;i&gt;mlp&lt;/i&gt;"]  # NaN leads
+    difference = comparisons[1].drifts[1].own
+    assert f"{difference.sqnr:.1f}" in cells[1]
+    assert text.count("<h3>Where it departs") == 1  # the others were not asked for
+
+
 @pytest.mark.parametrize("existing", ["folder", "file"])
 def test_existing_folder_is_refused(tmp_path, comparisons, existing):
     target = tmp_path / "report"
