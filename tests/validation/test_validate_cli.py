@@ -91,15 +91,22 @@ def test_not_run_is_never_a_pass(validate, tiny_package):
 
 
 @pytest.mark.usefixtures("few_photos")
-def test_several_artifacts_as_json_on_stdout(validate, tiny_artifact, tiny_package, tiny_gates):
-    arguments = ("compare", tiny_package, tiny_artifact, "--json", "-", "--gates", tiny_gates)
-    status, out, err = validate(*arguments)
+def test_several_artifacts(validate, tiny_artifact, tiny_package, tiny_gates, tmp_path):
+    report = tmp_path / "report"
+    options = ("--json", "-", "--gates", tiny_gates, "--drift", "--report", report)
+    status, out, err = validate("compare", tiny_package, tiny_artifact, *options)
     document = json.loads(out)
     assert (status, err, document["verdict"]) == (0, "", "passed")
     package, lite = document["artifacts"]
     assert (package["verdict"], package["format"]) == ("passed", "coreml")
     assert (lite["verdict"], lite["format"], lite["scheme"]) == ("passed", "torchscript", "none")
     assert len(lite["cases"][0]["agreement"]["mask_ious"]) == 4
+    for artifact in (package, lite):
+        assert artifact["drift"]["status"] == "measured"
+        assert len(artifact["drift"]["worst"]) == 10
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert page.count("<h3>Where it departs from the reference</h3>") == 2
+    assert json.loads((report / "results.json").read_text()) == document
 
 
 @pytest.mark.usefixtures("few_photos", "no_core_ml")
@@ -136,6 +143,9 @@ def test_refusals_of_compare(refuses, tiny_artifact, photo, tmp_path):
         ("there is no folder", tiny_artifact, "--json", tmp_path / "none" / "results.json"),
         ("is a folder", tiny_artifact, "--json", tmp_path),
         ("cannot be written", tiny_artifact, "--json", "/proc/results.json"),
+        ("exists: choose another", tiny_artifact, "--report", tmp_path),
+        ("is not valid TOML", tiny_artifact, "--gates", text),
+        ("text.txt", tiny_artifact, "--prompts", text),
         ("No such option", tiny_artifact, "--gate", "0.5"),
         ("'tpu' is not one of", tiny_artifact, "--engine", "tpu"),
         ("does not run the format 'torchscript'", tiny_artifact, "--engine", "core_ml"),

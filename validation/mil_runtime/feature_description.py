@@ -179,9 +179,10 @@ def _by_name(
 ) -> Mapping[str, Feature]:
     parsed: dict[str, Feature] = {}
     for item in features:
-        if item.name in parsed:
-            raise ModelError(f"'{item.name}' is described a second time; {_DAMAGED}")
-        parsed[item.name] = parse(item)
+        feature = parse(item)
+        # coremltools describes an output twice that the model gives twice.
+        if parsed.setdefault(item.name, feature) != feature:
+            raise ModelError(f"'{item.name}' is described a second time, differently; {_DAMAGED}")
     return parsed
 
 

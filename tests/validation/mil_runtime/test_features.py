@@ -345,6 +345,19 @@ def test_scalars_are_described_as_arrays_of_one(tmp_path):
     np.testing.assert_array_equal(output, [3.0])
 
 
+def test_an_output_that_is_given_twice(doubling):
+    model = ct.models.MLModel(str(doubling), skip_model_load=True)
+    description = model._spec.description
+    description.output.append(description.output[0])
+    outputs = mil_runtime.load(model).predict({"x": np.ones((1, 3), np.float32)})
+    assert list(outputs) == [description.output[0].name]
+
+
+def describe_otherwise(description):
+    description.input.append(description.input[0])
+    description.input[1].type.multiArrayType.shape.append(1)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -355,7 +368,7 @@ def test_scalars_are_described_as_arrays_of_one(tmp_path):
             r"input 'x' is described as int32 .*fp32\[1, 3\]",
         ),
         (lambda d: set_type(d.output[0], "INT32"), "output .* is described as int32"),
-        (lambda d: d.input.append(d.input[0]), "'x' is described a second time"),
+        (describe_otherwise, "'x' is described a second time, differently"),
         (lambda d: d.input.pop(), "the function takes x"),
         (lambda d: setattr(d.output[0], "name", "z"), "promises z, which"),
         (lambda d: d.input[0].type.stringType.SetInParent(), "described as stringType"),
