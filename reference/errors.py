@@ -35,3 +35,7 @@ class OutputError(MobileSAMError):
 
 class GateError(MobileSAMError):
     """A gates file that cannot be read, or that sets something which is no limit."""
+
+
+class TrainingError(MobileSAMError):
+    """A training that cannot be begun, continued or finished."""

@@ -1,0 +1,1 @@
+"""Training in this repository: generated scenes, Segment Anything's recipe, and MobileSAM's distillation."""

@@ -1,0 +1,178 @@
+"""``python -m reference.training``: train on scenes, or distil from a teacher; with ``torchrun``, on several GPUs."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reference.command_line import progress, run
+from reference.variants import VARIANTS
+
+if TYPE_CHECKING:  # not at run time: they import torch, which takes seconds
+    from reference.sam import Sam
+    from reference.training.trainer import Task
+
+_shared_options = (
+    click.option(
+        "--output",
+        type=click.Path(path_type=Path, file_okay=False),
+        required=True,
+        help="Folder for state, log and weights; one with the same training is continued.",
+    ),
+    click.option("--model", type=click.Choice(list(VARIANTS)), default="vit_t", show_default=True),
+    click.option("--steps", type=click.IntRange(1), required=True, help="Of the optimizer."),
+    click.option(
+        "--pictures",
+        type=click.IntRange(1),
+        default=8,
+        show_default=True,
+        help="Per step and process.",
+    ),
+    click.option(
+        "--learning-rate",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=5e-4,
+        show_default=True,
+        help="The highest; it falls to 0.",
+    ),
+    click.option("--seed", type=click.IntRange(0, 255), default=0, show_default=True),
+    click.option(
+        "--save-every", type=click.IntRange(1), default=200, show_default=True, help="Steps."
+    ),
+)
+
+
+def shared_options(command: Callable) -> Callable:
+    """What every training has."""
+    for option in reversed(_shared_options):
+        command = option(command)
+    return command
+
+
+@click.group("training")
+def training() -> None:
+    """Train MobileSAM. Several GPUs: torchrun --nproc-per-node N -m reference.training …"""
+
+
+@training.command()
+@shared_options
+@click.option("--checkpoint", default=None, help="Weights to begin with, instead of random ones.")
+@click.option(
+    "--crop",
+    type=int,
+    default=1024,
+    show_default=True,
+    help="Side of the pictures; below the frame's 1024 they are crops in their place: for a CPU.",
+)
+@click.option(
+    "--objects", type=int, default=8, show_default=True, help="Asked about in each picture."
+)
+@click.option(
+    "--clicks",
+    type=click.IntRange(1, 7),
+    default=2,
+    show_default=True,
+    help="Corrections of each answer.",
+)
+def scenes(checkpoint: str | None, crop: int, objects: int, clicks: int, **shared: object) -> None:
+    """Learn to segment on generated scenes, as Segment Anything learnt."""
+    from reference.checkpoint import load_weights, resolve_checkpoint
+    from reference.training.scene_task import SceneOptions, SceneTask
+
+    options = SceneOptions(crop, objects, clicks)
+
+    def prepare(sam: "Sam") -> "Task":
+        if checkpoint is not None:
+            start = resolve_checkpoint(checkpoint, sam.variant)
+            load_weights(sam, start.state_dict, f"'{start.name}'")
+        return SceneTask(sam, options)
+
+    _train(prepare, {"checkpoint": checkpoint, **vars(options)}, **shared)
+
+
+@training.command()
+@shared_options
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Checkpoint of Segment Anything with a ViT: sam_vit_b, l or h.",
+)
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    required=True,
+    help="Folder of photos.",
+)
+def distill(teacher: Path, images: Path, **shared: object) -> None:
+    """Teach the small image encoder a large one's embeddings, as MobileSAM was made.
+
+    Prompt encoder and mask decoder are the teacher's.
+    """
+    from reference.checkpoint_file import read_checkpoint
+    from reference.training.distillation_task import DistillationTask, find_photos, load_decoder
+    from reference.training.teacher import TeacherImageEncoder
+
+    def prepare(sam: "Sam") -> "Task":
+        weights = read_checkpoint(teacher)
+        load_decoder(sam, weights, teacher.name)
+        encoder = TeacherImageEncoder(weights, teacher.name).to(sam.device)
+        return DistillationTask(sam, encoder, find_photos(images))
+
+    _train(prepare, {"teacher": str(teacher), "images": str(images)}, **shared)
+
+
+def _train(
+    prepare: Callable[["Sam"], "Task"],
+    task_options: dict[str, object],
+    output: Path,
+    model: str,
+    save_every: int,
+    **schedule_options: object,
+) -> None:
+    import torch
+
+    from reference.sam import Sam
+    from reference.training.processes import joined_processes
+    from reference.training.run_folder import RunFolder
+    from reference.training.trainer import Schedule, Trainer
+    from reference.variants import get_variant
+
+    schedule = Schedule(**schedule_options)
+    with joined_processes() as processes, contextlib.ExitStack() as stack:
+        torch.manual_seed(schedule.seed)
+        sam = Sam(get_variant(model)).to(processes.device)
+        task = prepare(sam)
+        folder = RunFolder(output)
+        if processes.is_first:
+            folder.begin({"model": model, **task_options, **vars(schedule)})
+        processes.wait()
+        trainer = Trainer(sam, task, schedule, folder, processes)
+        show = _ignore
+        if processes.is_first:
+            bar = stack.enter_context(progress(description="training", total=schedule.steps))
+            bar.update(trainer.step)
+            show = _shown_on(bar)
+        trainer.train(save_every, show)
+    if processes.is_first:
+        print(f"weights: {click.format_filename(folder.weights)}")
+
+
+def _ignore(metrics: dict[str, float]) -> None:
+    """Of processes other than the first."""
+
+
+def _shown_on(bar) -> Callable[[dict[str, float]], None]:
+    def show(metrics: dict[str, float]) -> None:
+        bar.update(metrics["step"] - bar.n)
+        bar.set_postfix_str(
+            f"loss {metrics['loss']:.3f}, {metrics['pictures_per_second']:g} pictures/s"
+        )
+
+    return show
+
+
+if __name__ == "__main__":
+    run(training)

@@ -1,0 +1,82 @@
+"""MobileSAM's distillation: the small image encoder learns a teacher's image embeddings.
+
+Source: MobileSAM (Zhang et al., 2023, section 3.2, "decoupled distillation"): mean squared error of the
+embeddings alone; prompt encoder and mask decoder are the teacher's own and stay as they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from reference.checkpoint import load_weights
+from reference.errors import TrainingError
+from reference.images import read_image
+from reference.official_names import official_name
+from reference.preprocessing import photo_to_frame
+from reference.sam import Sam
+from reference.training.teacher import TeacherImageEncoder
+
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+class EmbeddingError(nn.Module):
+    """The loss, as a module of the student alone."""
+
+    def __init__(self, image_encoder: nn.Module) -> None:
+        super().__init__()
+        self.image_encoder = image_encoder
+
+    def forward(
+        self, batch: tuple[Tensor, Tensor], generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Mean squared error for (pixels, the teacher's embeddings), and its share of their variance."""
+        pixels, wanted = batch
+        loss = (self.image_encoder(pixels).float() - wanted).square().mean()
+        return loss, {"unexplained": (loss / wanted.var()).detach()}
+
+
+class DistillationTask:
+    """A ``Task`` of the trainer, on a folder of photos."""
+
+    def __init__(self, sam: Sam, teacher: TeacherImageEncoder, photos: Sequence[Path]) -> None:
+        """TrainingError if the teacher's frame is another, or there are no photos."""
+        if teacher.frame_size != sam.frame_size:
+            raise TrainingError(
+                f"the teacher's frame is {teacher.frame_size} pixels wide: expected {sam.frame_size}"
+            )
+        if not photos:
+            raise TrainingError(f"no photos: expected files ending in {', '.join(PHOTO_SUFFIXES)}")
+        self.sam, self.teacher, self.photos = sam, teacher, photos
+        self.module = EmbeddingError(sam.image_encoder)
+
+    @torch.no_grad()
+    def batch(self, pictures: range, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Photos in an order that is drawn anew for each pass, and what the teacher makes of them."""
+        frames = [self._frame(number) for number in pictures]
+        pixels = (torch.cat(frames).to(self.sam.device) - self.sam.pixel_mean) / self.sam.pixel_std
+        return pixels, self.teacher(pixels).float()
+
+    def _frame(self, number: int) -> Tensor:
+        passes, index = divmod(number, len(self.photos))
+        order = torch.randperm(len(self.photos), generator=torch.Generator().manual_seed(passes))
+        photo = read_image(self.photos[order[index]])
+        return torch.from_numpy(photo_to_frame(photo, self.sam.frame_size, self.sam.mean_colour))
+
+
+def load_decoder(sam: Sam, weights: Mapping[str, Tensor], name: str) -> None:
+    """Give a model the prompt encoder and the mask decoder of the teacher's checkpoint.
+
+    Raises:
+        CheckpointError: they do not fit; ``name`` is what the message calls the checkpoint.
+    """
+    own = {official_name(key): tensor for key, tensor in sam.state_dict().items()}
+    encoder = {key: own[key] for key in own if key.startswith("image_encoder.")}
+    rest = {key: weights[key] for key in weights if not key.startswith("image_encoder.")}
+    load_weights(sam, encoder | rest, f"'{name}'")
+
+
+def find_photos(folder: Path) -> list[Path]:
+    """Every photo in a folder and below it, by name."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)

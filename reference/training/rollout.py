@@ -1,0 +1,160 @@
+"""One round of Segment Anything's training: prompt, answer, correct, and what all answers lost.
+
+Source: Segment Anything (Kirillov et al., 2023, appendix A). Half of the objects begin with a point, half with a box;
+then each is corrected by clicks, with its last answer fed back. The first answer is judged by the best of its
+three masks, so that an ambiguous prompt may have several right answers, and by mask 0 as well, because mask 0 is
+what an artefact shows for a box; answers to corrected prompts by mask 0 alone.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from reference.sam import Sam
+from reference.training.losses import mask_iou, mask_loss
+from reference.training.prompt_sampling import corrective_points, noisy_boxes, random_points
+
+
+@dataclass(frozen=True)
+class Targets:
+    """True masks of the objects that are asked about, O of each of B pictures.
+
+    Attributes:
+        images: float (B, 3, H, W) RGB in 0…255.
+        masks: bool (B, O, H, W).
+        offset: x, y of the pictures' top-left corner in the frame, in pixels, multiples of 16: a picture may be
+            a crop of the frame, and has its coordinates and its part of the positional encoding.
+    """
+
+    images: Tensor
+    masks: Tensor
+    offset: tuple[int, int] = (0, 0)
+
+
+@dataclass
+class _Prompts:
+    """What is known of a group of objects so far."""
+
+    coords: Tensor | None  # (N, K, 2)
+    labels: Tensor | None  # (N, K)
+    boxes: Tensor | None  # (N, 4)
+    mask_input: Tensor | None = None  # (N, 1, h, w)
+
+    def add_points(self, coords: Tensor, labels: Tensor) -> None:
+        coords, labels = coords[:, None], labels[:, None]
+        if self.coords is not None:
+            coords = torch.cat([self.coords, coords], 1)
+            labels = torch.cat([self.labels, labels], 1)
+        self.coords, self.labels = coords, labels
+
+
+class Rollout(nn.Module):
+    """A model that is asked and corrected, as one module, so that it can be trained on several processes."""
+
+    def __init__(self, sam: Sam, clicks: int) -> None:
+        """``clicks``: how often each answer is corrected."""
+        super().__init__()
+        self.sam = sam
+        self.clicks = clicks
+
+    def forward(
+        self, targets: Targets, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, a mean over objects, and its parts and the masks' IoU for the log.
+
+        Args:
+            targets: every mask has a pixel; an even number of objects a picture.
+            generator: on the pictures' device.
+        """
+        sam = self.sam
+        embeddings = sam.image_encoder((targets.images - sam.pixel_mean) / sam.pixel_std)
+        half = targets.masks.shape[1] // 2
+        parts = []
+        for masks, first in ((targets.masks[:, :half], "point"), (targets.masks[:, half:], "box")):
+            group = embeddings.repeat_interleave(masks.shape[1], 0)
+            parts.append(self._answer(group, masks.flatten(0, 1), first, targets.offset, generator))
+        loss = sum(loss for loss, _ in parts) / len(parts)
+        return loss, {name: value for _, figures in parts for name, value in figures.items()}
+
+    def _answer(
+        self,
+        embeddings: Tensor,
+        masks: Tensor,
+        first: str,
+        offset: tuple[int, int],
+        generator: torch.Generator,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The rounds of one group: (N, dim, h, w) embeddings and (N, H, W) masks."""
+        target = interpolate(masks[:, None].float(), scale_factor=0.25, mode="area")[:, 0]
+        shift = masks.new_tensor(offset, dtype=torch.float32)
+        prompts = _first_prompts(masks, first, shift, generator)
+        logits, scores = self._decode(embeddings, prompts, offset)
+        loss = _first_loss(logits, scores, target)
+        figures = {f"{first}_iou": _shown_iou(logits, scores, target, first)}
+        shown = _best_scored(logits, scores) if first == "point" else logits[:, :1]
+        for _ in range(self.clicks):
+            full = interpolate(shown, masks.shape[-2:], mode="bilinear")[:, 0] > 0
+            points, labels = corrective_points(full, masks, generator)
+            prompts.add_points(points + shift, labels)
+            prompts.mask_input = shown.detach()
+            logits, scores = self._decode(embeddings, prompts, offset)
+            loss = loss + _single_loss(logits, scores, target).mean()
+            shown = logits[:, :1]
+        figures[f"{first}_corrected_iou"] = mask_iou(shown, target).mean().detach()
+        return loss / (1 + self.clicks), figures
+
+    def _decode(
+        self, embeddings: Tensor, prompts: _Prompts, offset: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        sam = self.sam
+        height, width = embeddings.shape[-2:]
+        x, y = (distance // 16 for distance in offset)
+        points = None if prompts.coords is None else (prompts.coords, prompts.labels)
+        # Coordinates need more digits than bfloat16 has.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            sparse, dense = sam.prompt_encoder(points, prompts.boxes, prompts.mask_input)
+            positions = sam.prompt_encoder.dense_positional_encoding()
+        positions = positions[..., y : y + height, x : x + width]
+        # Without a mask input the dense embedding is one vector, repeated over the whole frame's grid.
+        dense = dense[..., :height, :width]
+        logits, scores = sam.mask_decoder(embeddings, positions, sparse, dense)
+        return logits.float(), scores.float()
+
+
+def _first_prompts(
+    masks: Tensor, first: str, shift: Tensor, generator: torch.Generator
+) -> _Prompts:
+    if first == "box":
+        return _Prompts(None, None, noisy_boxes(masks, generator) + shift.repeat(2))
+    prompts = _Prompts(None, None, None)
+    labels = torch.ones(len(masks), dtype=torch.long, device=masks.device)
+    prompts.add_points(random_points(masks, generator) + shift, labels)
+    return prompts
+
+
+def _first_loss(logits: Tensor, scores: Tensor, target: Tensor) -> Tensor:
+    """Of mask 0, of the best of the other three, and of all predicted IoUs."""
+    losses = mask_loss(logits, target)
+    error = (scores - mask_iou(logits.detach(), target)) ** 2
+    return (losses[:, 0] + losses[:, 1:].min(1).values + error.sum(1)).mean() / 2
+
+
+def _single_loss(logits: Tensor, scores: Tensor, target: Tensor) -> Tensor:
+    """(N,), of mask 0 and its predicted IoU."""
+    logits = logits[:, :1]
+    error = (scores[:, :1] - mask_iou(logits.detach(), target)) ** 2
+    return (mask_loss(logits, target) + error)[:, 0]
+
+
+def _best_scored(logits: Tensor, scores: Tensor) -> Tensor:
+    """(N, 1, h, w): of masks 1, 2 and 3 the one with the highest score."""
+    best = 1 + scores[:, 1:].argmax(1)
+    return logits[torch.arange(len(logits), device=logits.device), best][:, None]
+
+
+def _shown_iou(logits: Tensor, scores: Tensor, target: Tensor, first: str) -> Tensor:
+    """Mean IoU of the best of three for a point, of mask 0 for a box."""
+    ious = mask_iou(logits, target)
+    return (ious[:, 1:].max(1).values if first == "point" else ious[:, 0]).mean().detach()

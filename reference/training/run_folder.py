@@ -1,0 +1,107 @@
+"""What a training keeps on disk: its options, its state, its log, and the weights that come out.
+
+options.json         what it was begun with
+state.pt             everything that it needs to go on exactly where it was
+metrics.jsonl        a line per LOG_EVERY steps
+weights.safetensors  the averaged weights in float16, under the official names
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from reference.checkpoint_file import first_non_finite
+from reference.errors import TrainingError
+from reference.official_names import official_name
+from reference.output_files import replacing
+
+
+class RunFolder:
+    """Files of one training; each is there whole or not at all, whenever the process is killed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._state = path / "state.pt"
+        self._metrics = path / "metrics.jsonl"
+        self.weights = path / "weights.safetensors"
+
+    def begin(self, options: Mapping[str, object]) -> None:
+        """Make the folder, or see that a training with the same options is what it holds.
+
+        Args:
+            options: numbers and strings by name.
+
+        Raises:
+            TrainingError: it holds something else.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        path = self.path / "options.json"
+        if not path.exists():
+            with replacing(path) as draft:
+                draft.write_text(json.dumps(dict(options), indent=2) + "\n", encoding="utf-8")
+            return
+        try:
+            begun = json.loads(path.read_text(encoding="utf-8"))
+            other = [f"{name} {begun[name]}" for name in options if begun[name] != options[name]]
+        except (ValueError, KeyError, TypeError):
+            raise TrainingError(f"{path}: is damaged; choose another --output") from None
+        if other:
+            raise TrainingError(
+                f"{self.path}: the training there was begun with {', '.join(other)}: pass the same, "
+                "or choose another --output"
+            )
+
+    def read_state(self) -> dict | None:
+        """What ``write_state`` wrote last, on the CPU; None before the first time."""
+        if not self._state.exists():
+            return None
+        try:
+            return torch.load(self._state, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file makes the reader raise almost anything
+            raise TrainingError(
+                f"{self._state}: cannot be read ({type(error).__name__}); choose another --output"
+            ) from error
+
+    def write_state(self, state: Mapping[str, object]) -> None:
+        """Tensors, numbers, and dicts and lists of them."""
+        with replacing(self._state) as draft:
+            torch.save(dict(state), draft)
+
+    def forget_after(self, step: int) -> None:
+        """Drop what was logged after the state of ``step`` was written: it will be logged again."""
+        if self._metrics.exists():
+            lines = self._metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
+            with replacing(self._metrics) as draft:
+                draft.write_text("".join(kept), encoding="utf-8")
+
+    def log(self, metrics: Mapping[str, float]) -> None:
+        """Add a line, with its ``step``."""
+        with self._metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(metrics)) + "\n")
+
+    def write_weights(self, sam: nn.Module) -> None:
+        """The model as a checkpoint that every command takes.
+
+        Raises:
+            TrainingError: a weight is not finite in float16.
+        """
+        tensors = {
+            official_name(name): (tensor.half() if tensor.is_floating_point() else tensor)
+            .contiguous()
+            .cpu()
+            for name, tensor in sam.state_dict().items()
+        }
+        overflowed = first_non_finite(tensors)
+        if overflowed is not None:
+            raise TrainingError(f"'{overflowed}' is not finite in float16: the training diverged")
+        with replacing(self.weights) as draft:
+            save_file(tensors, draft)
+
+
+def _step_of(line: str) -> int:
+    return json.loads(line)["step"]

@@ -1,0 +1,57 @@
+"""Losses of masks: their values where they are known, and what they prefer."""
+
+import math
+
+import pytest
+import torch
+
+from reference.training.losses import dice_loss, focal_loss, mask_iou, mask_loss
+
+
+def square(size=8, first=2, last=6):
+    mask = torch.zeros(1, size, size)
+    mask[:, first:last, first:last] = 1
+    return mask
+
+
+def logits_of(mask, certainty=20.0):
+    return ((2 * mask - 1) * certainty)[:, None]
+
+
+def test_right_mask_costs_nothing():
+    assert mask_loss(logits_of(square()), square()).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_focal_loss_of_ignorance():
+    # p = 1/2 everywhere: alpha (1/2)^2 log 2, alpha a quarter for the object and three for the rest.
+    share = 16 / 64
+    expected = (0.25 * share + 0.75 * (1 - share)) * 0.25 * math.log(2)
+    assert focal_loss(torch.zeros(8, 8), square()[0]).item() == pytest.approx(expected)
+
+
+def test_dice_loss_counts_overlap():
+    shifted = square(first=4, last=8)  # 4 of 16 cells in common
+    expected = 1 - (2 * 4 + 1) / (16 + 16 + 1)
+    assert dice_loss(logits_of(shifted)[0], square()).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_each_of_several_masks_has_its_loss():
+    logits = torch.cat([logits_of(square()), logits_of(square(first=4, last=8))], 1)
+    right, wrong = mask_loss(logits, square())[0]
+    assert right < 1e-6 < wrong
+
+
+def test_soft_edge_is_found_where_half_is_covered():
+    target = torch.tensor([[1.0, 0.8, 0.3, 0.0]])[None]
+    logits = torch.zeros(1, 1, 1, 4, requires_grad=True)
+    optimizer = torch.optim.Adam([logits], 0.1)
+    for _ in range(300):
+        optimizer.zero_grad()
+        mask_loss(logits, target).sum().backward()
+        optimizer.step()
+    assert (logits > 0).flatten().tolist() == [True, True, False, False]
+
+
+def test_iou():
+    logits = torch.cat([logits_of(square()), logits_of(square(first=4, last=8))], 1)
+    assert mask_iou(logits, square())[0].tolist() == pytest.approx([1, 4 / 28])

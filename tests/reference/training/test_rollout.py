@@ -1,0 +1,91 @@
+"""A rollout asks in the frame's coordinates, and a model can learn from it."""
+
+import pytest
+import torch
+from tiny_variant import TINY
+
+from reference.sam import Sam
+from reference.training.rollout import Rollout, Targets
+
+
+@pytest.fixture
+def sam():
+    torch.manual_seed(0)
+    return Sam(TINY)
+
+
+def squares(size=64, offset=(0, 0)):
+    """Two pictures, each of a bright square on a dark ground."""
+    masks = torch.zeros(2, 2, size, size, dtype=torch.bool)
+    masks[0, :, 8:40, 16:40] = True
+    masks[1, :, 20:60, 4:36] = True
+    images = torch.where(masks[:, :1], 220.0, 30.0).expand(-1, 3, -1, -1)
+    return Targets(images, masks, offset)
+
+
+def test_a_model_learns_from_it(sam):
+    rollout = Rollout(sam, clicks=1).train()
+    optimizer = torch.optim.AdamW(sam.parameters(), 1e-3)
+    losses = []
+    for step in range(40):
+        optimizer.zero_grad()
+        loss, figures = rollout(squares(), torch.Generator().manual_seed(step))
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.4 * losses[0]
+    assert set(figures) == {
+        "point_iou",
+        "point_corrected_iou",
+        "box_iou",
+        "box_corrected_iou",
+    }
+    assert min(figures.values()) > 0.6
+
+
+def test_every_weight_is_learnt(sam):
+    loss, _ = Rollout(sam, clicks=1).train()(squares(), torch.Generator().manual_seed(0))
+    loss.backward()
+    assert [name for name, weight in sam.named_parameters() if weight.grad is None] == []
+
+
+def test_a_crop_is_asked_about_in_its_place(sam, monkeypatch):
+    asked = []
+    forward = type(sam.prompt_encoder).forward
+
+    def record(self, points, boxes, masks):
+        asked.append((points, boxes))
+        return forward(self, points, boxes, masks)
+
+    monkeypatch.setattr(type(sam.prompt_encoder), "forward", record)
+    positions = []
+    decode = type(sam.mask_decoder).forward
+    monkeypatch.setattr(
+        type(sam.mask_decoder),
+        "forward",
+        lambda self, embeddings, *rest: (
+            positions.append(rest[0]) or decode(self, embeddings, *rest)
+        ),
+    )
+    Rollout(sam, clicks=1)(squares(offset=(96, 160)), torch.Generator().manual_seed(0))
+    coords = asked[0][0][0]
+    assert (coords[:, 0, 0] >= 96 + 4).all()
+    assert (coords[:, 0, 1] >= 160 + 8).all()
+    boxes = asked[2][1]
+    torch.testing.assert_close(boxes[0], torch.tensor([112.0, 168, 135, 199]), atol=20, rtol=0)
+    whole = sam.prompt_encoder.dense_positional_encoding()
+    for part in positions:
+        torch.testing.assert_close(part, whole[..., 10:14, 6:10])
+
+
+def test_only_the_best_of_three_learns_from_a_first_prompt(sam):
+    targets = squares()
+    one_picture = Targets(targets.images[:1], targets.masks[:1])
+    loss, _ = Rollout(sam, clicks=1).train()(one_picture, torch.Generator().manual_seed(0))
+    loss.backward()
+    learnt = [
+        any(weight.grad.any() for weight in mlp.parameters())
+        for mlp in sam.mask_decoder.output_hypernetworks_mlps
+    ]
+    assert learnt[0]  # whatever the prompt
+    assert 1 <= sum(learnt[1:]) <= 2  # one for the point, one for the box
