@@ -1,0 +1,208 @@
+"""Painting objects into pictures, in painter's order, and into the label map that masks are read from.
+
+Each object is rendered in a window of its own, all windows of one size at once.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from reference.training.scenes.looks import surface_colors
+from reference.training.scenes.objects import (
+    ADDITIONS,
+    ATTACHED,
+    CUT,
+    HOLE,
+    INSET,
+    NOTHING,
+    Objects,
+)
+from reference.training.scenes.rows import indices
+from reference.training.scenes.shapes import signed_distance
+
+BACKGROUND = 255  # in label maps
+REGIONS = (
+    4  # labels of one object: what is no part, the rest beside cut or attached parts, its parts
+)
+
+SMALLEST_WINDOW = 32  # pixels a side; the next ones are 1.5 and 2 times as wide, and so on
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Pictures in the making.
+
+    Attributes:
+        colors: float32 (B, 3, H, W), RGB in 0…255, not yet clipped.
+        labels: uint8 (B, H, W): ``object * REGIONS + region``, or BACKGROUND.
+    """
+
+    colors: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class _Sprites:
+    """n objects in windows of (h, w)."""
+
+    keep: Tensor  # (n, 1, h, w), the share of the colour below that stays
+    add: Tensor  # (n, 3, h, w), the colour on top
+    region: Tensor  # uint8 (n, h, w), of REGIONS, or BACKGROUND
+    below: Tensor  # (n, 1, h, w), the share of the light that the shadow lets through
+    shadow_offset: list[
+        list[int] | None
+    ]  # x, y of the shadow's move; None where there is no shadow
+
+
+def paint(canvas: Canvas, objects: Objects, present: Tensor, textures: Tensor) -> Tensor:
+    """Paint objects over one another and over what is there.
+
+    Args:
+        canvas: changed in place.
+        objects: (B, K, …), on the CPU; K < BACKGROUND / REGIONS.
+        present: bool (B, K), on the CPU: which of them there are.
+        textures: (T, 3, h, w), on the canvas' device.
+
+    Returns:
+        Area (B, K) in pixels that each object would have if nothing lay over it, int64.
+    """
+    scenes, count = present.shape
+    size = canvas.labels.shape[1:]
+    flat, shown = objects.flatten(), indices(present.flatten())
+    sides = _window_sides(flat, size)[shown]
+    shown = shown[
+        sides.argsort(stable=True)
+    ]  # windows of one size are neighbours: slices, not copies
+    flat = flat[shown]
+    on_device = flat.to(canvas.colors.device)
+    areas, sprites, first = [], {}, 0
+    for side, number in zip(*sides.unique(return_counts=True), strict=True):
+        rows = slice(first, first := first + int(number))
+        window = size if side > min(size) else (int(side), int(side))
+        corners = _corners(flat.body.center[rows], window, size)
+        rendered = _render(flat[rows], on_device[rows], corners, window, textures)
+        areas.append((rendered.region != BACKGROUND).sum((1, 2)))
+        for position, row in enumerate(shown[rows].tolist()):
+            sprites[row] = rendered, position, corners[position].tolist()
+    for row in sorted(sprites):
+        _paste(canvas, row // count, row % count, *sprites[row])
+    area = torch.zeros(scenes * count, dtype=torch.int64, device=canvas.colors.device)
+    if areas:
+        area[shown.to(area.device)] = torch.cat(areas)
+    return area.view(scenes, count)
+
+
+def _window_sides(objects: Objects, size: tuple[int, int]) -> Tensor:
+    """The least window (n,) that holds an object; wider than the picture where none does."""
+    ladder = [SMALLEST_WINDOW]
+    while ladder[-1] <= min(size):
+        step = len(ladder)
+        ladder.append(SMALLEST_WINDOW * 2 ** (step // 2) * (3 if step % 2 else 2) // 2)
+    index = torch.searchsorted(torch.tensor(ladder, dtype=torch.float32), 2 * objects.reach())
+    return torch.tensor(ladder)[index.clamp(max=len(ladder) - 1)]
+
+
+def _corners(center: Tensor, window: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Left and top (n, 2) of windows around centers, moved into the picture: what they lose lies outside."""
+    extent = torch.tensor([window[1], window[0]])
+    room = torch.tensor([size[1], size[0]]) - extent
+    return torch.minimum((center - extent / 2).round().long().clamp(min=0), room)
+
+
+def _render(
+    objects: Objects,
+    device_objects: Objects,
+    corners: Tensor,
+    window: tuple[int, int],
+    textures: Tensor,
+) -> _Sprites:
+    device = textures.device
+    corners = corners.to(device)
+    x = (corners[:, :1] + torch.arange(window[1], device=device) + 0.5)[:, None]  # (n, 1, w)
+    y = (corners[:, 1:] + torch.arange(window[0], device=device) + 0.5)[..., None]  # (n, h, 1)
+    distance = signed_distance(device_objects.body, objects.body.kind, x, y)
+    local_x = x - device_objects.body.center[:, 0, None, None]
+    local_y = y - device_objects.body.center[:, 1, None, None]
+    diameter = device_objects.diameter
+    colors = surface_colors(
+        objects.body_looks, device_objects.body_looks, textures, local_x, local_y, diameter
+    )
+    apart = torch.isin(objects.role, torch.tensor([CUT, ATTACHED])).any(1)
+    region = apart.to(torch.uint8).to(device)[:, None, None].expand(distance.shape).clone()
+    for slot in range(ADDITIONS):
+        rows = indices(objects.role[:, slot] != NOTHING)
+        if not len(rows):
+            continue
+        shapes, looks, role = objects.addition(slot)
+        device_shapes, device_looks, _ = device_objects.addition(slot)
+        at = rows.to(device)
+        added = signed_distance(device_shapes[at], shapes.kind[rows], x[at], y[at])
+        body = distance[at]
+        role_at = role[rows].to(device)[:, None, None]
+        body = torch.where(role_at == HOLE, torch.minimum(body, -added), body)
+        body = torch.where(role_at == ATTACHED, torch.maximum(body, added), body)
+        distance[at] = body
+        is_part = role_at >= INSET
+        region[at] = torch.where(is_part & (added > 0), slot + 2, region[at])
+        part_colors = surface_colors(
+            looks[rows], device_looks[at], textures, local_x[at], local_y[at], diameter[at]
+        )
+        cover = torch.where(is_part, (0.5 + added).clamp_(0, 1), 0)[:, None]
+        colors[at] = torch.lerp(colors[at], part_colors, cover)
+    colors *= _light(device_objects, distance, local_x, local_y)[:, None]
+    cover = (0.5 + distance / device_objects.softness[:, None, None]).clamp_(0, 1)
+    region.masked_fill_(cover <= 0.5, BACKGROUND)
+    offsets = objects.shadow_offset.round().long().tolist()
+    has_shadow = (objects.shadow > 0).tolist()
+    return _Sprites(
+        keep=(1 - cover)[:, None],
+        add=colors.mul_(cover[:, None]),
+        region=region,
+        below=_shade_below(device_objects, distance),
+        shadow_offset=[
+            offset if shadow else None for offset, shadow in zip(offsets, has_shadow, strict=True)
+        ],
+    )
+
+
+def _light(objects: Objects, distance: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """How bright each pixel is: (n, H, W), around 1."""
+    slope = objects.light / (objects.diameter / 2)[:, None]
+    plane = 1 + x * slope[:, 0, None, None] + y * slope[:, 1, None, None]
+    width = (0.2 * objects.diameter)[:, None, None]
+    near_rim = 1 - (distance / width).clamp(0, 1)
+    return (plane - objects.rim[:, None, None] * near_rim.square_()).clamp_(0.1, 2)
+
+
+def _shade_below(objects: Objects, distance: Tensor) -> Tensor:
+    """The share (n, 1, H, W) of light that the objects' soft shadows let through."""
+    opacity = (0.5 + distance / objects.shadow_blur[:, None, None]).clamp_(0, 1)
+    return (1 - opacity.mul_(objects.shadow[:, None, None]))[:, None]
+
+
+def _paste(
+    canvas: Canvas, scene: int, number: int, sprites: _Sprites, position: int, corner: list[int]
+) -> None:
+    left, top = corner
+    height, width = sprites.region.shape[1:]
+    place = (slice(top, top + height), slice(left, left + width))
+    colors, labels = canvas.colors[scene], canvas.labels[scene, *place]
+    if sprites.shadow_offset[position] is not None:
+        _paste_shadow(colors, sprites, position, corner)
+    colors[:, *place].mul_(sprites.keep[position]).add_(sprites.add[position])
+    region = sprites.region[position]
+    labels.copy_(torch.where(region == BACKGROUND, labels, region + number * REGIONS))
+
+
+def _paste_shadow(colors: Tensor, sprites: _Sprites, position: int, corner: list[int]) -> None:
+    """Darken what lies beside the object, as far as it is in the picture (3, H, W)."""
+    there, here = [], []
+    sizes = zip(sprites.region.shape[:0:-1], colors.shape[:0:-1], strict=True)
+    for start, offset, (side, extent) in zip(
+        corner, sprites.shadow_offset[position], sizes, strict=True
+    ):
+        first, last = max(0, start + offset), min(extent, start + offset + side)
+        there.insert(0, slice(first, last))
+        here.insert(0, slice(first - start - offset, last - start - offset))
+    colors[:, *there].mul_(sprites.below[position][:, *here])
