@@ -21,6 +21,7 @@ from reference.command_line import (
 )
 from reference.output_files import require_writable
 from reference.segmentation import answer, prepare
+from validation.accuracy.cli import accuracy
 from validation.artifact import Artifact, load_artifact
 from validation.engines import engine_names
 from validation.json_file import write_json
@@ -32,11 +33,12 @@ STDOUT = Path("-")
 
 @click.group("validate")
 def validate() -> None:
-    """Hold converted artefacts to the PyTorch reference that they were made from.
+    """Hold converted artefacts to the PyTorch reference that they were made from, and to true masks.
 
     \b
     Examples:
       validate compare artifacts/mobile_sam-torchscript-int8
+      validate accuracy artifacts/mobile_sam-torchscript-int8 --dataset photos
       validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --point 400,300 --output o.png
     """
 
@@ -236,6 +238,9 @@ def _source(artifact: Artifact, engine: str) -> dict:
             "engine": engine,
         },
     }
+
+
+validate.add_command(accuracy)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -16,7 +16,7 @@ def format_comparison(comparison: Comparison) -> str:
     rows = [_COLUMNS, *map(_row, comparison.cases)]
     results = ["", *map(_result, comparison.cases)]
     lines = [_title(comparison)]
-    for row, result in zip(_aligned(rows, left=2), results, strict=True):
+    for row, result in zip(aligned(rows, left=2), results, strict=True):
         lines.append(f"{row}  {result}".rstrip())
     lines += [_verdict(comparison), *_stage_lines(comparison)]
     return "\n".join([*lines, *_drift_lines(comparison), *_explanations(comparison)])
@@ -41,10 +41,10 @@ def format_overview(comparisons: Sequence[Comparison]) -> str:
                 VERDICTS[item.verdict],
             )
         )
-    return "\n".join(line.rstrip() for line in _aligned(rows, left=2))
+    return "\n".join(line.rstrip() for line in aligned(rows, left=2))
 
 
-def _aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
     """Rows with cells of one width per column; the first ``left`` columns are aligned left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -144,7 +144,7 @@ def _drift_lines(comparison: Comparison) -> list[str]:
         (drift.source or drift.name, drift.kind, _relative(drift.own), _relative(drift.total))
         for drift in drifts
     ]
-    return ["relative error (L2) of single operations, worst first:", *_aligned(rows, left=2)]
+    return ["relative error (L2) of single operations, worst first:", *aligned(rows, left=2)]
 
 
 def _relative(difference: object) -> str:

@@ -249,4 +249,4 @@ finally:
 def test_group_without_a_command(validate):
     status, out, err = validate()
     assert (status, out) == (2, "")
-    assert "Missing command: expected one of compare, show" in err
+    assert "Missing command: expected one of accuracy, compare, show" in err

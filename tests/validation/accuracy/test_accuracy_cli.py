@@ -1,0 +1,167 @@
+"""``validate accuracy`` as a user meets it: tables, JSON, statuses and refusals, with a tiny model."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from coco_records import annotation_record
+
+from validation.accuracy.results import PROTOCOLS
+
+MODEL = ("--model", "tiny")
+
+
+@pytest.fixture
+def folder(dataset):
+    return dataset()
+
+
+@pytest.fixture
+def never_held(tmp_path):
+    """Gates that nothing holds: to lose less than nothing is asked for."""
+    path = tmp_path / "gates.toml"
+    path.write_text("[torchscript.none]\nmax_miou_lost = -1\n")
+    return path
+
+
+def test_artifact_and_checkpoint(validate, tiny_artifact, folder, tmp_path):
+    results = tmp_path / "accuracy.json"
+    arguments = (tiny_artifact, "demo", *MODEL, "--dataset", folder, "--json", results)
+    status, out, err = validate("accuracy", *arguments)
+    assert (status, err) == (0, "")
+    title, columns, reference, artifact, *rest = out.splitlines()
+    assert title == f"2 photos of {folder}, 3 objects: mean IoU with the true masks"
+    assert columns.split() == ["engine", "point", "best", "of", "3", "box", "3", "clicks", "lost"]
+    assert reference.startswith("  reference: demo")
+    assert artifact.startswith("  tiny-torchscript  lite interpreter of torch")
+    assert artifact.endswith("  PASS")
+    sizes = [line.split()[0] for line in rest if line.startswith(("  small", "  medium"))]
+    assert sizes == ["small", "medium"] * 2
+    assert rest[-1] == "The weights 'demo' are untrained: their masks mean nothing."
+
+    document = json.loads(results.read_text())
+    assert document["schema"] == "mobile-sam-export/accuracy/1"
+    assert document["verdict"] == "passed"
+    assert document["data"] == {"kind": "dataset", "path": str(folder), "photos": 2}
+    reference, artifact = document["models"]
+    assert (reference["name"], reference["verdict"]) == ("demo", None)
+    assert (artifact["name"], artifact["verdict"]) == ("tiny-torchscript", "passed")
+    assert (artifact["scheme"], artifact["max_miou_lost"]) == ("none", 0.001)
+    for model in (reference, artifact):
+        assert list(model["miou"]) == list(PROTOCOLS)
+        assert model["objects"] == len(model["scores"]) == 3
+        assert {name: group["objects"] for name, group in model["groups"].items()} == {
+            "small": 2,
+            "medium": 1,
+        }
+        for protocol in PROTOCOLS:
+            mean = sum(score["ious"][protocol] for score in model["scores"]) / 3
+            assert model["miou"][protocol] == pytest.approx(mean)
+    for protocol, lost in artifact["miou_lost"].items():
+        assert lost == pytest.approx(reference["miou"][protocol] - artifact["miou"][protocol])
+
+
+def test_failed_gate_is_status_1(validate, tiny_artifact, folder, never_held):
+    arguments = ("--dataset", folder, "--gates", never_held)
+    status, out, err = validate("accuracy", tiny_artifact, *arguments)
+    assert (status, err) == (1, "")
+    assert out.splitlines()[3].endswith("  FAIL")
+    failures = [line for line in out.splitlines() if line.startswith("FAIL: tiny-torchscript: ")]
+    assert [line.split(": ")[2] for line in failures] == list(PROTOCOLS.values())
+    assert all(line.endswith("lower than the reference's, gate -1") for line in failures)
+
+
+def test_artifact_that_cannot_be_loaded_fails(validate, tiny_artifact, folder, accept_files):
+    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"no model")
+    accept_files(tiny_artifact)
+    status, out, _ = validate("accuracy", tiny_artifact, "--dataset", folder, "--json", "-")
+    document = json.loads(out)
+    (model,) = document["models"]
+    assert (status, document["verdict"], model["verdict"]) == (1, "failed", "failed")
+    assert (model["miou"], model["miou_lost"], model["engine"]) == (None, None, None)
+    assert model["failures"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac has Core ML")
+def test_engine_that_is_not_here(validate, tiny_package, folder):
+    arguments = (tiny_package, "--dataset", folder, "--engine", "core_ml")
+    status, out, err = validate("accuracy", *arguments)
+    assert (status, err) == (0, "")
+    assert "PASS" not in out
+    assert out.splitlines()[2].endswith("NOT RUN")
+    assert "NOT RUN: tiny-coreml: Core ML runs on macOS only" in out
+
+
+def test_own_weights(validate, tiny_artifact, folder, edit_manifest):
+    """Without its checkpoint an artefact is measured, but not held to its gate."""
+    edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="mine.pt"))
+    arguments = (tiny_artifact, "--dataset", folder, "--json", "-")
+    status, out, _ = validate("accuracy", *arguments)
+    document = json.loads(out)
+    (model,) = document["models"]
+    assert (status, document["verdict"], model["verdict"]) == (0, "not run", "not run")
+    assert model["miou"] and model["miou_lost"] is None
+    assert "pass --checkpoint" in model["not_run_reasons"][0]
+
+    status, out, _ = validate("accuracy", *arguments, "--checkpoint", "demo")
+    document = json.loads(out)
+    assert (status, document["verdict"]) == (0, "passed")
+    assert len(document["models"]) == 2
+
+
+def test_refusals(refuses, tiny_artifact, folder, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("no gates and no weights")
+    data = ("--dataset", folder)
+    for expected, *arguments in (
+        ("Missing argument 'ARTIFACT|CHECKPOINT...'",),
+        ("no such artefact or checkpoint", tmp_path / "none", *data),
+        ("has no manifest.json", tmp_path, *data),
+        ("text.txt", text, *data),
+        ("no such file", tiny_artifact, "--dataset", tmp_path / "none"),
+        ("--scenes with --dataset", tiny_artifact, *data, "--scenes", "5"),
+        ("0 is not in the range x>=1", tiny_artifact, "--scenes", "0"),
+        ("is not valid TOML", tiny_artifact, *data, "--gates", text),
+        ("no checkpoint 'none.pt'", tiny_artifact, *data, "--checkpoint", "none.pt"),
+        ("vit_x", "demo", *data, "--model", "vit_x"),
+        ("there is no folder", tiny_artifact, *data, "--json", tmp_path / "none" / "a.json"),
+        ("does not run the format 'torchscript'", tiny_artifact, *data, "--engine", "core_ml"),
+    ):
+        refuses(expected, "accuracy", *arguments)
+
+
+def test_bad_dataset(refuses, dataset, tiny_artifact):
+    folder = dataset(annotations=[annotation_record(1, 99)])
+    refuses("'image_id' is 99", "accuracy", tiny_artifact, "--dataset", folder)
+
+
+def test_too_few_prompt_slots(refuses, tiny_artifact, folder, edit_manifest):
+    edit_manifest(tiny_artifact, lambda document: document.update(prompt_slots=3))
+    refuses("convert with --prompt-slots 4", "accuracy", tiny_artifact, "--dataset", folder)
+
+
+def test_other_weights_than_the_artifact(refuses, tiny_artifact, folder, edit_manifest):
+    edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(sha256="0" * 64))
+    refuses(
+        "converted from weights of SHA-256 0000", "accuracy", tiny_artifact, "--dataset", folder
+    )
+
+
+def test_help(validate):
+    status, out, err = validate("accuracy", "--help")
+    assert (status, err) == (0, "")
+    for option in ("--dataset", "--scenes", "--gates", "--checkpoint", "--engine", "--json"):
+        assert option in out
+
+
+def test_help_does_not_wait_for_torch():
+    script = """
+import sys
+from validation.cli import main
+try:
+    main(["accuracy", "--help"])
+finally:
+    assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

@@ -1,0 +1,133 @@
+"""The ``validate accuracy`` command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reference.command_line import print_json
+from reference.output_files import require_writable
+from validation.engines import engine_names
+from validation.json_file import write_json
+
+if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for torch
+    from collections.abc import Sequence
+
+    from validation.accuracy.document import Data
+    from validation.accuracy.samples import Sample
+
+STDOUT = Path("-")
+
+
+@click.command("accuracy")
+@click.argument("sources", metavar="ARTIFACT|CHECKPOINT...", nargs=-1, required=True)
+@click.option(
+    "--dataset",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Your own photos with annotations.json in COCO's format, in place of generated scenes.",
+)
+@click.option(
+    "--scenes",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="How many generated scenes, the same ones for everybody. [default: 500]",
+)
+@click.option(
+    "--gates",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A TOML file of limits in place of the defaults, such as [coreml.int8] max_miou_lost = "
+    "0.01.",
+)
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    help="The weights that the artefacts were converted from, to measure the reference with; not "
+    "needed if these were the official ones or the demo's.",
+)
+@click.option(
+    "--model",
+    metavar="NAME",
+    default="vit_t",
+    show_default=True,
+    help="Which variant a CHECKPOINT is of.",
+)
+@click.option(
+    "--engine",
+    "engines",
+    type=click.Choice(engine_names()),
+    multiple=True,
+    help="What to run the artefacts with, as for validate compare.",
+)
+@click.option(
+    "--json",
+    "json_path",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the results as JSON; with -, on stdout and in place of the table.",
+)
+def accuracy(
+    sources: tuple[str, ...],
+    dataset: Path | None,
+    scenes: int | None,
+    gates: Path | None,
+    checkpoint: str | None,
+    model: str,
+    engines: tuple[str, ...],
+    json_path: Path | None,
+) -> int:
+    """Measure masks against true ones: how well does each ARTIFACT, or CHECKPOINT, find objects?
+
+    An ARTIFACT is a folder that convert wrote; a CHECKPOINT is a .pt or .safetensors file, official or
+    demo. Per object it is asked with one point (the mask of the highest score counts, and the best of
+    the three), with a box, and with a point and three corrective clicks. The table shows mean IoU, also
+    by size, and the largest mean IoU that an artefact loses against the reference with the same weights.
+
+    Exit status: 0 if every artefact that ran holds its gate, max_miou_lost, 1 if one does not or cannot
+    be run, 2 for bad input. What cannot be measured here is reported as NOT RUN, with the reason.
+
+    \b
+    Examples:
+      validate accuracy demo artifacts/mobile_sam-coreml-int8
+      validate accuracy mobile_sam.pt --dataset photos --json accuracy.json
+    """
+    if dataset is not None and scenes is not None:
+        raise click.UsageError("--scenes with --dataset: expected one of them")
+    if json_path not in (None, STDOUT):
+        require_writable(json_path)
+
+    # Here: importing torch would slow --help and refusals down.
+    from validation.accuracy.document import build_document, overall_verdict
+    from validation.accuracy.evaluation import Evaluator, resolve_subject
+    from validation.accuracy.table import format_accuracy
+    from validation.gates import read_gates
+    from validation.results import FAILED
+
+    subjects = [resolve_subject(source, model) for source in sources]
+    limits = read_gates(gates)
+    samples, data = _samples(dataset, scenes)
+    evaluator = Evaluator(samples, limits, checkpoint)
+    evaluations = list(evaluator.evaluate(subjects, engines))
+    document = build_document(evaluations, data)
+    if json_path == STDOUT:
+        print_json(document)
+    else:
+        if json_path is not None:
+            write_json(json_path, document)
+        click.echo(format_accuracy(evaluations, data))
+    return 1 if overall_verdict(evaluations) == FAILED else 0
+
+
+def _samples(dataset: Path | None, scenes: int | None) -> "tuple[Sequence[Sample], Data]":
+    from validation.accuracy.document import Data
+
+    if dataset is not None:
+        from validation.accuracy.dataset import read_dataset
+
+        samples = read_dataset(dataset)
+        return samples, Data("dataset", str(dataset), len(samples))
+    from validation.accuracy.scenes import DEFAULT_SCENES, HeldOutScenes
+
+    samples = HeldOutScenes(scenes or DEFAULT_SCENES)
+    return samples, Data("scenes", None, len(samples))

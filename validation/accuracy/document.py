@@ -1,0 +1,81 @@
+"""What ``validate accuracy`` found, as a JSON document; docs/accuracy.md describes it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from validation.accuracy.evaluation import Evaluation
+from validation.accuracy.results import PROTOCOLS, Accuracy
+from validation.results import FAILED, NOT_RUN, PASSED
+
+ACCURACY_SCHEMA = "mobile-sam-export/accuracy/1"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What models were asked about.
+
+    Attributes:
+        kind: "scenes" or "dataset".
+        path: the dataset's folder; None for scenes.
+        photos: how many.
+    """
+
+    kind: str
+    path: str | None
+    photos: int
+
+
+def with_references(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The evaluations, each artefact's reference before the first artefact of it, and none twice."""
+    rows: list[Evaluation] = []
+    for evaluation in evaluations:
+        for item in (evaluation.reference, evaluation):
+            if isinstance(item, Evaluation) and item not in rows:
+                rows.append(item)
+    return rows
+
+
+def overall_verdict(evaluations: Sequence[Evaluation]) -> str:
+    """FAILED if one failed; else PASSED if an artefact held its gate; else NOT_RUN."""
+    verdicts = [evaluation.verdict for evaluation in with_references(evaluations)]
+    return next((verdict for verdict in (FAILED, PASSED) if verdict in verdicts), NOT_RUN)
+
+
+def build_document(evaluations: Sequence[Evaluation], data: Data) -> dict:
+    """The document; a number that is null was not measured."""
+    return {
+        "schema": ACCURACY_SCHEMA,
+        "verdict": overall_verdict(evaluations),
+        "data": asdict(data),
+        "protocols": dict(PROTOCOLS),
+        "models": [_record(evaluation) for evaluation in with_references(evaluations)],
+    }
+
+
+def _record(evaluation: Evaluation) -> dict:
+    artifact, accuracy = evaluation.artifact, evaluation.accuracy
+    return {
+        "name": evaluation.name,
+        "artifact": None if artifact is None else str(artifact.folder),
+        "model": evaluation.model,
+        "format": None if artifact is None else artifact.format,
+        "scheme": None if artifact is None else artifact.scheme,
+        "checkpoint": asdict(evaluation.checkpoint),
+        "engine": evaluation.engine,
+        "verdict": evaluation.verdict,
+        "failures": list(evaluation.failures),
+        "not_run_reasons": list(evaluation.not_run_reasons),
+        "objects": None if accuracy is None else len(accuracy.scores),
+        "miou": None if accuracy is None else accuracy.miou,
+        "miou_lost": evaluation.miou_lost,
+        "max_miou_lost": evaluation.max_miou_lost,
+        "groups": {} if accuracy is None else _groups(accuracy),
+        "scores": [] if accuracy is None else [asdict(score) for score in accuracy.scores],
+    }
+
+
+def _groups(accuracy: Accuracy) -> dict:
+    return {
+        name: {"objects": len(group.scores), "miou": group.miou}
+        for name, group in accuracy.groups.items()
+    }

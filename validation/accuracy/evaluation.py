@@ -1,0 +1,236 @@
+"""Measure artefacts and checkpoints on the same objects, and hold artefacts to their reference."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from converters.artifact_layout import MANIFEST_FILE
+from reference.checkpoint import Checkpoint, resolve_checkpoint
+from reference.command_line import progress
+from reference.errors import ArtifactError, MobileSAMError
+from reference.predictor import PromptableModel
+from reference.sam import Sam, load_sam
+from reference.variants import get_variant
+from validation.accuracy.protocol import CORRECTIVE_CLICKS, measure_accuracy
+from validation.accuracy.results import PROTOCOLS, Accuracy
+from validation.accuracy.samples import Sample
+from validation.artifact import Artifact, SourceCheckpoint, load_artifact
+from validation.artifact_model import ArtifactModel
+from validation.engines import Unavailable, engine_targets
+from validation.engines.isolated import open_isolated
+from validation.gates import Gates, gates_for
+from validation.live_reference import BUILT_IN, load_reference
+from validation.results import FAILED, NOT_RUN, PASSED
+
+TIME_LIMIT = 600.0  # seconds for one answer of an engine, as ``validate compare`` has it
+REFERENCE_ENGINE = "PyTorch"
+SLOTS_NEEDED = 1 + CORRECTIVE_CLICKS
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A checkpoint to measure the reference with, and the variant that it is of."""
+
+    model: str
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What was found about one artefact with one engine, or about a checkpoint.
+
+    Attributes:
+        name: the artefact folder's, or the checkpoint's.
+        model: the variant's name.
+        checkpoint: the weights.
+        engine: what ran it; None if nothing could.
+        accuracy: None if it did not run to the end.
+        artifact: None for a checkpoint.
+        reference: the checkpoint that the artefact was converted from; why it could not be measured;
+            None for a checkpoint.
+        max_miou_lost: the gate, None for a checkpoint.
+        failures: why the verdict is FAILED.
+        not_run_reasons: what could not be measured.
+    """
+
+    name: str
+    model: str
+    checkpoint: SourceCheckpoint
+    engine: str | None = REFERENCE_ENGINE
+    accuracy: Accuracy | None = None
+    artifact: Artifact | None = None
+    reference: "Evaluation | Unavailable | None" = None
+    max_miou_lost: float | None = None
+    failures: tuple[str, ...] = ()
+    not_run_reasons: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str | None:
+        """PASSED, FAILED or NOT_RUN: whether the gate holds; None for a checkpoint that ran, which has none."""
+        if self.failures:
+            return FAILED
+        if self.not_run_reasons:
+            return NOT_RUN
+        return None if self.artifact is None else PASSED
+
+    @property
+    def miou_lost(self) -> dict[str, float] | None:
+        """Protocol → mean IoU lost against the reference; None for a checkpoint, or if not both ran."""
+        if self.accuracy is None or not isinstance(self.reference, Evaluation):
+            return None
+        if self.reference.accuracy is None:
+            return None
+        return self.accuracy.miou_lost(self.reference.accuracy)
+
+
+def resolve_subject(source: str, model: str) -> Artifact | Weights:
+    """What a user names: an artefact folder, or a checkpoint of the variant ``model``.
+
+    Raises:
+        MobileSAMError: it is neither, or damaged, or cannot be had.
+    """
+    path = Path(source)
+    if (path / MANIFEST_FILE).exists():
+        return load_artifact(path)
+    if source in BUILT_IN or path.is_file():
+        return Weights(model, resolve_checkpoint(source, get_variant(model)))
+    if path.is_dir():
+        return load_artifact(path)  # which says what it lacks
+    raise MobileSAMError(
+        f"{source}: no such artefact or checkpoint: expected a folder that 'convert' wrote, a .pt or "
+        ".safetensors file, 'official' or 'demo'"
+    )
+
+
+class Evaluator:
+    """Measures any number of artefacts and checkpoints; each reference is measured once."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        gates: Mapping[str, Mapping[str, Gates]],
+        checkpoint: str | None = None,
+    ) -> None:
+        """Say what all of them are asked, and held to.
+
+        Args:
+            samples: photos with true masks.
+            gates: format → scheme → limits.
+            checkpoint: the weights that artefacts were converted from, if these were a file.
+        """
+        self._samples, self._gates, self._checkpoint = samples, gates, checkpoint
+        self._references: dict[tuple[str, str], Sam | Unavailable] = {}
+        self._measured: dict[tuple[str, str], Evaluation] = {}
+
+    def evaluate(
+        self, subjects: Sequence[Artifact | Weights], engines: Sequence[str] = ()
+    ) -> Iterator[Evaluation]:
+        """One evaluation per checkpoint, and per artefact and engine, in order.
+
+        Args:
+            subjects: of ``resolve_subject``.
+            engines: what to run artefacts with; none: the most authoritative one that is here.
+
+        Raises:
+            ArtifactError: an artefact does not belong to ``checkpoint``, has too few prompt slots, or
+                has no gates, or an engine does not run its format; all before anything is measured.
+            CheckpointError: weights cannot be fetched, or do not fit the model.
+        """
+        plan = []
+        for subject in subjects:
+            if isinstance(subject, Weights):
+                self._load(subject)
+                plan.append((subject, None))
+                continue
+            self._check(subject)
+            for engine in engines or (None,):
+                plan.append((subject, engine_targets(subject, engine)))
+        for subject, targets in plan:
+            if isinstance(subject, Weights):
+                yield self._reference(subject.model, _source(subject.checkpoint))
+            else:
+                yield self._evaluate_artifact(subject, targets)
+
+    def _load(self, weights: Weights) -> None:
+        key = weights.model, weights.checkpoint.sha256
+        if not isinstance(self._references.get(key), Sam):
+            self._references[key] = load_sam(get_variant(weights.model), weights.checkpoint)
+
+    def _check(self, artifact: Artifact) -> None:
+        """Refuse what can be refused before hours are spent; and get the reference."""
+        gates_for(artifact, self._gates)
+        if artifact.prompt_slots < SLOTS_NEEDED:
+            raise ArtifactError(
+                f"{artifact.folder}: has {artifact.prompt_slots} prompt slots: expected at least "
+                f"{SLOTS_NEEDED}, for a point and {CORRECTIVE_CLICKS} corrective clicks; convert with "
+                f"--prompt-slots {SLOTS_NEEDED}"
+            )
+        key = artifact.model, artifact.checkpoint.sha256
+        if key not in self._references:
+            reference = load_reference(artifact, self._checkpoint, required=False)
+            self._references[key] = reference
+
+    def _reference(self, model: str, checkpoint: SourceCheckpoint) -> Evaluation | Unavailable:
+        """What the reference with these weights reaches."""
+        key = model, checkpoint.sha256
+        sam = self._references[key]
+        if isinstance(sam, Unavailable):
+            return sam
+        if key not in self._measured:
+            accuracy, failures = self._measure(sam, checkpoint.name)
+            self._measured[key] = Evaluation(
+                checkpoint.name, model, checkpoint, accuracy=accuracy, failures=failures
+            )
+        return self._measured[key]
+
+    def _evaluate_artifact(self, artifact: Artifact, targets: Sequence[str]) -> Evaluation:
+        limit = gates_for(artifact, self._gates).max_miou_lost
+        about = (artifact.name, artifact.model, artifact.checkpoint)
+        known = {"artifact": artifact, "max_miou_lost": limit}
+        try:
+            engine = open_isolated(artifact, targets, TIME_LIMIT)
+        except ArtifactError as error:
+            return Evaluation(*about, None, **known, failures=(str(error),))
+        if isinstance(engine, Unavailable):
+            return Evaluation(*about, None, **known, not_run_reasons=(engine.reason,))
+        with engine:
+            accuracy, failures = self._measure(ArtifactModel(engine, artifact), artifact.name)
+        reference = self._reference(artifact.model, artifact.checkpoint)
+        result = Evaluation(
+            *about, engine.name, accuracy, reference=reference, failures=failures, **known
+        )
+        return _judge(result)
+
+    def _measure(
+        self, model: PromptableModel, name: str
+    ) -> tuple[Accuracy | None, tuple[str, ...]]:
+        samples = progress(self._samples, description=name, total=len(self._samples), unit="photo")
+        try:
+            return measure_accuracy(model, samples), ()
+        except ArtifactError as error:  # also an engine that crashed or hung
+            return None, (str(error),)
+
+
+def _judge(evaluation: Evaluation) -> Evaluation:
+    """Hold a measured artefact to its gate."""
+    if evaluation.failures:
+        return evaluation
+    lost, limit = evaluation.miou_lost, evaluation.max_miou_lost
+    if lost is None:
+        reference = evaluation.reference
+        reason = (
+            reference.reason
+            if isinstance(reference, Unavailable)
+            else "; ".join(reference.failures)
+        )
+        return replace(evaluation, not_run_reasons=(f"mIoU lost: {reason}",))
+    failures = tuple(
+        f"{PROTOCOLS[protocol]}: mIoU is {loss:.4f} lower than the reference's, gate {limit:g}"
+        for protocol, loss in lost.items()
+        if loss > limit
+    )
+    return replace(evaluation, failures=failures)
+
+
+def _source(checkpoint: Checkpoint) -> SourceCheckpoint:
+    return SourceCheckpoint(checkpoint.name, checkpoint.sha256, checkpoint.trained)
