@@ -195,11 +195,11 @@ class Evaluator:
             return Evaluation(*about, None, **known, not_run_reasons=(engine.reason,))
         with engine:
             accuracy, failures = self._measure(ArtifactModel(engine, artifact), artifact.name)
+        about = (*about, engine.name, accuracy)
+        if failures:
+            return Evaluation(*about, **known, failures=failures)
         reference = self._reference(artifact.model, artifact.checkpoint)
-        result = Evaluation(
-            *about, engine.name, accuracy, reference=reference, failures=failures, **known
-        )
-        return _judge(result)
+        return _judge(Evaluation(*about, reference=reference, **known))
 
     def _measure(
         self, model: PromptableModel, name: str
@@ -213,8 +213,6 @@ class Evaluator:
 
 def _judge(evaluation: Evaluation) -> Evaluation:
     """Hold a measured artefact to its gate."""
-    if evaluation.failures:
-        return evaluation
     lost, limit = evaluation.miou_lost, evaluation.max_miou_lost
     if lost is None:
         reference = evaluation.reference

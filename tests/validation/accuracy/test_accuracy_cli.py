@@ -72,14 +72,24 @@ def test_failed_gate_is_status_1(validate, tiny_artifact, folder, never_held):
     assert all(line.endswith("lower than the reference's, gate -1") for line in failures)
 
 
-def test_artifact_that_cannot_be_loaded_fails(validate, tiny_artifact, folder, accept_files):
-    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"no model")
+def no_model(folder):
+    return b"no model"
+
+
+def image_encoder(folder):
+    """Loads, and fails when it is asked about a prompt."""
+    return (folder / "mobile_sam_image_encoder.ptl").read_bytes()
+
+
+@pytest.mark.parametrize("decoder", [no_model, image_encoder])
+def test_artifact_that_cannot_be_run_fails(validate, tiny_artifact, folder, accept_files, decoder):
+    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(decoder(tiny_artifact))
     accept_files(tiny_artifact)
     status, out, _ = validate("accuracy", tiny_artifact, "--dataset", folder, "--json", "-")
     document = json.loads(out)
-    (model,) = document["models"]
+    model = document["models"][-1]
     assert (status, document["verdict"], model["verdict"]) == (1, "failed", "failed")
-    assert (model["miou"], model["miou_lost"], model["engine"]) == (None, None, None)
+    assert (model["miou"], model["miou_lost"], model["scores"]) == (None, None, [])
     assert model["failures"]
 
 
