@@ -58,11 +58,16 @@ class Sam(nn.Module):
         boxes: Tensor | None,
         mask_input: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Answer the prompts of B objects; arguments as ``PromptEncoder``, in pixels of the frame.
+        """Answer the prompts of B objects; arguments as ``PromptEncoder``, in pixels of the frame, on any device.
 
         Returns:
             (B, 4, S/4, S/4) mask logits and (B, 4) predicted IoU.
         """
+        if points is not None:
+            points = points[0].to(self.device), points[1].to(self.device)
+        boxes, mask_input = (
+            None if prompt is None else prompt.to(self.device) for prompt in (boxes, mask_input)
+        )
         sparse, dense = self.prompt_encoder(points, boxes, mask_input)
         return self.mask_decoder(
             image_embeddings, self.prompt_encoder.dense_positional_encoding(), sparse, dense

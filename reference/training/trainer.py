@@ -19,6 +19,7 @@ from reference.errors import TrainingError
 from reference.sam import Sam
 from reference.training.processes import Processes
 from reference.training.run_folder import RunFolder
+from reference.training.seeds import mixed_seed
 
 LOG_EVERY = 20  # steps
 GRADIENT_NORM = 1.0  # at most
@@ -120,7 +121,7 @@ class Trainer:
         device, pictures = self.processes.device, self.schedule.pictures
         step = self.step * self.processes.count + self.processes.rank
         first = (self.schedule.seed << _SEED_BITS) + step * pictures
-        generator = torch.Generator(device).manual_seed(first)
+        generator = torch.Generator(device).manual_seed(mixed_seed(first))
         batch = self.task.batch(range(first, first + pictures), generator)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.schedule, self.step)

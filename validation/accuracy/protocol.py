@@ -30,7 +30,7 @@ def measure_accuracy(model: PromptableModel, samples: Iterable[Sample]) -> Accur
     clicks before it and the logits of the mask before it, answered with the single mask.
 
     Args:
-        model: on the CPU.
+        model: what is asked, on any device.
         samples: photos; those without objects are passed over.
 
     Raises:

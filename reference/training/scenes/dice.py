@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from reference.training.seeds import mixed_seed
+
 
 class Dice:
     """Draws tensors of shape (B, …) on the CPU; row b depends on seed b and on the draws before only."""
 
     def __init__(self, seeds: Sequence[int]) -> None:
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._generators = [torch.Generator().manual_seed(mixed_seed(seed)) for seed in seeds]
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Evenly distributed from ``low`` to ``high``: float32 (B, *shape)."""
