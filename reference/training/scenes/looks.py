@@ -13,6 +13,8 @@ from reference.training.scenes.rows import Rows, indices
 from reference.training.scenes.textures import sample_textures
 
 PALETTE = 6  # colours that a scene's surfaces share; the first is its background's
+SHORTEST_PERIOD = 5  # pixels of a pattern's cycle; shorter ones would alias
+TEXTURE_MIDDLE = 128  # brightness of a texture that leaves a colour as it is
 GREY = torch.tensor([0.30, 0.59, 0.11])  # luma of RGB
 # Stripes, checks and spots: weights of sin x, sin y and sin x sin y, and what is taken off their sum.
 PATTERNS = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.9]])
@@ -32,7 +34,9 @@ class Looks(Rows):
     phase: Tensor  # (n, 2), radians
     textured: Tensor  # bool (n,)
     texture: Tensor  # int64 (n,), index into the textures
-    texture_color: Tensor  # (n, 3, 3), the texture's RGB, less 128, to what it adds to the colour
+    texture_color: (
+        Tensor  # (n, 3, 3), the texture's RGB, less TEXTURE_MIDDLE, to what it adds to the colour
+    )
     texture_scale: Tensor  # (n,), pixels of the texture a pixel of the picture
     texture_angle: Tensor  # (n,), radians
     texture_offset: Tensor  # (n, 2), pixels of the texture
@@ -67,7 +71,7 @@ def draw_looks(
     tint = torch.where(dice.chance(0.5, *shape)[..., None], (other - base) / 100, base / 128)
     tint = (contrast * tint)[..., None] * GREY
     textured_mask = dice.chance(textured, *shape)
-    photo_base = 128 * gain + 15 * dice.normal(*shape, 3)
+    photo_base = TEXTURE_MIDDLE * gain + 15 * dice.normal(*shape, 3)
     return Looks(
         base=torch.where(natural & textured_mask[..., None], photo_base, base),
         other=other,
@@ -95,13 +99,18 @@ def _pick(dice: Dice, palette: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def surface_colors(
-    looks: Looks, device_looks: Looks, textures: Tensor, x: Tensor, y: Tensor, diameter: Tensor
+    looks: Looks,
+    flags: tuple[Tensor, Tensor],
+    textures: Tensor,
+    x: Tensor,
+    y: Tensor,
+    diameter: Tensor,
 ) -> Tensor:
     """Colour of every pixel of n surfaces: (n, 3, H, W).
 
     Args:
-        looks: on the CPU; only the flags are read.
-        device_looks: the same where the pixels are.
+        looks: the surfaces'.
+        flags: ``patterned`` and ``textured`` once more, on the CPU: a GPU need not be waited for.
         textures: (T, 3, h, w).
         x: (n, 1, W), pixels from the surface's middle.
         y: (n, H, 1).
@@ -109,48 +118,47 @@ def surface_colors(
     """
     colors = torch.empty(len(x), 3, y.shape[1], x.shape[2], device=x.device)
     for patterned, textured in itertools.product((False, True), repeat=2):
-        alike = indices((looks.patterned == patterned) & (looks.textured == textured))
+        alike = indices((flags[0] == patterned) & (flags[1] == textured))
         if not len(alike):
             continue
         rows = alike.to(x.device)
-        its_looks, its_x, its_y = device_looks[rows], x[rows], y[rows]
+        its_looks, its_x, its_y = looks[rows], x[rows], y[rows]
         its_colors = its_looks.base[:, :, None, None]
         if patterned:
             share = _pattern(its_looks, its_x, its_y, diameter[rows])[:, None]
             difference = (its_looks.other - its_looks.base)[:, :, None, None]
             its_colors = torch.addcmul(its_colors, difference, share)
         if textured:
-            samples = _texture(its_looks, textures, its_x, its_y)
-            to_color = its_looks.texture_color[..., None, None]  # (m, 3, 3, 1, 1)
-            for channel in range(3):
-                its_colors = torch.addcmul(
-                    its_colors, to_color[:, :, channel], samples[:, channel, None]
-                )
+            its_colors = _add_texture(its_colors, its_looks, textures, its_x, its_y)
         colors[rows] = its_colors
     return colors
 
 
 def _pattern(looks: Looks, x: Tensor, y: Tensor, diameter: Tensor) -> Tensor:
     """Where between its two colours a surface is: (n, H, W) in 0…1."""
-    # 5 pixels a cycle at least: finer ones would alias.
-    frequency = 2 * math.pi * torch.minimum(looks.cycles / diameter, torch.tensor(0.2).to(x))
-    across, down = _rotate(x, y, looks.pattern_angle, frequency)
-    across = (across + looks.phase[:, 0, None, None]).sin_()
-    down = (down + looks.phase[:, 1, None, None]).sin_()
+    frequency = 2 * math.pi * (looks.cycles / diameter).clamp(max=1 / SHORTEST_PERIOD)
+    across, down = _rotate(x, y, looks.pattern_angle, frequency, looks.phase)
+    across, down = across.sin_(), down.sin_()
     a, b, both, less = looks.pattern[:, :, None, None].unbind(1)
     wave = a * across + b * down + both * across * down - less
     return (0.5 + looks.sharpness[:, None, None] * wave).clamp_(0, 1)
 
 
-def _texture(looks: Looks, textures: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """(n, 3, H, W), around 0."""
-    column, row = _rotate(x, y, looks.texture_angle, looks.texture_scale)
-    column = column + looks.texture_offset[:, 0, None, None]
-    row = row + looks.texture_offset[:, 1, None, None]
-    return sample_textures(textures, looks.texture, column, row) - 128
+def _add_texture(colors: Tensor, looks: Looks, textures: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    column, row = _rotate(x, y, looks.texture_angle, looks.texture_scale, looks.texture_offset)
+    samples = sample_textures(textures, looks.texture, column, row)
+    to_color = looks.texture_color[..., None, None]  # (n, 3, 3, 1, 1)
+    colors = colors - TEXTURE_MIDDLE * to_color.sum(2)
+    for channel in range(3):
+        colors = torch.addcmul(colors, to_color[:, :, channel], samples[:, channel, None])
+    return colors
 
 
-def _rotate(x: Tensor, y: Tensor, angle: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+def _rotate(
+    x: Tensor, y: Tensor, angle: Tensor, scale: Tensor, offset: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Coordinates (n, H, W) turned, scaled and then moved by ``offset`` (n, 2)."""
     cosine = (angle.cos() * scale)[:, None, None]
     sine = (angle.sin() * scale)[:, None, None]
-    return x * cosine + y * sine, y * cosine - x * sine
+    across, down = offset[..., None, None].unbind(1)
+    return (x * cosine + across) + y * sine, (y * cosine + down) - x * sine

@@ -1,4 +1,4 @@
-"""Which objects a scene has: their outlines, parts, looks, and places in painter's order."""
+"""What objects are: their outlines, parts and looks, drawn at random."""
 
 import dataclasses
 import math
@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from reference.training.scenes.dice import Dice
+from reference.training.scenes.layout import draw_centers, large_before_small, source_of_copies
 from reference.training.scenes.looks import Looks, draw_looks
+from reference.training.scenes.outlines import KINDS
 from reference.training.scenes.rows import Rows
-from reference.training.scenes.shapes import KINDS, NUMBERS, REACH, Shapes
+from reference.training.scenes.shapes import NUMBERS, REACH, Shapes
 
 MIN_DIAMETER = 16  # pixels, of a labelled object
 MAX_DIAMETER = 0.5  # of the frame's longer side
@@ -71,14 +73,13 @@ class Objects(Rows):
         shadow_blur = torch.where(self.shadow > 0, self.shadow_blur, 0)
         return self.diameter / 2 * REACH + torch.maximum(shadow_blur, self.softness) / 2 + 1
 
-    def addition(self, slot: int) -> tuple[Shapes, Looks, Tensor]:
-        """Shapes, looks and roles of one of the additions."""
+    def addition(self, slot: int, rows: Tensor) -> tuple[Shapes, Looks, Tensor]:
+        """Shapes, looks and roles of one of the additions, for some of the objects."""
 
-        def column(field: Tensor) -> Tensor:
-            return field[:, slot]
+        def pick(field: Tensor) -> Tensor:
+            return field[rows, slot]
 
-        shapes, looks = self.additions._map(column), self.addition_looks._map(column)
-        return shapes, looks, column(self.role)
+        return self.additions._map(pick), self.addition_looks._map(pick), pick(self.role)
 
 
 def draw_objects(
@@ -94,32 +95,14 @@ def draw_objects(
         size: the picture's (height, width).
     """
     count = diameter.shape[1]
-    source = _source_of_copies(dice, count)
+    source = source_of_copies(dice, count)
     design = _gather(_draw_designs(dice, palette, textures, count), source)
     least, most = diameter.amin(1, keepdim=True), diameter.amax(1, keepdim=True)
-    diameter = _large_before_small(dice, diameter).gather(1, source)
+    diameter = large_before_small(dice, diameter).gather(1, source)
     is_copy = source != torch.arange(count)
     diameter = torch.where(is_copy, diameter * dice.uniform(0.8, 1.2, count), diameter)
     diameter = torch.minimum(torch.maximum(diameter, least), most)
-    return _place(design, diameter, _draw_centers(dice, diameter, size), _draw_angles(dice, design))
-
-
-def _large_before_small(dice: Dice, diameter: Tensor) -> Tensor:
-    """Mostly, so that the small ones are seen."""
-    key = diameter.log2() + 1.2 * dice.normal(diameter.shape[1])
-    return diameter.gather(1, key.argsort(dim=1, descending=True))
-
-
-def _source_of_copies(dice: Dice, count: int) -> Tensor:
-    """Index (B, count) of the object whose design each takes: its own, or the one's before it.
-
-    Photos are full of groups of like things, which lie side by side and must be told apart.
-    """
-    copies = dice.chance(0.2, count)
-    source = torch.arange(count).repeat(len(copies), 1)
-    for index in range(1, count):
-        source[:, index] = torch.where(copies[:, index], source[:, index - 1], index)
-    return source
+    return _place(design, diameter, draw_centers(dice, diameter, size), _draw_angles(dice, design))
 
 
 def _gather(design: Objects, source: Tensor) -> Objects:
@@ -218,26 +201,6 @@ def _draw_angles(dice: Dice, design: Objects) -> Tensor:
     straight = torch.where(dice.chance(0.5, *shape), quarter + tilt, free)
     upright = (design.body.kind == list(KINDS).index("glyph")) & dice.chance(0.7, *shape)
     return torch.where(upright, 3 * tilt, straight)
-
-
-def _draw_centers(dice: Dice, diameter: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, count, 2), x and y: anywhere, or next to the object before; large ones are cut by the border."""
-    count = diameter.shape[1]
-    extent = torch.tensor([size[1], size[0]], dtype=torch.float32)
-    place = dice.uniform(0, 1, count, 2) * extent
-    direction = dice.uniform(0, 2 * math.pi, count)
-    direction = torch.stack([direction.cos(), direction.sin()], dim=-1)
-    # What is about as large as the picture gets its edge into it.
-    from_edge = diameter[..., None] * dice.uniform(0.15, 0.5, count, 1) * direction
-    place = torch.where((diameter > 0.6 * extent.min())[..., None], place + from_edge, place)
-    near = dice.chance(0.35, count) & (diameter < 0.5 * extent.min())
-    closeness = dice.uniform(0.25, 0.55, count)
-    for index in range(1, count):
-        gap = closeness[:, index] * (diameter[:, index] + diameter[:, index - 1])
-        beside = place[:, index - 1] + gap[:, None] * direction[:, index]
-        beside = torch.minimum(beside.clamp(min=0), extent)
-        place[:, index] = torch.where(near[:, index, None], beside, place[:, index])
-    return place
 
 
 def _place(design: Objects, diameter: Tensor, center: Tensor, angle: Tensor) -> Objects:

@@ -110,69 +110,116 @@ def _corners(center: Tensor, window: tuple[int, int], size: tuple[int, int]) -> 
     return torch.minimum((center - extent / 2).round().long().clamp(min=0), room)
 
 
+@dataclass(frozen=True)
+class _Window:
+    """Pixel centers of n windows, and what an object's layers are made of there so far."""
+
+    x: Tensor  # (n, 1, w)
+    y: Tensor  # (n, h, 1)
+    distance: Tensor  # (n, h, w), pixels inside the whole object's outline
+    colors: Tensor  # (n, 3, h, w)
+    region: Tensor  # uint8 (n, h, w)
+
+
 def _render(
     objects: Objects,
     device_objects: Objects,
     corners: Tensor,
-    window: tuple[int, int],
+    size: tuple[int, int],
     textures: Tensor,
 ) -> _Sprites:
-    device = textures.device
-    corners = corners.to(device)
-    x = (corners[:, :1] + torch.arange(window[1], device=device) + 0.5)[:, None]  # (n, 1, w)
-    y = (corners[:, 1:] + torch.arange(window[0], device=device) + 0.5)[..., None]  # (n, h, 1)
-    distance = signed_distance(device_objects.body, objects.body.kind, x, y)
-    local_x = x - device_objects.body.center[:, 0, None, None]
-    local_y = y - device_objects.body.center[:, 1, None, None]
-    diameter = device_objects.diameter
-    colors = surface_colors(
-        objects.body_looks, device_objects.body_looks, textures, local_x, local_y, diameter
+    """Render n objects in windows of (height, width) with the given left top corners (n, 2).
+
+    What decides on the course of the work is read from ``objects``, on the CPU, all else from
+    ``device_objects``, the same ones: no GPU has to be waited for.
+    """
+    corners = corners.to(textures.device)
+    height, width = (torch.arange(side, device=textures.device) + 0.5 for side in size)
+    window = _render_bodies(
+        objects,
+        device_objects,
+        (corners[:, :1] + width)[:, None],
+        (corners[:, 1:] + height)[..., None],
+        textures,
     )
-    apart = torch.isin(objects.role, torch.tensor([CUT, ATTACHED])).any(1)
-    region = apart.to(torch.uint8).to(device)[:, None, None].expand(distance.shape).clone()
     for slot in range(ADDITIONS):
         rows = indices(objects.role[:, slot] != NOTHING)
-        if not len(rows):
-            continue
-        shapes, looks, role = objects.addition(slot)
-        device_shapes, device_looks, _ = device_objects.addition(slot)
-        at = rows.to(device)
-        added = signed_distance(device_shapes[at], shapes.kind[rows], x[at], y[at])
-        body = distance[at]
-        role_at = role[rows].to(device)[:, None, None]
-        body = torch.where(role_at == HOLE, torch.minimum(body, -added), body)
-        body = torch.where(role_at == ATTACHED, torch.maximum(body, added), body)
-        distance[at] = body
-        is_part = role_at >= INSET
-        region[at] = torch.where(is_part & (added > 0), slot + 2, region[at])
-        part_colors = surface_colors(
-            looks[rows], device_looks[at], textures, local_x[at], local_y[at], diameter[at]
-        )
-        cover = torch.where(is_part, (0.5 + added).clamp_(0, 1), 0)[:, None]
-        colors[at] = torch.lerp(colors[at], part_colors, cover)
-    colors *= _light(device_objects, distance, local_x, local_y)[:, None]
-    cover = (0.5 + distance / device_objects.softness[:, None, None]).clamp_(0, 1)
-    region.masked_fill_(cover <= 0.5, BACKGROUND)
+        if len(rows):
+            _render_addition(objects, device_objects, slot, rows, window, textures)
+    cover = 0.5 + window.distance / device_objects.softness[:, None, None]
+    cover.clamp_(0, 1)
+    light = _light(objects, device_objects, window)
     offsets = objects.shadow_offset.round().long().tolist()
     has_shadow = (objects.shadow > 0).tolist()
     return _Sprites(
         keep=(1 - cover)[:, None],
-        add=colors.mul_(cover[:, None]),
-        region=region,
-        below=_shade_below(device_objects, distance),
+        add=window.colors.mul_(light.mul_(cover)[:, None]),
+        region=window.region.masked_fill_(cover <= 0.5, BACKGROUND),
+        below=_shade_below(device_objects, window.distance),
         shadow_offset=[
             offset if shadow else None for offset, shadow in zip(offsets, has_shadow, strict=True)
         ],
     )
 
 
-def _light(objects: Objects, distance: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """How bright each pixel is: (n, H, W), around 1."""
-    slope = objects.light / (objects.diameter / 2)[:, None]
-    plane = 1 + x * slope[:, 0, None, None] + y * slope[:, 1, None, None]
-    width = (0.2 * objects.diameter)[:, None, None]
-    near_rim = 1 - (distance / width).clamp(0, 1)
-    return (plane - objects.rim[:, None, None] * near_rim.square_()).clamp_(0.1, 2)
+def _render_bodies(
+    objects: Objects, device_objects: Objects, x: Tensor, y: Tensor, textures: Tensor
+) -> _Window:
+    body, looks = device_objects.body, device_objects.body_looks
+    distance = signed_distance(body, objects.body.kind, x, y)
+    local_x, local_y = x - body.center[:, 0, None, None], y - body.center[:, 1, None, None]
+    diameter = device_objects.diameter
+    flags = objects.body_looks.patterned, objects.body_looks.textured
+    colors = surface_colors(looks, flags, textures, local_x, local_y, diameter)
+    rest_is_part = torch.isin(device_objects.role, torch.tensor([CUT, ATTACHED]).to(x.device)).any(
+        1
+    )
+    region = rest_is_part.byte()[:, None, None].expand(distance.shape).clone()
+    return _Window(x, y, distance, colors, region)
+
+
+def _render_addition(
+    objects: Objects,
+    device_objects: Objects,
+    slot: int,
+    rows: Tensor,
+    window: _Window,
+    textures: Tensor,
+) -> None:
+    """Change the windows of the objects with these indices by what is in one of their slots."""
+    at = rows.to(window.x.device)
+    shapes, looks, role = device_objects.addition(slot, at)
+    flags = (
+        objects.addition_looks.patterned[rows, slot],
+        objects.addition_looks.textured[rows, slot],
+    )
+    role = role[:, None, None]
+    x, y = window.x[at], window.y[at]
+    added = signed_distance(shapes, objects.additions.kind[rows, slot], x, y)
+    body = window.distance[at]
+    body = torch.where(role == HOLE, torch.minimum(body, -added), body)
+    window.distance[at] = torch.where(role == ATTACHED, torch.maximum(body, added), body)
+    is_part = role >= INSET
+    window.region[at] = torch.where(is_part & (added > 0), slot + 2, window.region[at])
+    center, diameter = device_objects.body.center[at], device_objects.diameter[at]
+    x, y = x - center[:, 0, None, None], y - center[:, 1, None, None]
+    colors = surface_colors(looks, flags, textures, x, y, diameter)
+    cover = torch.where(is_part, (0.5 + added).clamp_(0, 1), 0)[:, None]
+    window.colors[at] = torch.lerp(window.colors[at], colors, cover)
+
+
+def _light(objects: Objects, device_objects: Objects, window: _Window) -> Tensor:
+    """How bright each pixel is: (n, h, w), around 1."""
+    center, diameter = device_objects.body.center, device_objects.diameter
+    slope_x, slope_y = (device_objects.light / (diameter / 2)[:, None])[..., None, None].unbind(1)
+    x, y = window.x - center[:, 0, None, None], window.y - center[:, 1, None, None]
+    light = (1 + x * slope_x) + y * slope_y
+    rows = indices(objects.rim > 0).to(light.device)
+    if len(rows):
+        width = (0.2 * diameter[rows])[:, None, None]
+        near_rim = 1 - (window.distance[rows] / width).clamp_(0, 1)
+        light[rows] -= device_objects.rim[rows, None, None] * near_rim.square_()
+    return light.clamp_(0.1, 2)
 
 
 def _shade_below(objects: Objects, distance: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from reference.training.scenes.textures import load_textures
 
 OBJECTS = 24  # labelled, in a full frame, at most
 OBJECTS_IN_CROP = 10  # a crop of at most half the frame's side sees fewer
+CLOSE_UPS = 0.12  # the share of scenes in which one object measures more than half of the frame
 CLUTTER = 40  # small things without a label, behind the objects, at most
 CLUTTER_DIAMETERS = (4, 32)  # pixels
 BACKDROPS = 2  # large ones, such as a wall or a table, at most
@@ -53,7 +54,7 @@ def generate_scenes(
         device: where to make them; the tensors stay there.
         textures: float32 (T, 3, h, w), RGB in 0…255, on the device; default, ``load_textures``.
         frame: side in pixels of the full frame that the pictures are crops of: objects measure from
-            16 pixels to half of it; default, the longer side.
+            16 pixels to half of it, and one of them more in a few scenes; default, the longer side.
     """
     size = (size, size) if isinstance(size, int) else tuple(size)
     frame = frame or max(size)
@@ -65,6 +66,8 @@ def generate_scenes(
     canvas.labels.fill_(BACKGROUND)
     most = OBJECTS if 2 * max(size) > frame else OBJECTS_IN_CROP
     diameter = dice.log_uniform(MIN_DIAMETER, max(MIN_DIAMETER, MAX_DIAMETER * frame), most)
+    close_up = frame * dice.uniform(MAX_DIAMETER, 0.95)
+    diameter[:, 0] = torch.where(dice.chance(CLOSE_UPS), close_up, diameter[:, 0])
     objects = draw_objects(dice, palette, len(textures), diameter, size)
     present = torch.arange(most) < dice.uniform(2, most + 1)[:, None].floor()
     full_area = paint(canvas, objects, present, textures)
@@ -81,8 +84,9 @@ def _backdrop(dice: Dice, palette: Tensor, size: tuple[int, int], textures: Tens
     height, width = size
     x = (torch.arange(width, device=device) - width / 2).expand(scenes, 1, -1)
     y = (torch.arange(height, device=device) - height / 2).expand(scenes, -1)[..., None]
+    flags = background.patterned, background.textured
     extent = torch.full((scenes,), float(max(size)), device=device)
-    colors = surface_colors(background, background.to(device), textures, x, y, extent)
+    colors = surface_colors(background.to(device), flags, textures, x, y, extent)
     canvas = Canvas(colors, torch.empty(scenes, *size, dtype=torch.uint8, device=device))
     large = max(size) * dice.log_uniform(0.7, 2, BACKDROPS)
     small = dice.log_uniform(*CLUTTER_DIAMETERS, CLUTTER)

@@ -1,26 +1,17 @@
 """Generated scenes as training sees them: seeds, sizes, and which masks go together."""
 
 import dataclasses
-from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
+from torch_threads import one_thread  # noqa: F401
 
 from reference.training.scenes import INSTANCES, MIN_AREA, Scenes, generate_scenes
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """On a busy machine, two threads wait for each other longer than such small pictures take."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def scenes(one_thread) -> Scenes:
+def scenes() -> Scenes:
     """Enough scenes, small ones, for what holds always, and for what has to happen now and then."""
     return generate_scenes(range(160), 128)
 
@@ -104,7 +95,7 @@ def test_sizes_from_16_pixels_to_half_of_the_frame():
     scenes = generate_scenes(range(40), 256)
     sides = longer_sides(scenes.masks[scenes.valid & (scenes.parents < 0)])
     assert 8 <= sides.min() <= 16
-    assert 115 <= sides.max() <= 1.15 * 128
+    assert 0 < (sides > 1.15 * 128).sum() < 0.03 * len(sides)  # close-ups
     for low, high in ((16, 32), (32, 64), (64, 128)):
         share = ((sides >= low) & (sides < high)).float().mean()
         assert share > 0.15, (low, high)

@@ -4,14 +4,16 @@ import dataclasses
 
 import pytest
 import torch
+from torch_threads import one_thread  # noqa: F401
 
 from reference.training.scenes.camera import blur
 from reference.training.scenes.dice import Dice
 from reference.training.scenes.instances import INSTANCES, read_instances
 from reference.training.scenes.looks import PALETTE, draw_colors
 from reference.training.scenes.objects import NOTHING, Objects, draw_objects
+from reference.training.scenes.outlines import KINDS
 from reference.training.scenes.painting import BACKGROUND, REGIONS, Canvas, paint
-from reference.training.scenes.shapes import KINDS, NUMBERS, REACH, Shapes, signed_distance
+from reference.training.scenes.shapes import NUMBERS, REACH, Shapes, signed_distance
 from reference.training.scenes.textures import PHOTOS, load_textures
 
 FAR_COLOR = -1000.0  # that no object has
