@@ -34,9 +34,7 @@ class Looks(Rows):
     phase: Tensor  # (n, 2), radians
     textured: Tensor  # bool (n,)
     texture: Tensor  # int64 (n,), index into the textures
-    texture_color: (
-        Tensor  # (n, 3, 3), the texture's RGB, less TEXTURE_MIDDLE, to what it adds to the colour
-    )
+    texture_color: Tensor  # (n, 3, 3), the texture's RGB around its middle to what it adds
     texture_scale: Tensor  # (n,), pixels of the texture a pixel of the picture
     texture_angle: Tensor  # (n,), radians
     texture_offset: Tensor  # (n, 2), pixels of the texture

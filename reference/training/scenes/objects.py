@@ -79,7 +79,11 @@ class Objects(Rows):
         def pick(field: Tensor) -> Tensor:
             return field[rows, slot]
 
-        return self.additions._map(pick), self.addition_looks._map(pick), pick(self.role)
+        return (
+            self.additions.map_fields(pick),
+            self.addition_looks.map_fields(pick),
+            pick(self.role),
+        )
 
 
 def draw_objects(
@@ -107,7 +111,7 @@ def draw_objects(
 
 def _gather(design: Objects, source: Tensor) -> Objects:
     scene = torch.arange(len(source))[:, None]
-    return design._map(lambda field: field[scene, source])
+    return design.map_fields(lambda field: field[scene, source])
 
 
 def _draw_designs(dice: Dice, palette: Tensor, textures: int, count: int) -> Objects:

@@ -3,6 +3,7 @@
 Each object is rendered in a window of its own, all windows of one size at once.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,11 +23,12 @@ from reference.training.scenes.rows import indices
 from reference.training.scenes.shapes import signed_distance
 
 BACKGROUND = 255  # in label maps
-REGIONS = (
-    4  # labels of one object: what is no part, the rest beside cut or attached parts, its parts
-)
+# Labels of one object: what is no part, the rest beside cut or attached parts, and its parts.
+REGIONS = 2 + ADDITIONS
 
-SMALLEST_WINDOW = 32  # pixels a side; the next ones are 1.5 and 2 times as wide, and so on
+SMALLEST_WINDOW = 32  # pixels a side
+# How much wider each next window is: fewer sizes cost pixels, more of them cost operations.
+GROWTH = 1.4
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,7 @@ class _Sprites:
     add: Tensor  # (n, 3, h, w), the colour on top
     region: Tensor  # uint8 (n, h, w), of REGIONS, or BACKGROUND
     below: Tensor  # (n, 1, h, w), the share of the light that the shadow lets through
-    shadow_offset: list[
-        list[int] | None
-    ]  # x, y of the shadow's move; None where there is no shadow
+    shadow_offset: list[list[int] | None]  # x, y of its move; None where there is no shadow
 
 
 def paint(canvas: Canvas, objects: Objects, present: Tensor, textures: Tensor) -> Tensor:
@@ -71,9 +71,8 @@ def paint(canvas: Canvas, objects: Objects, present: Tensor, textures: Tensor) -
     size = canvas.labels.shape[1:]
     flat, shown = objects.flatten(), indices(present.flatten())
     sides = _window_sides(flat, size)[shown]
-    shown = shown[
-        sides.argsort(stable=True)
-    ]  # windows of one size are neighbours: slices, not copies
+    # Windows of one size become neighbours: slices, not copies.
+    shown = shown[sides.argsort(stable=True)]
     flat = flat[shown]
     on_device = flat.to(canvas.colors.device)
     areas, sprites, first = [], {}, 0
@@ -97,8 +96,8 @@ def _window_sides(objects: Objects, size: tuple[int, int]) -> Tensor:
     """The least window (n,) that holds an object; wider than the picture where none does."""
     ladder = [SMALLEST_WINDOW]
     while ladder[-1] <= min(size):
-        step = len(ladder)
-        ladder.append(SMALLEST_WINDOW * 2 ** (step // 2) * (3 if step % 2 else 2) // 2)
+        # In whole 16 pixels, so that a row of a window fills the processor's vectors.
+        ladder.append(math.ceil(ladder[-1] * GROWTH / 16) * 16)
     index = torch.searchsorted(torch.tensor(ladder, dtype=torch.float32), 2 * objects.reach())
     return torch.tensor(ladder)[index.clamp(max=len(ladder) - 1)]
 

@@ -1,6 +1,7 @@
 """Records of tensors that share their first dimension: one row per object."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -13,21 +14,22 @@ class Rows:
 
     def __getitem__(self, rows: Tensor | slice) -> Self:
         """Some of the rows, by their indices or as a slice."""
-        return self._map(lambda field: field[rows])
+        return self.map_fields(lambda field: field[rows])
 
     def to(self, device: torch.device | str) -> Self:
         """The same rows on another device."""
-        return self._map(lambda field: field.to(device))
+        return self.map_fields(lambda field: field.to(device))
 
     def flatten(self) -> Self:
         """(B, K, …) → (B*K, …)."""
-        return self._map(lambda field: field.flatten(0, 1))
+        return self.map_fields(lambda field: field.flatten(0, 1))
 
-    def _map(self, function) -> Self:
+    def map_fields(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """The record of what a function makes of each tensor."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return type(self)(
             **{
-                name: value._map(function) if isinstance(value, Rows) else function(value)
+                name: value.map_fields(function) if isinstance(value, Rows) else function(value)
                 for name, value in fields.items()
             }
         )
