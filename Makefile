@@ -24,10 +24,10 @@ demo: $(READY)  ## convert to both formats with int8, compare, draw overlays of 
 
 test: $(READY)  ## lint, and all tests but the slow ones
 	$(BIN)/ruff check .
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist loadscope
 
 test-slow: $(READY)  ## the tests that convert the full-size model in every way
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n auto --dist loadscope
 
 lint: $(READY)
 	$(BIN)/ruff check .

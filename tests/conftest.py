@@ -12,7 +12,8 @@ from reference.sam import Sam, build_sam
 from reference.seeded_weights import seeded_state_dict
 from reference.variants import VARIANTS
 
-torch.set_num_threads(2)
+# Tests run side by side, and threads of small tensors wait for each other longer than they work.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

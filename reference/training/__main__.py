@@ -76,7 +76,16 @@ def training() -> None:
     show_default=True,
     help="Corrections of each answer.",
 )
-def scenes(checkpoint: str | None, crop: int, objects: int, clicks: int, **shared: object) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Processes that paint scenes, on the CPU; 0: painted in between, on the GPU if there is one.",
+)
+def scenes(
+    checkpoint: str | None, crop: int, objects: int, clicks: int, workers: int, **shared: object
+) -> None:
     """Learn to segment on generated scenes, as Segment Anything learnt."""
     from reference.checkpoint import load_weights, resolve_checkpoint
     from reference.training.scene_task import SceneOptions, SceneTask
@@ -87,7 +96,7 @@ def scenes(checkpoint: str | None, crop: int, objects: int, clicks: int, **share
         if checkpoint is not None:
             start = resolve_checkpoint(checkpoint, sam.variant)
             load_weights(sam, start.state_dict, f"'{start.name}'")
-        return SceneTask(sam, options)
+        return SceneTask(sam, options, workers)
 
     _train(prepare, {"checkpoint": checkpoint, **vars(options)}, **shared)
 

@@ -4,7 +4,7 @@ Source: MobileSAM (Zhang et al., 2023, section 3.2, "decoupled distillation"): m
 embeddings alone; prompt encoder and mask decoder are the teacher's own and stay as they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -51,9 +51,12 @@ class DistillationTask:
         self.sam, self.teacher, self.photos = sam, teacher, photos
         self.module = EmbeddingError(sam.image_encoder)
 
-    @torch.no_grad()
-    def batch(self, pictures: range, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def batches(self, numbers: Iterable[range]) -> Iterator[tuple[Tensor, Tensor]]:
         """Photos in an order that is drawn anew for each pass, and what the teacher makes of them."""
+        return map(self._batch, numbers)
+
+    @torch.no_grad()
+    def _batch(self, pictures: range) -> tuple[Tensor, Tensor]:
         frames = [self._frame(number) for number in pictures]
         pixels = (torch.cat(frames).to(self.sam.device) - self.sam.pixel_mean) / self.sam.pixel_std
         return pixels, self.teacher(pixels).float()

@@ -32,6 +32,15 @@ class Targets:
     masks: Tensor
     offset: tuple[int, int] = (0, 0)
 
+    def to(self, device: torch.device) -> "Targets":
+        """The same on another device."""
+        images = self.images.to(device, non_blocking=True)
+        return Targets(images, self.masks.to(device, non_blocking=True), self.offset)
+
+    def pin_memory(self) -> "Targets":
+        """The same in memory that a GPU can fetch by itself; a ``DataLoader`` asks for it."""
+        return Targets(self.images.pin_memory(), self.masks.pin_memory(), self.offset)
+
 
 @dataclass
 class _Prompts:

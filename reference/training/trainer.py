@@ -6,7 +6,7 @@ on from its last state as if nothing had been.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,8 +36,8 @@ class Task(Protocol):
 
     module: nn.Module
 
-    def batch(self, pictures: range, generator: torch.Generator) -> object:
-        """Examples by their numbers; the generator, on the task's device, is for all else that is random."""
+    def batches(self, numbers: Iterable[range]) -> Iterator[object]:
+        """A batch for each range of pictures' numbers, which alone say what is in it."""
         ...
 
 
@@ -107,8 +107,9 @@ class Trainer:
         """
         begun, first = time.monotonic(), self.step
         taken: list[dict[str, Tensor]] = []
-        while self.step < self.schedule.steps:
-            taken.append(self._take_step())
+        numbers = [self._numbers(step) for step in range(first, self.schedule.steps)]
+        for batch, pictures in zip(self.task.batches(numbers), numbers, strict=True):
+            taken.append(self._take_step(batch, pictures.start))
             at_end = self.step == self.schedule.steps
             if self.step % LOG_EVERY == 0 or at_end:
                 pace = (time.monotonic() - begun) / (self.step - first)
@@ -117,12 +118,16 @@ class Trainer:
             if self.step % save_every == 0 or at_end:
                 self._save()
 
-    def _take_step(self) -> dict[str, Tensor]:
-        device, pictures = self.processes.device, self.schedule.pictures
-        step = self.step * self.processes.count + self.processes.rank
-        first = (self.schedule.seed << _SEED_BITS) + step * pictures
-        generator = torch.Generator(device).manual_seed(mixed_seed(first))
-        batch = self.task.batch(range(first, first + pictures), generator)
+    def _numbers(self, step: int) -> range:
+        """The pictures of this process in a step, counted over the whole training."""
+        pictures = self.schedule.pictures
+        first = (step * self.processes.count + self.processes.rank) * pictures
+        first += self.schedule.seed << _SEED_BITS
+        return range(first, first + pictures)
+
+    def _take_step(self, batch: object, seed: int) -> dict[str, Tensor]:
+        device = self.processes.device
+        generator = torch.Generator(device).manual_seed(mixed_seed(seed))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.schedule, self.step)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):

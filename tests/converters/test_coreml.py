@@ -1,6 +1,8 @@
 """Core ML packages, looked at as a runtime would load them: no Mac needed, and none of this runs the model."""
 
+import functools
 import json
+from pathlib import Path
 
 import coremltools as ct
 import numpy as np
@@ -60,6 +62,18 @@ def export(part, path, scheme="fp16", target=None):
     return ct.models.MLModel(str(path), skip_model_load=True)
 
 
+@pytest.fixture(scope="module")
+def exported(encoder, decoder, tmp_path_factory):
+    """A package by its part and scheme, exported once; to be looked at and not to be changed."""
+    parts = {"encoder": encoder, "decoder": decoder}
+
+    @functools.cache
+    def export_once(part, scheme="fp16"):
+        return export(parts[part], tmp_path_factory.mktemp(part) / "model.mlpackage", scheme)
+
+    return export_once
+
+
 def operations(model):
     spec = model.get_spec()
     program = load_program(spec, spec.specificationVersion, model.weights_dir)
@@ -86,9 +100,8 @@ def kernels_of(ops):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("part", ["encoder", "decoder"])
-def test_every_large_weight_is_stored_as_the_scheme_says(scheme, part, tmp_path, request):
-    model = export(request.getfixturevalue(part), tmp_path / "model.mlpackage", scheme)
-    kernels = weights(model)
+def test_every_large_weight_is_stored_as_the_scheme_says(scheme, part, exported):
+    kernels = weights(exported(part, scheme))
     assert len(kernels) > 5
     expected = STORAGE_OPS[scheme]
     if expected is None:
@@ -98,22 +111,21 @@ def test_every_large_weight_is_stored_as_the_scheme_says(scheme, part, tmp_path,
         assert {kernel.op_type for kernel in kernels} == {expected}
 
 
-def test_int8_has_a_scale_per_output_channel(encoder, tmp_path):
-    model = export(encoder, tmp_path / "model.mlpackage", "int8")
-    for kernel in weights(model):
+def test_int8_has_a_scale_per_output_channel(exported):
+    for kernel in weights(exported("encoder", "int8")):
         assert kernel.quantized_data.val.dtype == np.int8
         axis = int(kernel.axis.val)
         assert kernel.scale.val.shape == (kernel.quantized_data.val.shape[axis],)
 
 
 @pytest.mark.parametrize(("scheme", "entries"), [("lut8", 256), ("lut6", 64), ("lut4", 16)])
-def test_palettes_have_the_size_that_their_name_says(scheme, entries, encoder, tmp_path):
-    model = export(encoder, tmp_path / "model.mlpackage", scheme)
-    assert {kernel.lut.val.shape[-1] for kernel in weights(model)} == {entries}
+def test_palettes_have_the_size_that_their_name_says(scheme, entries, exported):
+    kernels = weights(exported("encoder", scheme))
+    assert {kernel.lut.val.shape[-1] for kernel in kernels} == {entries}
 
 
-def test_w8a8_quantizes_the_inputs_of_large_layers(encoder, tmp_path):
-    ops = operations(export(encoder, tmp_path / "model.mlpackage", "w8a8"))
+def test_w8a8_quantizes_the_inputs_of_large_layers(exported):
+    ops = operations(exported("encoder", "w8a8"))
     for op in ops:
         if op.op_type in ("conv", "linear") and np.prod(op.weight.shape) > LARGE_WEIGHT:
             assert op.x.op.op_type == "dequantize"
@@ -129,12 +141,11 @@ def test_w8a8_keeps_the_embeddings(encoder):
     assert 0 < error < 0.05
 
 
-def test_small_tables_stay_small(encoder, decoder, tmp_path):
+def test_small_tables_stay_small(exported):
     """No constant but the kernels is large: neither the attention biases nor the positional encoding is expanded."""
-    for name, part in (("encoder", encoder), ("decoder", decoder)):
+    for part in ("encoder", "decoder"):
         for scheme in ("fp16", "int8"):
-            model = export(part, tmp_path / f"{name}_{scheme}.mlpackage", scheme)
-            ops = operations(model)
+            ops = operations(exported(part, scheme))
             kernels = {id(kernel) for kernel in kernels_of(ops)}
             others = [
                 op.outputs[0].val.size
@@ -146,9 +157,9 @@ def test_small_tables_stay_small(encoder, decoder, tmp_path):
             assert max(others) <= LARGE_WEIGHT
 
 
-def test_package_describes_itself(encoder, decoder, tmp_path):
+def test_package_describes_itself(encoder, decoder, exported):
     for name, part in (("encoder", encoder), ("decoder", decoder)):
-        spec = export(part, tmp_path / f"{name}.mlpackage").get_spec()
+        spec = exported(name).get_spec()
         metadata = spec.description.metadata
         assert (metadata.author, metadata.license, metadata.versionString) == (
             "the author",
@@ -164,11 +175,11 @@ def test_package_describes_itself(encoder, decoder, tmp_path):
         assert all(len(feature.shortDescription) > 20 for feature in features)
 
 
-def test_inputs_are_what_an_app_has(encoder, decoder, tmp_path):
-    image = export(encoder, tmp_path / "encoder.mlpackage").get_spec().description.input[0]
+def test_inputs_are_what_an_app_has(decoder, exported):
+    image = exported("encoder").get_spec().description.input[0]
     assert (image.type.imageType.width, image.type.imageType.height) == (256, 256)
     assert image.type.imageType.colorSpace == ct.proto.FeatureTypes_pb2.ImageFeatureType.RGB
-    description = export(decoder, tmp_path / "decoder.mlpackage").get_spec().description
+    description = exported("decoder").get_spec().description
     for feature, tensor in zip(description.input, decoder[1].inputs, strict=True):
         assert tuple(feature.type.multiArrayType.shape) == tensor.shape
         assert (
@@ -177,9 +188,9 @@ def test_inputs_are_what_an_app_has(encoder, decoder, tmp_path):
         )
 
 
-def test_phases_of_points_stay_float32(decoder, tmp_path):
+def test_phases_of_points_stay_float32(exported):
     """Coordinates in float16 are off by half a pixel, and the phases computed from them by more."""
-    ops = operations(export(decoder, tmp_path / "decoder.mlpackage"))
+    ops = operations(exported("decoder"))
     waves = [op for op in ops if op.op_type in ("sin", "cos")]
     assert len(waves) == 2
     assert {op.outputs[0].dtype.__name__ for op in waves} == {"fp32"}
@@ -187,19 +198,18 @@ def test_phases_of_points_stay_float32(decoder, tmp_path):
     assert {op.outputs[0].dtype.__name__ for op in matmuls} == {"fp16"}
 
 
-def test_rank_stays_within_core_mls(encoder, tmp_path):
-    ops = operations(export(encoder, tmp_path / "encoder.mlpackage"))
+def test_rank_stays_within_core_mls(exported):
+    ops = operations(exported("encoder"))
     assert max(len(output.shape) for op in ops for output in op.outputs) <= 5
 
 
-def test_two_exports_are_the_same_bytes(decoder, tmp_path):
-    for name in ("first", "second"):
-        export(decoder, tmp_path / f"{name}.mlpackage", "int8")
-    files = sorted(file for file in (tmp_path / "first.mlpackage").rglob("*") if file.is_file())
+def test_two_exports_are_the_same_bytes(decoder, exported, tmp_path):
+    first, second = Path(exported("decoder", "int8").package_path), tmp_path / "second.mlpackage"
+    export(decoder, second, "int8")
+    files = sorted(file for file in first.rglob("*") if file.is_file())
     assert len(files) == 3
     for file in files:
-        other = tmp_path / "second.mlpackage" / file.relative_to(tmp_path / "first.mlpackage")
-        assert file.read_bytes() == other.read_bytes()
+        assert file.read_bytes() == (second / file.relative_to(first)).read_bytes()
 
 
 @pytest.mark.parametrize("target", ["iOS16", "iOS17", "iOS18"])

@@ -46,14 +46,6 @@ class Part:
     inputs: list[tuple[Tensor, ...]]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(autouse=True)
 def _int8_at_tiny_sizes(monkeypatch):
     """Let layers of a few hundred weights count as large."""

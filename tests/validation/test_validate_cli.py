@@ -164,6 +164,7 @@ def test_altered_artifact_is_refused(refuses, tiny_artifact, photo, tmp_path):
 # show
 
 
+@pytest.mark.slow
 def test_show_draws_and_says_what_segment_does(validate, capsys, full_artifact, photo, tmp_path):
     prompt = ["--point", "300,200", "--background-point", "20,20"]
     drawn, expected_drawn = tmp_path / "artifact.png", tmp_path / "reference.png"

@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 import torch
 from torch import Tensor
-from torch_threads import one_thread  # noqa: F401
 
 from reference.training.scenes import INSTANCES, MIN_AREA, Scenes, generate_scenes
 

@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 import torch
-from torch_threads import one_thread  # noqa: F401
 
 from reference.training.scenes.camera import blur
 from reference.training.scenes.dice import Dice

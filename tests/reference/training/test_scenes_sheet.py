@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from PIL import Image
-from torch_threads import one_thread  # noqa: F401
 
 from reference.command_line import run
 from reference.training.scenes.__main__ import scenes

@@ -26,12 +26,14 @@ class EncoderTask:
         self.killed_at, self.poisoned_at = killed_at, poisoned_at
         self.numbers = []
 
-    def batch(self, pictures, generator):
-        self.numbers.append(pictures.start)
-        if len(self.numbers) == self.killed_at:
-            raise KeyboardInterrupt
-        images = torch.rand(len(pictures), 3, 64, 64, generator=generator)
-        return images * math.nan if len(self.numbers) == self.poisoned_at else images
+    def batches(self, numbers):
+        for pictures in numbers:
+            self.numbers.append(pictures.start)
+            if len(self.numbers) == self.killed_at:
+                raise KeyboardInterrupt
+            generator = torch.Generator().manual_seed(pictures.start)
+            images = torch.rand(len(pictures), 3, 64, 64, generator=generator)
+            yield images * math.nan if len(self.numbers) == self.poisoned_at else images
 
 
 class Zero(torch.nn.Module):

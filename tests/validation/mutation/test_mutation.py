@@ -32,11 +32,8 @@ FAST = (
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory):
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # as the command does: threads only wait for each other here
     with registered():
         yield Suite(tmp_path_factory.mktemp("mutation"))
-    torch.set_num_threads(before)
 
 
 def by_name(name):

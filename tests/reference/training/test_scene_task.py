@@ -1,0 +1,104 @@
+"""Training on scenes, from batches to the command."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from tiny_variant import TINY
+
+from reference.checkpoint import load_weights, read_checkpoint
+from reference.command_line import run
+from reference.errors import TrainingError
+from reference.sam import Sam
+from reference.training.__main__ import training
+from reference.training.scene_task import SceneOptions, SceneTask
+from reference.variants import VARIANTS
+
+NUMBERS = [range(0, 2), range(2, 4), range(4, 6)]
+
+
+@pytest.fixture(scope="module")
+def sam():
+    torch.manual_seed(0)
+    return Sam(TINY)
+
+
+def test_batches_are_crops_with_objects_in_a_frame(sam):
+    task = SceneTask(sam, SceneOptions(crop=96, objects=4))
+    places = set()
+    for targets in task.batches(NUMBERS):
+        pictures = len(targets.images)
+        assert targets.images.shape == (pictures, 3, 96, 96)
+        assert targets.masks.shape == (pictures, 4, 96, 96)
+        assert targets.masks.flatten(2).any(-1).all()
+        assert all(0 <= place <= 256 - 96 and place % 16 == 0 for place in targets.offset)
+        places.add(targets.offset)
+    assert len(places) > 1
+
+
+def test_workers_paint_the_same(sam):
+    options = SceneOptions(crop=64, objects=2)
+    here = list(SceneTask(sam, options).batches(NUMBERS))
+    there = list(SceneTask(sam, options, workers=2).batches(NUMBERS))
+    for first, second in zip(here, there, strict=True):
+        assert torch.equal(first.images, second.images)
+        assert torch.equal(first.masks, second.masks)
+        assert first.offset == second.offset
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (SceneOptions(crop=100), "--crop 100: expected a multiple of 32, at most 256"),
+        (SceneOptions(crop=512), "--crop 512: expected a multiple of 32, at most 256"),
+        (SceneOptions(crop=64, objects=3), "--objects 3: expected an even number"),
+    ],
+)
+def test_refusals(sam, options, message):
+    with pytest.raises(TrainingError, match=message):
+        SceneTask(sam, options)
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """The command, with the tiny model as its only one."""
+    monkeypatch.setitem(VARIANTS, "vit_t", TINY)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            run(training, [str(argument) for argument in arguments])
+        return exit_.value.code
+
+    return call
+
+
+def test_command_trains_and_goes_on(command, tmp_path, capsys):
+    output = tmp_path / "run"
+    arguments = ("scenes", "--output", output, "--pictures", 2, "--crop", 64, "--objects", 2)
+    assert command(*arguments, "--steps", 3, "--save-every", 2) == 0
+    assert f"weights: {output}" in capsys.readouterr().out
+    (line,) = (output / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["step"] == 3
+    load_weights(Sam(TINY), read_checkpoint(output / "weights.safetensors"))
+    assert command(*arguments, "--steps", 3, "--save-every", 2) == 0  # nothing is left to do
+    assert command(*arguments, "--steps", 4) == 2
+    assert "was begun with steps 3" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(tmp_path):
+    """torchrun, with the full-size model on small crops."""
+    output = tmp_path / "run"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += ["-m", "reference.training", "scenes", "--output", str(output), "--steps", "2"]
+    command += ["--pictures", "2", "--crop", "64", "--objects", "2"]
+    done = subprocess.run(
+        command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = (output / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(line)["step"] == 2
+    assert len(read_checkpoint(output / "weights.safetensors")) > 300
