@@ -115,7 +115,7 @@ def test_no_answer_in_time(open_faulty, case, name):
 
 
 def test_hang_at_the_start(open_faulty, monkeypatch):
-    monkeypatch.setattr("validation.engines.isolated._START_ALLOWANCE", 0)
+    monkeypatch.setattr("validation.engines.isolated.START_ALLOWANCE", 0)
     with pytest.raises(EngineDiedError, match="start: the engine gave no answer within 3 s"):
         open_faulty("hanging_at_start", time_limit=3)
 
