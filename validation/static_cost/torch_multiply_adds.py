@@ -1,0 +1,42 @@
+"""Multiply-adds of TorchScript's operators, from the shapes of what they take and give."""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+INT8_LINEAR = "quantized::linear_dynamic"
+TRACED_CONVOLUTION = "aten::_convolution"
+_PRODUCTS = ("aten::matmul", "aten::mm", "aten::bmm", "aten::linear", INT8_LINEAR)
+_PRODUCTS_ADDED = ("aten::addmm", "aten::baddbmm")  # their first argument is what is added
+_CONVOLUTIONS = ("aten::conv1d", "aten::conv2d", "aten::conv3d")
+_TRANSPOSED = ("aten::conv_transpose1d", "aten::conv_transpose2d", "aten::conv_transpose3d")
+_ANY_CONVOLUTION = (TRACED_CONVOLUTION, "aten::convolution")
+_TRANSPOSED_ARGUMENT = 6  # where these two say whether they are transposed
+_ATTENTION = "aten::scaled_dot_product_attention"
+# Operators with a weight of their own, always their second argument.
+WITH_WEIGHT = ("aten::linear", INT8_LINEAR, *_CONVOLUTIONS, *_TRANSPOSED, *_ANY_CONVOLUTION)
+
+
+def multiply_adds(kind: str, arguments: Sequence, outputs: Sequence[Tensor]) -> int:
+    """Multiplications, each with its addition, of products of matrices and of convolutions; 0 of all else.
+
+    Args:
+        kind: the operator, as in "aten::linear".
+        arguments: by position.
+        outputs: the tensors that it gives.
+    """
+    count = outputs[0].numel()
+    if kind in _PRODUCTS:
+        return count * arguments[0].shape[-1]
+    if kind in _PRODUCTS_ADDED:
+        return count * arguments[1].shape[-1]
+    if kind in _TRANSPOSED or (kind in _ANY_CONVOLUTION and arguments[_TRANSPOSED_ARGUMENT]):
+        x, weight = arguments[:2]  # weight: (C_in, C_out / groups, …)
+        return x.numel() * math.prod(weight.shape[1:])
+    if kind in _CONVOLUTIONS or kind in _ANY_CONVOLUTION:
+        return count * math.prod(arguments[1].shape[1:])  # weight: (C_out, C_in / groups, …)
+    if kind == _ATTENTION:  # (…, L, E) @ (…, E, S), then (…, L, S) @ (…, S, V)
+        query, key = arguments[:2]
+        return (query.numel() + count) * key.shape[-2]
+    return 0

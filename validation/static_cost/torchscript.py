@@ -1,0 +1,183 @@
+"""Static cost of a .ptl: its code is followed with tensors that have a shape, a type and strides, and no numbers.
+
+A ``.ptl`` holds its modules' code beside the bytecode. Every operation of ``forward`` is called on torch's
+meta device, whose kernels work out shapes and whether a result shares its argument's memory: nothing is
+computed, and what comes out is exact, for the shapes of an export are fixed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from converters.io_spec import ModuleSpec
+from reference.errors import ArtifactError
+from validation.static_cost.component import (
+    ComponentCost,
+    CountedOperation,
+    summarize,
+)
+from validation.static_cost.memory import Step, memory_use
+from validation.static_cost.sources import ReferenceSources
+from validation.static_cost.torch_constants import TorchConstants
+from validation.static_cost.torch_multiply_adds import (
+    INT8_LINEAR,
+    TRACED_CONVOLUTION,
+    multiply_adds,
+)
+
+_META = torch.device("meta")
+
+
+def component_cost(path: Path, spec: ModuleSpec, sources: ReferenceSources) -> ComponentCost:
+    """Static cost of the .ptl at ``path``, given inputs of the shapes of ``spec``.
+
+    Raises:
+        ArtifactError: it cannot be read or followed.
+    """
+    inputs = [
+        torch.empty(item.shape, dtype=getattr(torch, item.dtype), device=_META)
+        for item in spec.inputs
+    ]
+    try:
+        script = torch.jit.load(path, map_location="cpu")
+        walk = Walk(script, sources)
+        return walk.cost(inputs)
+    # What a damaged file or a program of other kinds of nodes raises is torch's own choice.
+    except (RuntimeError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ArtifactError(f"{path}: cannot be followed ({reason}); convert again") from error
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A module within the script module, and its path."""
+
+    path: str
+    script: torch.jit.ScriptModule
+
+
+class Walk:
+    """One walk through ``forward``."""
+
+    def __init__(self, script: torch.jit.ScriptModule, sources: ReferenceSources) -> None:
+        """``sources`` name what the operations came from."""
+        self._root = _Part("", script)
+        self._graph = script.forward.inlined_graph
+        self._sources = sources
+        self._constants = TorchConstants()
+        self._operations: list[CountedOperation] = []
+        self._steps: list[Step] = []
+        # Everything that was computed is kept, so that no storage's identity is used twice.
+        self._values: dict[str, object] = {}
+
+    def cost(self, inputs: Sequence[Tensor]) -> ComponentCost:
+        """The cost of ``forward`` on ``inputs``, tensors on the meta device."""
+        names = _names(self._graph.inputs())
+        self._values = dict(zip(names, (self._root, *inputs), strict=True))
+        for node in self._graph.nodes():
+            arguments = [self._values[name] for name in _names(node.inputs())]
+            results = self._run(node, arguments)
+            self._values.update(zip(_names(node.outputs()), results, strict=True))
+        outputs = tensors(self._values[name] for name in _names(self._graph.outputs()))
+        taken = {_buffer(tensor): _nbytes(tensor) for tensor in inputs}
+        return summarize(
+            self._sources,
+            self._operations,
+            self._constants.parameters(),
+            memory_use(taken, self._steps, [_buffer(tensor) for tensor in outputs]),
+            None,
+        )
+
+    def _run(self, node: torch.Node, arguments: list) -> Sequence:
+        kind = node.kind()
+        match kind:
+            case "prim::GetAttr":
+                return [self._attribute(arguments[0], node.s("name"))]
+            case "prim::Constant":
+                return [self._constants.meta(node.output().toIValue(), None)]
+            case "prim::ListConstruct":
+                return [arguments]
+            case "prim::TupleConstruct":
+                return [tuple(arguments)]
+            case "prim::ListUnpack" | "prim::TupleUnpack":
+                return arguments[0]
+            case "prim::NumToTensor":
+                return [torch.tensor(arguments[0])]
+        results = run_operator(node, arguments)
+        self._count(kind, arguments, results)
+        return results
+
+    def _attribute(self, part: _Part, name: str) -> object:
+        value = getattr(part.script, name)
+        path = f"{part.path}.{name}".removeprefix(".")
+        if isinstance(value, torch.jit.ScriptModule):
+            return _Part(path, value)
+        return self._constants.meta(value, path)
+
+    def _count(self, kind: str, arguments: Sequence, results: Sequence) -> None:
+        """Take note of an operation, unless it computes sizes."""
+        made = tensors(results)
+        if not made:
+            return
+        read = tensors(arguments)
+        known = {_buffer(tensor) for tensor in read}
+        is_constant = self._constants.holds
+        reads = [_buffer(tensor) for tensor in read if not is_constant(tensor)]
+        allocates = {
+            _buffer(tensor): _nbytes(tensor)
+            for tensor in made
+            if _buffer(tensor) not in known  # else a view, or in place
+        }
+        self._steps.append(Step(reads, allocates))
+        self._constants.derive(kind, read, made)
+        path = self._constants.weight_path(kind, arguments)
+        layer = None if path is None else self._sources.layer_of_attribute(path)
+        self._operations.append(CountedOperation(kind, multiply_adds(kind, arguments, made), layer))
+
+
+def run_operator(node: torch.Node, arguments: list) -> Sequence:
+    """Outputs of an operator on the meta device."""
+    if node.kind() == INT8_LINEAR:  # has no kernel for shapes alone
+        x, packed = arguments[:2]
+        weight, _ = torch.ops.quantized.linear_unpack(packed)
+        return [x.new_empty(*x.shape[:-1], weight.shape[0])]
+    if node.kind() == TRACED_CONVOLUTION:  # nor has this; its further arguments choose a library
+        return [torch.ops.aten.convolution.default(*arguments[:9])]
+    schema = torch._C.parse_schema(node.schema())
+    namespace, name = schema.name.split("::")
+    overload = getattr(
+        getattr(getattr(torch.ops, namespace), name), schema.overload_name or "default"
+    )
+    moved = [_META if isinstance(value, torch.device) else value for value in arguments]
+    bound = list(zip(schema.arguments, moved, strict=True))
+    result = overload(
+        *(value for parameter, value in bound if not parameter.kwarg_only),
+        **{parameter.name: value for parameter, value in bound if parameter.kwarg_only},
+    )
+    return result if isinstance(result, tuple) else [result]
+
+
+def tensors(values: Iterable) -> list[Tensor]:
+    """The tensors on the meta device among ``values``, and in the lists and tuples among them."""
+    found = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found += [value] if value.device == _META else []
+        elif isinstance(value, (list, tuple)):
+            found += tensors(value)
+    return found
+
+
+def _buffer(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _nbytes(tensor: Tensor) -> int:
+    return tensor.untyped_storage().nbytes()
+
+
+def _names(values: Iterable[torch.Value]) -> list[str]:
+    return [value.debugName() for value in values]
