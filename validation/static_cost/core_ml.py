@@ -1,6 +1,7 @@
 """Static cost of a Core ML package, from the types that its ML Program declares for every value."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from coremltools.models import MLModel
@@ -12,7 +13,6 @@ from validation.mil_runtime.errors import ModelError
 from validation.mil_runtime.feature_description import default_function
 from validation.mil_runtime.package import open_package
 from validation.mil_runtime.program_structure import (
-    Constant,
     Function,
     Operation,
     Reference,
@@ -68,7 +68,7 @@ def component_cost(
     except ModelError as error:
         raise ArtifactError(f"{error}; or convert the artefact again") from error
     operations = typed_operations(function, package.name)
-    counts = [multiply_adds(operation) for operation in operations]
+    counts = [_multiply_adds(operation) for operation in operations]
     return summarize(
         sources,
         [
@@ -79,6 +79,16 @@ def component_cost(
         activation_memory(function, operations),
         find_risks(function, operations, counts),
     )
+
+
+def _multiply_adds(operation: TypedOperation) -> int:
+    try:
+        return multiply_adds(operation)
+    except IndexError:
+        raise ArtifactError(
+            f"{operation.operation.place}: lacks an argument, or has one of too few axes: expected "
+            "an operation as coremltools writes it; convert the artefact again"
+        ) from None
 
 
 def typed_operations(function: Function, place: str) -> list[TypedOperation]:
@@ -141,7 +151,7 @@ def parameters(function: Function, operations: Sequence[TypedOperation], stored:
         if name in taken and _is_parameter(types[name])
     ]
     return Parameters(
-        count=sum(_element_count(item) for item in computed),
+        count=sum(math.prod(sizes(item)) for item in computed),
         stored_bytes=stored,
         computed_bytes=sum(map(byte_size, computed)),
     )
@@ -154,13 +164,6 @@ def _parameter_names(function: Function) -> list[str]:
         *function.block.constants,
         *(output.name for operation in decompressed for output in operation.outputs),
     ]
-
-
-def _element_count(value_type: ValueType) -> int:
-    count = 1
-    for size in sizes(value_type):
-        count *= size
-    return count
 
 
 def activation_memory(function: Function, operations: Sequence[TypedOperation]) -> MemoryUse:
@@ -183,11 +186,5 @@ def activation_memory(function: Function, operations: Sequence[TypedOperation]) 
 
 
 def _layer(operation: TypedOperation, sources: ReferenceSources) -> str | None:
-    weight = _bound(operation.operation.arguments, "weight")
+    weight = operation.bound("weight")
     return sources.layer_of_constant(weight.name) if isinstance(weight, Reference) else None
-
-
-def _bound(
-    arguments: Mapping[str, tuple[Reference | Constant, ...]], parameter: str
-) -> Reference | Constant | None:
-    return arguments.get(parameter, (None,))[0]

@@ -39,20 +39,21 @@ class TypedOperation:
         types = (output.type for output in self.operation.outputs)
         return [item for item in types if isinstance(item, TensorType)]
 
+    def bound(self, parameter: str, index: int = 0) -> Reference | Constant | None:
+        """What is bound to ``parameter``, if anything is."""
+        bindings = self.operation.arguments.get(parameter, ())
+        return bindings[index] if index < len(bindings) else None
+
     def shape(self, parameter: str, index: int = 0) -> tuple[int, ...]:
         """Sizes of a tensor that is bound to ``parameter``; () if there is none."""
-        bound = self.operation.arguments.get(parameter, ())
-        if index >= len(bound):
-            return ()
-        if isinstance(bound[index], Tensor):
-            return tuple(bound[index].shape)
-        if isinstance(bound[index], Reference):
-            return sizes(self.types[bound[index].name])
-        return ()
+        bound = self.bound(parameter, index)
+        if isinstance(bound, Tensor):
+            return tuple(bound.shape)
+        return sizes(self.types[bound.name]) if isinstance(bound, Reference) else ()
 
     def constant(self, parameter: str) -> Constant | None:
         """What is bound to ``parameter``, if that is known."""
-        (bound,) = self.operation.arguments.get(parameter, (None,))[:1]
+        bound = self.bound(parameter)
         return self.constants.get(bound.name) if isinstance(bound, Reference) else bound
 
     def is_set(self, parameter: str) -> bool:

@@ -19,10 +19,10 @@ class Risk:
 
     Attributes:
         rule: what is known.
-        operations: how many it speaks of; of inputs, if it is about these.
+        operations: how many it speaks of: all of them, if it is about the program's inputs.
         multiply_adds: that these operations do.
         share: of all the program's multiply-adds, 0…1; 0 if it has none.
-        kinds: their operators, by name.
+        kinds: their operators, or the inputs' names, sorted.
     """
 
     rule: Rule

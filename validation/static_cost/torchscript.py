@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from converters.io_spec import ModuleSpec
+from reference.command_line import TORCH_ALLOCATOR
 from reference.errors import ArtifactError
 from validation.static_cost.component import (
     ComponentCost,
@@ -47,6 +48,8 @@ def component_cost(path: Path, spec: ModuleSpec, sources: ReferenceSources) -> C
         return walk.cost(inputs)
     # What a damaged file or a program of other kinds of nodes raises is torch's own choice.
     except (RuntimeError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
+        if TORCH_ALLOCATOR in str(error):  # out of memory, which is no fault of the artefact
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ArtifactError(f"{path}: cannot be followed ({reason}); convert again") from error
 

@@ -1,10 +1,15 @@
 """Costs of small ML Programs, worked out by hand."""
 
+import copy
+
 import numpy as np
 import pytest
 from coremltools.converters.mil.mil import Builder as mb
+from coremltools.models import MLModel
+from mil_programs import build_model
 
 from reference.errors import ArtifactError
+from validation.static_cost.core_ml import component_cost
 
 
 def ones(*shape):
@@ -95,6 +100,16 @@ def test_compressed_weights_are_stored_small_and_computed_large(mil_cost):
     assert parameters.count == 4 * 8 + 4  # with the bias that linear adds
     assert parameters.stored_bytes == 8 + 4 * 4 + 4 * 4
     assert parameters.computed_bytes == 32 * 4 + 4 * 4
+
+
+def test_an_operation_without_its_argument_is_refused(no_sources):
+    model = build_model(lambda x: mb.linear(x=x, weight=ones(7, 5)), {"x": ones(2, 5)})
+    specification = copy.deepcopy(model.get_spec())
+    function = specification.mlProgram.functions["main"]
+    del function.block_specializations[function.opset].operations[-1].inputs["x"]
+    damaged = MLModel(specification, weights_dir=model.weights_dir, skip_model_load=True)
+    with pytest.raises(ArtifactError, match="linear .*lacks an argument.*convert .* again"):
+        component_cost(damaged, None, no_sources)
 
 
 def test_branches_are_refused(mil_cost):
