@@ -23,8 +23,7 @@ class ReferenceSources:
     def __init__(self, component: str, variant: Variant) -> None:
         """``component`` is "image_encoder" or "mask_decoder"."""
         self.component = component
-        self._module = _EXPORT_MODULES[component](Sam(variant))
-        self._by_flat_name = _flat_names(self._module)
+        self._by_flat_name = _flat_names(_EXPORT_MODULES[component](Sam(variant)))
 
     def layer_of_constant(self, name: str) -> str | None:
         """Path of the layer that a package's constant, such as ``encoder_neck_0_weight_to_fp16``, is the weight of."""
@@ -32,10 +31,6 @@ class ReferenceSources:
         if not weight:
             return None
         return self._by_flat_name.get(layer) or self._by_flat_name.get(layer.removesuffix(_WRAPPER))
-
-    def layer_of_attribute(self, path: str) -> str:
-        """Path of the layer that holds a TorchScript module's attribute, such as ``encoder.neck.0.weight``."""
-        return path.partition(_BETWEEN)[0] if _BETWEEN in path else path.rpartition(".")[0]
 
     def attribute(self, layers: Sequence[str | None]) -> list[str]:
         """Path in ``Sam`` of every operation of a program, in order.
@@ -53,6 +48,11 @@ class ReferenceSources:
             _common_parent(first, second) if path is None else path
             for path, first, second in zip(known, before, after, strict=True)
         ]
+
+
+def layer_of_attribute(path: str) -> str:
+    """Path of the layer that holds a TorchScript module's attribute, such as ``encoder.neck.0.weight``."""
+    return path.partition(_BETWEEN)[0] if _BETWEEN in path else path.rpartition(".")[0]
 
 
 def _flat_names(module: nn.Module) -> Mapping[str, str]:

@@ -21,7 +21,7 @@ from validation.static_cost.component import (
     summarize,
 )
 from validation.static_cost.memory import Step, memory_use
-from validation.static_cost.sources import ReferenceSources
+from validation.static_cost.sources import ReferenceSources, layer_of_attribute
 from validation.static_cost.torch_constants import TorchConstants
 from validation.static_cost.torch_multiply_adds import (
     INT8_LINEAR,
@@ -47,7 +47,7 @@ def component_cost(path: Path, spec: ModuleSpec, sources: ReferenceSources) -> C
         walk = Walk(script, sources)
         return walk.cost(inputs)
     # What a damaged file or a program of other kinds of nodes raises is torch's own choice.
-    except (RuntimeError, AttributeError, TypeError, ValueError, NotImplementedError) as error:
+    except (RuntimeError, AttributeError, TypeError, ValueError) as error:
         if TORCH_ALLOCATOR in str(error):  # out of memory, which is no fault of the artefact
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -137,7 +137,7 @@ class Walk:
         self._steps.append(Step(reads, allocates))
         self._constants.derive(kind, read, made)
         path = self._constants.weight_path(kind, arguments)
-        layer = None if path is None else self._sources.layer_of_attribute(path)
+        layer = None if path is None else layer_of_attribute(path)
         self._operations.append(CountedOperation(kind, multiply_adds(kind, arguments, made), layer))
 
 

@@ -17,8 +17,8 @@ from validation.static_cost import measure_cost
 from validation.static_cost.core_ml import component_cost
 from validation.static_cost.sources import ReferenceSources
 
-# Tables that coremltools computes before it writes the package, and phases that it does not.
-REWRITES = 0.01  # of the multiply-adds
+# coremltools computes the smallest tables of attention biases before it writes the package.
+REWRITES = {"image_encoder": 0.01, "mask_decoder": 0}  # of the multiply-adds
 MODULES = {"image_encoder": ImageEncoder, "mask_decoder": MaskDecoder}
 
 
@@ -43,8 +43,9 @@ def test_both_formats_cost_the_same(costs, tiny_sam):
         costs["torchscript"].components, costs["coreml"].components, strict=True
     ):
         assert script.name == package.name
-        assert package.multiply_adds == pytest.approx(script.multiply_adds, rel=REWRITES)
-        assert package.parameters.count == pytest.approx(script.parameters.count, rel=REWRITES)
+        saved = script.multiply_adds - package.multiply_adds
+        assert 0 <= saved <= REWRITES[script.name] * script.multiply_adds
+        assert package.parameters.count == pytest.approx(script.parameters.count, rel=0.01)
         layers = [
             {(layer.source, layer.multiply_adds) for layer in cost.layers[:5]}
             for cost in (script, package)

@@ -91,3 +91,17 @@ def test_a_file_that_is_none(tmp_path, no_sources):
     path.write_bytes(b"not TorchScript" * 100)
     with pytest.raises(ArtifactError, match="mask_decoder.ptl: cannot be followed .*convert again"):
         component_cost(path, image_encoder_spec(TINY), no_sources)
+
+
+class Decides(nn.Module):
+    def forward(self, x):
+        if bool(x.sum() > 0):
+            x = x + 1
+        return x
+
+
+def test_a_program_that_decides_is_refused(tmp_path, no_sources):
+    path = tmp_path / "decides.ptl"
+    torch.jit.script(Decides()).save(path)
+    with pytest.raises(ArtifactError, match="decides.ptl: cannot be followed"):
+        component_cost(path, image_encoder_spec(TINY), no_sources)
