@@ -5,6 +5,7 @@ float32, and only the shapes are adventurous.
 """
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from coremltools.converters.mil.mil import Builder as mb
@@ -15,8 +16,8 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 from mil_programs import check_operator, constant
 from sliding_windows import sliding_windows
 
-# Each example builds and runs two models.
-examples = settings(max_examples=6, derandomize=True, deadline=None, database=None)
+pytestmark = pytest.mark.slow  # each example builds and runs two models
+examples = settings(max_examples=20, derandomize=True, deadline=None, database=None)
 
 SIZES = st.integers(1, 5)
 SHAPES = st.lists(SIZES, min_size=1, max_size=4).map(tuple)
