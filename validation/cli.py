@@ -25,6 +25,7 @@ from validation.accuracy.cli import accuracy
 from validation.artifact import Artifact, load_artifact
 from validation.engines import engine_names
 from validation.json_file import write_json
+from validation.latency.cli import latency, targets
 
 FAILED_STATUS = 1
 ENGINES = click.Choice(engine_names())
@@ -33,12 +34,13 @@ STDOUT = Path("-")
 
 @click.group("validate")
 def validate() -> None:
-    """Hold converted artefacts to the PyTorch reference that they were made from, and to true masks.
+    """Hold converted artefacts to the PyTorch reference that they were made from, and to true masks; and time them.
 
     \b
     Examples:
       validate compare artifacts/mobile_sam-torchscript-int8
       validate accuracy artifacts/mobile_sam-torchscript-int8 --dataset photos
+      validate latency artifacts/mobile_sam-torchscript-int8
       validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --point 400,300 --output o.png
     """
 
@@ -240,7 +242,8 @@ def _source(artifact: Artifact, engine: str) -> dict:
     }
 
 
-validate.add_command(accuracy)
+for command in (accuracy, latency, targets):
+    validate.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

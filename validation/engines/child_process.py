@@ -224,7 +224,7 @@ def receive(connection: Connection) -> tuple[dict, list[np.ndarray]]:
         OSError, ValueError, RecursionError: what it sent is no message.
     """
     header = json.loads(connection.recv_bytes(_HEADER_BYTES))
-    shapes = header.get("shapes") if isinstance(header, dict) else None
+    shapes = header.pop("shapes", None) if isinstance(header, dict) else None
     if not isinstance(shapes, list) or len(shapes) > _TENSORS:
         raise ValueError("a header without shapes")
     return header, [_receive_array(connection, shape) for shape in shapes]

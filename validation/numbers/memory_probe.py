@@ -5,7 +5,6 @@ libraries: model, weights, activations. WHAT is "eager", the export module in Py
 ``mil_runtime``.
 """
 
-import resource
 import sys
 from pathlib import Path
 
@@ -17,10 +16,10 @@ from reference.checkpoint import resolve_checkpoint
 from reference.sam import load_sam
 from reference.variants import get_variant
 from validation import mil_runtime
+from validation.latency.memory import peak_memory
 from validation.numbers.bench import THREADS
 
 EAGER = "eager"
-_STATUS = Path("/proc/self/status")
 
 
 def main(what: str, package: str = "") -> None:
@@ -28,7 +27,7 @@ def main(what: str, package: str = "") -> None:
     torch.set_num_threads(THREADS)
     variant = get_variant("vit_t")
     frame = np.full((variant.image_size, variant.image_size, 3), 128, np.uint8)
-    before = _peak()
+    before = peak_memory()
     if what == EAGER:
         encoder = ImageEncoder(load_sam(variant, resolve_checkpoint("demo", variant))).eval()
         tensor = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
@@ -39,15 +38,7 @@ def main(what: str, package: str = "") -> None:
         program = mil_runtime.load(Path(package), what)
         for _ in range(2):
             program.predict({"image": frame})
-    print(f"{_peak() - before:.0f}")
-
-
-def _peak() -> float:
-    """MB. Not what ``getrusage`` says on Linux, which begins with the parent's peak."""
-    if _STATUS.exists():
-        (line,) = (line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) / 1e3  # KB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes, on macOS
+    print(f"{(peak_memory() - before) / 1e6:.0f}")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """The page's tables: written between markers, so that the prose around them stays hand-written."""
 
 import datetime
-import os
 import platform
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from reference.errors import OutputError
+from validation.latency.host import machine
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = CHECKOUT / "docs" / "numbers.md"
@@ -70,19 +70,5 @@ def _provenance(table: Table, command: str) -> str:
     """What produced the table: command, day, versions, machine."""
     tools = [f"python {platform.python_version()}"]
     tools += [f"{tool} {version(tool).split('+')[0]}" for tool in table.tools]
-    lines = [f"`{command}` on {datetime.date.today()}: {', '.join(tools)}; {_machine()}."]
+    lines = [f"`{command}` on {datetime.date.today()}: {', '.join(tools)}; {machine()}."]
     return " ".join([*lines, table.note]).strip()
-
-
-def _machine() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {_processor()}, {platform.system()} {platform.machine()}"
-
-
-def _processor() -> str:
-    try:
-        lines: Iterable[str] = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "an unnamed processor"
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -1,0 +1,116 @@
+"""Artefacts in processes of their own: what is measured, and what ends one."""
+
+import multiprocessing
+import os
+
+import pytest
+
+from validation.artifact import load_artifact
+from validation.engines.base import EngineDiedError
+from validation.latency.cpu import CpuTarget
+from validation.latency.host import available_cores
+from validation.latency.plan import STAGES, Plan
+from validation.latency.session import Session
+from validation.latency.worker import Setting
+
+SHORTEST = Plan("shortest", runs=5, seconds=0.0)
+LITE = ("validation.engines.lite_interpreter:open_engine",)
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are pinned")
+
+
+@pytest.fixture(autouse=True)
+def no_process_left():
+    yield
+    assert multiprocessing.active_children() == []
+
+
+@pytest.fixture
+def session(tiny_artifact):
+    """Open a session of the tiny model, or of an engine that is no good."""
+    opened = []
+
+    def open_session(target=LITE, setting=None, image=None):
+        artifact = load_artifact(tiny_artifact)
+        opened.append(Session(artifact, target, setting or Setting(threads=1), image))
+        return opened[-1]
+
+    yield open_session
+    for item in opened:
+        item.close()
+
+
+def test_times_and_memory(session):
+    one = session()
+    assert one.memory() is None
+    one.start()
+    load = one.load()
+    assert load.engine.startswith("lite interpreter of torch")
+    assert load.seconds > 0
+    for stage in STAGES:
+        assert one.first(stage).seconds[0] > 0
+        assert len(one.warm_up(stage).seconds) >= 10
+        run = one.turn(stage, 3)
+        assert len(run.seconds) == 3
+        assert run.processor > 0
+    libraries, peak = one.memory()
+    assert 10_000_000 < libraries <= peak
+
+
+def test_threads_and_cores_are_those_of_the_setting(session):
+    core = available_cores()[-1]
+    one = session(("curious_engine:open_engine",), Setting(threads=3, cores=(core,)))
+    one.start()
+    assert one.load().engine == f"3 threads on {[core]}"
+
+
+def test_engine_that_crashes(session):
+    one = session(("faulty_engines:crashing",))
+    one.start()
+    one.load()
+    with pytest.raises(EngineDiedError, match=r"mask decoder: the engine crashed \(SIGSEGV\)"):
+        one.first("mask_decoder")
+
+
+def test_memory_beyond_a_phones(session):
+    one = session(("hungry_engine:open_engine",), Setting(1, None, 200_000_000))
+    one.start()
+    one.load()
+    message = (
+        r"image encoder: the engine was ended, as a phone ends an app, because its memory grew "
+        r"beyond the limit of 0\.2 GB: "
+    )
+    with pytest.raises(EngineDiedError, match=message):
+        one.turn("image_encoder", 50)
+
+
+def test_memory_within_a_phones(session):
+    one = session(("hungry_engine:open_engine",), Setting(1, None, 4_000_000_000))
+    one.start()
+    one.load()
+    one.turn("image_encoder", 2)
+    libraries, peak = one.memory()
+    assert (
+        1_100_000_000 > peak - libraries > 390_000_000
+    )  # 400 MB, released at once; a peak all the same
+
+
+def test_profile_ends_one_artifact_for_its_memory(tiny_artifact):
+    profile = CpuTarget("small", "a phone of 1 MB", threads=1, core_count=1, memory_limit=1_000_000)
+    result = profile.measure([load_artifact(tiny_artifact)], SHORTEST, None)
+    (measurement,) = result.measurements
+    assert measurement.status == "failed"
+    (reason,) = measurement.reasons
+    assert "was ended, as a phone ends an app" in reason
+    assert "limit of 0.001 GB" in reason
+    assert result.device_like
+    assert result.description.startswith("device-like, not a phone: 1 thread, pinned to core ")
+
+
+def test_profile_of_more_cores_than_there_are(tiny_artifact):
+    profile = CpuTarget("large", "many cores", threads=4, core_count=5000, memory_limit=10**9)
+    assert profile.missing().startswith("it takes 5000 cores, and there are ")
+    result = profile.measure([load_artifact(tiny_artifact)], SHORTEST, None)
+    (measurement,) = result.measurements
+    assert (measurement.status, measurement.reasons) == ("not run", [profile.missing()])
+    assert result.missing == profile.missing()

@@ -1,0 +1,179 @@
+"""``validate latency`` and ``validate targets`` as a user meets them."""
+
+import json
+import os
+
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+import validation.latency.cpu
+import validation.latency.plan
+from validation.latency.host import HostState
+from validation.latency.plan import STAGES, Plan
+
+ONE_THREAD = ("--threads", "1")  # two that wait for each other take their time on a busy machine
+
+
+class FakeHost:
+    """A machine that nobody else uses; ``saving`` is how it saves power."""
+
+    saving = None
+
+    def __init__(self, cores):
+        self.cores = tuple(cores)
+
+    def state(self):
+        return HostState(0.0, None, 0.0, None, self.saving)
+
+    def unwatched(self):
+        return ["the load of other processes"]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Few runs, on a machine that is fit; for tests of everything but how long it takes."""
+    monkeypatch.setattr(validation.latency.plan, "QUICK", Plan("quick", runs=10, seconds=0.0))
+    monkeypatch.setattr(validation.latency.cpu, "Host", FakeHost)
+
+
+@pytest.fixture
+def settles(monkeypatch):
+    """Three runs count as a warm-up, however noisy the machine is."""
+    from validation.latency.session import Session, WarmUp
+
+    def warm_up(self, stage):
+        return WarmUp(self.turn(stage, 3).seconds, steady=True)
+
+    monkeypatch.setattr(Session, "warm_up", warm_up)
+
+
+@pytest.mark.usefixtures("settles")
+def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_path):
+    path = tmp_path / "latency.json"
+    status, out, err = validate("latency", tiny_artifact, tiny_package, *ONE_THREAD, "--json", path)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("cpu: ")
+    assert lines[1].split()[:4] == ["artefact", "stage", "first", "min"]
+    assert [line.split()[0] for line in lines[2:8]] == ["tiny-torchscript"] * 3 + [
+        "tiny-coreml"
+    ] * 3
+    assert "tiny-torchscript: lite interpreter of torch" in out
+    assert lines[10].endswith("mil_runtime, not Core ML")
+    assert lines[-1].startswith("not watched, since this system does not tell: the load of other")
+
+    document = json.loads(path.read_text())
+    assert document["schema"] == "mobile-sam-export/latency/1"
+    assert document["plan"] == {"name": "quick", "runs": 10, "seconds": 0.0}
+    (target,) = document["targets"]
+    assert (target["target"], target["device_like"], target["missing"]) == ("cpu", False, None)
+    lite, package = target["artifacts"]
+    assert (lite["status"], lite["note"], lite["reasons"]) == ("measured", None, [])
+    assert (package["format"], package["note"]) == ("coreml", "mil_runtime, not Core ML")
+    assert package["engine"].startswith("mil_runtime")
+    for artifact in (lite, package):
+        assert list(artifact["stages"]) == list(STAGES)
+        assert artifact["load"]["seconds"] > 0
+        memory = artifact["memory"]
+        assert memory["added_bytes"] == memory["peak_bytes"] - memory["libraries_bytes"] >= 0
+        for stage in artifact["stages"].values():
+            runs = [seconds for turn in stage["turns"] for seconds in turn["seconds"]]
+            assert stage["summary"]["runs"] == len(runs) >= 10
+            assert stage["summary"]["min"] == min(runs)
+            assert (len(stage["warm_up"]["seconds"]), stage["warm_up"]["steady"]) == (3, True)
+    assert lite["stages"]["mask_decoder"]["ratio_to_first"] is None
+    assert package["stages"]["mask_decoder"]["ratio_to_first"]["pairs"] == 2
+
+
+@pytest.mark.usefixtures("settles")
+def test_later_artifact_that_cannot_be_loaded(
+    validate, tiny_artifact, tiny_package, accept_files, tmp_path
+):
+    (model,) = tiny_package.glob("MobileSAMImageEncoder.mlpackage/Data/*/model.mlmodel")
+    model.write_bytes(b"not a model")
+    accept_files(tiny_package)
+    photo = tmp_path / "photo.png"
+    Image.fromarray(load_sample_image("china.jpg")).save(photo)
+    arguments = (tiny_artifact, tiny_package, *ONE_THREAD, "--image", photo, "--json", "-")
+    status, out, err = validate("latency", *arguments)
+    document = json.loads(out)
+    (target,) = document["targets"]
+    sound, damaged = target["artifacts"]
+    assert (status, err) == (1, "")
+    assert document["image"] == str(photo)
+    assert sound["status"] == "measured"
+    assert sound["stages"]["end_to_end"]["summary"]["runs"] == 10
+    assert damaged["status"] == "failed"
+    assert "convert the artefact again" in damaged["reasons"][0]
+    assert (damaged["load"], damaged["stages"]) == (None, {})
+
+
+@pytest.mark.usefixtures("settles")
+def test_machine_that_saves_power(validate, tiny_artifact, monkeypatch):
+    monkeypatch.setattr(FakeHost, "saving", "low power mode")
+    status, out, err = validate("latency", tiny_artifact, *ONE_THREAD)
+    assert (status, err) == (0, "")
+    rows = out.splitlines()[2:5]
+    assert all(row.split()[-8:] == ["-"] * 8 for row in rows)
+    reason = "in 2 of 2 turns the machine saves power (low power mode)"
+    for stage in ("image encoder", "mask decoder", "end to end"):
+        assert f"tiny-torchscript: INVALID: {stage}: {reason}" in out
+    assert "measure again" in out
+
+
+@pytest.mark.usefixtures("settles")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are pinned")
+def test_several_targets(validate, tiny_artifact, monkeypatch):
+    monkeypatch.setattr(validation.latency.cpu, "available_cores", lambda: (0,))
+    arguments = ("--target", "cpu:phone", "--target", "cpu:phone-busy", "--json", "-")
+    status, out, err = validate("latency", tiny_artifact, *arguments)
+    big, little, busy = json.loads(out)["targets"]
+    assert (status, err) == (0, "")
+    for target, cores in ((big, 2), (little, 4)):
+        assert target["missing"] == f"it takes {cores} cores, and there are 1 here"
+        (artifact,) = target["artifacts"]
+        assert (artifact["status"], artifact["reasons"]) == ("not run", [target["missing"]])
+    assert busy["target"] == "cpu:phone-busy"
+    assert busy["device_like"]
+    assert busy["description"].startswith(
+        "device-like, not a phone: 1 thread, pinned to core 0, ended above 1 GB; "
+    )
+    assert busy["artifacts"][0]["status"] == "measured"
+
+
+def test_targets(validate, monkeypatch):
+    monkeypatch.setattr(validation.latency.cpu, "available_cores", lambda: (0, 1))
+    status, out, err = validate("targets")
+    assert (status, err) == (0, "")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert list(lines) == ["cpu", "cpu:phone-big", "cpu:phone-little", "cpu:phone-busy"]
+    assert lines["cpu"].endswith("; here")
+    if hasattr(os, "sched_setaffinity"):
+        assert lines["cpu:phone-little"].endswith(
+            "; NOT RUN: it takes 4 cores, and there are 2 here"
+        )
+    assert all("device-like, not a phone" in lines[name] for name in lines if name != "cpu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--target", "gpu"), "there is no target 'gpu': expected cpu, cpu:phone-big, "),
+        (("--target", "cpu:"), "there is no target 'cpu:'"),
+        (("--cores", "7000"), "'7000' are no cores: expected a list such as 0,2-3"),
+        (("--cores", "1-"), "'1-' are no cores"),
+        (("--cores", "2-1"), "'2-1' are no cores"),
+        (("--cores", "4095"), "there is no core 4095 here: expected some of "),
+        (("--threads", "0"), "0 is not in the range"),
+        (("--threads", "2", "--target", "cpu:phone-big"), "expected the target cpu"),
+        (("--image", "no.jpg"), "no.jpg: no such file"),
+        (("--json", "no/latency.json"), "there is no folder no"),
+    ],
+)
+def test_refusals(refuses, tiny_artifact, arguments, expected):
+    refuses(expected, "latency", tiny_artifact, *arguments)
+
+
+def test_no_artifact(refuses, tmp_path):
+    refuses("no such artefact folder", "latency", tmp_path / "none")

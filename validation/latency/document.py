@@ -1,0 +1,94 @@
+"""Results as a JSON document; docs/latency.md has its schema."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+
+from validation.latency.host import machine
+from validation.latency.plan import Plan
+from validation.latency.results import FAILED, Measurement, StageTimes, TargetResult
+
+SCHEMA = "mobile-sam-export/latency/1"
+_TOOLS = ("torch", "numpy", "coremltools")
+
+
+def build_document(results: Sequence[TargetResult], plan: Plan, image: str | None) -> dict:
+    """Everything that was measured, raw times included."""
+    return {
+        "schema": SCHEMA,
+        "plan": asdict(plan),
+        "image": image,
+        "machine": machine(),
+        "versions": {
+            "python": platform.python_version(),
+            **{tool: version(tool).split("+")[0] for tool in _TOOLS},
+        },
+        "targets": [_target(result) for result in results],
+    }
+
+
+def any_failed(results: Sequence[TargetResult]) -> bool:
+    """Whether an artefact could not be run that should have been."""
+    return any(item.status == FAILED for result in results for item in result.measurements)
+
+
+def _target(result: TargetResult) -> dict:
+    return {
+        "target": result.target,
+        "description": result.description,
+        "device_like": result.device_like,
+        "missing": result.missing,
+        "unwatched": list(result.unwatched),
+        "artifacts": [_measurement(result, item) for item in result.measurements],
+    }
+
+
+def _measurement(result: TargetResult, item: Measurement) -> dict:
+    artifact, load = item.artifact, item.load
+    return {
+        "artifact": str(artifact.folder),
+        "model": artifact.model,
+        "format": artifact.format,
+        "scheme": artifact.scheme,
+        "checkpoint": asdict(artifact.checkpoint),
+        "status": item.status,
+        "reasons": item.reasons,
+        "engine": None if load is None else load.engine,
+        "note": item.note,
+        "load": _load(item),
+        "memory": _memory(item),
+        "stages": {
+            stage: _stage(times, result, item, stage) for stage, times in item.stages.items()
+        },
+    }
+
+
+def _load(item: Measurement) -> dict | None:
+    if item.load is None:
+        return None
+    return {
+        "seconds": item.load.seconds,
+        "cold": item.load.warm is None,
+        "warm_because": item.load.warm,
+        "disturbance": item.load_disturbance,
+    }
+
+
+def _memory(item: Measurement) -> dict | None:
+    if item.memory is None:
+        return None
+    libraries, peak = item.memory
+    return {"libraries_bytes": libraries, "peak_bytes": peak, "added_bytes": peak - libraries}
+
+
+def _stage(times: StageTimes, result: TargetResult, item: Measurement, stage: str) -> dict:
+    ratio, summary, warm_up = result.ratio(item, stage), times.summary, times.warm_up
+    return {
+        "problem": times.problem,
+        "summary": None if summary is None else asdict(summary),
+        "ratio_to_first": None if ratio is None else asdict(ratio),
+        "first": None if times.first is None else asdict(times.first),
+        "warm_up": None if warm_up is None else asdict(warm_up),
+        "turns": [asdict(turn) for turn in times.turns],
+    }

@@ -1,0 +1,73 @@
+"""What is run: a photo and prompts about it, as an app would hand them to an artefact."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from converters.prompt_slots import fill_slots
+from reference.images import read_image
+from validation.agreement import chosen_mask
+from validation.artifact import Artifact
+from validation.artifact_model import ArtifactModel
+from validation.cases import is_ambiguous
+from validation.engines import Engine
+from validation.goldens import golden_questions
+from validation.latency.plan import END_TO_END, IMAGE_ENCODER, MASK_DECODER
+from validation.pipeline import Pipeline
+from validation.prompt_matrix import photo_question
+
+
+class Inputs:
+    """A photo in memory and on the disk, and prompts about it in slots."""
+
+    def __init__(self, artifact: Artifact, image: Path | None) -> None:
+        """Read ``image``, or the first golden photo; and the prompts that need no earlier mask."""
+        self._artifact = artifact
+        if image is None:
+            question = golden_questions(artifact)[0]
+            self._read = question.read
+        else:
+            question = photo_question(image, artifact.prompt_slots)
+            self._read = lambda: read_image(image)
+        self._photo = self._read()
+        self._cases = [case for case in question.cases if case.mask_from is None]
+
+    def stages(self, engine: Engine) -> dict[str, Callable[[], object]]:
+        """What one run of each stage calls; prompts take turns."""
+        artifact, photo_size = self._artifact, self._photo.shape[:2]
+        pipeline = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+        frame = pipeline.preprocess(self._photo)
+        variant = artifact.variant
+        prompts = itertools.cycle(
+            [
+                fill_slots(
+                    artifact.prompt_slots,
+                    variant.mask_size,
+                    *case.in_frame(photo_size, variant.image_size),
+                    None,
+                )
+                for case in self._cases
+            ]
+        )
+        cases = itertools.cycle(self._cases)
+        image_embeddings = None
+
+        def encode() -> None:
+            nonlocal image_embeddings
+            image_embeddings = engine.encode(frame)
+
+        def end_to_end() -> np.ndarray:
+            case, pixels = next(cases), self._read()
+            embeddings = pipeline.encode(pipeline.preprocess(pixels))
+            answer = pipeline.decode(embeddings, case, pixels.shape[:2], None)
+            index = chosen_mask(answer, is_ambiguous(case))
+            mask = answer.low_res_masks[:, index : index + 1]
+            return pipeline.resize(mask, pixels.shape[:2])
+
+        return {
+            IMAGE_ENCODER: encode,  # first, since the decoder takes its last answer
+            MASK_DECODER: lambda: engine.decode(image_embeddings, next(prompts)),
+            END_TO_END: end_to_end,
+        }

@@ -1,0 +1,123 @@
+"""Measure artefacts side by side: all are loaded, and then they take turns, back and forth."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TypeVar
+
+from reference.command_line import progress
+from reference.errors import ArtifactError
+from validation.engines.base import Unavailable
+from validation.latency.host import Host, disturbance
+from validation.latency.plan import END_TO_END, STAGES, WINDOW, Plan
+from validation.latency.results import Measurement, StageTimes, Turn
+from validation.latency.session import Load, Run, Runner
+from validation.latency.turns import back_and_forth
+
+Answer = TypeVar("Answer", Load | Unavailable, Run)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Tells whether what is measured is disturbed; ``spare`` cores are left free by it."""
+
+    host: Host
+    spare: int
+
+    def over(self, action: Callable[[], Answer]) -> tuple[Answer, str | None]:
+        """What ``action`` gives, and what disturbed it."""
+        before = self.host.state()
+        answer = action()
+        after = self.host.state()
+        if isinstance(answer, Unavailable):
+            return answer, None
+        return answer, disturbance(before, after, answer.processor, self.spare)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An artefact that is being measured, and what is known of it."""
+
+    runner: Runner
+    measurement: Measurement
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can go on."""
+        return self.measurement.failure is None and self.measurement.missing is None
+
+    def attempt(self, action: Callable[["Subject"], None]) -> None:
+        """Do something with it, if it is alive; what goes wrong ends this artefact and no other."""
+        if not self.alive:
+            return
+        try:
+            action(self)
+        except ArtifactError as error:
+            self.measurement.failure = str(error)
+        finally:
+            self.measurement.memory = self.runner.memory()
+
+
+def measure_side_by_side(subjects: Sequence[Subject], plan: Plan, host: Host, threads: int) -> None:
+    """Fill in the subjects' measurements, and close their runners.
+
+    Args:
+        subjects: what takes turns.
+        plan: how much is measured.
+        host: what is watched meanwhile.
+        threads: how many compute at a time.
+    """
+    watch = Watch(host, max(0, len(host.cores) - threads))
+    try:
+        for subject in subjects:
+            subject.attempt(lambda each: _begin(each, plan, watch))
+        for stage in STAGES:
+            for subject in subjects:
+                subject.attempt(lambda each, stage=stage: _warm_up(each, stage))
+            _take_turns(subjects, stage, watch)
+    finally:
+        for subject in subjects:
+            subject.runner.close()
+
+
+def _begin(subject: Subject, plan: Plan, watch: Watch) -> None:
+    """Load, and run encoder and decoder for the first time."""
+    measurement, runner = subject.measurement, subject.runner
+    runner.start()
+    load, disturbed = watch.over(runner.load)
+    if isinstance(load, Unavailable):
+        measurement.missing = load.reason
+        return
+    measurement.load, measurement.load_disturbance = load, disturbed
+    for stage in STAGES:
+        measurement.stages[stage] = times = StageTimes(plan)
+        if stage != END_TO_END:
+            run, disturbed = watch.over(lambda stage=stage: runner.first(stage))
+            times.first = Turn(run.seconds, disturbed)
+
+
+def _warm_up(subject: Subject, stage: str) -> None:
+    subject.measurement.stages[stage].warm_up = subject.runner.warm_up(stage)
+
+
+def _take_turns(subjects: Sequence[Subject], stage: str, watch: Watch) -> None:
+    """Until each has enough runs that count, or so many that do not that it never will."""
+    number = 0
+    with progress(description=stage.replace("_", " "), unit="turn") as bar:
+        while any(subject.alive and _wants_more(subject, stage) for subject in subjects):
+            for subject in back_and_forth(subjects, number):
+                subject.attempt(lambda each: _take_turn(each, stage, watch))
+            number += 1
+            bar.update()
+
+
+def _wants_more(subject: Subject, stage: str) -> bool:
+    times = subject.measurement.stages[stage]
+    return times.warm_up.steady and not times.complete and not times.hopeless
+
+
+def _take_turn(subject: Subject, stage: str, watch: Watch) -> None:
+    times = subject.measurement.stages[stage]
+    calls = times.plan.calls(median(times.warm_up.seconds[-WINDOW:]))
+    run, disturbed = watch.over(lambda: subject.runner.turn(stage, calls))
+    times.turns.append(Turn(run.seconds, disturbed))

@@ -1,0 +1,82 @@
+"""What a set of timings says: percentiles, and how sure their median is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+_SEED = 0  # the same timings give the same interval
+
+Timings = Sequence[Sequence[float]]  # seconds of each run, turn by turn
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A bootstrap interval of ``CONFIDENCE``, of a median."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Seconds of ``runs`` runs; percentiles are interpolated linearly between runs."""
+
+    runs: int
+    min: float
+    median: float
+    median_interval: Interval
+    p90: float
+    p99: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Median of the ratios of ``pairs`` turns to those of another artefact beside them."""
+
+    median: float
+    interval: Interval
+    pairs: int
+
+
+def summarize(turns: Timings) -> Summary:
+    """The figures of at least one turn with at least one run."""
+    runs = np.concatenate([np.asarray(turn, np.float64) for turn in turns])
+    median, p90, p99 = map(float, np.quantile(runs, (0.5, 0.9, 0.99)))
+    return Summary(
+        runs=len(runs),
+        min=float(runs.min()),
+        median=median,
+        median_interval=median_interval(turns),
+        p90=p90,
+        p99=p99,
+        mean=float(runs.mean()),
+    )
+
+
+def paired_ratio(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Ratio:
+    """How much longer the first of each pair of turns takes than the second, by their medians."""
+    ratios = [[float(np.median(turn) / np.median(other))] for turn, other in pairs]
+    return Ratio(float(np.median(ratios)), median_interval(ratios), len(ratios))
+
+
+def median_interval(turns: Timings) -> Interval:
+    """Percentile bootstrap of the median over all runs.
+
+    Whole turns are drawn, not runs: the runs of a turn resemble each other, and drawn one by one
+    they would make the interval too narrow. Source: Davison and Hinkley, Bootstrap Methods and their
+    Application, section 3.8 (cluster resampling).
+    """
+    return _bootstrap(turns, lambda drawn: float(np.median(np.concatenate(drawn))))
+
+
+def _bootstrap(turns: Timings, statistic: Callable[[list[np.ndarray]], float]) -> Interval:
+    arrays = [np.asarray(turn, np.float64) for turn in turns]
+    generator = np.random.default_rng(_SEED)
+    draws = generator.integers(len(arrays), size=(RESAMPLES, len(arrays)))
+    values = [statistic([arrays[index] for index in draw]) for draw in draws]
+    tail = (1 - CONFIDENCE) / 2
+    return Interval(*map(float, np.quantile(values, (tail, 1 - tail))))

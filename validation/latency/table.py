@@ -1,0 +1,99 @@
+"""Results as tables for a terminal."""
+
+from collections.abc import Sequence
+
+from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN, Measurement, TargetResult
+from validation.latency.statistics import Interval, Ratio
+from validation.table import aligned
+
+_WORDS = {MEASURED: "", INVALID: "INVALID", NOT_RUN: "NOT RUN", FAILED: "FAILED"}
+DISTURBED = "!"  # behind a single time, which cannot be taken again
+_HINT = "what is INVALID has no figures: measure again on an idle, cool machine at full power"
+_COLUMNS = (
+    "artefact",
+    "stage",
+    "first",
+    "min",
+    "median",
+    "95 % interval",
+    "p90",
+    "p99",
+    "mean",
+    "runs",
+    "× first artefact",
+)
+_TEXT_COLUMNS = 2
+
+
+def format_result(result: TargetResult) -> str:
+    """A target's title, a row per artefact and stage, and a line per artefact about the rest."""
+    title = f"{result.target}: {result.description}"
+    if result.missing is not None:
+        return f"{title}\n{_WORDS[NOT_RUN]}: {result.missing}"
+    rows = [_row(result, item, stage) for item in result.measurements for stage in item.stages]
+    lines = [title]
+    if rows:
+        lines += [f"{line.rstrip()}" for line in aligned([_COLUMNS, *rows], _TEXT_COLUMNS)]
+        lines.append(f"  milliseconds; {DISTURBED} disturbed")
+    lines += [line for item in result.measurements for line in _lines(item)]
+    if any(item.status == INVALID for item in result.measurements):
+        lines.append(_HINT)
+    if result.unwatched:
+        lines.append(f"not watched, since this system does not tell: {', '.join(result.unwatched)}")
+    return "\n".join(lines)
+
+
+def _row(result: TargetResult, item: Measurement, stage: str) -> tuple[str, ...]:
+    times = item.stages[stage]
+    summary = times.summary
+    first = "-" if times.first is None else _milliseconds(times.first.seconds[0])
+    if times.first is not None and times.first.disturbance is not None:
+        first += DISTURBED
+    names = item.artifact.name, stage.replace("_", " "), first
+    if summary is None:
+        return *names, *("-",) * (len(_COLUMNS) - len(names))
+    return (
+        *names,
+        _milliseconds(summary.min),
+        _milliseconds(summary.median),
+        _interval(summary.median_interval),
+        _milliseconds(summary.p90),
+        _milliseconds(summary.p99),
+        _milliseconds(summary.mean),
+        str(summary.runs),
+        _ratio(result.ratio(item, stage)),
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.1f}"
+
+
+def _interval(interval: Interval) -> str:
+    return f"{_milliseconds(interval.low)} – {_milliseconds(interval.high)}"
+
+
+def _ratio(ratio: Ratio | None) -> str:
+    if ratio is None:
+        return "-"
+    return f"{ratio.median:.2f} ({ratio.interval.low:.2f} – {ratio.interval.high:.2f})"
+
+
+def _lines(item: Measurement) -> Sequence[str]:
+    """Engine, loading and memory; and why there are no figures."""
+    name, parts = item.artifact.name, []
+    if item.load is not None:
+        files = "cold files" if item.load.warm is None else f"warm files: {item.load.warm}"
+        mark = "" if item.load_disturbance is None else DISTURBED
+        loaded = f"loaded in {_milliseconds(item.load.seconds)} ms{mark} ({files})"
+        parts += [item.load.engine, loaded]
+    if item.load is not None and item.memory is not None:
+        libraries, peak = item.memory
+        parts.append(
+            f"peak memory {(peak - libraries) / 1e6:.0f} MB above the libraries' "
+            f"{libraries / 1e6:.0f} MB"
+        )
+    if item.note is not None:
+        parts.append(item.note)
+    lines = [f"{name}: {'; '.join(parts)}"] if parts else []
+    return lines + [f"{name}: {_WORDS[item.status]}: {reason}" for reason in item.reasons]

@@ -1,0 +1,80 @@
+"""Targets: what artefacts can be measured on, by name.
+
+A new target is an object with what ``Target`` asks for, and an entry in ``known_targets``; nothing
+else needs to know of it.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from reference.errors import MobileSAMError
+from validation.artifact import Artifact
+
+if TYPE_CHECKING:  # names of targets are wanted without torch, which measuring imports
+    from validation.latency.plan import Plan
+    from validation.latency.results import TargetResult
+
+
+class TargetError(MobileSAMError):
+    """A target that does not exist, or that cannot be set as asked."""
+
+
+class Target(Protocol):
+    """Something that artefacts are measured on.
+
+    Attributes:
+        name: what ``--target`` calls it. Before the last dash, if any, is its family's.
+        measures: what its figures are figures of, in a few words.
+    """
+
+    name: str
+    measures: str
+
+    def missing(self) -> str | None:
+        """What this machine lacks for it, in words that follow "NOT RUN: "; None if nothing."""
+        ...
+
+    def measure(
+        self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
+    ) -> "TargetResult":
+        """Measure artefacts side by side, if nothing is missing.
+
+        What goes wrong with one artefact is in its result, and harms no other.
+
+        Args:
+            artifacts: what is measured; ratios are to the first.
+            plan: how much.
+            image: the photo that they are run on; None: a golden of theirs.
+        """
+        ...
+
+
+def known_targets() -> dict[str, Target]:
+    """All targets by name, whether or not this machine has what they need."""
+    from validation.latency.cpu import cpu_targets
+
+    return {target.name: target for target in cpu_targets()}
+
+
+def find_targets(names: Iterable[str]) -> list[Target]:
+    """The targets of these names, each once; a family's name stands for all of its members.
+
+    Raises:
+        TargetError: there is no target of a name.
+    """
+    known = known_targets()
+    found: dict[str, Target] = {}
+    for name in names:
+        members = [known[name]] if name in known else _family(known, name)
+        if not members:
+            raise TargetError(
+                f"there is no target '{name}': expected {', '.join(known)}; 'validate targets' "
+                "says what each is"
+            )
+        found |= {member.name: member for member in members}
+    return list(found.values())
+
+
+def _family(known: dict[str, Target], name: str) -> list[Target]:
+    return [target for other, target in known.items() if other.rpartition("-")[0] == name]
