@@ -18,7 +18,7 @@ _CLOCK_STEPS = 0.02  # seconds; /proc/stat counts in steps of 0.01, before and a
 _THROTTLE_COUNTS = "sys/devices/system/cpu/cpu*/thermal_throttle/*_throttle_count"
 _POWER_PROFILE = "sys/firmware/acpi/platform_profile"
 _POWER_PREFERENCE = "sys/devices/system/cpu/cpu{core}/cpufreq/energy_performance_preference"
-_FREQUENCIES = "sys/devices/system/cpu/cpu{core}/cpufreq"
+_FREQUENCY_LIMIT = "sys/devices/system/cpu/cpu{core}/cpufreq/scaling_max_freq"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class HostState:
         busy: processor seconds of all processes on the measured cores since the machine started.
         own: processor seconds of this process.
         throttled: how often the processor has slowed down for heat since the machine started.
+        frequency_limit: the highest that the cores' frequency may reach, summed, in kHz. Arm
+            systems lower it for heat; one that was lowered long before is somebody's choice.
         saving: how the machine saves power, in words; None also if it does not.
     """
 
@@ -37,6 +39,7 @@ class HostState:
     busy: float | None
     own: float
     throttled: int | None
+    frequency_limit: int | None
     saving: str | None
 
 
@@ -59,6 +62,7 @@ class Host:
             busy=self._busy(),
             own=time.process_time(),
             throttled=self._throttled(),
+            frequency_limit=self._frequency_limit(),
             saving=self._saving(),
         )
 
@@ -68,7 +72,7 @@ class Host:
         missing = []
         if state.busy is None:
             missing.append("the load of other processes")
-        if state.throttled is None:
+        if state.throttled is None and state.frequency_limit is None:
             missing.append("throttling for heat")
         if state.saving is None and not self._tells_of_saving():
             missing.append("the saving of power")
@@ -88,6 +92,10 @@ class Host:
         counts = [int(path.read_text()) for path in self._root.glob(_THROTTLE_COUNTS)]
         return sum(counts) if counts else None
 
+    def _frequency_limit(self) -> int | None:
+        limits = [self._read(_FREQUENCY_LIMIT.format(core=core)) for core in self.cores]
+        return None if None in limits else sum(map(int, limits))
+
     def _saving(self) -> str | None:
         if sys.platform == "darwin":
             return "low power mode" if "lowpowermode 1" in _power_settings() else None
@@ -96,21 +104,13 @@ class Host:
         for core in self.cores:
             if self._read(_POWER_PREFERENCE.format(core=core)) == "power":
                 return "energy preference power"
-            highest, allowed = (
-                self._read(f"{_FREQUENCIES.format(core=core)}/{name}_max_freq")
-                for name in ("cpuinfo", "scaling")
-            )
-            if highest and allowed and int(allowed) < int(highest):
-                return (
-                    f"frequency limited to {int(allowed) / 1e6:.1f} of {int(highest) / 1e6:.1f} GHz"
-                )
         return None
 
     def _tells_of_saving(self) -> bool:
         if sys.platform == "darwin":
             return "lowpowermode" in _power_settings()
-        frequencies = self._root / _FREQUENCIES.format(core=self.cores[0])
-        return frequencies.exists() or (self._root / _POWER_PROFILE).exists()
+        preference = self._root / _POWER_PREFERENCE.format(core=self.cores[0])
+        return preference.exists() or (self._root / _POWER_PROFILE).exists()
 
     def _read(self, name: str) -> str | None:
         try:
@@ -133,11 +133,12 @@ def others_seconds(before: HostState, after: HostState, measured: float = 0.0) -
 
 
 def disturbance(
-    before: HostState, after: HostState, measured: float, spare_cores: int
+    start: HostState, before: HostState, after: HostState, measured: float, spare_cores: int
 ) -> str | None:
     """Why what was measured between two states does not count; None if it does.
 
     Args:
+        start: when all measuring began.
         before: the earlier state.
         after: the later state.
         measured: processor seconds of the process that was measured.
@@ -145,13 +146,18 @@ def disturbance(
     """
     if saving := before.saving or after.saving:
         return f"the machine saves power ({saving})"
-    if before.throttled is not None and after.throttled != before.throttled:
+    throttled = _grew(before.throttled, after.throttled)
+    if throttled or _grew(after.frequency_limit, start.frequency_limit):
         return "the processor slowed down for heat"
     others = others_seconds(before, after, measured)
     share = LARGEST_SHARE + SPARE_SHARE * spare_cores
     if others is not None and others > share * (after.time - before.time) + _CLOCK_STEPS:
         return f"other processes used more than {share:g} of a core"
     return None
+
+
+def _grew(before: int | None, after: int | None) -> bool:
+    return before is not None and after is not None and after > before
 
 
 def available_cores() -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from reference.command_line import progress
 from reference.errors import ArtifactError
 from validation.engines.base import Unavailable
-from validation.latency.host import Host, disturbance
+from validation.latency.host import Host, HostState, disturbance
 from validation.latency.plan import END_TO_END, STAGES, WINDOW, Plan
 from validation.latency.results import Measurement, StageTimes, Turn
 from validation.latency.session import Load, Run, Runner
@@ -19,9 +19,16 @@ Answer = TypeVar("Answer", Load | Unavailable, Run)
 
 @dataclass(frozen=True)
 class Watch:
-    """Tells whether what is measured is disturbed; ``spare`` cores are left free by it."""
+    """Tells whether what is measured is disturbed.
+
+    Attributes:
+        host: what is watched.
+        start: its state when all measuring began.
+        spare: how many of its cores are left free.
+    """
 
     host: Host
+    start: HostState
     spare: int
 
     def over(self, action: Callable[[], Answer]) -> tuple[Answer, str | None]:
@@ -31,7 +38,7 @@ class Watch:
         after = self.host.state()
         if isinstance(answer, Unavailable):
             return answer, None
-        return answer, disturbance(before, after, answer.processor, self.spare)
+        return answer, disturbance(self.start, before, after, answer.processor, self.spare)
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ def measure_side_by_side(subjects: Sequence[Subject], plan: Plan, host: Host, th
         host: what is watched meanwhile.
         threads: how many compute at a time.
     """
-    watch = Watch(host, max(0, len(host.cores) - threads))
+    watch = Watch(host, host.state(), max(0, len(host.cores) - threads))
     try:
         for subject in subjects:
             subject.attempt(lambda each: _begin(each, plan, watch))

@@ -23,8 +23,8 @@ def system(tmp_path):
     return write
 
 
-def state(time=0.0, busy=0.0, own=0.0, throttled=0, saving=None):
-    return HostState(time, busy, own, throttled, saving)
+def state(time=0.0, busy=0.0, own=0.0, throttled=0, limit=None, saving=None):
+    return HostState(time, busy, own, throttled, limit, saving)
 
 
 def test_load_is_that_of_the_measured_cores(system):
@@ -53,11 +53,6 @@ CPUFREQ = "sys__devices__system__cpu__cpu1__cpufreq__"
         ({"sys__firmware__acpi__platform_profile": "balanced\n"}, None),
         ({f"{CPUFREQ}energy_performance_preference": "power\n"}, "energy preference power"),
         ({f"{CPUFREQ}energy_performance_preference": "balance_power\n"}, None),
-        (
-            {f"{CPUFREQ}cpuinfo_max_freq": "4000000", f"{CPUFREQ}scaling_max_freq": "1500000"},
-            "frequency limited to 1.5 of 4.0 GHz",
-        ),
-        ({f"{CPUFREQ}cpuinfo_max_freq": "4000000", f"{CPUFREQ}scaling_max_freq": "4000000"}, None),
     ],
 )
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="macOS is asked in another way")
@@ -88,12 +83,32 @@ def test_what_is_not_told_is_not_taken_for_health(system):
         (state(time=0.1, busy=0.22), 0.2, 0, None),  # no more than the clock's step
         (state(time=10, busy=None), 20, 0, None),
         (state(time=10, throttled=1), 0, 0, "the processor slowed down for heat"),
-        (state(time=10, throttled=None), 0, 0, "the processor slowed down for heat"),
+        (state(time=10, throttled=None), 0, 0, None),
         (state(time=10, saving="low power mode"), 0, 0, "the machine saves power (low power mode)"),
     ],
 )
 def test_disturbance(after, measured, spare, reason):
-    assert disturbance(state(), after, measured, spare) == reason
+    assert disturbance(state(), state(), after, measured, spare) == reason
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "reason"),
+    [
+        (4_000_000, 4_000_000, None),
+        (4_000_000, 3_000_000, "the processor slowed down for heat"),
+        (3_000_000, 4_000_000, None),  # it had been slow before; nothing was lost since
+        (None, 3_000_000, None),
+    ],
+)
+def test_frequency_that_was_lowered_since_the_start(start, end, reason):
+    now = state(time=10, limit=end)
+    assert disturbance(state(limit=start), state(limit=end), now, 0, 0) == reason
+
+
+def test_frequency_limit_is_that_of_all_measured_cores(system):
+    folder = "sys__devices__system__cpu__cpu{}__cpufreq__scaling_max_freq"
+    assert system(**{folder.format(0): "2000000\n"}).state().frequency_limit is None
+    assert system(**{folder.format(1): "1500000\n"}).state().frequency_limit == 3_500_000
 
 
 def test_this_machine():

@@ -24,7 +24,7 @@ class FakeHost:
         self.cores = tuple(cores)
 
     def state(self):
-        return HostState(0.0, None, 0.0, None, self.saving)
+        return HostState(0.0, None, 0.0, None, None, self.saving)
 
     def unwatched(self):
         return ["the load of other processes"]

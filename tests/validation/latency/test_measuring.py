@@ -58,11 +58,11 @@ class ScriptedHost:
         self.loaded, self.asked, self.busy = {turn + skipped for turn in loaded}, 0, 0.0
 
     def state(self):
-        turn, ends = divmod(self.asked, 2)
+        turn, ends = divmod(self.asked - 1, 2)  # the first question is about the start
         self.asked += 1
         if ends and turn in self.loaded:
             self.busy += 1.0
-        return HostState(float(self.asked), self.busy, 0.0, None, None)
+        return HostState(float(self.asked), self.busy, 0.0, None, None, None)
 
 
 @pytest.fixture

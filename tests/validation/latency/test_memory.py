@@ -1,0 +1,33 @@
+"""Peaks of memory, and files that are dropped from memory."""
+
+import os
+
+import numpy as np
+
+from validation.latency.cold_files import forget_files
+from validation.latency.memory import peak_memory
+
+
+def test_peak_outlives_what_was_used():
+    before = peak_memory()
+    np.ones(before + 100_000_000, np.uint8)
+    assert peak_memory() > before + 90_000_000
+
+
+def test_files_keep_their_contents(tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(b"weights" * 10_000)
+    reason = forget_files([path])
+    assert reason is None or "file cache" in reason
+    assert path.read_bytes() == b"weights" * 10_000
+
+
+def test_systems_that_cannot_empty_their_cache(monkeypatch, tmp_path):
+    monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    reason = "this system offers no way to empty its file cache"
+    assert forget_files([tmp_path / "model"]) == reason
+
+
+def test_file_that_is_gone(tmp_path):
+    reason = forget_files([tmp_path / "model"])
+    assert "file cache" in reason
