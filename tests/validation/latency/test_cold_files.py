@@ -1,17 +1,8 @@
-"""Peaks of memory, and files that are dropped from memory."""
+"""Files that are dropped from the file cache, or not."""
 
 import os
 
-import numpy as np
-
 from validation.latency.cold_files import forget_files
-from validation.latency.memory import peak_memory
-
-
-def test_peak_outlives_what_was_used():
-    before = peak_memory()
-    np.ones(before + 100_000_000, np.uint8)
-    assert peak_memory() > before + 90_000_000
 
 
 def test_files_keep_their_contents(tmp_path):
