@@ -26,6 +26,7 @@ from validation.artifact import Artifact, load_artifact
 from validation.engines import engine_names
 from validation.json_file import write_json
 from validation.latency.cli import latency, targets
+from validation.static_cost.cli import cost
 
 FAILED_STATUS = 1
 ENGINES = click.Choice(engine_names())
@@ -242,7 +243,7 @@ def _source(artifact: Artifact, engine: str) -> dict:
     }
 
 
-for command in (accuracy, latency, targets):
+for command in (accuracy, latency, targets, cost):
     validate.add_command(command)
 
 

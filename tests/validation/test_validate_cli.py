@@ -250,4 +250,4 @@ finally:
 def test_group_without_a_command(validate):
     status, out, err = validate()
     assert (status, out) == (2, "")
-    assert "Missing command: expected one of accuracy, compare, show" in err
+    assert "Missing command: expected one of accuracy, compare, cost, latency, show, targets" in err

@@ -9,8 +9,6 @@ import torch
 from mil_programs import build_model
 from tiny_variant import TINY
 
-from validation.cli import validate as validate_group
-from validation.static_cost.cli import cost
 from validation.static_cost.component import ComponentCost
 from validation.static_cost.core_ml import component_cost
 from validation.static_cost.sources import ReferenceSources
@@ -21,12 +19,6 @@ from validation.static_cost.torchscript import Walk
 def no_sources() -> ReferenceSources:
     """Sources for programs whose layers came from nowhere."""
     return ReferenceSources("image_encoder", TINY)
-
-
-@pytest.fixture(autouse=True)
-def cost_command(monkeypatch) -> None:
-    """``validate cost``, whether or not the command line has it yet."""
-    monkeypatch.setitem(validate_group.commands, "cost", cost)
 
 
 @pytest.fixture
