@@ -152,6 +152,7 @@ def test_goldens_are_the_references_answers(tmp_path, tiny_model, tiny_sam):
         assert decode_rle(case["masks"][0]).shape == pixels.shape[:2]
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(artifacts, tmp_path, tiny_model, capsys):
     """The second run is another process, elsewhere, after other work."""
     script = f"""

@@ -77,7 +77,9 @@ def saturated(images, tmp_path_factory):
     return answer_all(build_sam("vit_t", checkpoint), images), np.load(PARITY / "goldens.npz")
 
 
-@pytest.mark.parametrize("weights", ["conditioned", "saturated"])
+@pytest.mark.parametrize(
+    "weights", ["conditioned", pytest.param("saturated", marks=pytest.mark.slow)]
+)
 def test_embeddings(weights, images, request):
     (embeddings, _), goldens = request.getfixturevalue(weights)
     for name in images:

@@ -96,7 +96,8 @@ def test_nan_comes_first(damage, tiny_source, question):
     assert drifts[-1].total.misplaced > 0
 
 
-@pytest.mark.parametrize("scheme", ["int8", pytest.param("w8a8", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["int8", "w8a8"])
 def test_quantised_layers_are_the_worst(tiny_source, tiny_model, question, tmp_path, scheme):
     folder = convert(tiny_source, CoreMLOptions(scheme), tmp_path)
     drifts = measure_drift(load_artifact(folder), tiny_source.sam, *question)

@@ -72,6 +72,7 @@ def test_engine_that_crashes(session):
         one.first("mask_decoder")
 
 
+@pytest.mark.slow
 def test_memory_beyond_a_phones(session):
     one = session(("hungry_engine:open_engine",), Setting(1, None, 200_000_000))
     one.start()
@@ -84,6 +85,7 @@ def test_memory_beyond_a_phones(session):
         one.turn("image_encoder", 50)
 
 
+@pytest.mark.slow
 def test_memory_within_a_phones(session):
     one = session(("hungry_engine:open_engine",), Setting(1, None, 4_000_000_000))
     one.start()
@@ -95,6 +97,7 @@ def test_memory_within_a_phones(session):
     )  # 400 MB, released at once; a peak all the same
 
 
+@pytest.mark.slow
 def test_profile_ends_one_artifact_for_its_memory(tiny_artifact):
     profile = CpuTarget("small", "a phone of 1 MB", threads=1, core_count=1, memory_limit=1_000_000)
     result = profile.measure([load_artifact(tiny_artifact)], SHORTEST, None)

@@ -86,6 +86,7 @@ def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_pat
     assert package["stages"]["mask_decoder"]["ratio_to_first"]["pairs"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("settles")
 def test_later_artifact_that_cannot_be_loaded(
     validate, tiny_artifact, tiny_package, accept_files, tmp_path
@@ -109,6 +110,7 @@ def test_later_artifact_that_cannot_be_loaded(
     assert (damaged["load"], damaged["stages"]) == (None, {})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("settles")
 def test_machine_that_saves_power(validate, tiny_artifact, monkeypatch):
     monkeypatch.setattr(FakeHost, "saving", "low power mode")
@@ -122,6 +124,7 @@ def test_machine_that_saves_power(validate, tiny_artifact, monkeypatch):
     assert "measure again" in out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("settles")
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are pinned")
 def test_several_targets(validate, tiny_artifact, monkeypatch):
