@@ -57,13 +57,7 @@ class Goldens:
     def decoder_inputs(self) -> list[tuple[Tensor, ...]]:
         """Inputs of the mask decoder, one per case."""
         return [
-            (
-                self.photos[case.sample.photo].image_embeddings,
-                case.prompt.point_coords,
-                case.prompt.point_labels,
-                case.prompt.mask_input,
-                case.prompt.has_mask_input,
-            )
+            (self.photos[case.sample.photo].image_embeddings, *case.prompt.tensors)
             for case in self.cases
         ]
 

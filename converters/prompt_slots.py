@@ -22,6 +22,11 @@ class SlotPrompt:
     mask_input: Tensor  # float32 (1, 1, S/4, S/4)
     has_mask_input: Tensor  # float32 (1,)
 
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """In the order of the decoder's inputs, after the image embeddings."""
+        return self.point_coords, self.point_labels, self.mask_input, self.has_mask_input
+
 
 def fill_slots(
     prompt_slots: int,

@@ -39,6 +39,11 @@ _shared_options = (
     ),
     click.option("--seed", type=click.IntRange(0, 255), default=0, show_default=True),
     click.option(
+        "--bfloat16/--float32",
+        default=None,
+        help="What to compute in; by default bfloat16 on a GPU. A CPU should have it in hardware (avx512_bf16, amx).",
+    ),
+    click.option(
         "--save-every", type=click.IntRange(1), default=200, show_default=True, help="Steps."
     ),
 )
@@ -139,6 +144,7 @@ def _train(
     output: Path,
     model: str,
     save_every: int,
+    bfloat16: bool | None,
     **schedule_options: object,
 ) -> None:
     import torch
@@ -149,10 +155,12 @@ def _train(
     from reference.training.trainer import Schedule, Trainer
     from reference.variants import get_variant
 
-    schedule = Schedule(**schedule_options)
     with joined_processes() as processes, contextlib.ExitStack() as stack:
+        on_gpu = processes.device.type == "cuda"
+        schedule = Schedule(**schedule_options, bfloat16=on_gpu if bfloat16 is None else bfloat16)
         torch.manual_seed(schedule.seed)
-        sam = Sam(get_variant(model)).to(processes.device)
+        # Convolutions of this memory format are a tenth faster, on a CPU as well.
+        sam = Sam(get_variant(model)).to(processes.device, memory_format=torch.channels_last)
         task = prepare(sam)
         folder = RunFolder(output)
         if processes.is_first:

@@ -53,6 +53,7 @@ class Schedule:
         weight_decay: of matrices and kernels; not of biases, norms and embeddings.
         average: decay of the moving average of the weights.
         seed: 0…255.
+        bfloat16: compute in it, coordinates and losses excepted; for processors that have it in hardware.
     """
 
     steps: int
@@ -62,6 +63,7 @@ class Schedule:
     weight_decay: float = 0.05
     average: float = 0.999
     seed: int = 0
+    bfloat16: bool = False
 
 
 class Trainer:
@@ -130,7 +132,7 @@ class Trainer:
         generator = torch.Generator(device).manual_seed(mixed_seed(seed))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.schedule, self.step)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.schedule.bfloat16):
             loss, figures = self.module(batch, generator)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

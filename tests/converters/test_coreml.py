@@ -46,13 +46,7 @@ def decoder(tiny_sam, encoder):
     embeddings = tiny_sam.encode_image(encoder[2][0][0])
     points = torch.tensor([[[100.0, 80.0]]]), torch.ones(1, 1)
     prompt = fill_slots(SLOTS, tiny_sam.variant.mask_size, points, None, None)
-    inputs = (
-        embeddings,
-        prompt.point_coords,
-        prompt.point_labels,
-        prompt.mask_input,
-        prompt.has_mask_input,
-    )
+    inputs = embeddings, *prompt.tensors
     return MaskDecoder(tiny_sam).eval(), mask_decoder_spec(tiny_sam.variant, SLOTS), [inputs]
 
 

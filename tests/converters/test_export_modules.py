@@ -34,13 +34,7 @@ def earlier_mask(demo_sam, embeddings):
 
 def run_decoder(decoder, embeddings, prompt):
     with torch.no_grad():
-        return decoder(
-            embeddings,
-            prompt.point_coords,
-            prompt.point_labels,
-            prompt.mask_input,
-            prompt.has_mask_input,
-        )
+        return decoder(embeddings, *prompt.tensors)
 
 
 def random_points(count):

@@ -83,13 +83,7 @@ class ExportedEngine:
 
     @torch.no_grad()
     def decode(self, image_embeddings, prompt):
-        return self._mask_decoder(
-            image_embeddings,
-            prompt.point_coords,
-            prompt.point_labels,
-            prompt.mask_input,
-            prompt.has_mask_input,
-        )
+        return self._mask_decoder(image_embeddings, *prompt.tensors)
 
 
 @pytest.fixture

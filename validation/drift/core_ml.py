@@ -44,11 +44,14 @@ def measure(
 ) -> list[Drift] | Unavailable:
     """See ``validation.drift.measure_drift``; both get the frame as the package does, in 8 bits."""
     variant, slots = artifact.variant, artifact.prompt_slots
-    prompts = (prompt.point_coords, prompt.point_labels, prompt.mask_input, prompt.has_mask_input)
     drifts: list[Drift] = []
     for module, spec, inputs in (
         (ImageEncoder(sam), image_encoder_spec(variant), (frame,)),
-        (MaskDecoder(sam), mask_decoder_spec(variant, slots), (sam.encode_image(frame), *prompts)),
+        (
+            MaskDecoder(sam),
+            mask_decoder_spec(variant, slots),
+            (sam.encode_image(frame), *prompt.tensors),
+        ),
     ):
         program = _load(artifact, spec)
         measured = _measure(program, module.eval(), spec, inputs)

@@ -43,7 +43,6 @@ def measure(
     if quantized and PHONE_BACKEND not in torch.backends.quantized.supported_engines:
         return Unavailable(f"this build of torch lacks {PHONE_BACKEND}, which int8 runs with")
     variant, slots = artifact.variant, artifact.prompt_slots
-    prompts = (prompt.point_coords, prompt.point_labels, prompt.mask_input, prompt.has_mask_input)
     with torch.no_grad(), phone_engine() if quantized else contextlib.nullcontext():
         return [
             drift
@@ -52,7 +51,7 @@ def measure(
                 (
                     MaskDecoder(sam),
                     mask_decoder_spec(variant, slots),
-                    (sam.encode_image(frame), *prompts),
+                    (sam.encode_image(frame), *prompt.tensors),
                 ),
             )
             for drift in _measure(artifact.components[spec.name], module.eval(), spec, inputs)

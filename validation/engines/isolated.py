@@ -47,13 +47,7 @@ class IsolatedEngine:
 
     def decode(self, image_embeddings: "Tensor", prompt: "SlotPrompt") -> "tuple[Tensor, Tensor]":
         """See ``Engine``."""
-        tensors = (
-            image_embeddings,
-            prompt.point_coords,
-            prompt.point_labels,
-            prompt.mask_input,
-            prompt.has_mask_input,
-        )
+        tensors = image_embeddings, *prompt.tensors
         low_res_masks, iou_predictions = self._run("decode", "mask decoder", tensors, 2)
         return low_res_masks, iou_predictions
 

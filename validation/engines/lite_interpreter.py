@@ -49,13 +49,7 @@ class LiteInterpreterEngine:
     def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
         """See ``Engine``."""
         with self._running("mask decoder"):
-            return self._mask_decoder(
-                image_embeddings,
-                prompt.point_coords,
-                prompt.point_labels,
-                prompt.mask_input,
-                prompt.has_mask_input,
-            )
+            return self._mask_decoder(image_embeddings, *prompt.tensors)
 
     def _load(self, path: Path) -> LiteScriptModule:
         # Weights of quantised layers are packed while loading, for the backend of that moment.

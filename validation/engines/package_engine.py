@@ -53,13 +53,7 @@ class PackageEngine:
 
     def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
         """See ``Engine``."""
-        tensors = (
-            image_embeddings,
-            prompt.point_coords,
-            prompt.point_labels,
-            prompt.mask_input,
-            prompt.has_mask_input,
-        )
+        tensors = image_embeddings, *prompt.tensors
         names = (tensor.name for tensor in self._decoder_spec.inputs)
         inputs = {
             name: np.ascontiguousarray(tensor.numpy(), np.float32)
