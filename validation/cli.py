@@ -14,23 +14,25 @@ from reference.command_line import (
     Box,
     Point,
     answer_options,
-    print_json,
     prompt_options,
     run,
     warn,
 )
-from reference.output_files import require_writable
 from reference.segmentation import answer, prepare
 from validation.accuracy.cli import accuracy
 from validation.artifact import Artifact, load_artifact
+from validation.command_options import (
+    FAILED_STATUS,
+    JsonOutput,
+    artifacts_argument,
+    gates_option,
+    json_option,
+)
 from validation.engines import engine_names
-from validation.json_file import write_json
 from validation.latency.cli import latency, targets
 from validation.static_cost.cli import cost
 
-FAILED_STATUS = 1
 ENGINES = click.Choice(engine_names())
-STDOUT = Path("-")
 
 
 @click.group("validate")
@@ -47,9 +49,7 @@ def validate() -> None:
 
 
 @validate.command("compare")
-@click.argument(
-    "folders", metavar="ARTIFACT...", type=click.Path(path_type=Path), nargs=-1, required=True
-)
+@artifacts_argument
 @click.option(
     "--images",
     metavar="FILE",
@@ -64,12 +64,7 @@ def validate() -> None:
     help="A JSON file of more photos, your own prompts about them, and true masks where you have "
     "them; docs/validation.md has an example.",
 )
-@click.option(
-    "--gates",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A TOML file of limits in place of the defaults, such as [coreml.int8] min_iou = 0.9.",
-)
+@gates_option("[coreml.int8] min_iou = 0.9")
 @click.option(
     "--checkpoint",
     metavar="PATH|official|demo",
@@ -105,13 +100,7 @@ def validate() -> None:
     help="Write a page with every case's masks side by side, and the results as JSON, to a new "
     "folder.",
 )
-@click.option(
-    "--json",
-    "json_path",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the results as JSON; with -, on stdout and in place of the table.",
-)
+@json_option()
 def compare(
     folders: tuple[Path, ...],
     images: tuple[Path, ...],
@@ -122,7 +111,7 @@ def compare(
     drift: bool,
     time_limit: float,
     report: Path | None,
-    json_path: Path | None,
+    output: JsonOutput,
 ) -> int:
     """Compare the masks of each ARTIFACT, a folder that convert wrote, with the reference's.
 
@@ -144,8 +133,6 @@ def compare(
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
       validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
     """
-    if json_path not in (None, STDOUT):
-        require_writable(json_path)
     if report is not None:
         require_free(report, force=None, option="--report")
     artifacts = [load_artifact(folder) for folder in folders]
@@ -168,7 +155,7 @@ def compare(
     comparisons = []
     for artifact, engine in product(artifacts, engines or (None,)):
         comparisons.append(comparer.compare(artifact, engine))
-        if json_path != STDOUT:
+        if not output.replaces_table:
             click.echo(("\n" if len(comparisons) > 1 else "") + format_comparison(comparisons[-1]))
     document = build_document(comparisons)
     if report is not None:
@@ -176,15 +163,12 @@ def compare(
 
         command = click.get_current_context().meta[COMMAND_LINE]
         write_report(report, comparisons, document, command)
-    if json_path == STDOUT:
-        print_json(document)
-        return FAILED_STATUS if document["verdict"] == FAILED else 0
-    if json_path is not None:
-        write_json(json_path, document)
-    if len(comparisons) > 1:
-        click.echo(f"\n{format_overview(comparisons)}")
-    if report is not None:
-        click.echo(f"report: {click.format_filename(report / 'report.html')}")
+    output.write(document)
+    if not output.replaces_table:
+        if len(comparisons) > 1:
+            click.echo(f"\n{format_overview(comparisons)}")
+        if report is not None:
+            click.echo(f"report: {click.format_filename(report / 'report.html')}")
     return FAILED_STATUS if document["verdict"] == FAILED else 0
 
 

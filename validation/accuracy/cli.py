@@ -5,18 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reference.command_line import print_json
-from reference.output_files import require_writable
+from validation.command_options import FAILED_STATUS, JsonOutput, gates_option, json_option
 from validation.engines import engine_names
-from validation.json_file import write_json
 
 if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for torch
     from collections.abc import Sequence
 
     from validation.accuracy.document import Data
     from validation.accuracy.samples import Sample
-
-STDOUT = Path("-")
 
 
 @click.command("accuracy")
@@ -33,13 +29,7 @@ STDOUT = Path("-")
     type=click.IntRange(min=1),
     help="How many generated scenes, the same ones for everybody. [default: 500]",
 )
-@click.option(
-    "--gates",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A TOML file of limits in place of the defaults, such as [coreml.int8] max_miou_lost = "
-    "0.01.",
-)
+@gates_option("[coreml.int8] max_miou_lost = 0.01")
 @click.option(
     "--checkpoint",
     metavar="FILE",
@@ -60,13 +50,7 @@ STDOUT = Path("-")
     multiple=True,
     help="What to run the artefacts with, as for validate compare.",
 )
-@click.option(
-    "--json",
-    "json_path",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the results as JSON; with -, on stdout and in place of the table.",
-)
+@json_option()
 def accuracy(
     sources: tuple[str, ...],
     dataset: Path | None,
@@ -75,7 +59,7 @@ def accuracy(
     checkpoint: str | None,
     model: str,
     engines: tuple[str, ...],
-    json_path: Path | None,
+    output: JsonOutput,
 ) -> int:
     """Measure masks against true ones: how well does each ARTIFACT, or CHECKPOINT, find objects?
 
@@ -94,8 +78,6 @@ def accuracy(
     """
     if dataset is not None and scenes is not None:
         raise click.UsageError("--scenes with --dataset: expected one of them")
-    if json_path not in (None, STDOUT):
-        require_writable(json_path)
 
     # Here: importing torch would slow --help and refusals down.
     from validation.accuracy.document import build_document, overall_verdict
@@ -110,13 +92,10 @@ def accuracy(
     evaluator = Evaluator(samples, limits, checkpoint)
     evaluations = list(evaluator.evaluate(subjects, engines))
     document = build_document(evaluations, data)
-    if json_path == STDOUT:
-        print_json(document)
-    else:
-        if json_path is not None:
-            write_json(json_path, document)
+    output.write(document)
+    if not output.replaces_table:
         click.echo(format_accuracy(evaluations, data))
-    return 1 if overall_verdict(evaluations) == FAILED else 0
+    return FAILED_STATUS if overall_verdict(evaluations) == FAILED else 0
 
 
 def _samples(dataset: Path | None, scenes: int | None) -> "tuple[Sequence[Sample], Data]":

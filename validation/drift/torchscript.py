@@ -10,7 +10,7 @@ compare, and, for a module's own error, to go on with what the eager module give
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from validation.drift.sources import source_path
 from validation.engines.base import Unavailable
 from validation.engines.lite_interpreter import PHONE_BACKEND
 from validation.metrics import TensorDifference, tensor_difference
+from validation.torch_graph import Part, names, run_container, run_operator
 
 # What hands on values that others computed; of no interest unless they change one.
 _HANDS_ON = (nn.Sequential, nn.Identity, nn.Dropout)
@@ -124,20 +125,12 @@ def _record(module: nn.Module, inputs: tuple[Tensor, ...]) -> _Expected:
     return _Expected({path: id(part) for path, part in paths}, outputs)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A module of the artefact, and where it is."""
-
-    path: str
-    script: torch.jit.ScriptModule
-
-
 class _Run:
     """One run of an artefact's module, compared call by call with what was expected."""
 
     def __init__(self, script: torch.jit.ScriptModule, expected: _Expected, corrects: bool) -> None:
         """``corrects``: whether to go on with what was expected after each call."""
-        self._root = _Part("", script)
+        self._root = Part("", script)
         self._expected, self._corrects = expected, corrects
         self._calls = {key: iter(calls) for key, calls in expected.outputs.items()}
         self._differences: dict[tuple[str, int], TensorDifference] = {}
@@ -147,7 +140,7 @@ class _Run:
         self._call(self._root, "forward", inputs)
         return self._differences
 
-    def _call(self, part: _Part, method_name: str, arguments: Sequence) -> object:
+    def _call(self, part: Part, method_name: str, arguments: Sequence) -> object:
         method = getattr(part.script, method_name)
         if self._expected.calls_others(part.path):
             result = self._follow(method.graph, part, arguments)
@@ -166,13 +159,13 @@ class _Run:
             self._differences[path, index] = tensor_difference(value.numpy(), known.numpy())
         return wanted[0].clone() if path and self._corrects else result
 
-    def _follow(self, graph: torch.Graph, part: _Part, arguments: Sequence) -> object:
+    def _follow(self, graph: torch.Graph, part: Part, arguments: Sequence) -> object:
         """Run a graph node by node."""
-        values = dict(zip(_names(graph.inputs()), (part, *arguments), strict=True))
+        values = dict(zip(names(graph.inputs()), (part, *arguments), strict=True))
         for node in graph.nodes():
-            results = self._run_node(node, [values[name] for name in _names(node.inputs())])
-            values.update(zip(_names(node.outputs()), results, strict=True))
-        (output,) = _names(graph.outputs())
+            results = self._run_node(node, [values[name] for name in names(node.inputs())])
+            values.update(zip(names(node.outputs()), results, strict=True))
+        (output,) = names(graph.outputs())
         return values[output]
 
     def _run_node(self, node: torch.Node, inputs: list) -> Sequence:
@@ -181,39 +174,11 @@ class _Run:
         if kind == "prim::CallMethod":
             return [self._call(inputs[0], node.s("name"), inputs[1:])]
         if kind == "prim::GetAttr":
-            return [_attribute(inputs[0], node.s("name"))]
+            return [inputs[0].attribute(node.s("name"))]
         if kind == "prim::Constant":
             return [node.output().toIValue()]
-        if kind == "prim::ListConstruct":
-            return [inputs]
-        if kind == "prim::TupleConstruct":
-            return [tuple(inputs)]
-        if kind in ("prim::ListUnpack", "prim::TupleUnpack"):
-            return inputs[0]
-        return _run_operator(node, inputs)
-
-
-def _run_operator(node: torch.Node, inputs: list) -> Sequence:
-    namespace, name = node.kind().split("::")
-    operator = getattr(getattr(torch.ops, namespace), name)
-    parameters = torch._C.parse_schema(node.schema()).arguments
-    bound = list(zip(parameters, inputs, strict=True))
-    result = operator(
-        *(value for parameter, value in bound if not parameter.kwarg_only),
-        **{parameter.name: value for parameter, value in bound if parameter.kwarg_only},
-    )
-    return result if isinstance(result, tuple) else [result]
-
-
-def _attribute(part: _Part, name: str) -> object:
-    value = getattr(part.script, name)
-    if not isinstance(value, torch.jit.ScriptModule):
-        return value
-    return _Part(f"{part.path}.{name}".removeprefix("."), value)
-
-
-def _names(values: Iterable[torch.Value]) -> list[str]:
-    return [value.debugName() for value in values]
+        contents = run_container(node, inputs)
+        return run_operator(node, inputs) if contents is None else contents
 
 
 def _as_tuple(output: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -4,15 +4,11 @@ from pathlib import Path
 
 import click
 
-from reference.command_line import print_json
-from reference.output_files import require_writable
 from validation.artifact import load_artifact
-from validation.json_file import write_json
+from validation.command_options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
 from validation.latency.targets import Target, TargetError, find_targets, known_targets
 
-FAILED_STATUS = 1
 DEFAULT_TARGET = "cpu"  # the one that --threads and --cores are for
-STDOUT = Path("-")
 _LARGEST_CORE = 4095
 
 
@@ -40,9 +36,7 @@ class Cores(click.ParamType):
 
 
 @click.command("latency")
-@click.argument(
-    "folders", metavar="ARTIFACT...", type=click.Path(path_type=Path), nargs=-1, required=True
-)
+@artifacts_argument
 @click.option(
     "--target",
     "names",
@@ -75,14 +69,7 @@ class Cores(click.ParamType):
     type=click.Path(path_type=Path),
     help="A photo to run on, with a point and a box in its middle. [default: an artefact's golden]",
 )
-@click.option(
-    "--json",
-    "json_path",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the results, with every single time, as JSON; with -, on stdout and in place of "
-    "the table.",
-)
+@json_option("the results, with every single time,")
 def latency(
     folders: tuple[Path, ...],
     names: tuple[str, ...],
@@ -90,7 +77,7 @@ def latency(
     cores: tuple[int, ...] | None,
     thorough: bool,
     image: Path | None,
-    json_path: Path | None,
+    output: JsonOutput,
 ) -> int:
     """Measure how long each ARTIFACT, a folder that convert wrote, takes, and how much memory.
 
@@ -110,8 +97,6 @@ def latency(
       validate latency artifacts/mobile_sam-torchscript-int8 --target cpu --target cpu:phone
     """
     targets = _targets(names, threads, cores)
-    if json_path not in (None, STDOUT):
-        require_writable(json_path)
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Here: importing torch would slow --help and refusals down.
@@ -127,12 +112,11 @@ def latency(
     for target in targets:
         results.append(target.measure(artifacts, plan, image))
         document = build_document(results, plan, None if image is None else str(image))
-        if json_path != STDOUT:
+        if not output.replaces_table:
             click.echo(("\n" if len(results) > 1 else "") + format_result(results[-1]))
-        if json_path not in (None, STDOUT):
-            write_json(json_path, document)  # at once: the next target may take hours
-    if json_path == STDOUT:
-        print_json(document)
+            output.write(document)  # at once: the next target may take hours
+    if output.replaces_table:
+        output.write(document)
     return FAILED_STATUS if any_failed(results) else 0
 
 

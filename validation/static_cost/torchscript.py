@@ -6,7 +6,6 @@ computed, and what comes out is exact, for the shapes of an export are fixed.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -28,6 +27,7 @@ from validation.static_cost.torch_multiply_adds import (
     TRACED_CONVOLUTION,
     multiply_adds,
 )
+from validation.torch_graph import Part, names, run_container, run_operator
 
 _META = torch.device("meta")
 
@@ -54,20 +54,12 @@ def component_cost(path: Path, spec: ModuleSpec, sources: ReferenceSources) -> C
         raise ArtifactError(f"{path}: cannot be followed ({reason}); convert again") from error
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A module within the script module, and its path."""
-
-    path: str
-    script: torch.jit.ScriptModule
-
-
 class Walk:
     """One walk through ``forward``."""
 
     def __init__(self, script: torch.jit.ScriptModule, sources: ReferenceSources) -> None:
         """``sources`` name what the operations came from."""
-        self._root = _Part("", script)
+        self._root = Part("", script)
         self._graph = script.forward.inlined_graph
         self._sources = sources
         self._constants = TorchConstants()
@@ -78,13 +70,12 @@ class Walk:
 
     def cost(self, inputs: Sequence[Tensor]) -> ComponentCost:
         """The cost of ``forward`` on ``inputs``, tensors on the meta device."""
-        names = _names(self._graph.inputs())
-        self._values = dict(zip(names, (self._root, *inputs), strict=True))
+        self._values = dict(zip(names(self._graph.inputs()), (self._root, *inputs), strict=True))
         for node in self._graph.nodes():
-            arguments = [self._values[name] for name in _names(node.inputs())]
+            arguments = [self._values[name] for name in names(node.inputs())]
             results = self._run(node, arguments)
-            self._values.update(zip(_names(node.outputs()), results, strict=True))
-        outputs = tensors(self._values[name] for name in _names(self._graph.outputs()))
+            self._values.update(zip(names(node.outputs()), results, strict=True))
+        outputs = tensors(self._values[name] for name in names(self._graph.outputs()))
         taken = {_buffer(tensor): _nbytes(tensor) for tensor in inputs}
         return summarize(
             self._sources,
@@ -101,24 +92,18 @@ class Walk:
                 return [self._attribute(arguments[0], node.s("name"))]
             case "prim::Constant":
                 return [self._constants.meta(node.output().toIValue(), None)]
-            case "prim::ListConstruct":
-                return [arguments]
-            case "prim::TupleConstruct":
-                return [tuple(arguments)]
-            case "prim::ListUnpack" | "prim::TupleUnpack":
-                return arguments[0]
             case "prim::NumToTensor":
                 return [torch.tensor(arguments[0])]
-        results = run_operator(node, arguments)
+        contents = run_container(node, arguments)
+        if contents is not None:
+            return contents
+        results = run_on_meta(node, arguments)
         self._count(kind, arguments, results)
         return results
 
-    def _attribute(self, part: _Part, name: str) -> object:
-        value = getattr(part.script, name)
-        path = f"{part.path}.{name}".removeprefix(".")
-        if isinstance(value, torch.jit.ScriptModule):
-            return _Part(path, value)
-        return self._constants.meta(value, path)
+    def _attribute(self, part: Part, name: str) -> object:
+        value = part.attribute(name)
+        return value if isinstance(value, Part) else self._constants.meta(value, part.path_of(name))
 
     def _count(self, kind: str, arguments: Sequence, results: Sequence) -> None:
         """Take note of an operation, unless it computes sizes."""
@@ -141,7 +126,7 @@ class Walk:
         self._operations.append(CountedOperation(kind, multiply_adds(kind, arguments, made), layer))
 
 
-def run_operator(node: torch.Node, arguments: list) -> Sequence:
+def run_on_meta(node: torch.Node, arguments: list) -> Sequence:
     """Outputs of an operator on the meta device."""
     if node.kind() == INT8_LINEAR:  # has no kernel for shapes alone
         x, packed = arguments[:2]
@@ -149,18 +134,9 @@ def run_operator(node: torch.Node, arguments: list) -> Sequence:
         return [x.new_empty(*x.shape[:-1], weight.shape[0])]
     if node.kind() == TRACED_CONVOLUTION:  # nor has this; its further arguments choose a library
         return [torch.ops.aten.convolution.default(*arguments[:9])]
-    schema = torch._C.parse_schema(node.schema())
-    namespace, name = schema.name.split("::")
-    overload = getattr(
-        getattr(getattr(torch.ops, namespace), name), schema.overload_name or "default"
+    return run_operator(
+        node, [_META if isinstance(value, torch.device) else value for value in arguments]
     )
-    moved = [_META if isinstance(value, torch.device) else value for value in arguments]
-    bound = list(zip(schema.arguments, moved, strict=True))
-    result = overload(
-        *(value for parameter, value in bound if not parameter.kwarg_only),
-        **{parameter.name: value for parameter, value in bound if parameter.kwarg_only},
-    )
-    return result if isinstance(result, tuple) else [result]
 
 
 def tensors(values: Iterable) -> list[Tensor]:
@@ -180,7 +156,3 @@ def _buffer(tensor: Tensor) -> int:
 
 def _nbytes(tensor: Tensor) -> int:
     return tensor.untyped_storage().nbytes()
-
-
-def _names(values: Iterable[torch.Value]) -> list[str]:
-    return [value.debugName() for value in values]

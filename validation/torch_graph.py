@@ -1,0 +1,62 @@
+"""What following the graph of a TorchScript module node by node takes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Part:
+    """A module within a script module.
+
+    Attributes:
+        path: from the root, with dots between; empty for the root.
+        script: the module.
+    """
+
+    path: str
+    script: torch.jit.ScriptModule
+
+    def attribute(self, name: str) -> "Part | object":
+        """What it calls ``name``: a module as a part, anything else as it is."""
+        value = getattr(self.script, name)
+        if isinstance(value, torch.jit.ScriptModule):
+            return Part(self.path_of(name), value)
+        return value
+
+    def path_of(self, name: str) -> str:
+        """The path of what it calls ``name``."""
+        return f"{self.path}.{name}".removeprefix(".")
+
+
+def names(values: Iterable[torch.Value]) -> list[str]:
+    """Of values of a graph; no two have the same."""
+    return [value.debugName() for value in values]
+
+
+def run_container(node: torch.Node, arguments: list) -> Sequence | None:
+    """Outputs of a node that packs or unpacks a list or a tuple; None of another kind."""
+    match node.kind():
+        case "prim::ListConstruct":
+            return [arguments]
+        case "prim::TupleConstruct":
+            return [tuple(arguments)]
+        case "prim::ListUnpack" | "prim::TupleUnpack":
+            return arguments[0]
+    return None
+
+
+def run_operator(node: torch.Node, arguments: Sequence) -> Sequence:
+    """Outputs of a node that is an operator's, computed by the very overload that its schema names."""
+    schema = torch._C.parse_schema(node.schema())
+    namespace, name = schema.name.split("::")
+    overload = getattr(
+        getattr(getattr(torch.ops, namespace), name), schema.overload_name or "default"
+    )
+    bound = list(zip(schema.arguments, arguments, strict=True))
+    result = overload(
+        *(value for parameter, value in bound if not parameter.kwarg_only),
+        **{parameter.name: value for parameter, value in bound if parameter.kwarg_only},
+    )
+    return result if isinstance(result, tuple) else [result]
