@@ -16,7 +16,7 @@ from validation.latency.worker import Setting
 
 if TYPE_CHECKING:
     from validation.latency.plan import Plan
-    from validation.latency.results import TargetResult
+    from validation.latency.results import Measurement, TargetResult
 
 # What runs a format on a processor, and what a reader must know of it.
 _ENGINES = {
@@ -84,9 +84,7 @@ class CpuTarget:
             setting = self.setting()
             host = Host(setting.cores or available_cores())
             unwatched = host.unwatched()
-            subjects = [
-                Subject(_open(item.artifact, setting, image), item) for item in measurements
-            ]
+            subjects = [Subject(_open(item, setting, image), item) for item in measurements]
             measure_side_by_side(subjects, plan, host, setting.threads)
         return TargetResult(
             self.name, self._describe(), self.device_like, missing, measurements, unwatched
@@ -110,9 +108,11 @@ class CpuTarget:
         return f"{label}{', '.join(parts)}; {machine()}"
 
 
-def _open(artifact: Artifact, setting: Setting, image: Path | None) -> Session:
-    name, _ = _ENGINES[artifact.format]
-    return Session(artifact, engine_targets(artifact, name), setting, image)
+def _open(item: "Measurement", setting: Setting, image: Path | None) -> Session:
+    name, _ = _ENGINES[item.artifact.format]
+    session = Session(item.artifact, engine_targets(item.artifact, name), setting, image)
+    item.timeline = session.timeline
+    return session
 
 
 CPU = CpuTarget("cpu", "milliseconds of this machine's processor; see --threads and --cores")

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from validation.latency.host import machine
+from validation.latency.memory_timeline import Stretch
 from validation.latency.plan import Plan
 from validation.latency.results import FAILED, Measurement, StageTimes, TargetResult
 
@@ -79,7 +80,17 @@ def _memory(item: Measurement) -> dict | None:
     if item.memory is None:
         return None
     libraries, peak = item.memory
-    return {"libraries_bytes": libraries, "peak_bytes": peak, "added_bytes": peak - libraries}
+    return {
+        "libraries_bytes": libraries,
+        "peak_bytes": peak,
+        "added_bytes": peak - libraries,
+        "timeline": [_stretch(stretch) for stretch in item.timeline.stretches],
+    }
+
+
+def _stretch(stretch: Stretch) -> dict:
+    seconds, sizes = zip(*stretch.memory.samples, strict=True)
+    return {"stage": stretch.stage, "seconds": list(seconds), "bytes": list(sizes)}
 
 
 def _stage(times: StageTimes, result: TargetResult, item: Measurement, stage: str) -> dict:

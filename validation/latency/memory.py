@@ -1,15 +1,19 @@
-"""How much memory a process has used at most, and a limit that ends it as a phone would."""
+"""How much memory a process uses over time and at most, and a limit that ends it as a phone would."""
 
 import contextlib
 import os
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 OVER_LIMIT_STATUS = 77  # exit status of a process that reached its limit
 _LOOK_EVERY = 0.02  # seconds; the kernel keeps the peak, so that a short one is not missed
+_SAMPLE_EVERY = 0.05  # seconds; a sample takes 0.02 ms, too little to show in a time
+MOST_SAMPLES = 500  # of one stretch, which a plot is wide enough for, and a message long enough
 _STATUS = Path("/proc/self/status")
+_RESIDENT = Path("/proc/self/statm")
 _CLEAR_REFERENCES = Path("/proc/self/clear_refs")
 _CLEAR_PEAK = "5"  # proc(5)
 
@@ -25,6 +29,60 @@ def peak_memory() -> int:
     import resource  # not on Windows
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes, on macOS
+
+
+def resident_memory() -> int | None:
+    """Bytes that this process has in memory now; None if the system does not tell."""
+    try:
+        return int(_RESIDENT.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return None
+
+
+class MemorySamples:
+    """Memory over time: as many samples as a plot needs, however long it takes.
+
+    Attributes:
+        samples: (seconds, bytes), in order of time.
+    """
+
+    def __init__(self) -> None:
+        self.samples: list[tuple[float, int]] = []
+
+    def add(self, samples: Iterable[tuple[float, int]]) -> None:
+        """Append; of too many samples the larger one of each two is kept, so that no peak is lost."""
+        self.samples += samples
+        while len(self.samples) > MOST_SAMPLES:
+            pairs = range(0, len(self.samples), 2)
+            self.samples = [max(self.samples[i : i + 2], key=lambda item: item[1]) for i in pairs]
+
+
+@contextlib.contextmanager
+def sampled_memory(into: MemorySamples) -> Iterator[None]:
+    """Sample this process's memory while the block runs, at its start and at its end too.
+
+    Seconds count from the block's start. Where the system does not tell there are no samples.
+    """
+    start, done = time.perf_counter(), threading.Event()
+
+    def sample() -> None:
+        resident = resident_memory()
+        if resident is not None:
+            into.add([(time.perf_counter() - start, resident)])
+
+    def watch() -> None:
+        while not done.wait(_SAMPLE_EVERY):
+            sample()
+
+    sample()
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+        sample()
 
 
 def forget_peak() -> None:

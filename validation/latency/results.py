@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from validation.artifact import Artifact
+from validation.latency.memory_timeline import MemoryTimeline
 from validation.latency.plan import Plan
 from validation.latency.session import Load, WarmUp
 from validation.latency.statistics import Ratio, Summary, paired_ratio, summarize
@@ -92,6 +93,7 @@ class Measurement:
         load: None if it did not get so far.
         load_disturbance: what disturbed the loading, or None.
         memory: bytes in use with the libraries alone, and at most.
+        timeline: memory over time, where that was watched.
         stages: those that were begun.
         missing: why it was not run.
         failure: what ended it.
@@ -102,6 +104,7 @@ class Measurement:
     load: Load | None = None
     load_disturbance: str | None = None
     memory: tuple[int, int] | None = None
+    timeline: MemoryTimeline = field(default_factory=MemoryTimeline)
     stages: dict[str, StageTimes] = field(default_factory=dict)
     missing: str | None = None
     failure: str | None = None

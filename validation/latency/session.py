@@ -10,6 +10,7 @@ from validation.artifact import Artifact
 from validation.engines.base import EngineDiedError, Unavailable
 from validation.engines.child_process import START_ALLOWANCE, Child
 from validation.latency.memory import OVER_LIMIT_STATUS
+from validation.latency.memory_timeline import MemoryTimeline
 from validation.latency.worker import Setting, serve
 
 TIME_LIMIT = 600.0  # seconds for one answer: a load, a warm-up, or a turn
@@ -71,6 +72,9 @@ class Session:
 
     Calls raise ArtifactError if the artefact cannot be run, and EngineDiedError if the process
     crashes, hangs, or is ended for its memory.
+
+    Attributes:
+        timeline: the process's memory while it was busy; it grows.
     """
 
     def __init__(
@@ -98,11 +102,13 @@ class Session:
         self._child = Child(serve, arguments, TIME_LIMIT, endings=endings)
         self._processor = 0.0
         self._base = self._peak = 0
+        self.timeline = MemoryTimeline()
 
     def start(self) -> None:
         """Import the libraries, and read the photo."""
         self._ask("start", {"operation": "start"}, allowance=START_ALLOWANCE)
         self._base = self._peak
+        self.timeline.clear()  # what libraries take is no artefact's
 
     def load(self) -> Load | Unavailable:
         """Load the artefact, from a cold file cache where the system allows it."""
@@ -141,13 +147,15 @@ class Session:
         answer = self._ask(stage, request)
         return Run(self._seconds(stage, answer), self._processor - before)
 
-    def _ask(self, during: str, request: dict, allowance: float = 0.0) -> dict:
-        during = during.replace("_", " ")
+    def _ask(self, stage: str, request: dict, allowance: float = 0.0) -> dict:
+        during = stage.replace("_", " ")
         answer, _ = self._child.ask(during, request, (), 0, allowance)
         processor, peak = answer.get("processor"), answer.get("peak")
         if not isinstance(processor, float) or not isinstance(peak, int):
             self._refuse(during)
         self._processor, self._peak = processor, peak
+        if not self.timeline.add(stage, answer.get("memory")):
+            self._refuse(during)
         return answer
 
     def _seconds(self, during: str, answer: dict) -> tuple[float, ...]:

@@ -19,7 +19,13 @@ from validation.engines.child_process import (
     until_parent_closes,
 )
 from validation.latency.cold_files import forget_files
-from validation.latency.memory import end_above, forget_peak, peak_memory
+from validation.latency.memory import (
+    MemorySamples,
+    end_above,
+    forget_peak,
+    peak_memory,
+    sampled_memory,
+)
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,15 @@ class _Worker:
             "warm_up": self._warm_up,
             "turn": self._turn,
         }
-        header = operations[request.pop("operation")](**request)
-        return {**header, "peak": peak_memory(), "processor": time.process_time()}
+        operation, memory = operations[request.pop("operation")], MemorySamples()
+        with sampled_memory(memory):
+            header = operation(**request)
+        return {
+            **header,
+            "peak": peak_memory(),
+            "processor": time.process_time(),
+            "memory": memory.samples,
+        }
 
     def _start(self) -> dict:
         """Import and read what no app would count as loading the artefact."""

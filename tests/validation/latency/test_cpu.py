@@ -9,6 +9,7 @@ from validation.artifact import load_artifact
 from validation.engines.base import EngineDiedError
 from validation.latency.cpu import CpuTarget
 from validation.latency.host import available_cores
+from validation.latency.memory import resident_memory
 from validation.latency.plan import STAGES, Plan
 from validation.latency.session import Session
 from validation.latency.worker import Setting
@@ -55,6 +56,12 @@ def test_times_and_memory(session):
         assert run.processor > 0
     libraries, peak = one.memory()
     assert 10_000_000 < libraries <= peak
+    if resident_memory() is not None:
+        stretches = one.timeline.stretches
+        assert [stretch.stage for stretch in stretches] == ["load", *STAGES]
+        samples = [sample for stretch in stretches for sample in stretch.memory.samples]
+        assert [seconds for seconds, _ in samples] == sorted(seconds for seconds, _ in samples)
+        assert 0.5 * libraries < max(size for _, size in samples) <= peak
 
 
 def test_threads_and_cores_are_those_of_the_setting(session):

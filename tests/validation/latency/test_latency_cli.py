@@ -77,6 +77,9 @@ def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_pat
         assert artifact["load"]["seconds"] > 0
         memory = artifact["memory"]
         assert memory["added_bytes"] == memory["peak_bytes"] - memory["libraries_bytes"] >= 0
+        for stretch in memory["timeline"]:
+            assert len(stretch["seconds"]) == len(stretch["bytes"]) > 0
+            assert stretch["stage"] in ("load", *STAGES)
         for stage in artifact["stages"].values():
             runs = [seconds for turn in stage["turns"] for seconds in turn["seconds"]]
             assert stage["summary"]["runs"] == len(runs) >= 10

@@ -1,0 +1,71 @@
+"""Memory over time: what is kept of it, and what a damaged process may not say."""
+
+import time
+
+import pytest
+
+from validation.latency.memory import (
+    MOST_SAMPLES,
+    MemorySamples,
+    peak_memory,
+    resident_memory,
+    sampled_memory,
+)
+from validation.latency.memory_timeline import MemoryTimeline
+
+watched = pytest.mark.skipif(resident_memory() is None, reason="this system does not tell")
+
+
+def test_thinning_keeps_peaks_ends_and_order():
+    samples = MemorySamples()
+    for index in range(10 * MOST_SAMPLES):
+        samples.add([(float(index), 10**9 if index == 3333 else index)])
+    seconds = [time for time, _ in samples.samples]
+    assert MOST_SAMPLES / 2 <= len(samples.samples) <= MOST_SAMPLES
+    assert (3333.0, 10**9) in samples.samples
+    assert seconds == sorted(seconds)
+    assert samples.samples[-1] == (10 * MOST_SAMPLES - 1.0, 10 * MOST_SAMPLES - 1)
+
+
+@watched
+def test_growth_is_seen():
+    samples = MemorySamples()
+    with sampled_memory(samples):
+        block = bytearray(b"x") * 60_000_000
+        time.sleep(0.2)
+        del block
+    (first, before), (last, _) = samples.samples[0], samples.samples[-1]
+    assert 0 <= first < 0.05 < 0.2 <= last
+    assert max(size for _, size in samples.samples) - before > 50_000_000
+    assert before <= peak_memory()
+
+
+def test_stretches_follow_each_other():
+    timeline = MemoryTimeline()
+    assert timeline.add("load", [[0.0, 5], [1.0, 7]])
+    assert timeline.add("image_encoder", [[0.0, 8], [0.5, 9]])
+    assert timeline.add("image_encoder", [[0.0, 8], [0.25, 6]])
+    load, encoder = timeline.stretches
+    assert (load.stage, load.memory.samples) == ("load", [(0.0, 5), (1.0, 7)])
+    assert encoder.memory.samples == [(1.0, 8), (1.5, 9), (1.5, 8), (1.75, 6)]
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        None,
+        "memory",
+        [1.0, 5],
+        [[1.0]],
+        [[-1.0, 5]],
+        [[float("inf"), 5]],
+        [[float("nan"), 5]],
+        [[1.0, -5]],
+        [[1.0, True]],
+        [[0.0, 1]] * (MOST_SAMPLES + 1),
+    ],
+)
+def test_nonsense_is_refused(samples):
+    timeline = MemoryTimeline()
+    assert not timeline.add("load", samples)
+    assert timeline.stretches == []
