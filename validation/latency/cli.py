@@ -107,6 +107,8 @@ def latency(
 
     if image is not None:
         read_image(image)  # refused now, not by every child
+    for target in targets:
+        target.require_fitting(artifacts, image)
     plan = THOROUGH if thorough else QUICK
     results = []
     for target in targets:

@@ -46,6 +46,9 @@ class CpuTarget:
     core_count: int | None = None
     memory_limit: int | None = None
 
+    def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
+        """See ``Target``: a processor runs all artefacts, on any photo."""
+
     def missing(self) -> str | None:
         """See ``Target``."""
         available = available_cores()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # names of targets are wanted without torch, which measuring 
 
 
 class TargetError(MobileSAMError):
-    """A target that does not exist, or that cannot be set as asked."""
+    """A target that does not exist, that cannot be set as asked, or that an artefact is not for."""
 
 
 class Target(Protocol):
@@ -30,6 +30,14 @@ class Target(Protocol):
 
     name: str
     measures: str
+
+    def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
+        """Refuse what it can never measure, before anything is measured on any target.
+
+        Raises:
+            TargetError: an artefact is for another platform, or the target takes no photo.
+        """
+        ...
 
     def missing(self) -> str | None:
         """What this machine lacks for it, in words that follow "NOT RUN: "; None if nothing."""
@@ -74,6 +82,20 @@ def find_targets(names: Iterable[str]) -> list[Target]:
             )
         found |= {member.name: member for member in members}
     return list(found.values())
+
+
+def require_format(name: str, artifacts: Iterable[Artifact], expected: str) -> None:
+    """Refuse artefacts that are not of the only format that the target ``name`` runs.
+
+    Raises:
+        TargetError: an artefact is of another format.
+    """
+    for artifact in artifacts:
+        if artifact.format != expected:
+            raise TargetError(
+                f"{artifact.folder}: its format is {artifact.format}: expected {expected} for the "
+                f"target {name}; convert it with 'convert {expected}', or name another target"
+            )
 
 
 def _family(known: dict[str, Target], name: str) -> list[Target]:
