@@ -100,6 +100,13 @@ def validate() -> None:
     help="Write a page with every case's masks side by side, and the results as JSON, to a new "
     "folder.",
 )
+@click.option(
+    "--latency",
+    "latency_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="What validate latency --json wrote: the report then has a page of it as well.",
+)
 @json_option()
 def compare(
     folders: tuple[Path, ...],
@@ -111,6 +118,7 @@ def compare(
     drift: bool,
     time_limit: float,
     report: Path | None,
+    latency_file: Path | None,
     output: JsonOutput,
 ) -> int:
     """Compare the masks of each ARTIFACT, a folder that convert wrote, with the reference's.
@@ -130,20 +138,25 @@ def compare(
     Examples:
       validate compare artifacts/mobile_sam-torchscript-int8
       validate compare artifacts/* --report report --json results.json
+      validate compare artifacts/* --report report --latency latency.json
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
       validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
     """
     if report is not None:
         require_free(report, force=None, option="--report")
+    elif latency_file is not None:
+        raise click.UsageError("--latency adds a page to the report: expected --report DIR as well")
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Here: importing torch would slow --help and refusals down.
     from validation.artifact_comparison import Comparer, Extras
     from validation.gates import read_gates
     from validation.prompts_file import read_prompts
+    from validation.report.latency_file import read_latency
     from validation.results import FAILED, build_document
     from validation.table import format_comparison, format_overview
 
+    times = None if latency_file is None else read_latency(latency_file)
     comparer = Comparer(
         checkpoint,
         images,
@@ -162,7 +175,7 @@ def compare(
         from validation.report import write_report
 
         command = click.get_current_context().meta[COMMAND_LINE]
-        write_report(report, comparisons, document, command)
+        write_report(report, comparisons, document, command, times)
     output.write(document)
     if not output.replaces_table:
         if len(comparisons) > 1:

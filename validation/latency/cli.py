@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from converters.artifact_folder import require_free
+from reference.command_line import COMMAND_LINE
 from validation.artifact import load_artifact
 from validation.command_options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
 from validation.latency.targets import Target, TargetError, find_targets, known_targets
@@ -69,6 +71,13 @@ class Cores(click.ParamType):
     type=click.Path(path_type=Path),
     help="A photo to run on, with a point and a box in its middle. [default: an artefact's golden]",
 )
+@click.option(
+    "--report",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a page with distributions, stages and memory over time, and the results as JSON, to "
+    "a new folder.",
+)
 @json_option("the results, with every single time,")
 def latency(
     folders: tuple[Path, ...],
@@ -77,6 +86,7 @@ def latency(
     cores: tuple[int, ...] | None,
     thorough: bool,
     image: Path | None,
+    report: Path | None,
     output: JsonOutput,
 ) -> int:
     """Measure how long each ARTIFACT, a folder that convert wrote, takes, and how much memory.
@@ -93,9 +103,11 @@ def latency(
     \b
     Examples:
       validate latency artifacts/mobile_sam-torchscript-none artifacts/mobile_sam-torchscript-int8
-      validate latency artifacts/* --threads 1 --cores 0 --json latency.json
+      validate latency artifacts/* --threads 1 --cores 0 --json latency.json --report report
       validate latency artifacts/mobile_sam-torchscript-int8 --target cpu --target cpu:phone
     """
+    if report is not None:
+        require_free(report, force=None, option="--report")
     targets = _targets(names, threads, cores)
     artifacts = [load_artifact(folder) for folder in folders]
 
@@ -119,6 +131,12 @@ def latency(
             output.write(document)  # at once: the next target may take hours
     if output.replaces_table:
         output.write(document)
+    if report is not None:
+        from validation.report import write_latency_report
+
+        write_latency_report(report, document, click.get_current_context().meta[COMMAND_LINE])
+        if not output.replaces_table:
+            click.echo(f"report: {click.format_filename(report / 'latency.html')}")
     return FAILED_STATUS if any_failed(results) else 0
 
 

@@ -1,17 +1,15 @@
 """Comparisons → one HTML page. Whatever is not its own is escaped, and nothing is fetched."""
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from validation.report import formatting
 from validation.report.charts import Histogram, histograms
+from validation.report.environment import environment, page_sources
 from validation.report.gate_rows import GateRow, gate_rows
 from validation.report.pictures import (
     ARTIFACT_COLOUR,
@@ -88,22 +86,27 @@ class ArtifactSection:
     cases: list[CaseSection]
 
 
-def render_page(comparisons: Sequence[Comparison], command: str, when: datetime) -> str:
+def render_page(
+    comparisons: Sequence[Comparison],
+    command: str,
+    when: datetime,
+    latency_page: str | None = None,
+) -> str:
     """The page, as text.
 
     Args:
         comparisons: at least one.
         command: the command line that made them.
         when: it was made.
+        latency_page: the file of the latency's page beside it, if there is one.
 
     Raises:
         ArtifactError: an artefact's manifest can no longer be read.
     """
     store = PictureStore()
     sections = [_section(item, index, store) for index, item in enumerate(comparisons, 1)]
-    environment = _environment()
-    script = _source(environment, "script.js")
-    return environment.get_template("report.html").render(
+    surroundings = _environment()
+    return surroundings.get_template("report.html").render(
         sections=sections,
         verdict=overall_verdict(comparisons),
         reason=reason_of(comparisons),
@@ -111,45 +114,22 @@ def render_page(comparisons: Sequence[Comparison], command: str, when: datetime)
         when=when,
         loss_scale=_loss_scale(comparisons),
         store=store,
-        style=Markup(_source(environment, "style.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        latency_page=latency_page,
+        **page_sources(surroundings),
     )
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("validation.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for write in (
-        formatting.fixed,
-        formatting.short,
-        formatting.percent,
-        formatting.change,
-        formatting.share,
-        formatting.milliseconds,
-        formatting.megabytes,
-        formatting.words,
-        formatting.count,
-        _rgb,
-    ):
-        environment.filters[write.__name__.strip("_")] = write
-    environment.globals.update(
+    made = environment()
+    made.filters["rgb"] = _rgb
+    made.globals.update(
         verdicts=formatting.VERDICTS,
         reference_colour=REFERENCE_COLOUR,
         artifact_colour=ARTIFACT_COLOUR,
         misplaced_colour=MISPLACED_COLOUR,
         heat_colours=HEAT_COLOURS,
     )
-    return environment
-
-
-def _source(environment: Environment, name: str) -> str:
-    return environment.loader.get_source(environment, name)[0]
+    return made
 
 
 def _rgb(colour: tuple[int, int, int]) -> str:

@@ -51,8 +51,11 @@ def settles(monkeypatch):
 @pytest.mark.usefixtures("settles")
 def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_path):
     path = tmp_path / "latency.json"
-    status, out, err = validate("latency", tiny_artifact, tiny_package, *ONE_THREAD, "--json", path)
+    outputs = ("--json", path, "--report", tmp_path / "report")
+    status, out, err = validate("latency", tiny_artifact, tiny_package, *ONE_THREAD, *outputs)
     assert (status, err) == (0, "")
+    assert (tmp_path / "report" / "latency.json").read_text() == path.read_text()
+    assert "tiny-coreml" in (tmp_path / "report" / "latency.html").read_text()
     lines = out.splitlines()
     assert lines[0].startswith("cpu: ")
     assert lines[1].split()[:4] == ["artefact", "stage", "first", "min"]
@@ -61,7 +64,8 @@ def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_pat
     ] * 3
     assert "tiny-torchscript: lite interpreter of torch" in out
     assert lines[10].endswith("mil_runtime, not Core ML")
-    assert lines[-1].startswith("not watched, since this system does not tell: the load of other")
+    assert lines[-1] == f"report: {tmp_path / 'report' / 'latency.html'}"
+    assert lines[-2].startswith("not watched, since this system does not tell: the load of other")
 
     document = json.loads(path.read_text())
     assert document["schema"] == "mobile-sam-export/latency/1"
@@ -175,6 +179,7 @@ def test_targets(validate, monkeypatch):
         (("--threads", "2", "--target", "cpu:phone-big"), "expected the target cpu"),
         (("--image", "no.jpg"), "no.jpg: no such file"),
         (("--json", "no/latency.json"), "there is no folder no"),
+        (("--report", "."), "'.' exists: choose another --report"),
     ],
 )
 def test_refusals(refuses, tiny_artifact, arguments, expected):

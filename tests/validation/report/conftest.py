@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from latency_documents import document, missing_target, target
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from tiny_variant import TINY
 
@@ -19,7 +20,7 @@ from validation.cases import PHOTO, Question
 from validation.drift import worst
 from validation.drift.drift import Drift
 from validation.metrics import tensor_difference
-from validation.report import write_report
+from validation.report import write_latency_report, write_report
 from validation.results import Comparison, build_document, conclude
 
 HOSTILE_PHOTO = "photos/<script>alert(1)</script>\"'.jpg"
@@ -120,20 +121,39 @@ def chromium(tmp_path_factory) -> Iterator[Chrome]:
         browser.quit()
 
 
+@pytest.fixture(scope="session")
+def latency_report(tmp_path_factory) -> Path:
+    """The folder of a latency report with every kind of outcome."""
+    folder = tmp_path_factory.mktemp("latency") / "report"
+    write_latency_report(folder, document(target(), missing_target()), COMMAND)
+    return folder
+
+
 @pytest.fixture
 def page(chromium, report) -> Chrome:
     """The report, freshly loaded into the browser, in light colours and a wide window."""
+    return _load(chromium, report / "report.html")
+
+
+@pytest.fixture(params=["report.html", "latency.html"])
+def any_page(request, chromium, report, latency_report) -> Chrome:
+    """The report, and the latency's page, loaded as ``page`` is."""
+    folder = report if request.param == "report.html" else latency_report
+    return _load(chromium, folder / request.param)
+
+
+def _load(chromium: Chrome, path: Path) -> Chrome:
     for kind in ("browser", "performance"):
         chromium.get_log(kind)  # empties it
     _emulate(chromium, "light", 1280)
-    chromium.get((report / "report.html").as_uri())
+    chromium.get(path.as_uri())
     return chromium
 
 
 @pytest.fixture
-def emulate(page):
+def emulate(chromium):
     """Show the page in other colours, in another width, or on paper."""
-    return lambda scheme="light", width=1280, media="": _emulate(page, scheme, width, media)
+    return lambda scheme="light", width=1280, media="": _emulate(chromium, scheme, width, media)
 
 
 def _emulate(browser: Chrome, scheme: str, width: int, media: str = "") -> None:

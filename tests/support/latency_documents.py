@@ -1,0 +1,123 @@
+"""Documents of ``validate latency`` with times that are known."""
+
+HOSTILE_NAME = "artifacts/<script>alert(1)\"'"
+LOADED = "in 1 of 1 turns other processes used more than 0.1 of a core"
+
+
+def document(*targets: dict) -> dict:
+    return {
+        "schema": "mobile-sam-export/latency/1",
+        "plan": {"name": "quick", "runs": 50, "seconds": 2.0},
+        "image": None,
+        "machine": "2 cores of a test, Linux",
+        "versions": {"python": "3.11.7", "torch": "2.7.1"},
+        "targets": list(targets or (target(),)),
+    }
+
+
+def target(**changes) -> dict:
+    """One artefact measured, one invalid, one dead."""
+    return {
+        "target": "cpu",
+        "description": "2 threads",
+        "device_like": False,
+        "missing": None,
+        "unwatched": ["throttling for heat"],
+        "artifacts": [
+            artifact("artifacts/one"),
+            artifact("artifacts/two", status="invalid", reasons=[LOADED], stages=invalid()),
+            artifact(
+                HOSTILE_NAME,
+                status="failed",
+                reasons=["image encoder: the engine crashed"],
+                engine=None,
+                load=None,
+                memory=None,
+                stages={},
+            ),
+        ],
+        **changes,
+    }
+
+
+def missing_target() -> dict:
+    reason = "it takes 4 cores, and there are 2 here"
+    skipped = artifact(
+        "artifacts/one",
+        status="not run",
+        reasons=[reason],
+        engine=None,
+        load=None,
+        memory=None,
+        stages={},
+    )
+    return target(target="cpu:phone-little", missing=reason, artifacts=[skipped])
+
+
+def artifact(folder: str, **changes) -> dict:
+    return {
+        "artifact": folder,
+        "model": "mobile_sam",
+        "format": "torchscript",
+        "scheme": "none",
+        "checkpoint": {"name": "demo", "sha256": "0" * 64, "trained": False},
+        "status": "measured",
+        "reasons": [],
+        "engine": "lite interpreter",
+        "note": None,
+        "load": {"seconds": 0.25, "cold": True, "warm_because": None, "disturbance": None},
+        "memory": memory(),
+        "stages": {
+            "image_encoder": stage(1.0),
+            "mask_decoder": stage(0.02),
+            "end_to_end": stage(1.25),
+        },
+        **changes,
+    }
+
+
+def memory() -> dict:
+    return {
+        "libraries_bytes": 400_000_000,
+        "peak_bytes": 900_000_000,
+        "added_bytes": 500_000_000,
+        "timeline": [
+            {"stage": "load", "seconds": [0.0, 1.0], "bytes": [400_000_000, 450_000_000]},
+            {
+                "stage": "image_encoder",
+                "seconds": [1.0, 2.0, 4.0],
+                "bytes": [450_000_000, 900_000_000, 500_000_000],
+            },
+        ],
+    }
+
+
+def stage(median: float) -> dict:
+    """Two turns that count, of 0.9 to 1.1 medians, with one run of ten; and one that does not."""
+    seconds = [0.9 * median, median, median, median, 1.1 * median]
+    return {
+        "problem": None,
+        "summary": {
+            "runs": 10,
+            "min": 0.9 * median,
+            "median": median,
+            "median_interval": {"low": 0.98 * median, "high": 1.02 * median},
+            "p90": 1.1 * median,
+            "p99": 9.2 * median,
+            "mean": 1.4 * median,
+        },
+        "ratio_to_first": None,
+        "first": None,
+        "warm_up": None,
+        "turns": [
+            {"seconds": seconds, "disturbance": None},
+            {"seconds": [*seconds[:4], 10 * median], "disturbance": None},
+            {"seconds": [3 * median] * 5, "disturbance": "other processes"},
+        ],
+    }
+
+
+def invalid() -> dict:
+    turns = [{"seconds": [1.0] * 5, "disturbance": "other processes"}]
+    loaded = {**stage(1.0), "problem": LOADED, "summary": None, "turns": turns}
+    return {"image_encoder": loaded, "mask_decoder": stage(0.04)}

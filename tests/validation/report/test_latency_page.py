@@ -1,0 +1,210 @@
+"""The page of the latency: what it is made of, what it says, and what it refuses, without a browser."""
+
+import copy
+import html
+import json
+import re
+
+import pytest
+from latency_documents import LOADED, artifact, document, missing_target, target
+
+from reference.errors import OutputError
+from validation.report import write_latency_report, write_report
+from validation.report.latency_file import LatencyFileError, parse_latency, read_latency
+from validation.report.latency_page import summary_of
+from validation.report.latency_plots import (
+    BINS,
+    distribution,
+    highest_memory,
+    memory_plot,
+    stage_bars,
+    ticks,
+)
+from validation.results import build_document
+
+COMMAND = "validate latency 'artifacts/<b>&' --report report"
+
+
+@pytest.fixture
+def recorded():
+    return parse_latency(document(target(), missing_target()))
+
+
+# Plots
+
+
+def test_bars_are_shares_of_the_slowest(recorded):
+    bars = stage_bars(recorded.targets[0])
+    assert list(bars) == ["image_encoder", "mask_decoder", "end_to_end"]
+    assert [(bar.artifact, bar.share) for bar in bars["mask_decoder"]] == [
+        ("one", 0.5),
+        ("two", 1.0),
+    ]
+    assert [bar.share for bar in bars["image_encoder"]] == [1.0, 0.0]
+    assert stage_bars(recorded.targets[1]) == {}
+
+
+def test_distribution_counts_every_run_that_counts(recorded):
+    stage = recorded.targets[0].artifacts[0].stages[0]
+    plot = distribution(stage)
+    assert len(plot.counts) == len(plot.heights) == BINS
+    assert sum(plot.counts) + plot.beyond == len(stage.seconds) == 10
+    assert stage.disturbed == 5
+    assert max(plot.heights) == 1
+    # The median, 1.0 s, on an axis from 0.9 s to the 99th percentile.
+    end = plot.longest
+    assert plot.marks["median"] == pytest.approx((1.0 - 0.9) / (end - 0.9))
+    assert plot.beyond == 1  # ten medians long
+
+
+def test_distribution_of_equal_runs_is_one_bar(recorded):
+    invalid = recorded.targets[0].artifacts[1].stages[0]
+    assert distribution(invalid) is None  # no run counts
+    same = artifact("a")
+    same["stages"]["mask_decoder"]["turns"] = [{"seconds": [0.5] * 7, "disturbance": None}]
+    stage = parse_latency(document(target(artifacts=[same]))).targets[0].artifacts[0].stages[1]
+    assert [count for count in distribution(stage).counts if count] == [7]
+
+
+def test_memory_is_drawn_in_shares(recorded):
+    first = recorded.targets[0].artifacts[0]
+    top = highest_memory(recorded.targets[0])
+    plot = memory_plot(first, top)
+    assert top == 900_000_000
+    assert plot.points[0] == (0.0, pytest.approx(4 / 9))
+    assert (0.5, 1.0) in plot.points
+    assert plot.libraries == pytest.approx(4 / 9)
+    assert [(band.stage, band.left, band.right, band.seconds) for band in plot.bands] == [
+        ("load", 0.0, 0.25, 1.0),
+        ("image_encoder", 0.25, 1.0, 3.0),
+    ]
+    assert plot.bands[1].highest == 900_000_000
+
+
+def test_memory_that_was_not_recorded():
+    bare = artifact("a")
+    del bare["memory"]["timeline"]
+    (read,) = parse_latency(document(target(artifacts=[bare]))).targets[0].artifacts
+    assert read.memory.peak == 900_000_000
+    assert memory_plot(read, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (0, 10, ["0", "2", "4", "6", "8", "10"]),
+        (0.9, 1.6, ["1.0", "1.2", "1.4", "1.6"]),
+        (920, 1010, ["920", "940", "960", "980", "1,000"]),
+        (0, 1e-3, ["0.0000", "0.0002", "0.0004", "0.0006", "0.0008", "0.0010"]),
+    ],
+)
+def test_ticks_are_round_and_within(low, high, labels):
+    found = ticks(low, high)
+    assert [tick.label for tick in found] == labels
+    assert all(-1e-9 <= tick.at <= 1 + 1e-9 for tick in found)
+
+
+# Page
+
+
+def test_page_says_what_the_document_does(tmp_path):
+    written = document(target(), missing_target())
+    write_latency_report(tmp_path / "r", written, COMMAND)
+    assert json.loads((tmp_path / "r" / "latency.json").read_text()) == written
+    text = (tmp_path / "r" / "latency.html").read_text(encoding="utf-8")
+    assert html.escape(COMMAND, quote=False).replace("'", "&#39;") in text
+    for phrase in (
+        "1 of 4 measurements on 2 targets gave figures, 1 invalid, 1 not run, 1 failed.",
+        "Untrained weights",
+        "980.0 – 1,020",
+        LOADED,
+        "image encoder: the engine crashed",
+        "it takes 4 cores, and there are 2 here",
+        "1 run above",
+        "throttling for heat",
+    ):
+        assert phrase in text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)&#34;&#39;" in text
+    references = re.findall(r"""(?:href|src)=["']?([^"'> ]*)""", text)
+    assert {reference for reference in references if not reference.startswith("#")} == {"data:,"}
+
+
+def test_pages_of_a_report_link_to_each_other(tmp_path, comparisons):
+    results = build_document(comparisons)
+    write_report(tmp_path / "r", comparisons, results, COMMAND, document())
+    names = sorted(path.name for path in (tmp_path / "r").iterdir())
+    assert names == ["latency.html", "latency.json", "report.html", "results.json"]
+    assert '<a href="latency.html">' in (tmp_path / "r" / "report.html").read_text()
+    assert '<a href="report.html">' in (tmp_path / "r" / "latency.html").read_text()
+
+
+def test_existing_folder_is_refused(tmp_path):
+    (tmp_path / "r").mkdir()
+    with pytest.raises(OutputError, match="exists: choose another --report$"):
+        write_latency_report(tmp_path / "r", document(), COMMAND)
+
+
+def test_summary_without_measurements():
+    empty = parse_latency(document(missing_target()))
+    assert summary_of(empty) == "0 of 1 measurement on 1 target gave figures, 1 not run."
+
+
+# Refusals
+
+
+def change(place, value):
+    """A document with another value at a place such as ``targets.0.artifacts``."""
+    changed = copy.deepcopy(document())
+    at = changed
+    *path, last = [int(part) if part.isdecimal() else part for part in place.split(".")]
+    for part in path:
+        at = at[part]
+    at[last] = value
+    return changed
+
+
+ARTIFACT = "targets.0.artifacts.0"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "expected"),
+    [
+        ("schema", "mobile-sam-export/latency/2", "expected 'mobile-sam-export/latency/1'"),
+        ("schema", 1, "'schema' is 1, expected a text"),
+        ("targets", {}, "'targets' is {}, expected a list"),
+        ("plan", None, "'plan' is null, expected an object"),
+        (f"{ARTIFACT}.status", "fast", "expected measured or invalid or not run or failed"),
+        (f"{ARTIFACT}.checkpoint.trained", 1, "trained' is 1, expected true or false"),
+        (f"{ARTIFACT}.stages.mask_decoder.summary.median", float("nan"), "median' is NaN"),
+        (f"{ARTIFACT}.stages.mask_decoder.turns.0.seconds", [1, "2"], 'seconds[1]\' is "2"'),
+        (f"{ARTIFACT}.stages.mask_decoder.turns.0.seconds", [-1.0], "seconds[0]' is -1.0"),
+        (f"{ARTIFACT}.memory.peak_bytes", 10**400, "expected a whole number"),
+        (f"{ARTIFACT}.memory.timeline.0.bytes", [1], "expected one for each of 'seconds'"),
+        (f"{ARTIFACT}.memory.timeline.0.seconds", [2.0, 1.0], "expected one for each"),
+    ],
+)
+def test_what_is_not_as_the_schema_has_it(tmp_path, place, value, expected):
+    path = tmp_path / "latency.json"
+    path.write_text(json.dumps(change(place, value)))
+    with pytest.raises(LatencyFileError) as caught:
+        read_latency(path)
+    message = str(caught.value)
+    assert expected in message
+    assert message.startswith(f"{path}: ")
+    assert message.endswith("write it with validate latency --json")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\ufeff", "[1]"])
+def test_files_that_are_no_document(tmp_path, text):
+    path = tmp_path / "latency.json"
+    path.write_text(text)
+    with pytest.raises(LatencyFileError, match="write it with validate latency --json$"):
+        read_latency(path)
+
+
+def test_command_refuses_before_it_compares(refuses, tiny_artifact, tmp_path):
+    arguments = ("compare", tiny_artifact, "--latency", tmp_path / "none.json")
+    refuses("expected --report DIR as well", *arguments)
+    refuses("none.json: cannot be read", *arguments, "--report", tmp_path / "r")

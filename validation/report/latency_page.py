@@ -1,0 +1,97 @@
+"""Results of ``validate latency`` → one HTML page, in the looks of the report."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN
+from validation.report.environment import environment, page_sources
+from validation.report.formatting import count
+from validation.report.latency_file import (
+    RecordedArtifact,
+    RecordedLatency,
+    RecordedStage,
+    RecordedTarget,
+)
+from validation.report.latency_plots import (
+    Distribution,
+    MemoryPlot,
+    StageBar,
+    distribution,
+    highest_memory,
+    memory_plot,
+    polyline,
+    stage_bars,
+)
+
+
+@dataclass(frozen=True)
+class ArtifactPart:
+    """One artefact on one target, as it is shown."""
+
+    artifact: RecordedArtifact
+    distributions: list[tuple[RecordedStage, Distribution]]
+    memory: MemoryPlot | None
+
+
+@dataclass(frozen=True)
+class TargetSection:
+    """One target as it is shown."""
+
+    target: RecordedTarget
+    bars: dict[str, list[StageBar]]
+    artifacts: list[ArtifactPart]
+
+
+def render_latency(latency: RecordedLatency, command: str, report_page: str | None) -> str:
+    """The page, as text.
+
+    Args:
+        latency: what it shows.
+        command: the command line that made the page.
+        report_page: the file of the comparison's page beside it, if there is one.
+    """
+    surroundings = environment()
+    surroundings.filters["ms"] = _milliseconds
+    surroundings.filters["polyline"] = polyline
+    return surroundings.get_template("latency.html").render(
+        latency=latency,
+        sections=[_section(target) for target in latency.targets],
+        summary=summary_of(latency),
+        untrained=not all(item.trained for target in latency.targets for item in target.artifacts),
+        command=command,
+        report_page=report_page,
+        **page_sources(surroundings),
+    )
+
+
+def summary_of(latency: RecordedLatency) -> str:
+    """How many measurements there are, and how many of them are none."""
+    statuses = Counter(item.status for target in latency.targets for item in target.artifacts)
+    total = sum(statuses.values())
+    targets = count(len(latency.targets), "target")
+    parts = [f"{statuses[MEASURED]} of {count(total, 'measurement')} on {targets} gave figures"]
+    words = {INVALID: "invalid", NOT_RUN: "not run", FAILED: "failed"}
+    parts += [f"{statuses[status]} {word}" for status, word in words.items() if statuses[status]]
+    return ", ".join(parts) + "."
+
+
+def _section(target: RecordedTarget) -> TargetSection:
+    top = highest_memory(target)
+    return TargetSection(
+        target, stage_bars(target), [_part(item, top) for item in target.artifacts]
+    )
+
+
+def _part(item: RecordedArtifact, top: int) -> ArtifactPart:
+    plots = [(stage, distribution(stage)) for stage in item.stages]
+    return ArtifactPart(
+        item,
+        [(stage, plot) for stage, plot in plots if plot is not None],
+        memory_plot(item, top),
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    """Of any magnitude, with what matters of it; the unit stands beside."""
+    value = 1000 * seconds
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 1 else f"{value:.3f}"
