@@ -1,35 +1,43 @@
 """A child process that answers requests, so that whatever crashes or hangs it harms nothing else.
 
-Parent and child talk through a pipe, without pickle: a JSON header, then the float32 tensors whose
-shapes it lists. What a crashing child says is not trusted: the parent bounds whatever it reads.
+Parent and child talk in ``standalone.messages``. What a crashing child says is not trusted.
 """
 
 import contextlib
-import json
-import math
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
+from typing import Protocol
 
 import numpy as np
 
 from reference.command_line import TORCH_ALLOCATOR
 from reference.errors import ArtifactError, MobileSAMError
 from validation.engines.base import EngineDiedError
+from validation.engines.standalone.messages import receive, send
 
 START_ALLOWANCE = 120.0  # seconds to import torch on a busy machine, on top of the time limit
 TEXT_LENGTH = 4000  # characters of an error; JSON takes up to 12 bytes for one
 _END_ALLOWANCE = 5.0  # seconds to end after being asked to
-_HEADER_BYTES = 1 << 16
-_TENSOR_BYTES = 1 << 28  # a full-size frame has 12 MB
-_TENSORS = 8  # per message; a decoder's request has five
-_DIMENSIONS = 8  # per tensor
-_FLOAT32 = np.dtype("<f4")
 
 Answer = Callable[[dict, list[np.ndarray]], tuple[dict, Iterable[np.ndarray]]]
+
+
+class Process(Protocol):
+    """What is used of ``multiprocessing.Process``.
+
+    Attributes:
+        exitcode: None while it runs; negative if a signal ended it.
+    """
+
+    exitcode: int | None
+
+    def join(self, timeout: float | None = None) -> None: ...
+
+    def kill(self) -> None: ...
 
 
 class Child:
@@ -37,20 +45,17 @@ class Child:
 
     def __init__(
         self,
-        serve: Callable,
-        arguments: Sequence,
+        process: Process,
+        connection: Connection,
         time_limit: float,
         memory_limit: int | None = None,
         endings: Mapping[int, str] | None = None,
     ) -> None:
-        """Start the process, which calls ``serve(connection, *arguments)``.
-
-        As with any child of ``multiprocessing``'s spawn method, a script that does this guards its
-        top level with ``if __name__ == "__main__"``.
+        """Take over a process that was started just now.
 
         Args:
-            serve: a function of a module, made of the functions below.
-            arguments: what can be handed to a process.
+            process: which answers requests.
+            connection: to it.
             time_limit: seconds for each answer.
             memory_limit: bytes that the child allows itself, for messages.
             endings: what it means if the child ends with a status, in words that follow "the engine".
@@ -58,16 +63,7 @@ class Child:
         self._time_limit, self._memory_limit = time_limit, memory_limit
         self._endings = endings or {}
         self._failure: str | None = None
-        # Not fork: in a copy of a process with torch's threads, the next computation can deadlock.
-        context = multiprocessing.get_context("spawn")
-        self._connection, far_end = context.Pipe()
-        self._process = context.Process(
-            target=serve,
-            args=(far_end, *arguments),
-            daemon=True,  # also ended when an exception ends the parent
-        )
-        self._process.start()
-        far_end.close()  # the child's end of the pipe is then the only one, and its death shows
+        self._process, self._connection = process, connection
 
     def ask(
         self,
@@ -163,6 +159,29 @@ class Child:
         self._connection.close()
 
 
+def spawn(serve: Callable, arguments: Sequence) -> tuple[Process, Connection]:
+    """Start a process that calls ``serve(connection, *arguments)``, for ``Child``.
+
+    As with any child of ``multiprocessing``'s spawn method, a script that does this guards its top
+    level with ``if __name__ == "__main__"``.
+
+    Args:
+        serve: a function of a module, made of the functions below.
+        arguments: what can be handed to a process.
+    """
+    # Not fork: in a copy of a process with torch's threads, the next computation can deadlock.
+    context = multiprocessing.get_context("spawn")
+    connection, far_end = context.Pipe()
+    process = context.Process(
+        target=serve,
+        args=(far_end, *arguments),
+        daemon=True,  # also ended when an exception ends the parent
+    )
+    process.start()
+    far_end.close()  # the child's end of the pipe is then the only one, and its death shows
+    return process, connection
+
+
 # The child's side
 
 
@@ -202,42 +221,3 @@ def describe(error: Exception) -> dict:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:TEXT_LENGTH]
-
-
-# Messages
-
-
-def send(connection: Connection, header: dict, arrays: Iterable[np.ndarray] = ()) -> None:
-    """Send what ``receive`` gets; arrays become float32."""
-    arrays = [np.ascontiguousarray(array, _FLOAT32) for array in arrays]
-    shapes = [list(array.shape) for array in arrays]
-    connection.send_bytes(json.dumps({**header, "shapes": shapes}).encode())
-    for array in arrays:
-        connection.send_bytes(array.reshape(-1).view(np.uint8).data)
-
-
-def receive(connection: Connection) -> tuple[dict, list[np.ndarray]]:
-    """A message's header and arrays.
-
-    Raises:
-        EOFError, ConnectionError: the other side is gone.
-        OSError, ValueError, RecursionError: what it sent is no message.
-    """
-    header = json.loads(connection.recv_bytes(_HEADER_BYTES))
-    shapes = header.pop("shapes", None) if isinstance(header, dict) else None
-    if not isinstance(shapes, list) or len(shapes) > _TENSORS:
-        raise ValueError("a header without shapes")
-    return header, [_receive_array(connection, shape) for shape in shapes]
-
-
-def _receive_array(connection: Connection, shape: object) -> np.ndarray:
-    sizes = shape if isinstance(shape, list) and len(shape) <= _DIMENSIONS else [None]
-    if not all(type(size) is int and 0 <= size <= _TENSOR_BYTES for size in sizes):
-        raise ValueError("a shape that is none")
-    expected = math.prod(sizes) * _FLOAT32.itemsize
-    if expected > _TENSOR_BYTES:
-        raise ValueError(f"a tensor of {expected} bytes")
-    data = connection.recv_bytes(_TENSOR_BYTES)
-    if len(data) != expected:
-        raise ValueError(f"{len(data)} bytes for a tensor of {expected}")
-    return np.frombuffer(data, _FLOAT32).reshape(sizes).astype(np.float32)  # a copy, to write to

@@ -16,10 +16,11 @@ from validation.engines.child_process import (
     Child,
     answer_requests,
     describe,
-    send,
     settle_in,
+    spawn,
     until_parent_closes,
 )
+from validation.engines.standalone.messages import send
 
 if TYPE_CHECKING:  # the child redirects its output before it imports torch
     from torch import Tensor
@@ -96,7 +97,7 @@ def open_isolated(
     import torch
 
     arguments = (artifact, tuple(targets), torch.get_num_threads(), memory_limit)
-    child = Child(_serve, arguments, time_limit, memory_limit)
+    child = Child(*spawn(_serve, arguments), time_limit, memory_limit)
     try:
         answer, _ = child.ask("start", None, (), 0, allowance=START_ALLOWANCE)
     except BaseException:

@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 
 from validation.artifact import Artifact
 from validation.engines.base import EngineDiedError, Unavailable
-from validation.engines.child_process import START_ALLOWANCE, Child
+from validation.engines.child_process import START_ALLOWANCE, Child, spawn
 from validation.latency.memory import OVER_LIMIT_STATUS
 from validation.latency.memory_timeline import MemoryTimeline
 from validation.latency.worker import Setting, serve
@@ -99,7 +99,7 @@ class Session:
                 f"{setting.memory_limit / 1e9:g} GB: quantise more, or allow for a larger phone"
             )
         arguments = (artifact, tuple(targets), setting, image)
-        self._child = Child(serve, arguments, TIME_LIMIT, endings=endings)
+        self._child = Child(*spawn(serve, arguments), TIME_LIMIT, endings=endings)
         self._processor = 0.0
         self._base = self._peak = 0
         self.timeline = MemoryTimeline()
