@@ -1,7 +1,6 @@
 """Fetching an official checkpoint once, into the user's cache, verified by size and SHA-256."""
 
 import http.client
-import os
 import time
 import urllib.request
 import uuid
@@ -9,23 +8,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import platformdirs
 from tqdm import tqdm
 
+from reference.cache import CACHE_VARIABLE, cache_folder
 from reference.checkpoint_file import sha256_of_file
 from reference.errors import CheckpointError
 from reference.variants import OfficialCheckpoint
 
-CACHE_VARIABLE = "MOBILE_SAM_CACHE"  # environment variable: the folder to use instead
-
 TIMEOUT_S = 30  # for connecting, and for every read: gives up a stalled server, not a slow one
 _CHUNK_BYTES = 1 << 18
 _STALE_S = 24 * 3600  # no download takes a day: what is older was left by a process that was killed
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: $MOBILE_SAM_CACHE, or else the platform's cache folder."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("mobile-sam-export"))
 
 
 def fetch_official(official: OfficialCheckpoint, progress: bool = True) -> Path:
