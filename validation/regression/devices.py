@@ -1,0 +1,186 @@
+"""Hold what apps measured on phones to the baseline of the same device and artefact."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from validation.device_results import DeviceResults
+from validation.latency.results import FAILED, INVALID, NOT_RUN
+from validation.regression.baseline import artifact_key
+from validation.regression.figures import DEVICE_FIGURES
+from validation.regression.judging import INFORMATION, Line, judge_figure
+from validation.regression.limits import Limits
+from validation.regression.record import Record
+from validation.results import PASSED
+
+_MEGABYTE = 1e6
+_SHOWN_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Run:
+    """One file of results."""
+
+    path: Path
+    results: DeviceResults
+
+
+def device_name(results: DeviceResults) -> str:
+    """What times are comparable of: model, system's major version, compute unit and threads."""
+    device, compute = results.device, results.compute
+    major = device.os_version.split(".")[0]
+    parts = [device.model, f"{device.platform} {major}", compute.unit]
+    if compute.threads is not None:
+        parts.append("1 thread" if compute.threads == 1 else f"{compute.threads} threads")
+    return ", ".join(parts)
+
+
+def key_of_results(results: DeviceResults) -> str:
+    """``artifact_key`` of what was measured."""
+    artifact = results.artifact
+    return artifact_key(artifact.model, artifact.format, artifact.scheme)
+
+
+def by_device(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
+    """Runs by ``device_name`` and ``artifact_key``, in order."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        group = device_name(run.results), key_of_results(run.results)
+        groups.setdefault(group, []).append(run)
+    return groups
+
+
+def device_figures(runs: Sequence[Run]) -> dict[str, float]:
+    """Name in DEVICE_FIGURES → median of the medians of the runs that count; empty if none does."""
+    figures: dict[str, list[float]] = {name: [] for name in DEVICE_FIGURES}
+    for results in (run.results for run in runs):
+        if results.failure is not None or results.disturbance is not None:
+            continue
+        figures["load"].append(median(results.milliseconds.load))
+        for stage, times in results.milliseconds.stages.items():
+            figures[stage].append(median(times.steady))
+        memory = results.memory
+        figures["memory"].append((memory.peak_after - memory.peak_before) / _MEGABYTE)
+    return {
+        name: DEVICE_FIGURES[name].kept(median(values))
+        for name, values in figures.items()
+        if values
+    }
+
+
+def judge_device(
+    runs: Sequence[Run],
+    artifact: Record | None,
+    before: Mapping[str, float] | None,
+    limits: Limits,
+    update: bool = False,
+) -> list[Line]:
+    """Every quantity of one artefact on one device.
+
+    Args:
+        runs: all of them.
+        artifact: what the baseline says of the artefact; None without a baseline.
+        before: the device's figures in the baseline; None if it has none.
+        limits: how much worse they may be.
+        update: whether figures that the baseline lacks are to be added.
+    """
+    lines = [] if artifact is None else [_files(runs, artifact)]
+    lines += [_masks(run, artifact) for run in runs]
+    lines += _runs(runs)
+    figures = device_figures(runs)
+    for name, figure in DEVICE_FIGURES.items():
+        value, baseline = figures.get(name), (before or {}).get(name)
+        limit = getattr(limits, figure.limit)
+        if value is not None and baseline is not None:
+            lines.append(judge_figure(figure, baseline, value, limit))
+            continue
+        verdict, reason = NOT_RUN, "no baseline was named"
+        if value is None:
+            verdict, reason = INVALID, "no run of it counts"
+        elif update:
+            verdict, reason = INFORMATION, None
+        elif artifact is not None:
+            reason = "the baseline has none of this device: --update adds it"
+        change = "new" if verdict == INFORMATION else None
+        lines.append(Line(figure.label, baseline, value, change, limit, verdict, reason, figure))
+    return lines
+
+
+def is_unfit(line: Line) -> bool:
+    """Whether a line of ``judge_device`` says that its device's figures belong in no baseline."""
+    return line.verdict == FAILED and line.figure is None
+
+
+def _files(runs: Sequence[Run], artifact: Record) -> Line:
+    """Whether the artefact that was measured is the baseline's, file by file."""
+    different: dict[str, None] = {}
+    for identity in (run.results.artifact for run in runs):
+        measured = {name: file.sha256 for name, file in identity.files.items()}
+        names = sorted(measured.keys() | artifact.files.keys())
+        different |= dict.fromkeys(
+            name for name in names if measured.get(name) != artifact.files.get(name)
+        )
+        if identity.checkpoint_sha256 != artifact.manifest.get("checkpoint.sha256"):
+            different["the checkpoint"] = None
+    counts = f"{len(artifact.files)} files", f"{len(runs[0].results.artifact.files)} files"
+    if not different:
+        return Line("artefact", *counts, "same", 0, PASSED)
+    return Line(
+        "artefact",
+        *counts,
+        f"{len(different)} differ",
+        0,
+        FAILED,
+        f"not the baseline's: {_some(list(different))}; measure that one, or renew the baseline with "
+        "'validate regress --update' first",
+    )
+
+
+def _masks(run: Run, artifact: Record | None) -> Line:
+    """Whether every golden case holds its limits; disturbed runs have masks as well."""
+    results = run.results
+    wrong = [f"{case.name} (IoU {min(case.mask_ious):.3f})" for case in results.wrong_cases]
+    answered = {case.name for case in results.cases}
+    expected = answered if artifact is None else artifact.masks.keys()
+    missing = sorted(expected - answered)
+    reasons = [
+        f"{words}: {_some(names)}"
+        for words, names in (("wrong", wrong), ("missing", missing))
+        if names
+    ]
+    passed = len(results.cases) - len(wrong)
+    return Line(
+        f"masks of {run.path.name}",
+        None if artifact is None else f"{len(artifact.masks)} cases",
+        f"{passed} of {len(results.cases)} cases",
+        None,
+        results.limits.min_iou,
+        FAILED if reasons or not results.cases else PASSED,
+        "; ".join(reasons) or None,
+    )
+
+
+def _runs(runs: Sequence[Run]) -> Iterator[Line]:
+    """Runs that do not count, each with the reason."""
+    for run in runs:
+        results, quantity = run.results, f"times of {run.path.name}"
+        if results.failure is not None:
+            yield Line(quantity, None, None, None, None, FAILED, results.failure)
+        elif results.disturbance is not None:
+            yield Line(quantity, None, None, None, None, INVALID, results.disturbance)
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN_NAMES])
+    return shown if len(names) <= _SHOWN_NAMES else f"{shown} and {len(names) - _SHOWN_NAMES} more"
+
+
+def renew_device(before: Mapping[str, float] | None, now: Mapping[str, float]) -> dict[str, float]:
+    """A device's figures in the next baseline: what differs by noise only stays as it was."""
+    renewed = dict(before or {})
+    for name, value in now.items():
+        figure, old = DEVICE_FIGURES[name], renewed.get(name)
+        if old is None or abs(figure.change(old, value)) > figure.noise:
+            renewed[name] = value
+    return renewed

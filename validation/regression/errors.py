@@ -1,0 +1,11 @@
+"""What a user's own files can do wrong here."""
+
+from reference.errors import MobileSAMError
+
+
+class BaselineError(MobileSAMError):
+    """A baseline that cannot be read, or is of other artefacts."""
+
+
+class LimitsError(MobileSAMError):
+    """A file of limits that cannot be read, or that sets something which is no limit."""

@@ -1,0 +1,72 @@
+"""The part of a manifest that an app relies on, entry by entry."""
+
+import json
+from collections.abc import Iterator
+
+from converters.artifact_layout import COMPONENTS
+from validation.artifact import MANIFEST_FILE, Artifact
+from validation.regression.record import Entry
+
+# Prose; what a record names itself by; and what it has figures of, or operators, of its own.
+_LEFT_OUT = {"meaning", "range", "summary", "bytes", "operators"}
+_NOT_RELIED_ON = {"model", "format", "scheme", "files", "tools", "goldens"}
+_MOST_CHARACTERS = 200  # of a value
+
+
+def read_manifest(artifact: Artifact) -> dict:
+    """The document of a verified artefact."""
+    return json.loads((artifact.folder / MANIFEST_FILE).read_bytes())
+
+
+def manifest_entries(manifest: dict) -> dict[str, Entry]:
+    """Entry, with dots between levels → value. Lists are texts; of named items, by their names."""
+    document = {key: value for key, value in manifest.items() if key not in _NOT_RELIED_ON}
+    document["checkpoint"] = {
+        key: value for key, value in manifest["checkpoint"].items() if key != "name"
+    }
+    return dict(_leaves(document, ""))
+
+
+def operators(manifest: dict) -> dict[str, tuple[str, ...]]:
+    """Component → the operators that its runtime needs, sorted."""
+    return {
+        component: tuple(sorted(map(_text, _list(manifest["components"][component]))))
+        for component in COMPONENTS
+    }
+
+
+def tools(manifest: dict) -> dict[str, str]:
+    """Package → version, of those that made the artefact."""
+    versions = manifest.get("tools")
+    items = versions.items() if isinstance(versions, dict) else ()
+    return {_text(tool): _text(version) for tool, version in items}
+
+
+def _list(component: dict) -> list:
+    names = component.get("operators")
+    return names if isinstance(names, list) else []
+
+
+def _leaves(value: object, place: str) -> Iterator[tuple[str, Entry]]:
+    if isinstance(value, list) and value and all(_is_named(item) for item in value):
+        yield place, ", ".join(_text(item["name"]) for item in value)  # their order counts
+        value = {item["name"]: {k: v for k, v in item.items() if k != "name"} for item in value}
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key not in _LEFT_OUT:
+                yield from _leaves(item, f"{place}.{_text(key)}" if place else _text(key))
+    elif value is None or isinstance(value, bool | int | float):
+        yield place, value
+    else:
+        yield place, _text(value if isinstance(value, str) else json.dumps(value))
+
+
+def _is_named(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("name"), str)
+
+
+def _text(value: object) -> str:
+    """One line that a terminal shows as it is."""
+    text = str(value)
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"

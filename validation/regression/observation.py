@@ -1,0 +1,198 @@
+"""Look at an artefact: everything that a baseline keeps, as it is now and here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reference.errors import ArtifactError
+from validation.artifact import Artifact
+from validation.artifact_comparison import compare_pipelines
+from validation.artifact_model import ArtifactModel
+from validation.engines import Unavailable, engine_targets
+from validation.engines.isolated import open_isolated
+from validation.gates import gates_for, read_gates
+from validation.goldens import golden_questions
+from validation.latency.host import machine
+from validation.latency.results import FAILED, NOT_RUN, Measurement
+from validation.latency.statistics import Interval
+from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, Pipeline
+from validation.regression.figures import FIGURES, LATENCY
+from validation.regression.latency import Problem, measure_latency, ratios
+from validation.regression.manifest_entries import (
+    manifest_entries,
+    operators,
+    read_manifest,
+    tools,
+)
+from validation.regression.outlines import outline_of
+from validation.regression.record import Record
+from validation.results import PASSED, CaseResult, summarize
+from validation.static_cost.measure import measure_cost
+
+MASKS, COST, SIZE, MEMORY = "masks", "cost", "size", "memory"  # groups of figures, with LATENCY
+TIME_LIMIT = 600.0  # seconds for an engine's answer
+# dB above which noise is float32's own, that every processor rounds in its way.
+_LARGEST_SQNR = 80.0
+_LARGEST_SCORE_DIFFERENCE = 1000.0  # in place of infinity, which no baseline can hold
+_NO_REFERENCE = Unavailable("a golden's answers are stored")
+_NOT_CORE_ML = Problem(
+    NOT_RUN,
+    "mil_runtime is not Core ML, and its time and memory say nothing of a phone: measure on one, and "
+    "see 'validate ingest'",
+)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """An artefact as it is now and here.
+
+    Attributes:
+        record: what a baseline would keep.
+        intervals: of latencies, by name.
+        problems: why figures are missing: by a figure's name, or its group's.
+        unwatched: what could not be watched of this machine while it was measured.
+    """
+
+    record: Record
+    intervals: Mapping[str, Interval]
+    problems: Mapping[str, Problem]
+    unwatched: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the artefact could not be run that should have been."""
+        return any(problem.verdict == FAILED for problem in self.problems.values())
+
+
+def observe(artifact: Artifact) -> Observation:
+    """Run the goldens, count the cost, and measure latency and memory; what goes wrong is in the result.
+
+    Raises:
+        ArtifactError: its goldens are damaged, or there are no gates for its scheme.
+    """
+    seen = _Seen()
+    seen.look_at_masks(artifact)
+    seen.count_cost(artifact)
+    if artifact.format == "torchscript" and MASKS not in seen.problems:
+        seen.measure(artifact)
+    else:
+        # What cannot answer the goldens cannot be timed either.
+        problem = seen.problems.get(MASKS, _NOT_CORE_ML)
+        seen.problems |= {LATENCY: problem, MEMORY: problem}
+    manifest = read_manifest(artifact)
+    files = manifest["files"]
+    record = Record(
+        manifest=manifest_entries(manifest),
+        operators=operators(manifest),
+        figures={name: FIGURES[name].kept(value) for name, value in seen.figures.items()},
+        masks=seen.masks,
+        engine=seen.engine,
+        calibration=seen.calibration,
+        machine=machine() if seen.calibration else "",
+        files={name: files[name]["sha256"] for name in files},
+        tools=tools(manifest),
+    )
+    return Observation(record, seen.intervals, seen.problems, seen.unwatched)
+
+
+class _Seen:
+    """What is known so far."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, float] = {}
+        self.masks: dict[str, str] = {}
+        self.intervals: dict[str, Interval] = {}
+        self.problems: dict[str, Problem] = {}
+        self.unwatched: tuple[str, ...] = ()
+        self.engine = self.calibration = ""
+
+    def look_at_masks(self, artifact: Artifact) -> None:
+        try:
+            engine = open_isolated(artifact, engine_targets(artifact), TIME_LIMIT)
+        except ArtifactError as error:
+            self.problems[MASKS] = Problem(FAILED, str(error))
+            return
+        if isinstance(engine, Unavailable):
+            self.problems[MASKS] = Problem(NOT_RUN, engine.reason)
+            return
+        self.engine = engine.name
+        gates = gates_for(artifact, read_gates())
+        candidate = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+        with engine:
+            results = compare_pipelines(
+                artifact,
+                golden_questions(artifact),
+                _NO_REFERENCE,
+                candidate,
+                gates,
+                pictures=True,
+            )
+        broken = [result.reason for result in results if result.agreement is None]
+        if broken:
+            self.problems[MASKS] = Problem(FAILED, broken[0])
+            return
+        self.figures |= mask_figures(results)
+        self.masks |= {result.name: outline_of(result.pictures.artifact_mask) for result in results}
+
+    def count_cost(self, artifact: Artifact) -> None:
+        self.figures |= {
+            f"{SIZE}.{name}": sum(
+                file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file()
+            )
+            for name, path in artifact.components.items()
+        }
+        try:
+            cost = measure_cost(artifact)
+        except ArtifactError as error:
+            self.problems[COST] = Problem(NOT_RUN, str(error))
+            return
+        for component in cost.components:
+            self.figures |= {
+                f"{COST}.{component.name}.multiply_adds": component.multiply_adds,
+                f"{COST}.{component.name}.peak_bytes": component.memory.peak_bytes,
+                f"{COST}.{component.name}.operations": sum(component.operations.values()),
+            }
+
+    def measure(self, artifact: Artifact) -> None:
+        measured, calibration, host = measure_latency(artifact)
+        self.unwatched = tuple(host.unwatched())
+        for stage, ratio in ratios(measured, calibration).items():
+            name = f"{LATENCY}.{stage}"
+            if isinstance(ratio, Problem):
+                self.problems[name] = ratio
+                continue
+            self.figures[name] = ratio.median
+            self.intervals[name] = ratio.interval
+            self.calibration = calibration.load.engine
+        self._look_at_memory(measured)
+
+    def _look_at_memory(self, measured: Measurement) -> None:
+        if measured.failure is not None:
+            self.problems[MEMORY] = Problem(FAILED, measured.failure)
+        elif measured.memory is None:
+            self.problems[MEMORY] = Problem(NOT_RUN, measured.missing or "it was not measured")
+        else:
+            libraries, peak = measured.memory
+            self.figures[f"{MEMORY}.added"] = (peak - libraries) / 1e6
+
+
+def mask_figures(results: list[CaseResult]) -> dict[str, float]:
+    """What is kept of golden cases, all of which ran."""
+    summary = summarize(results)
+    difference = min(summary.max_score_difference, _LARGEST_SCORE_DIFFERENCE)
+    figures = {
+        "masks.cases_held": sum(result.status == PASSED for result in results),
+        "masks.mean_iou": summary.mean_iou,
+        "masks.lowest_iou": summary.min_iou,
+        "masks.mean_boundary_iou": summary.mean_boundary_iou,
+        "masks.score_difference": difference,
+    }
+    for name, stage in (("embeddings", IMAGE_ENCODER), ("logits", MASK_DECODER)):
+        sqnrs = [
+            loss.output.sqnr
+            for result in results
+            for loss in result.stages
+            if loss.stage == stage and loss.output is not None
+        ]
+        if sqnrs:  # not of embeddings, if the frame itself differs from the reference's
+            figures[f"masks.{name}_sqnr"] = min(*sqnrs, _LARGEST_SQNR)
+    return figures

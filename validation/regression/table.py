@@ -1,0 +1,81 @@
+"""What became of each quantity, as a table for a terminal."""
+
+from collections.abc import Mapping
+
+from validation.latency.results import FAILED, INVALID, NOT_RUN
+from validation.regression.judging import BETTER, INFORMATION, Line, Value
+from validation.results import PASSED
+from validation.table import aligned
+
+_COLUMNS = ("quantity", "baseline", "now", "change", "limit", "verdict")
+VERDICTS = {
+    PASSED: "pass",
+    BETTER: "pass: better",
+    FAILED: "FAIL",
+    NOT_RUN: "NOT RUN",
+    INVALID: "INVALID",
+    INFORMATION: "",
+}
+_NONE = "-"
+
+
+def format_lines(lines: Mapping[str, list[Line]]) -> str:
+    """One table: a row per quantity, below a row with each artefact's name."""
+    rows: list[tuple[str, ...]] = [_COLUMNS]
+    for name, each in lines.items():
+        rows += [(name, "", "", "", "", ""), *map(_row, each)]
+    reasons = [""]
+    for each in lines.values():
+        reasons += ["", *(line.reason or "" for line in each)]
+    texts = zip(aligned(rows, left=1), reasons, strict=True)
+    return "\n".join(f"{text}  {reason}".rstrip() for text, reason in texts)
+
+
+def format_verdict(lines: Mapping[str, list[Line]], baseline: str) -> str:
+    """The last word: how many lines passed, failed, or say nothing."""
+    verdicts = [line.verdict for each in lines.values() for line in each]
+    parts = [f"{sum(verdict in (PASSED, BETTER) for verdict in verdicts)} pass"]
+    for verdict, words in ((FAILED, "fail"), (INVALID, "INVALID"), (NOT_RUN, "NOT RUN")):
+        if count := verdicts.count(verdict):
+            parts.append(f"{count} {words}")
+    if count := sum(line.change == "new" for each in lines.values() for line in each):
+        parts.append(f"{count} new")
+    judged = PASSED in verdicts or BETTER in verdicts or INFORMATION in verdicts
+    word = "FAIL" if FAILED in verdicts else "PASS" if judged else "NOT RUN"
+    text = f"{word}: {', '.join(parts)}; baseline: {baseline}"
+    if better := verdicts.count(BETTER):
+        text += (
+            f"\n{better} better than the baseline by more than the limit: --update holds on to that"
+        )
+    return text
+
+
+def _row(line: Line) -> tuple[str, ...]:
+    return (
+        f"  {line.quantity}",
+        _value(line, line.baseline),
+        _value(line, line.now),
+        _change(line, line.change),
+        _limit(line),
+        VERDICTS[line.verdict],
+    )
+
+
+def _value(line: Line, value: Value) -> str:
+    if value is None:
+        return _NONE
+    return value if isinstance(value, str) else line.figure.text(value)
+
+
+def _change(line: Line, change: Value) -> str:
+    if change is None:
+        return _NONE
+    return change if isinstance(change, str) else line.figure.change_text(change)
+
+
+def _limit(line: Line) -> str:
+    if line.limit is None:
+        return _NONE
+    if line.figure is None:
+        return f"{line.limit:g}"
+    return line.figure.change_text(line.figure.worse(line.limit))
