@@ -30,6 +30,7 @@ from validation.command_options import (
 )
 from validation.engines import engine_names
 from validation.latency.cli import latency, targets
+from validation.regression.cli import ingest, regress
 from validation.static_cost.cli import cost
 
 ENGINES = click.Choice(engine_names())
@@ -240,7 +241,7 @@ def _source(artifact: Artifact, engine: str) -> dict:
     }
 
 
-for command in (accuracy, latency, targets, cost):
+for command in (accuracy, latency, targets, cost, regress, ingest):
     validate.add_command(command)
 
 
