@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,9 +68,8 @@ def training() -> None:
 @click.option(
     "--crop",
     type=int,
-    default=1024,
-    show_default=True,
-    help="Side of the pictures; below the frame's 1024 they are crops in their place: for a CPU.",
+    help="Side of the pictures; below the frame's they are crops in their place: for a CPU. "
+    "[default: the frame's]",
 )
 @click.option(
     "--objects", type=int, default=8, show_default=True, help="Asked about in each picture."
@@ -82,6 +82,13 @@ def training() -> None:
     help="Corrections of each answer.",
 )
 @click.option(
+    "--frame",
+    type=click.IntRange(128, 1024),
+    default=1024,
+    show_default=True,
+    help="Side of the frame, a multiple of 32. Weights fit any, and in a small one prompts are learnt sooner.",
+)
+@click.option(
     "--workers",
     type=click.IntRange(0),
     default=0,
@@ -89,21 +96,32 @@ def training() -> None:
     help="Processes that paint scenes, on the CPU; 0: painted in between, on the GPU if there is one.",
 )
 def scenes(
-    checkpoint: str | None, crop: int, objects: int, clicks: int, workers: int, **shared: object
+    checkpoint: str | None,
+    crop: int | None,
+    objects: int,
+    clicks: int,
+    workers: int,
+    frame: int,
+    **shared: object,
 ) -> None:
     """Learn to segment on generated scenes, as Segment Anything learnt."""
     from reference.checkpoint import load_weights, resolve_checkpoint
+    from reference.training.initialization import localize_prompts
     from reference.training.scene_task import SceneOptions, SceneTask
 
-    options = SceneOptions(crop, objects, clicks)
+    if frame % 32:
+        raise click.UsageError(f"--frame {frame}: expected a multiple of 32")
+    options = SceneOptions(frame if crop is None else crop, objects, clicks)
 
     def prepare(sam: "Sam") -> "Task":
-        if checkpoint is not None:
+        if checkpoint is None:
+            localize_prompts(sam)
+        else:
             start = resolve_checkpoint(checkpoint, sam.variant)
             load_weights(sam, start.state_dict, f"'{start.name}'")
         return SceneTask(sam, options, workers)
 
-    _train(prepare, {"checkpoint": checkpoint, **vars(options)}, **shared)
+    _train(prepare, {"checkpoint": checkpoint, **vars(options)}, frame=frame, **shared)
 
 
 @training.command()
@@ -145,6 +163,7 @@ def _train(
     model: str,
     save_every: int,
     bfloat16: bool | None,
+    frame: int | None = None,
     **schedule_options: object,
 ) -> None:
     import torch
@@ -159,12 +178,17 @@ def _train(
         on_gpu = processes.device.type == "cuda"
         schedule = Schedule(**schedule_options, bfloat16=on_gpu if bfloat16 is None else bfloat16)
         torch.manual_seed(schedule.seed)
+        variant = get_variant(model)
+        if frame is not None:
+            variant = replace(variant, image_size=frame)
         # Convolutions of this memory format are a tenth faster, on a CPU as well.
-        sam = Sam(get_variant(model)).to(processes.device, memory_format=torch.channels_last)
+        sam = Sam(variant).to(processes.device, memory_format=torch.channels_last)
         task = prepare(sam)
         folder = RunFolder(output)
         if processes.is_first:
-            folder.begin({"model": model, **task_options, **vars(schedule)})
+            folder.begin(
+                {"model": model, "frame": sam.frame_size, **task_options, **vars(schedule)}
+            )
         processes.wait()
         trainer = Trainer(sam, task, schedule, folder, processes)
         show = _ignore

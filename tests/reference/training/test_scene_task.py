@@ -88,6 +88,22 @@ def test_command_trains_and_goes_on(command, tmp_path, capsys):
     assert "was begun with steps 3" in capsys.readouterr().err
 
 
+def test_a_frame_of_another_size_in_bfloat16(command, tmp_path):
+    output = tmp_path / "run"
+    arguments = ("scenes", "--output", output, "--pictures", 2, "--objects", 2, "--steps", 1)
+    assert command(*arguments, "--frame", 128, "--bfloat16") == 0
+    options = json.loads((output / "options.json").read_text())
+    assert (options["frame"], options["crop"], options["bfloat16"]) == (128, 128, True)
+    load_weights(Sam(TINY), read_checkpoint(output / "weights.safetensors"))
+
+
+def test_a_frame_of_no_multiple_is_refused(command, tmp_path, capsys):
+    arguments = ("scenes", "--output", tmp_path / "run", "--steps", 1)
+    assert command(*arguments, "--frame", 130) == 2
+    assert "--frame 130: expected a multiple of 32" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path):
     """torchrun, with the full-size model on small crops."""
