@@ -8,7 +8,7 @@ trust, and one that is not exactly as expected is refused.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -293,6 +293,13 @@ def read_device_results(source: Path | str) -> DeviceResults:
             "version"
         )
     return _results(_Value(name, "", document).object(DeviceResults))
+
+
+def to_document(results: DeviceResults) -> dict:
+    """The document that ``read_device_results`` reads ``results`` from."""
+    record = asdict(results)
+    started_at = results.started_at.isoformat().replace("+00:00", "Z")
+    return {"schema": SCHEMA, **record, "started_at": started_at}
 
 
 def _read(path: Path) -> str:

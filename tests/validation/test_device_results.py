@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from validation.device_results import MOST_BYTES, DeviceResultsError, read_device_results
+from validation.device_results import (
+    MOST_BYTES,
+    DeviceResultsError,
+    read_device_results,
+    to_document,
+)
 
 PAGE = Path(__file__).parents[2] / "docs" / "device-results.md"
 EXAMPLE = json.loads(re.search(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL).group(1))
@@ -174,3 +179,12 @@ def test_an_iphone_has_units_of_its_own():
     with pytest.raises(DeviceResultsError, match="null on iOS"):
         document["compute"]["threads"] = 2
         read_device_results(json.dumps(document))
+
+
+def test_results_are_written_as_they_were_read():
+    for changes in ({}, UNFINISHED, {"started_at": "2026-01-31T09:30:00.250Z"}):
+        text = json.dumps(EXAMPLE | changes)
+        results = read_device_results(text)
+        document = json.loads(json.dumps(to_document(results)))
+        assert read_device_results(json.dumps(document)) == results
+        assert document.keys() == EXAMPLE.keys()

@@ -3,11 +3,17 @@
 import platform
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from converters.artifact_layout import COMPONENTS
 from reference.errors import ArtifactError
 from validation.artifact import Artifact
 from validation.engines.base import Unavailable
-from validation.engines.package_engine import PackageEngine, PredictingModel
+from validation.engines.compute_units import COMPUTE_UNITS
+from validation.engines.package_engine import PackageEngine
+
+if TYPE_CHECKING:
+    from coremltools.models import MLModel
 
 
 def open_engine(artifact: Artifact) -> PackageEngine | Unavailable:
@@ -15,6 +21,26 @@ def open_engine(artifact: Artifact) -> PackageEngine | Unavailable:
 
     They run on all compute units, as an app's do by default.
     """
+    return _open(artifact, "all")
+
+
+def open_cpu_and_ne(artifact: Artifact) -> PackageEngine | Unavailable:
+    """The same, without the GPU."""
+    return _open(artifact, "cpu_and_ne")
+
+
+def open_cpu_and_gpu(artifact: Artifact) -> PackageEngine | Unavailable:
+    """The same, without the Neural Engine."""
+    return _open(artifact, "cpu_and_gpu")
+
+
+def open_cpu_only(artifact: Artifact) -> PackageEngine | Unavailable:
+    """The same, on the processor alone."""
+    return _open(artifact, "cpu_only")
+
+
+def load_models(artifact: Artifact, unit: str) -> "dict[str, MLModel] | Unavailable":
+    """An artefact's packages by component, loaded for one of COMPUTE_UNITS; ArtifactError if Core ML refuses one."""
     if sys.platform != "darwin":
         return Unavailable("Core ML runs on macOS only: compare this artefact on a Mac")
     import coremltools.models.model as coremltools_model
@@ -24,20 +50,25 @@ def open_engine(artifact: Artifact) -> PackageEngine | Unavailable:
             "this build of coremltools lacks libcoremlpython, its bridge to Core ML: install an "
             "official wheel for this version of Python"
         )
-    return PackageEngine(
-        f"Core ML of macOS {platform.mac_ver()[0]} (all compute units)",
-        "Core ML",
-        _load(coremltools_model.MLModel, artifact.components["image_encoder"]),
-        _load(coremltools_model.MLModel, artifact.components["mask_decoder"]),
-        artifact,
-    )
+    return {name: _load(artifact.components[name], unit) for name in COMPONENTS}
 
 
-def _load(model_class: type, package: Path) -> PredictingModel:
+def _open(artifact: Artifact, unit: str) -> PackageEngine | Unavailable:
+    models = load_models(artifact, unit)
+    if isinstance(models, Unavailable):
+        return models
+    name = f"Core ML of macOS {platform.mac_ver()[0]} ({COMPUTE_UNITS[unit]})"
+    return PackageEngine(name, "Core ML", *models.values(), artifact)
+
+
+def _load(package: Path, unit: str) -> "MLModel":
+    from coremltools import ComputeUnit
+    from coremltools.models import MLModel
+
     # What Core ML refuses, coremltools reports as a RuntimeError here, or only as a warning, and
     # then as an exception from ``predict``.
     try:
-        return model_class(str(package))
+        return MLModel(str(package), compute_units=ComputeUnit[unit.upper()])
     except Exception as error:
         raise ArtifactError(
             f"{package}: Core ML cannot load it ({error}); convert again"

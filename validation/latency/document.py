@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 
+from validation.device_results import to_document
 from validation.latency.host import machine
 from validation.latency.memory_timeline import Stretch
+from validation.latency.placement import placement_record
 from validation.latency.plan import Plan
 from validation.latency.results import FAILED, Measurement, StageTimes, TargetResult
 
@@ -61,6 +63,11 @@ def _measurement(result: TargetResult, item: Measurement) -> dict:
         "memory": _memory(item),
         "stages": {
             stage: _stage(times, result, item, stage) for stage, times in item.stages.items()
+        },
+        "phone": None if item.phone is None else to_document(item.phone),
+        "placement": {
+            component: placement_record(placement)
+            for component, placement in item.placement.items()
         },
     }
 

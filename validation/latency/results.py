@@ -1,10 +1,12 @@
 """What was measured, of one artefact on one target."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from validation.artifact import Artifact
+from validation.device_results import DeviceResults
 from validation.latency.memory_timeline import MemoryTimeline
+from validation.latency.placement import Placement
 from validation.latency.plan import Plan
 from validation.latency.session import Load, WarmUp
 from validation.latency.statistics import Ratio, Summary, paired_ratio, summarize
@@ -62,11 +64,10 @@ class StageTimes:
             return None
         reasons = {turn.disturbance: None for turn in self.turns if turn.disturbance is not None}
         count = len(self.turns) - len(self.undisturbed)
-        return (
-            f"in {count} of {len(self.turns)} turns {'; '.join(reasons)}"
-            if reasons
-            else "not measured"
-        )
+        if reasons:
+            return f"in {count} of {len(self.turns)} turns {'; '.join(reasons)}"
+        runs = sum(self.undisturbed, ())
+        return f"only {len(runs)} runs in {sum(runs):.1f} s" if runs else "not measured"
 
     @property
     def summary(self) -> Summary | None:
@@ -97,6 +98,8 @@ class Measurement:
         stages: those that were begun.
         missing: why it was not run.
         failure: what ended it.
+        phone: what an app measured, on targets that are phones.
+        placement: where Core ML computes what, by component, on targets that are Core ML.
     """
 
     artifact: Artifact
@@ -108,6 +111,8 @@ class Measurement:
     stages: dict[str, StageTimes] = field(default_factory=dict)
     missing: str | None = None
     failure: str | None = None
+    phone: DeviceResults | None = None
+    placement: Mapping[str, Placement] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -141,6 +146,7 @@ class TargetResult:
         missing: why nothing was run; None if it was.
         measurements: one per artefact, in their order.
         unwatched: what could not be watched of the host.
+        side_by_side: whether artefacts took turns, so that their times make ratios.
     """
 
     target: str
@@ -149,10 +155,13 @@ class TargetResult:
     missing: str | None
     measurements: Sequence[Measurement]
     unwatched: Sequence[str] = ()
+    side_by_side: bool = True
 
     def ratio(self, measurement: Measurement, stage: str) -> Ratio | None:
         """A stage's time in relation to that of the first artefact."""
         first = self.measurements[0]
-        if measurement is first or not {stage} <= measurement.stages.keys() & first.stages.keys():
+        if not self.side_by_side or measurement is first:
+            return None
+        if not {stage} <= measurement.stages.keys() & first.stages.keys():
             return None
         return measurement.stages[stage].ratio_to(first.stages[stage])

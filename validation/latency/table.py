@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from validation.device_results import DeviceResults
+from validation.latency.placement import format_placement
 from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN, Measurement, TargetResult
 from validation.latency.statistics import Interval, Ratio
 from validation.table import aligned
@@ -93,7 +95,20 @@ def _lines(item: Measurement) -> Sequence[str]:
             f"peak memory {(peak - libraries) / 1e6:.0f} MB above the libraries' "
             f"{libraries / 1e6:.0f} MB"
         )
+    if item.phone is not None:
+        parts.append(_cases(item.phone))
     if item.note is not None:
         parts.append(item.note)
     lines = [f"{name}: {'; '.join(parts)}"] if parts else []
+    for component, placement in item.placement.items():
+        lines += [f"{name}: {line}" for line in format_placement(component, placement)]
     return lines + [f"{name}: {_WORDS[item.status]}: {reason}" for reason in item.reasons]
+
+
+def _cases(results: DeviceResults) -> str:
+    """What became of the masks on a phone."""
+    lowest = [min(case.mask_ious) for case in results.cases]
+    if not lowest:
+        return "no golden case was run"
+    right = len(lowest) - len(results.wrong_cases)
+    return f"{right} of {len(lowest)} golden cases passed, lowest mask IoU {min(lowest):.4f}"

@@ -6,7 +6,7 @@ else needs to know of it.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from reference.errors import MobileSAMError
 from validation.artifact import Artifact
@@ -58,11 +58,29 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class PhoneTarget(Target, Protocol):
+    """A target that stands for the only phone there is, or for one by its identifier."""
+
+    def of(self, identifier: str) -> Target:
+        """The target of one phone; TargetError if that cannot be an identifier."""
+        ...
+
+
 def known_targets() -> dict[str, Target]:
     """All targets by name, whether or not this machine has what they need."""
+    from validation.latency.android import AndroidTarget
+    from validation.latency.core_ml import core_ml_targets
     from validation.latency.cpu import cpu_targets
+    from validation.latency.ios import IPhoneTarget
 
-    return {target.name: target for target in cpu_targets()}
+    targets = (
+        *cpu_targets(),
+        *core_ml_targets(),
+        AndroidTarget(),
+        IPhoneTarget(),
+    )
+    return {target.name: target for target in targets}
 
 
 def find_targets(names: Iterable[str]) -> list[Target]:
@@ -74,7 +92,7 @@ def find_targets(names: Iterable[str]) -> list[Target]:
     known = known_targets()
     found: dict[str, Target] = {}
     for name in names:
-        members = [known[name]] if name in known else _family(known, name)
+        members = [known[name]] if name in known else _family(known, name) or _phone(known, name)
         if not members:
             raise TargetError(
                 f"there is no target '{name}': expected {', '.join(known)}; 'validate targets' "
@@ -98,5 +116,20 @@ def require_format(name: str, artifacts: Iterable[Artifact], expected: str) -> N
             )
 
 
+def require_no_image(name: str, image: Path | None) -> None:
+    """Refuse a photo for the target ``name``, whose app runs an artefact's goldens; TargetError."""
+    if image is not None:
+        raise TargetError(
+            f"--image {image} with the target {name}: expected none; its app runs the artefact's goldens"
+        )
+
+
 def _family(known: dict[str, Target], name: str) -> list[Target]:
     return [target for other, target in known.items() if other.rpartition("-")[0] == name]
+
+
+def _phone(known: dict[str, Target], name: str) -> list[Target]:
+    """One phone of several: ``android:SERIAL``, ``ios:UDID``."""
+    family, colon, identifier = name.partition(":")
+    target = known.get(family)
+    return [target.of(identifier)] if colon and isinstance(target, PhoneTarget) else []

@@ -1,0 +1,140 @@
+"""The target coreml, with a stand-in for Core ML at coremltools' own seam."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+import validation.latency.core_ml
+from validation.artifact import load_artifact
+from validation.latency.compute_plan import read_plans
+from validation.latency.core_ml import CoreMLTarget
+from validation.latency.document import build_document
+from validation.latency.host import HostState
+from validation.latency.placement import (
+    CPU,
+    GPU,
+    NEURAL_ENGINE,
+    PlacedOperation,
+    format_placement,
+    summarize,
+)
+from validation.latency.plan import Plan
+from validation.latency.session import Session, WarmUp
+from validation.latency.table import format_result
+
+SHORTEST = Plan("shortest", runs=5, seconds=0.0)
+
+
+@pytest.fixture
+def mac(monkeypatch):
+    """A Mac that nobody else uses."""
+    state = HostState(0.0, None, 0.0, None, None, None)
+    host = SimpleNamespace(cores=(0,), state=lambda: state, unwatched=list)
+    monkeypatch.setattr(validation.latency.core_ml, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(validation.latency.core_ml, "Host", lambda _: host)
+
+    def warm_up(self, stage):
+        return WarmUp(self.turn(stage, 2).seconds, steady=True)
+
+    monkeypatch.setattr(Session, "warm_up", warm_up)
+
+
+@pytest.mark.usefixtures("mac")
+def test_times_and_placement(tiny_package):
+    target = CoreMLTarget("all", module="fake_core_ml")
+    assert target.missing() is None
+    result = target.measure([load_artifact(tiny_package)], SHORTEST, None)
+    (measurement,) = result.measurements
+    assert (measurement.status, measurement.reasons, measurement.note) == ("measured", [], None)
+    assert measurement.load.engine.endswith("(all compute units)")
+
+    table = format_result(result)
+    assert "image encoder: neural engine " in table
+    assert "not on the neural engine: layer_norm '" in table
+
+    document = json.loads(json.dumps(build_document([result], SHORTEST, None)))
+    placement = document["targets"][0]["artifacts"][0]["placement"]
+    assert list(placement) == ["image_encoder", "mask_decoder"]
+    encoder = placement["image_encoder"]
+    assert encoder["wanted"] == NEURAL_ENGINE
+    assert list(encoder["shares"]) == [NEURAL_ENGINE, GPU, CPU]
+    assert sum(share["cost"] for share in encoder["shares"].values()) == pytest.approx(1)
+    assert encoder["unplaced"] > 0
+    on_gpu = [item for item in encoder["elsewhere"] if item["device"] == GPU]
+    assert {item["operator"] for item in on_gpu} == {"layer_norm"}
+    assert all(NEURAL_ENGINE in item["supported"] for item in on_gpu)
+    elsewhere = encoder["shares"][GPU]["operations"] + encoder["shares"][CPU]["operations"]
+    assert len(encoder["elsewhere"]) == elsewhere > 100  # more than one message holds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("unit", "devices"),
+    [
+        ("cpu_and_ne", {NEURAL_ENGINE, CPU}),
+        ("cpu_and_gpu", {GPU, CPU}),
+        ("cpu_only", {CPU}),
+    ],
+)
+def test_each_choice_of_units_has_a_plan_of_its_own(tiny_package, unit, devices):
+    artifact = load_artifact(tiny_package)
+    placed, unplaced = read_plans(artifact, unit, "fake_core_ml")["mask_decoder"]
+    assert {operation.device for operation in placed} == devices
+    assert unplaced > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("mac")
+def test_times_count_without_a_plan(tiny_package):
+    target = CoreMLTarget("cpu_only", module="fake_core_ml_without_plans")
+    result = target.measure([load_artifact(tiny_package)], SHORTEST, None)
+    (measurement,) = result.measurements
+    assert measurement.status == "measured"
+    assert measurement.load.engine.endswith("(CPU only)")
+    assert measurement.note.startswith(
+        "where Core ML computes what is not known: Core ML gives no compute plan ("
+    )
+    assert measurement.placement == {}
+
+
+def test_off_the_mac_is_not_run(validate, tiny_package, monkeypatch):
+    monkeypatch.setattr(validation.latency.core_ml, "sys", SimpleNamespace(platform="linux"))
+    status, out, err = validate("latency", tiny_package, "--target", "coreml", "--json", "-")
+    targets = json.loads(out)["targets"]
+    assert (status, err) == (0, "")
+    assert [target["target"] for target in targets] == [
+        "coreml-all",
+        "coreml-cpu_and_ne",
+        "coreml-cpu_and_gpu",
+        "coreml-cpu_only",
+    ]
+    for target in targets:
+        assert target["missing"] == "Core ML runs on macOS only: measure on a Mac"
+        assert target["artifacts"][0]["status"] == "not run"
+
+
+def test_other_formats_are_refused(refuses, tiny_artifact):
+    said = "its format is torchscript: expected coreml for the target coreml-cpu_only"
+    refuses(said, "latency", tiny_artifact, "--target", "coreml-cpu_only")
+
+
+def test_costliest_operations_elsewhere_come_first():
+    placed = [
+        PlacedOperation("fast", "conv", NEURAL_ENGINE, (NEURAL_ENGINE, CPU), 0.5),
+        *(PlacedOperation(f"x{i}", "pad", CPU, (CPU,), 0.01 * i) for i in range(8)),
+        PlacedOperation("unknown", "cast", CPU, (CPU, NEURAL_ENGINE), None),
+    ]
+    placement = summarize(NEURAL_ENGINE, placed, 3)
+    assert placement.shares[CPU].operations == 9
+    assert placement.shares[CPU].cost == pytest.approx(0.28)
+    lines = format_placement("image_encoder", placement)
+    assert lines[0] == (
+        "image encoder: neural engine 1 operations (50.0% of the estimated cost), cpu 9 operations "
+        "(28.0% of the estimated cost)"
+    )
+    assert lines[1] == (
+        "image encoder: not on the neural engine: pad 'x7' on the cpu, since the neural engine cannot"
+    )
+    assert lines[-1] == "image encoder: 4 more operations are elsewhere; see --json"
+    assert format_placement("x", summarize(CPU, [], 0)) == ["x: no operation has a plan"]
