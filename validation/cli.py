@@ -29,6 +29,7 @@ from validation.command_options import (
     json_option,
 )
 from validation.engines import engine_names
+from validation.environments.cli import setup
 from validation.latency.cli import latency, targets
 from validation.regression.cli import ingest, regress
 from validation.static_cost.cli import cost
@@ -241,7 +242,7 @@ def _source(artifact: Artifact, engine: str) -> dict:
     }
 
 
-for command in (accuracy, latency, targets, cost, regress, ingest):
+for command in (accuracy, latency, targets, setup, cost, regress, ingest):
     validate.add_command(command)
 
 

@@ -24,7 +24,11 @@ __all__ = [
 # Format → name → module and function, the most authoritative engine first. By name, since each
 # module imports what it runs with.
 ENGINES: dict[str, dict[str, str]] = {
-    "torchscript": {"lite_interpreter": "validation.engines.lite_interpreter:open_engine"},
+    "torchscript": {
+        "lite_interpreter": "validation.engines.lite_interpreter:open_engine",
+        "runtime:2.1.0": "validation.engines.environment:open_runtime",
+        "arm64": "validation.engines.environment:open_arm64",
+    },
     "coreml": {
         "core_ml": "validation.engines.core_ml:open_engine",
         "mil_runtime": "validation.engines.mil_runtime:open_declared",
