@@ -3,10 +3,12 @@
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from converters.prompt_slots import fill_slots
+from converters.samples import SampleCase
 from reference.images import read_image
 from validation.agreement import chosen_mask
 from validation.artifact import Artifact
@@ -19,12 +21,21 @@ from validation.pipeline import Pipeline
 from validation.prompt_matrix import photo_question
 
 
+@runtime_checkable
+class WholeEngine(Protocol):
+    """An engine that has a way of its own from a photo's file to a mask, as other libraries do."""
+
+    def segment(self, image: Path, case: SampleCase) -> np.ndarray:
+        """The mask that a user is shown: boolean, of the photo's (height, width)."""
+        ...
+
+
 class Inputs:
     """A photo in memory and on the disk, and prompts about it in slots."""
 
     def __init__(self, artifact: Artifact, image: Path | None) -> None:
         """Read ``image``, or the first golden photo; and the prompts that need no earlier mask."""
-        self._artifact = artifact
+        self._artifact, self._image = artifact, image
         if image is None:
             question = golden_questions(artifact)[0]
             self._read = question.read
@@ -58,6 +69,9 @@ class Inputs:
             nonlocal image_embeddings
             image_embeddings = engine.encode(frame)
 
+        def own_way() -> np.ndarray:
+            return engine.segment(self._image, next(cases))
+
         def end_to_end() -> np.ndarray:
             case, pixels = next(cases), self._read()
             embeddings = pipeline.encode(pipeline.preprocess(pixels))
@@ -69,5 +83,5 @@ class Inputs:
         return {
             IMAGE_ENCODER: encode,  # first, since the decoder takes its last answer
             MASK_DECODER: lambda: engine.decode(image_embeddings, next(prompts)),
-            END_TO_END: end_to_end,
+            END_TO_END: own_way if isinstance(engine, WholeEngine) else end_to_end,
         }

@@ -53,14 +53,18 @@ def write_table(table: Table, command: str, page: Path = PAGE) -> None:
 
     ``command`` is what produced it, for readers who want to do so too.
     """
+    write_lines([_provenance(table, command), "", table.to_markdown()], table.name, page)
+
+
+def write_lines(lines: Sequence[str], name: str, page: Path) -> None:
+    """Replace what stands between the markers of a name; OutputError if the page lacks them."""
     try:
         text = page.read_text()
     except FileNotFoundError:
         raise OutputError(f"{page}: there is no such page: measure from a checkout") from None
-    begin, end = (f"<!-- numbers:{word} {table.name} -->" for word in ("begin", "end"))
+    begin, end = (f"<!-- numbers:{word} {name} -->" for word in ("begin", "end"))
     between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    parts = [begin, _provenance(table, command), "", table.to_markdown(), end]
-    text, count = between.subn(lambda _: "\n".join(parts), text)
+    text, count = between.subn(lambda _: "\n".join([begin, *lines, end]), text)
     if count != 1:
         raise OutputError(f"{page}: has {count} pairs of markers '{begin}' … '{end}': expected one")
     page.write_text(text)

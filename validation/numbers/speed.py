@@ -1,7 +1,6 @@
 """How long encoding a photo and decoding a prompt take, beside onnxruntime on the same cores."""
 
 import contextlib
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,9 @@ from validation.artifact import Artifact
 from validation.numbers.bench import THREADS, Bench
 from validation.numbers.page import Table
 from validation.numbers.turns import Call, Turns
+from validation.peers.engines import onnx_session
+from validation.peers.files import export_module
 
-ONNX_OPSET = 17
 ONNX_TOLERANCE = 1e-3  # of any output; onnxruntime must compute the same to be compared with
 ENCODES, DECODES = (7, 1), (12, 5)  # rounds, and calls in each turn
 PEER = "onnxruntime float32"
@@ -143,23 +143,14 @@ def _onnx_call(
 ) -> Call:
     try:
         import onnx  # noqa: F401  torch exports with it
-        import onnxruntime
+        import onnxruntime  # noqa: F401
     except ImportError as error:
         raise MobileSAMError(
             f"{error.name} is not installed: run pip install -e '.[bench]', or make numbers"
         ) from None
+    export_module(module, spec, tensors, path)
+    session = onnx_session(path, THREADS)
     names = [tensor.name for tensor in spec.inputs]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sizes become constants, as they should
-        torch.onnx.export(
-            module, tensors, path, input_names=names, opset_version=ONNX_OPSET, dynamo=False
-        )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
-    options.inter_op_num_threads = 1
-    # Its threads would go on spinning in the turn of whoever is next.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     feeds = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
     feeds = {given.name: feeds[given.name] for given in session.get_inputs()}
     _check_outputs(spec, session.run(None, feeds), module(*tensors))
