@@ -53,7 +53,10 @@ def test_int8_runs_as_on_phones_and_leaves_the_setting(tiny_source, tiny_model, 
     assert torch.backends.quantized.engine == backend != "qnnpack"
 
 
-def test_int8_without_the_phones_backend_is_not_run(tiny_artifact, edit_manifest, monkeypatch):
+def test_int8_without_the_phones_backend_is_not_run(
+    tiny_artifact, edit_manifest, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("MOBILE_SAM_CACHE", str(tmp_path))  # no other runtime is set up
     edit_manifest(tiny_artifact, lambda document: document.update(scheme="int8"))
     # As a module's attribute: torch computes it, and lets nobody set it.
     without = SimpleNamespace(backends=SimpleNamespace(quantized=SimpleNamespace()))

@@ -54,7 +54,7 @@ class Environment(ABC):
         if obstacle is not None:
             return obstacle
         if not self.folder.is_dir():
-            return f"its environment is not set up here: run 'validate setup {self.name}'"
+            return f"{self.name} is not set up here: run 'validate setup {self.name}'"
         return None
 
     @abstractmethod

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from validation.artifact import Artifact
+
 
 def forget_files(paths: Iterable[Path]) -> str | None:
     """Ask the system to drop what it caches of ``paths``; None if it was asked, or why not.
@@ -20,3 +22,11 @@ def forget_files(paths: Iterable[Path]) -> str | None:
     except OSError as error:
         return f"the system does not empty its file cache ({error.strerror})"
     return None
+
+
+def forget_artifact(artifact: Artifact) -> str | None:
+    """``forget_files`` of an artefact's models."""
+    models = artifact.components.values()
+    return forget_files(
+        file for path in models for file in (path, *path.rglob("*")) if file.is_file()
+    )

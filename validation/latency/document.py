@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from validation.device_results import to_document
 from validation.latency.host import machine
+from validation.latency.instructions import counts_record
 from validation.latency.memory_timeline import Stretch
 from validation.latency.placement import placement_record
 from validation.latency.plan import Plan
@@ -41,6 +42,7 @@ def _target(result: TargetResult) -> dict:
         "target": result.target,
         "description": result.description,
         "device_like": result.device_like,
+        "emulated": result.emulated,
         "missing": result.missing,
         "unwatched": list(result.unwatched),
         "artifacts": [_measurement(result, item) for item in result.measurements],
@@ -64,6 +66,7 @@ def _measurement(result: TargetResult, item: Measurement) -> dict:
         "stages": {
             stage: _stage(times, result, item, stage) for stage, times in item.stages.items()
         },
+        "instructions": counts_record(item.counts, result.measurements[0].counts),
         "phone": None if item.phone is None else to_document(item.phone),
         "placement": {
             component: placement_record(placement)

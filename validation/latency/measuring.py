@@ -65,7 +65,13 @@ class Subject:
             self.measurement.memory = self.runner.memory()
 
 
-def measure_side_by_side(subjects: Sequence[Subject], plan: Plan, host: Host, threads: int) -> None:
+def measure_side_by_side(
+    subjects: Sequence[Subject],
+    plan: Plan,
+    host: Host,
+    threads: int,
+    stages: Sequence[str] = STAGES,
+) -> None:
     """Fill in the subjects' measurements, and close their runners.
 
     Args:
@@ -73,12 +79,13 @@ def measure_side_by_side(subjects: Sequence[Subject], plan: Plan, host: Host, th
         plan: how much is measured.
         host: what is watched meanwhile.
         threads: how many compute at a time.
+        stages: which of STAGES, in their order.
     """
     watch = Watch(host, host.state(), max(0, len(host.cores) - threads))
     try:
         for subject in subjects:
-            subject.attempt(lambda each: _begin(each, plan, watch))
-        for stage in STAGES:
+            subject.attempt(lambda each: _begin(each, plan, watch, stages))
+        for stage in stages:
             for subject in subjects:
                 subject.attempt(lambda each, stage=stage: _warm_up(each, stage))
             _take_turns(subjects, stage, watch)
@@ -87,7 +94,7 @@ def measure_side_by_side(subjects: Sequence[Subject], plan: Plan, host: Host, th
             subject.runner.close()
 
 
-def _begin(subject: Subject, plan: Plan, watch: Watch) -> None:
+def _begin(subject: Subject, plan: Plan, watch: Watch, stages: Sequence[str]) -> None:
     """Load, and run encoder and decoder for the first time."""
     measurement, runner = subject.measurement, subject.runner
     runner.start()
@@ -96,7 +103,7 @@ def _begin(subject: Subject, plan: Plan, watch: Watch) -> None:
         measurement.missing = load.reason
         return
     measurement.load, measurement.load_disturbance = load, disturbed
-    for stage in STAGES:
+    for stage in stages:
         measurement.stages[stage] = times = StageTimes(plan)
         if stage != END_TO_END:
             run, disturbed = watch.over(lambda stage=stage: runner.first(stage))

@@ -12,9 +12,8 @@ OVER_LIMIT_STATUS = 77  # exit status of a process that reached its limit
 _LOOK_EVERY = 0.02  # seconds; the kernel keeps the peak, so that a short one is not missed
 _SAMPLE_EVERY = 0.05  # seconds; a sample takes 0.02 ms, too little to show in a time
 MOST_SAMPLES = 500  # of one stretch, which a plot is wide enough for, and a message long enough
-_STATUS = Path("/proc/self/status")
 _RESIDENT = Path("/proc/self/statm")
-_CLEAR_REFERENCES = Path("/proc/self/clear_refs")
+_PROCESSES = Path("/proc")
 _CLEAR_PEAK = "5"  # proc(5)
 
 
@@ -23,12 +22,22 @@ def peak_memory() -> int:
 
     On Linux not what ``getrusage`` says, which begins with the parent's peak.
     """
-    if _STATUS.exists():
-        (line,) = (line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
+    peak = peak_memory_of("self")
+    if peak is not None:
+        return peak
     import resource  # not on Windows
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes, on macOS
+
+
+def peak_memory_of(process: int | str) -> int | None:
+    """Bytes that a process has had in memory at most; None if it is gone, or the system does not tell."""
+    try:
+        status = (_PROCESSES / str(process) / "status").read_text()
+    except OSError:
+        return None
+    peaks = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(peaks[0].split()[1]) * 1024 if peaks else None
 
 
 def resident_memory() -> int | None:
@@ -86,9 +95,14 @@ def sampled_memory(into: MemorySamples) -> Iterator[None]:
 
 
 def forget_peak() -> None:
-    """Let the peak begin again at what is used now, where the system can do that."""
+    """Let this process's peak begin again at what is used now, where the system can do that."""
+    forget_peak_of("self")
+
+
+def forget_peak_of(process: int | str) -> None:
+    """``forget_peak`` of another process, of the same user."""
     with contextlib.suppress(OSError):
-        _CLEAR_REFERENCES.write_text(_CLEAR_PEAK)
+        (_PROCESSES / str(process) / "clear_refs").write_text(_CLEAR_PEAK)
 
 
 def can_limit() -> bool:

@@ -1,7 +1,7 @@
 """How long is measured, and when a warm-up is over."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -49,3 +49,20 @@ def is_steady(seconds: Sequence[float]) -> bool:
         return False
     earlier, later = fmean(seconds[-2 * WINDOW : -WINDOW]), fmean(seconds[-WINDOW:])
     return abs(later - earlier) <= STEADY * earlier
+
+
+def warm_up(timed_run: Callable[[], float]) -> tuple[tuple[float, ...], bool]:
+    """Run until the times have settled, or it has taken too long.
+
+    Args:
+        timed_run: runs once, and gives the seconds that it took.
+
+    Returns:
+        The times, and whether they have settled.
+    """
+    seconds: list[float] = []
+    while sum(seconds) < LONGEST_WARM_UP and len(seconds) < MOST_WARM_UP_RUNS:
+        seconds.append(timed_run())
+        if is_steady(seconds):
+            break
+    return tuple(seconds), is_steady(seconds)

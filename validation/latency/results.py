@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from validation.artifact import Artifact
 from validation.device_results import DeviceResults
+from validation.latency.instructions import StageCounts
 from validation.latency.memory_timeline import MemoryTimeline
 from validation.latency.placement import Placement
 from validation.latency.plan import Plan
@@ -96,6 +97,7 @@ class Measurement:
         memory: bytes in use with the libraries alone, and at most.
         timeline: memory over time, where that was watched.
         stages: those that were begun.
+        counts: instructions of each stage, on targets that count them instead of timing.
         missing: why it was not run.
         failure: what ended it.
         phone: what an app measured, on targets that are phones.
@@ -109,6 +111,7 @@ class Measurement:
     memory: tuple[int, int] | None = None
     timeline: MemoryTimeline = field(default_factory=MemoryTimeline)
     stages: dict[str, StageTimes] = field(default_factory=dict)
+    counts: dict[str, StageCounts] = field(default_factory=dict)
     missing: str | None = None
     failure: str | None = None
     phone: DeviceResults | None = None
@@ -146,6 +149,7 @@ class TargetResult:
         missing: why nothing was run; None if it was.
         measurements: one per artefact, in their order.
         unwatched: what could not be watched of the host.
+        emulated: whether instructions of an emulated processor were counted, and nothing timed.
         side_by_side: whether artefacts took turns, so that their times make ratios.
     """
 
@@ -155,6 +159,7 @@ class TargetResult:
     missing: str | None
     measurements: Sequence[Measurement]
     unwatched: Sequence[str] = ()
+    emulated: bool = False
     side_by_side: bool = True
 
     def ratio(self, measurement: Measurement, stage: str) -> Ratio | None:

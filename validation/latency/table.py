@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from validation.device_results import DeviceResults
 from validation.latency.placement import format_placement
+from validation.latency.instructions import format_counts
 from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN, Measurement, TargetResult
 from validation.latency.statistics import Interval, Ratio
 from validation.table import aligned
@@ -37,6 +38,10 @@ def format_result(result: TargetResult) -> str:
     if rows:
         lines += [f"{line.rstrip()}" for line in aligned([_COLUMNS, *rows], _TEXT_COLUMNS)]
         lines.append(f"  milliseconds; {DISTURBED} disturbed")
+    lines += format_counts(
+        [item.artifact.name for item in result.measurements],
+        [item.counts for item in result.measurements],
+    )
     lines += [line for item in result.measurements for line in _lines(item)]
     if any(item.status == INVALID for item in result.measurements):
         lines.append(_HINT)

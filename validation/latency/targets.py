@@ -69,13 +69,15 @@ class PhoneTarget(Target, Protocol):
 
 def known_targets() -> dict[str, Target]:
     """All targets by name, whether or not this machine has what they need."""
-    from validation.latency.android import AndroidTarget
+    from validation.latency.phones.android import AndroidTarget
     from validation.latency.core_ml import core_ml_targets
     from validation.latency.cpu import cpu_targets
-    from validation.latency.ios import IPhoneTarget
+    from validation.latency.environments import environment_targets
+    from validation.latency.phones.ios import IPhoneTarget
 
     targets = (
         *cpu_targets(),
+        *environment_targets(),
         *core_ml_targets(),
         AndroidTarget(),
         IPhoneTarget(),

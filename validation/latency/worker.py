@@ -9,7 +9,6 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from converters.artifact_layout import COMPONENTS
 from validation.artifact import Artifact
 from validation.engines import Unavailable, open_first
 from validation.engines.child_process import (
@@ -18,7 +17,7 @@ from validation.engines.child_process import (
     settle_in,
     until_parent_closes,
 )
-from validation.latency.cold_files import forget_files
+from validation.latency.cold_files import forget_artifact
 from validation.latency.memory import (
     MemorySamples,
     end_above,
@@ -102,9 +101,7 @@ class _Worker:
         return {}
 
     def _load(self) -> dict:
-        models = [self._artifact.components[name] for name in COMPONENTS]
-        files = [file for path in models for file in (path, *path.rglob("*")) if file.is_file()]
-        warm = forget_files(files)
+        warm = forget_artifact(self._artifact)
         start = time.perf_counter()
         engine = open_first(self._artifact, self._targets)
         seconds = time.perf_counter() - start
@@ -119,15 +116,11 @@ class _Worker:
         return {"seconds": [timed(self._stages[stage])]}
 
     def _warm_up(self, stage: str) -> dict:
-        from validation.latency.plan import LONGEST_WARM_UP, MOST_WARM_UP_RUNS, is_steady
+        from validation.latency.plan import warm_up
         from validation.latency.turns import timed
 
-        seconds: list[float] = []
-        while sum(seconds) < LONGEST_WARM_UP and len(seconds) < MOST_WARM_UP_RUNS:
-            seconds.append(timed(self._stages[stage]))
-            if is_steady(seconds):
-                break
-        return {"seconds": seconds, "steady": is_steady(seconds)}
+        seconds, steady = warm_up(lambda: timed(self._stages[stage]))
+        return {"seconds": seconds, "steady": steady}
 
     def _turn(self, stage: str, calls: int) -> dict:
         from validation.latency.turns import take_turn

@@ -1,0 +1,78 @@
+"""Instructions in place of times: what an emulated processor executes is counted, since its time is nobody's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from validation.table import aligned
+
+_COLUMNS = ("artefact", "stage", "first", "median", "spread", "runs", "× first artefact")
+_TEXT_COLUMNS = 2
+
+
+@dataclass(frozen=True)
+class StageCounts:
+    """Instructions that a stage executed in its first run, and in each one after that."""
+
+    first: int
+    later: tuple[int, ...]
+
+    @property
+    def median(self) -> int:
+        """Of the later runs."""
+        return round(median(self.later))
+
+    @property
+    def spread(self) -> float:
+        """Between the fewest and the most of the later runs, relative to their median."""
+        return (max(self.later) - min(self.later)) / self.median
+
+
+Counts = Mapping[str, StageCounts]  # by stage
+
+
+def format_counts(names: Sequence[str], counts: Sequence[Counts]) -> list[str]:
+    """Lines of a table with a row per artefact and stage; ratios are to the first artefact."""
+    rows = [
+        _row(name, stage, each[stage], counts[0])
+        for name, each in zip(names, counts, strict=True)
+        for stage in each
+    ]
+    if not rows:
+        return []
+    lines = [line.rstrip() for line in aligned([_COLUMNS, *rows], _TEXT_COLUMNS)]
+    return [*lines, "  millions of instructions, emulated: no time follows from them"]
+
+
+def counts_record(counts: Counts, to: Counts) -> dict:
+    """For the JSON document; ``to`` are the first artefact's, which ratios are to."""
+    return {
+        stage: {
+            "first": each.first,
+            "later": list(each.later),
+            "median": each.median,
+            "ratio_to_first": None if counts is to else _ratio(each, to.get(stage)),
+        }
+        for stage, each in counts.items()
+    }
+
+
+def _row(name: str, stage: str, each: StageCounts, to: Counts) -> tuple[str, ...]:
+    ratio = None if to.get(stage) is each else _ratio(each, to.get(stage))
+    return (
+        name,
+        stage.replace("_", " "),
+        _millions(each.first),
+        _millions(each.median),
+        f"{100 * each.spread:.3f} %",
+        str(len(each.later)),
+        "-" if ratio is None else f"{ratio:.3f}",
+    )
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.2f}"
+
+
+def _ratio(each: StageCounts, to: StageCounts | None) -> float | None:
+    return None if to is None else each.median / to.median
