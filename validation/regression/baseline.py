@@ -5,7 +5,6 @@ nothing in it is taken on trust.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -21,6 +20,7 @@ from validation.regression.record import Entry, Record
 
 SCHEMA = "mobile-sam-export/baseline/1"
 _MOST_BYTES = 1 << 24  # of a file; an artefact has 0.02 MB
+_LARGEST = 1e18  # of a number: bytes and multiply-adds are far below
 _MOST_CHARACTERS = 10_000  # of a text; a mask's is the longest
 _QUOTED_LENGTH = 60  # characters of a bad value that an error message repeats
 _FIX = "write it with 'validate regress --update'"
@@ -153,8 +153,8 @@ class _Value:
     def number(self) -> float:
         value = self.value
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or not -math.inf < value < math.inf:
-            self.refuse("a finite number")
+        if not is_number or not abs(value) <= _LARGEST:  # which NaN is not
+            self.refuse(f"a number of at most {_LARGEST:g}")
         return value
 
     def text(self) -> str:

@@ -10,6 +10,7 @@ from validation.latency.results import FAILED, INVALID, NOT_RUN
 from validation.regression.baseline import artifact_key
 from validation.regression.figures import DEVICE_FIGURES
 from validation.regression.judging import INFORMATION, Line, judge_figure
+from validation.regression.latency import Problem
 from validation.regression.limits import Limits
 from validation.regression.record import Record
 from validation.results import PASSED
@@ -86,25 +87,40 @@ def judge_device(
         update: whether figures that the baseline lacks are to be added.
     """
     lines = [] if artifact is None else [_files(runs, artifact)]
+    another = any(line.verdict == FAILED for line in lines)
     lines += [_masks(run, artifact) for run in runs]
     lines += _runs(runs)
     figures = device_figures(runs)
     for name, figure in DEVICE_FIGURES.items():
         value, baseline = figures.get(name), (before or {}).get(name)
         limit = getattr(limits, figure.limit)
-        if value is not None and baseline is not None:
+        if problem := _problem(value, baseline, artifact, another, update):
+            verdict, reason = problem.verdict, problem.reason
+            lines.append(Line(figure.label, baseline, value, None, limit, verdict, reason, figure))
+        elif baseline is None:
+            lines.append(Line(figure.label, None, value, "new", None, INFORMATION, None, figure))
+        else:
             lines.append(judge_figure(figure, baseline, value, limit))
-            continue
-        verdict, reason = NOT_RUN, "no baseline was named"
-        if value is None:
-            verdict, reason = INVALID, "no run of it counts"
-        elif update:
-            verdict, reason = INFORMATION, None
-        elif artifact is not None:
-            reason = "the baseline has none of this device: --update adds it"
-        change = "new" if verdict == INFORMATION else None
-        lines.append(Line(figure.label, baseline, value, change, limit, verdict, reason, figure))
     return lines
+
+
+def _problem(
+    value: float | None,
+    baseline: float | None,
+    artifact: Record | None,
+    another: bool,
+    update: bool,
+) -> Problem | None:
+    """Why a figure is not judged; None if it is, or is new."""
+    if value is None:
+        return Problem(INVALID, "no run of it counts")
+    if another:
+        return Problem(NOT_RUN, "it is another artefact's")
+    if artifact is None:
+        return Problem(NOT_RUN, "no baseline was named")
+    if baseline is None and not update:
+        return Problem(NOT_RUN, "the baseline has none of this device: --update adds it")
+    return None
 
 
 def is_unfit(line: Line) -> bool:

@@ -1,0 +1,119 @@
+"""A baseline of the tiny model, and timings as one wishes them: child processes take seconds to start, and
+have tests of their own."""
+
+import contextlib
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_variant import TINY
+
+from reference.variants import VARIANTS
+from validation.artifact import load_artifact
+from validation.engines import open_first
+from validation.latency.plan import STAGES, Plan
+from validation.latency.results import Measurement, StageTimes, Turn
+from validation.latency.session import Load, WarmUp
+from validation.regression import observation
+from validation.regression.baseline import Baseline, key_of, write_baseline
+
+PLAN = Plan("test", runs=25, seconds=0.0)
+CALIBRATION_SECONDS = 0.05
+
+
+class QuietHost:
+    def unwatched(self):
+        return ["throttling for heat"]
+
+
+class EngineHere:
+    """An engine in the test's own process: a child's imports take seconds. Isolation has its own tests."""
+
+    def __init__(self, engine):
+        self.name, self.encode, self.decode = engine.name, engine.encode, engine.decode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def stage_times(median: float, jitter: float = 0.0, disturbance: str | None = None) -> StageTimes:
+    """Five turns of five runs; jitter is a share."""
+    noise = random.Random(round(1e6 * median))
+    turns = [
+        Turn(tuple(median * (1 + noise.uniform(-jitter, jitter)) for _ in range(5)), disturbance)
+        for _ in range(5)
+    ]
+    return StageTimes(PLAN, None, WarmUp((median,) * 10, steady=True), turns)
+
+
+def timed(ratio=2.0, memory=100_000_000, failure=None, **changes) -> Callable:
+    """In place of ``measure_latency``: what it would give for such times."""
+
+    def measure(artifact):
+        measured, calibration = Measurement(artifact), Measurement(artifact)
+        measured.memory = (200_000_000, 200_000_000 + memory)
+        measured.failure = failure
+        calibration.load = Load("calibration 1", 0.1, None, 0.1)
+        for stage in STAGES:
+            calibration.stages[stage] = stage_times(CALIBRATION_SECONDS)
+            measured.stages[stage] = stage_times(ratio * CALIBRATION_SECONDS, **changes)
+        return measured, calibration, QuietHost()
+
+    return measure
+
+
+def open_here(artifact, targets, _limit) -> EngineHere:
+    return EngineHere(open_first(artifact, targets))
+
+
+@pytest.fixture(autouse=True)
+def timings(monkeypatch) -> Callable[..., None]:
+    """Let every artefact take so many times as long as the calibration; or be disturbed, or fail."""
+
+    def set_timings(**changes):
+        monkeypatch.setattr(observation, "measure_latency", timed(**changes))
+
+    monkeypatch.setattr(observation, "open_isolated", open_here)
+    set_timings()
+    return set_timings
+
+
+@pytest.fixture(scope="session")
+def baseline_text(tiny_folders, tmp_path_factory) -> str:
+    """What ``--update`` writes of the tiny model's TorchScript artefact."""
+    path = tmp_path_factory.mktemp("baseline") / "baseline.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, TINY.name, TINY)
+        patch.setattr(observation, "open_isolated", open_here)
+        patch.setattr(observation, "measure_latency", timed())
+        artifact = load_artifact(tiny_folders["torchscript"])
+        record = observation.observe(artifact).record
+    write_baseline(path, Baseline({key_of(artifact): record}))
+    return path.read_text()
+
+
+@pytest.fixture
+def baseline(baseline_text, tmp_path) -> Path:
+    """Of ``tiny_artifact``, the test's own to change."""
+    path = tmp_path / "baseline.json"
+    path.write_text(baseline_text)
+    return path
+
+
+@pytest.fixture
+def rows() -> Callable[[str], dict[str, str]]:
+    """A table's rows by their first words: quantity → the rest, verdict and reason included."""
+
+    def split(table):
+        found = {}
+        for line in table.splitlines():
+            with contextlib.suppress(ValueError):
+                quantity, rest = line.strip().split("  ", 1)
+                found[quantity] = " ".join(rest.split())
+        return found
+
+    return split
