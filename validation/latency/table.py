@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from validation.device_results import DeviceResults
-from validation.latency.placement import format_placement
 from validation.latency.instructions import format_counts
+from validation.latency.placement import format_placement
 from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN, Measurement, TargetResult
 from validation.latency.statistics import Interval, Ratio
 from validation.table import aligned

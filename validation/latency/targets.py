@@ -69,10 +69,10 @@ class PhoneTarget(Target, Protocol):
 
 def known_targets() -> dict[str, Target]:
     """All targets by name, whether or not this machine has what they need."""
-    from validation.latency.phones.android import AndroidTarget
     from validation.latency.core_ml import core_ml_targets
     from validation.latency.cpu import cpu_targets
     from validation.latency.environments import environment_targets
+    from validation.latency.phones.android import AndroidTarget
     from validation.latency.phones.ios import IPhoneTarget
 
     targets = (

@@ -5,8 +5,7 @@ import shutil
 
 import pytest
 
-import validation.latency.android
-import validation.latency.phone
+import validation.latency.phones.android_phone
 import validation.latency.plan
 from validation.device_results import read_device_results
 from validation.latency.plan import Plan
@@ -142,7 +141,7 @@ def test_what_the_app_gets_wrong(measured, phone, tiny_artifact, fault, status, 
 
 
 def test_app_that_hangs(measured, phone, tiny_artifact, monkeypatch):
-    monkeypatch.setattr(validation.latency.phone, "LONGEST_TEST", 2.0)
+    monkeypatch.setattr(validation.latency.phones.android_phone, "LONGEST_TEST", 2.0)
     phone.set(fault="hangs")
     status, out, _ = measured(tiny_artifact)
     assert status == 1

@@ -1,4 +1,4 @@
-"""Phones as targets: an app on the phone runs an artefact, and what it writes becomes results."""
+"""What measuring on any phone takes: one artefact after another, and an app's results as a measurement."""
 
 import json
 import statistics

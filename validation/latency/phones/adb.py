@@ -1,0 +1,112 @@
+"""Android phones that adb reaches, and what is on them."""
+
+import re
+import shutil
+from dataclasses import dataclass
+
+from validation.engines.base import Unavailable
+from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
+
+PACKAGE = "org.mobilesam.sample"
+RUNNER = f"{PACKAGE}.test/androidx.test.runner.AndroidJUnitRunner"
+BENCHMARK = "/data/local/tmp/speed_benchmark_torch"
+SERIAL = re.compile(r"[\[A-Za-z0-9][A-Za-z0-9._:%\[\]-]{0,99}")
+
+_TIME_LIMIT = 30.0  # seconds
+# States of `adb devices` that are not "device", and what helps.
+_STATES = {
+    "unauthorized": "unlock it and allow USB debugging for this computer",
+    "offline": "plug it in again, or run 'adb reconnect'",
+    "no permissions": "allow this user to use the USB port: see 'adb devices'",
+}
+
+
+@dataclass(frozen=True)
+class Adb:
+    """adb for one phone."""
+
+    serial: str
+
+    def run(self, *arguments: str, time_limit: float = _TIME_LIMIT) -> Outcome:
+        """adb's own commands, such as push."""
+        return run_tool(["adb", "-s", self.serial, *arguments], time_limit)
+
+    def shell(self, *words: str, time_limit: float = _TIME_LIMIT) -> Outcome:
+        """A command of the phone. Its shell reads ``words``: nothing may be in them that means more there."""
+        return self.run("shell", *words, time_limit=time_limit)
+
+
+@dataclass(frozen=True)
+class FoundPhone:
+    """A phone that is ready.
+
+    Attributes:
+        adb: that reaches it.
+        description: model, system and serial number.
+        has_app: whether the sample app's tests are installed; otherwise the benchmark is there.
+    """
+
+    adb: Adb
+    description: str
+    has_app: bool
+
+
+def find_phone(wanted: str | None) -> FoundPhone | Unavailable:
+    """The phone of a serial number, or the only one that is ready; or why there is none."""
+    if shutil.which("adb") is None:
+        return Unavailable("there is no adb here: install Android's platform-tools")
+    try:
+        serial = _ready_serial(wanted)
+        return serial if isinstance(serial, Unavailable) else _look_at(serial)
+    except ToolError as error:
+        return Unavailable(f"{error}: restart it with 'adb kill-server'")
+
+
+def _ready_serial(wanted: str | None) -> str | Unavailable:
+    """The phone to measure on, if it is ready."""
+    listed = run_tool(["adb", "devices"], _TIME_LIMIT)
+    if listed.status:
+        return Unavailable(f"adb does not list phones ({listed.complaint})")
+    # A phone per line: serial, tab, state (adb's source: transport.cpp, append_transport).
+    rows = (line.partition("\t") for line in listed.stdout.splitlines())
+    states = {serial: state for serial, tab, state in rows if tab}
+    if wanted is None and len(states) > 1:
+        ready = [serial for serial, state in states.items() if state == "device"]
+        if len(ready) != 1:
+            return Unavailable(
+                f"there are several phones ({quote(', '.join(states))}): name one, as in "
+                f"android:{quote(next(iter(states)))}"
+            )
+        wanted = ready[0]
+    if not states or (wanted is not None and wanted not in states):
+        which = "no phone" if wanted is None else f"no phone {quote(wanted)}"
+        return Unavailable(f"adb finds {which}: connect it, and allow USB debugging on it")
+    serial = wanted or next(iter(states))
+    state = states[serial]
+    if state == "device" and SERIAL.fullmatch(serial):
+        return serial
+    advice = next((text for name, text in _STATES.items() if state.startswith(name)), None)
+    return Unavailable(
+        f"the phone {quote(serial)} is in the state '{quote(state)}': "
+        f"{advice or 'wait until it has started Android'}"
+    )
+
+
+def _look_at(serial: str) -> FoundPhone | Unavailable:
+    """What the phone is, and whether it has something to measure with."""
+    adb = Adb(serial)
+    tests = adb.shell("pm", "list", "instrumentation", PACKAGE)
+    if tests.status:
+        return Unavailable(f"the phone {serial} does not list its tests ({tests.complaint})")
+    # "instrumentation:PACKAGE.test/RUNNER (target=PACKAGE)" (Android's source: PackageManagerShellCommand).
+    installed = f"instrumentation:{RUNNER} " in tests.stdout
+    if not installed and adb.shell("ls", BENCHMARK).status:
+        return Unavailable(
+            f"the phone {serial} has neither the sample app's tests ({PACKAGE}.test) nor {BENCHMARK}: "
+            "install one as docs/devices.md says"
+        )
+    model, version = (
+        quote(adb.shell("getprop", name).stdout)
+        for name in ("ro.product.model", "ro.build.version.release")
+    )
+    return FoundPhone(adb, f"{model}, Android {version}, serial number {serial}", installed)

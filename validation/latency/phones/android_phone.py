@@ -1,0 +1,187 @@
+"""An Android phone that measures: in the sample app, or with PyTorch's own benchmark."""
+
+import json
+import math
+import re
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from converters.artifact_layout import COMPONENTS
+from validation.artifact import Artifact
+from validation.device_results import ANDROID, MOST_BYTES, read_device_results
+from validation.latency.phones.adb import BENCHMARK, PACKAGE, RUNNER, Adb, FoundPhone
+from validation.latency.phones.external_tool import Outcome, ToolError, quote
+from validation.latency.phones.phone import (
+    LONGEST_TEST,
+    PhoneBusyError,
+    PhoneError,
+    PhoneGoneError,
+    fill_in,
+    limits_of,
+    stage_times,
+)
+from validation.latency.plan import Plan
+from validation.latency.results import Measurement
+
+TEST_CLASS = f"{PACKAGE}.RegressionTest"
+# Where adb may write and every app may read; made by each run, and by one at a time.
+FOLDER = "/data/local/tmp/mobile-sam-export"
+ARTIFACT = f"{FOLDER}/artifact"
+# Where the app may write and adb may read, on every version of Android.
+RESULTS = f"/sdcard/Android/media/{PACKAGE}/device-results.json"
+
+_COPY_LIMIT = 600.0  # seconds
+_BENCHMARK_WARM_UP = 10  # runs
+_TRIAL_RUNS = 5  # that tell how many fill the plan
+_SPARE = 1.2  # times as many runs as that takes
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # what the phone's shell takes for nothing but a name
+# A line per run with --report_pep (PyTorch's source: binaries/speed_benchmark_torch.cc).
+_OBSERVED = re.compile(r"PyTorchObserver (\{.*\})")
+
+
+@dataclass(frozen=True)
+class AndroidPhone:
+    """A ``Phone``.
+
+    Attributes:
+        found: how it is reached.
+    """
+
+    found: FoundPhone
+
+    @property
+    def description(self) -> str:
+        """See ``Phone``."""
+        return self.found.description
+
+    @property
+    def adb(self) -> Adb:
+        """That reaches it."""
+        return self.found.adb
+
+    def measure(self, measurement: Measurement, plan: Plan) -> None:
+        """See ``Phone``."""
+        with self._pushed(measurement.artifact):
+            if self.found.has_app:
+                self._run_app(measurement, plan)
+            else:
+                self._run_benchmark(measurement, plan)
+
+    @contextmanager
+    def _pushed(self, artifact: Artifact) -> Iterator[None]:
+        """The artefact's folder on the phone, until the block ends."""
+        # Without -p, so that of two runs only one gets the folder.
+        made = self.adb.shell("mkdir", FOLDER)
+        if made.status and "exists" in made.stderr:
+            raise PhoneBusyError(
+                f"the phone is busy with another run, which uses {FOLDER}: wait for it, or, if there is "
+                f"none, remove that with 'adb -s {self.adb.serial} shell rm -r {FOLDER}'"
+            )
+        self._require(made, f"make {FOLDER}")
+        try:
+            push = "push", str(artifact.folder.resolve()), ARTIFACT
+            self._require(self.adb.run(*push, time_limit=_COPY_LIMIT), "take the artefact")
+            yield
+        finally:
+            with suppress(ToolError):  # a phone that is gone cannot be tidied up
+                self.adb.shell("am", "force-stop", PACKAGE)  # still running if interrupted
+                self.adb.shell("rm", "-rf", FOLDER, RESULTS)
+
+    def _run_app(self, measurement: Measurement, plan: Plan) -> None:
+        self._require(self.adb.shell("rm", "-f", RESULTS), "forget earlier results")
+        limits = limits_of(measurement.artifact)
+        extras = {
+            "class": TEST_CLASS,
+            "artifact": ARTIFACT,
+            "runs": str(plan.runs),
+            "seconds": str(plan.seconds),
+            "minIou": str(limits.min_iou),
+            "maxScoreDifference": str(limits.max_score_difference),
+        }
+        options = [word for key, value in extras.items() for word in ("-e", key, value)]
+        test = "am", "instrument", "-w", "-r", *options, RUNNER
+        tested = self.adb.shell(*test, time_limit=LONGEST_TEST)
+        self._require_present("run the app's test")
+        # Not pull: a file of any size would come.
+        written = self.adb.shell("head", "-c", str(MOST_BYTES + 1), RESULTS, time_limit=_COPY_LIMIT)
+        if written.status:
+            self._require_present("give the app's results")
+            raise PhoneError(
+                f"the app wrote no results ({_instrumentation_problem(tested)}): 'adb -s "
+                f"{self.adb.serial} logcat' may say why"
+            )
+        fill_in(measurement, read_device_results(written.stdout), plan, ANDROID)
+
+    def _run_benchmark(self, measurement: Measurement, plan: Plan) -> None:
+        """Time both components on a bundled input; masks, loading and memory stay unknown."""
+        measurement.note = (
+            "speed_benchmark_torch on a bundled input: masks, loading, memory, end to end, heat and "
+            "battery saver were not looked at"
+        )
+        for component in COMPONENTS:
+            file = measurement.artifact.components[component].name
+            trial = self._benchmark(file, _TRIAL_RUNS)
+            needed = math.ceil(_SPARE * 1000 * plan.seconds / statistics.median(trial))
+            samples = self._benchmark(file, max(plan.runs, needed))
+            measurement.stages[component] = stage_times(samples, plan)
+
+    def _benchmark(self, file: str, runs: int) -> list[float]:
+        """Milliseconds of each run."""
+        if not _PLAIN.fullmatch(file):
+            raise PhoneError(
+                f"the file {quote(file)}: expected a name of letters, digits, '.', '_', '-'"
+            )
+        words = (
+            BENCHMARK,
+            f"--model={ARTIFACT}/{file}",
+            "--use_bundled_input=0",
+            f"--warmup={_BENCHMARK_WARM_UP}",
+            f"--iter={runs}",
+            "--report_pep=true",
+        )
+        done = self.adb.shell(*words, time_limit=LONGEST_TEST)
+        self._require(done, f"run speed_benchmark_torch on {file}")
+        samples = _observed(done.stdout)
+        if len(samples) < runs:
+            raise PhoneError(
+                f"speed_benchmark_torch gave {len(samples)} times of {file}: expected {runs}; build it "
+                "from the PyTorch that docs/devices.md names"
+            )
+        return samples
+
+    def _require(self, outcome: Outcome, what: str) -> None:
+        if outcome.status:
+            self._require_present(what)
+            raise PhoneError(f"the phone cannot {what} ({outcome.complaint})")
+
+    def _require_present(self, what: str) -> None:
+        state = self.adb.run("get-state")
+        if state.status or state.stdout.strip() != "device":
+            raise PhoneGoneError(
+                f"the phone vanished when it was to {what} ({state.complaint}): connect it again"
+            )
+
+
+def _instrumentation_problem(tested: Outcome) -> str:
+    """Why a test did not get far (Android's source: cmds/am, Instrument.java)."""
+    for mark in ("INSTRUMENTATION_STATUS: Error=", "shortMsg=", "INSTRUMENTATION_STATUS: stack="):
+        for line in tested.stdout.splitlines():
+            if mark in line:
+                return quote(line.partition(mark)[2])
+    return tested.complaint
+
+
+def _observed(text: str) -> list[float]:
+    """Milliseconds of the runs that speed_benchmark_torch tells of, in microseconds; what is no time is left out."""
+    samples = []
+    for match in _OBSERVED.finditer(text):
+        try:
+            record = json.loads(match[1])
+            value = float(record["value"]) if record["unit"] == "us" else math.nan
+        except (LookupError, TypeError, ValueError, RecursionError):
+            continue
+        if 0 < value < math.inf:
+            samples.append(value / 1000)
+    return samples

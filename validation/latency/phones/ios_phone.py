@@ -1,0 +1,125 @@
+"""An iPhone that measures, in the sample app."""
+
+import re
+import secrets
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from validation.artifact import Artifact
+from validation.device_results import IOS, read_device_results
+from validation.engines.base import Unavailable
+from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
+from validation.latency.phones.phone import (
+    LONGEST_TEST,
+    PhoneBusyError,
+    PhoneError,
+    PhoneGoneError,
+    fill_in,
+    limits_of,
+)
+from validation.latency.phones.xcode import BUNDLE, FoundPhone, ready_phone
+from validation.latency.plan import Plan
+from validation.latency.results import Measurement
+
+TESTS = "MobileSAMSampleTests/RegressionTests"
+
+_COPY_LIMIT = 600.0  # seconds
+# What Xcode says of a phone that it, or another run, is still at work on.
+_BUSY = re.compile(r"\bis busy\b[^\n}]*")
+
+
+@dataclass(frozen=True)
+class IPhone:
+    """A ``Phone``.
+
+    Attributes:
+        found: how it is reached.
+    """
+
+    found: FoundPhone
+
+    @property
+    def description(self) -> str:
+        """See ``Phone``."""
+        return self.found.description
+
+    def measure(self, measurement: Measurement, plan: Plan) -> None:
+        """See ``Phone``."""
+        # Names of their own, since nothing on the phone can be removed beforehand: an earlier run's
+        # results cannot be taken for this one's.
+        token = secrets.token_hex(4)
+        folder = f"Documents/mobile-sam-export-{token}"
+        # Beside the folder, which belongs to the system and takes no file of the app's.
+        results = f"Documents/device-results-{token}.json"
+        with tempfile.TemporaryDirectory() as scratch:
+            fetched = Path(scratch) / "device-results.json"
+            try:
+                copied = self._copy("to", str(measurement.artifact.folder.resolve()), folder)
+                self._require(copied, "take the artefact")
+                tested = self._run_test(measurement.artifact, plan, folder, results)
+                self._fetch(results, fetched, tested)
+            finally:
+                self._tidy_up(folder, Path(scratch) / "empty")
+            fill_in(measurement, read_device_results(fetched), plan, IOS)
+
+    def _run_test(self, artifact: Artifact, plan: Plan, folder: str, results: str) -> Outcome:
+        limits = limits_of(artifact)
+        settings = {
+            "ARTIFACT": folder,
+            "RESULTS": results,
+            "COMPUTE_UNITS": "all",
+            "RUNS": str(plan.runs),
+            "SECONDS": str(plan.seconds),
+            "MIN_IOU": str(limits.min_iou),
+            "MAX_SCORE_DIFFERENCE": str(limits.max_score_difference),
+        }
+        # TEST_RUNNER_X=Y is X=Y in the test's process (man xcodebuild).
+        environment = {f"TEST_RUNNER_MOBILE_SAM_{key}": text for key, text in settings.items()}
+        destination = f"platform=iOS,id={self.found.identifier}"
+        arguments = (
+            "xcodebuild",
+            *self.found.tests,
+            "-destination",
+            destination,
+            f"-only-testing:{TESTS}",
+        )
+        tested = run_tool(arguments, LONGEST_TEST, environment)
+        if tested.status and (busy := _BUSY.search(tested.stderr + tested.stdout)):
+            raise PhoneBusyError(f"the phone {quote(busy[0])}: wait until Xcode is done with it")
+        return tested
+
+    def _fetch(self, results: str, destination: Path, tested: Outcome) -> None:
+        copied = self._copy("from", results, str(destination))
+        if copied.status or not destination.is_file():
+            self._require_present("run the app's test")
+            raise PhoneError(
+                f"the app wrote no results ({tested.complaint}): run the test {TESTS} from Xcode to see why"
+            )
+
+    def _tidy_up(self, folder: str, empty: Path) -> None:
+        # The app may not remove what devicectl copied, and devicectl removes by replacing.
+        empty.mkdir()
+        with suppress(ToolError):  # a phone that is gone cannot be tidied up
+            self._copy("to", str(empty), folder, "--remove-existing-content", "true")
+
+    def _copy(self, direction: str, source: str, destination: str, *options: str) -> Outcome:
+        arguments = (
+            *("device", "copy", direction, "--device", self.found.identifier),
+            *("--domain-type", "appDataContainer", "--domain-identifier", BUNDLE),
+            *("--source", source, "--destination", destination, *options),
+        )
+        return run_tool(("xcrun", "devicectl", *arguments), _COPY_LIMIT)
+
+    def _require(self, outcome: Outcome, what: str) -> None:
+        if outcome.status:
+            self._require_present(what)
+            raise PhoneError(f"the phone cannot {what} ({outcome.complaint})")
+
+    def _require_present(self, what: str) -> None:
+        found = ready_phone(self.found.identifier)
+        if isinstance(found, Unavailable):
+            raise PhoneGoneError(
+                f"the phone vanished when it was to {what} ({found.reason}): connect it again"
+            )
