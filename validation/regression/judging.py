@@ -105,15 +105,20 @@ def judge_figure(
         now: the number now.
         limit: how much worse it may be, in the figure's own unit or as a share.
         interval: how sure ``now`` is; None: it is exact.
-        max_uncertainty: half the interval's width, as a share of ``now``, above which the line is INVALID.
+        max_uncertainty: half the interval's width, as a share of ``now``, above which the line is INVALID,
+            unless all of the interval is beyond the limit.
     """
     change = figure.change(baseline, now)
     worse = figure.worse(change)
     verdict, reason = PASSED, None
-    uncertainty = 0.0 if interval is None else (interval.high - interval.low) / (2 * now)
-    if uncertainty > max_uncertainty:
-        verdict = INVALID
-        reason = f"known to ± {uncertainty:.0%} only: measure again on an idle machine"
+    if interval is not None and interval.high - interval.low > 2 * max_uncertainty * now:
+        best = figure.change(baseline, interval.low)
+        share = (interval.high - interval.low) / (2 * now)
+        reason = f"known to ± {share:.0%} only"
+        if figure.worse(best) > limit + _ROUNDING:
+            verdict, reason = FAILED, f"{reason}, all of it beyond the limit"
+        else:
+            verdict, reason = INVALID, f"{reason}: measure again on an idle machine"
     elif worse > limit + _ROUNDING:
         verdict = FAILED
     elif worse < -limit - _ROUNDING:

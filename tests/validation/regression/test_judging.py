@@ -62,12 +62,14 @@ def test_one_slow_turn_is_an_outlier():
     assert judged(turns([0.2, 0.2, 0.9, 0.2, 0.2], seed=1, jitter=0.01)).verdict != FAILED
 
 
-def test_a_scattered_ratio_is_invalid_whatever_its_median():
-    for median in (0.1, 0.2, 0.4):
-        factors = [median * scatter for scatter in (0.5, 0.7, 1.0, 1.6, 2.2)]
-        line = judged(turns(factors, seed=1))
-        assert line.verdict == INVALID
-        assert "measure again on an idle machine" in line.reason
+@pytest.mark.parametrize(
+    ("median", "verdict"), [(0.1, INVALID), (0.2, INVALID), (0.3, INVALID), (0.8, FAILED)]
+)
+def test_a_scattered_ratio_fails_only_if_all_of_it_is_slow(median, verdict):
+    factors = [median * scatter for scatter in (0.5, 0.7, 1.0, 1.6, 2.2)]
+    line = judged(turns(factors, seed=1))
+    assert line.verdict == verdict
+    assert line.reason.startswith("known to ± ")
 
 
 def test_uncertainty_is_half_the_interval():
