@@ -47,7 +47,8 @@ class Cores(click.ParamType):
     default=(DEFAULT_TARGET,),
     show_default=True,
     help="What to measure on; repeatable. validate targets lists them; cpu:phone stands for all "
-    "device-like profiles.",
+    "device-like profiles, and coreml for all choices of compute units; android:SERIAL and ios:UDID name one phone "
+    "of several.",
 )
 @click.option(
     "--threads",
@@ -105,6 +106,7 @@ def latency(
       validate latency artifacts/mobile_sam-torchscript-none artifacts/mobile_sam-torchscript-int8
       validate latency artifacts/* --threads 1 --cores 0 --json latency.json --report report
       validate latency artifacts/mobile_sam-torchscript-int8 --target cpu --target cpu:phone
+      validate latency artifacts/mobile_sam-torchscript-int8 --target android --json phone.json
     """
     if report is not None:
         require_free(report, force=None, option="--report")
