@@ -54,6 +54,18 @@ def missing_target() -> dict:
     return target(target="cpu:phone-little", missing=reason, artifacts=[skipped])
 
 
+def counting_target() -> dict:
+    counts = {"first": 9_000_000, "later": [6_000_000] * 2, "median": 6_000_000}
+    counted = artifact(
+        "artifacts/one",
+        memory=None,
+        stages={},
+        instructions={"mask_decoder": {**counts, "ratio_to_first": None}},
+    )
+    other = {**counted, "instructions": {"mask_decoder": {**counts, "ratio_to_first": 1.25}}}
+    return target(target="arm64", unwatched=[], artifacts=[counted, other])
+
+
 def artifact(folder: str, **changes) -> dict:
     return {
         "artifact": folder,

@@ -21,15 +21,17 @@ _SHAPES = {  # told apart without colour too
 }
 _STYLE = """
 text { font: 12px system-ui, sans-serif; fill: #1a2230; } .small { font-size: 11px; fill: #566072; }
+.small { stroke: #ffffff; stroke-width: 3px; paint-order: stroke; }
 .heading { font-weight: 600; } .end { text-anchor: end; } .middle { text-anchor: middle; }
 .grid { stroke: #dde1e8; } .one { stroke: #566072; stroke-dasharray: 4 3; }
 .interval { stroke: #566072; stroke-width: 2; }
 .ground { fill: #ffffff; } .baseline { fill: #566072; } .peer { fill: #b25a00; } .ours { fill: #1d5bbf; }
-.emulated { fill: none; stroke: #1d5bbf; stroke-width: 2; }
+.emulated { fill: #ffffff; stroke: #1d5bbf; stroke-width: 2; }
 @media (prefers-color-scheme: dark) {
-  text { fill: #e5e9f0; } .small { fill: #a2acbb; } .grid { stroke: #2d3541; } .one, .interval { stroke: #a2acbb; }
+  text { fill: #e5e9f0; } .small { fill: #a2acbb; stroke: #10141a; }
+  .grid { stroke: #2d3541; } .one, .interval { stroke: #a2acbb; }
   .ground { fill: #10141a; } .baseline { fill: #a2acbb; } .peer { fill: #f0a95c; } .ours { fill: #8ab4f8; }
-  .emulated { stroke: #8ab4f8; }
+  .emulated { fill: #10141a; stroke: #8ab4f8; }
 }
 """
 
@@ -56,7 +58,7 @@ def draw(rows: Sequence[Row], panels: Sequence[str], caption: str) -> str:
     """The SVG's text; every string is escaped."""
     low, high = _range(rows)
     width = _NAMES + len(panels) * (_PANEL + _GAP) + 12
-    height = _TOP + len(rows) * _ROW + 44
+    height = _TOP + len(rows) * _ROW + 52
     description = "; ".join(f"{row.name}: {_in_words(row, panels)}" for row in rows)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '

@@ -88,6 +88,16 @@ class RecordedMemory:
 
 
 @dataclass(frozen=True)
+class RecordedCounts:
+    """Instructions of a stage, on an emulated processor: of its first run, and the later ones' median."""
+
+    stage: str
+    first: int
+    median: int
+    ratio: float | None
+
+
+@dataclass(frozen=True)
 class RecordedArtifact:
     """One artefact on one target."""
 
@@ -101,6 +111,7 @@ class RecordedArtifact:
     cold: bool
     memory: RecordedMemory | None
     stages: tuple[RecordedStage, ...]
+    counts: tuple[RecordedCounts, ...]
 
     @property
     def name(self) -> str:
@@ -222,7 +233,8 @@ def _artifact(record: object, place: str) -> RecordedArtifact:
         load_seconds=None if load is None else load.get("seconds", _number),
         cold=load is not None and load.get("cold", _flag),
         memory=fields.get("memory", _or_none(_memory)),
-        stages=tuple(stage for _, stage in fields.get("stages", _Fields).items(_stage)),
+        stages=fields.get("stages", _each(_stage)),
+        counts=fields.get("instructions", _or_none(_each(_counts))) or (),
     )
 
 
@@ -236,6 +248,16 @@ def _stage(record: object, place: str) -> RecordedStage:
         ratio=fields.get("ratio_to_first", _or_none(_ratio)),
         seconds=sum((seconds for seconds, counts in turns if counts), ()),
         disturbed=sum(len(seconds) for seconds, counts in turns if not counts),
+    )
+
+
+def _counts(record: object, place: str) -> RecordedCounts:
+    fields = _Fields(record, place)
+    return RecordedCounts(
+        stage=place.rpartition(".")[2],
+        first=fields.get("first", _count),
+        median=fields.get("median", _count),
+        ratio=fields.get("ratio_to_first", _or_none(_number)),
     )
 
 
@@ -317,6 +339,10 @@ def _list(read: Callable[[object, str], Item]) -> Callable[[object, str], tuple[
         return tuple(read(item, f"{place}[{index}]") for index, item in enumerate(value))
 
     return read_all
+
+
+def _each(read: Callable[[object, str], Item]) -> Callable[[object, str], tuple[Item, ...]]:
+    return lambda value, place: tuple(item for _, item in _Fields(value, place).items(read))
 
 
 def _or_none(read: Callable[[object, str], Item]) -> Callable[[object, str], Item | None]:

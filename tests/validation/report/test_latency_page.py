@@ -6,7 +6,14 @@ import json
 import re
 
 import pytest
-from latency_documents import LOADED, artifact, document, missing_target, target
+from latency_documents import (
+    LOADED,
+    artifact,
+    counting_target,
+    document,
+    missing_target,
+    target,
+)
 
 from reference.errors import OutputError
 from validation.report import write_latency_report, write_report
@@ -130,6 +137,19 @@ def test_page_says_what_the_document_does(tmp_path):
     assert {reference for reference in references if not reference.startswith("#")} == {"data:,"}
 
 
+def test_instructions_are_a_table_of_their_own(tmp_path):
+    write_latency_report(tmp_path / "r", document(counting_target()), COMMAND)
+    text = (tmp_path / "r" / "latency.html").read_text(encoding="utf-8")
+    table = text[text.index("<h3>Instructions</h3>") :]
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table[: table.index("</table>")], re.S)
+    cells = [re.sub(r"<[^>]*>|\s+", " ", row).split() for row in rows]
+    assert cells == [
+        ["one", "mask", "decoder", "9.0", "6.0", "–"],
+        ["one", "mask", "decoder", "9.0", "6.0", "1.250"],
+    ]
+    assert "<h3>Stages</h3>" not in text
+
+
 def test_pages_of_a_report_link_to_each_other(tmp_path, comparisons):
     results = build_document(comparisons)
     write_report(tmp_path / "r", comparisons, results, COMMAND, document())
@@ -208,3 +228,14 @@ def test_command_refuses_before_it_compares(refuses, tiny_artifact, tmp_path):
     arguments = ("compare", tiny_artifact, "--latency", tmp_path / "none.json")
     refuses("expected --report DIR as well", *arguments)
     refuses("none.json: cannot be read", *arguments, "--report", tmp_path / "r")
+
+
+@pytest.mark.slow
+def test_command_adds_the_page(validate, tiny_artifact, tmp_path):
+    path = tmp_path / "latency.json"
+    path.write_text(json.dumps(document()))
+    arguments = ("--report", tmp_path / "r", "--latency", path)
+    status, out, err = validate("compare", tiny_artifact, *arguments)
+    assert (status, err) == (0, "")
+    assert "1 of 3 measurements" in (tmp_path / "r" / "latency.html").read_text()
+    assert "validate compare " in (tmp_path / "r" / "latency.html").read_text()
