@@ -1,6 +1,6 @@
 """MobileSAM in PyTorch: the reference that every converted artefact is held to."""
 
-import importlib
+from reference.lazy_names import lazy_names
 
 _HOMES = {
     "SAM": "reference.predictor",
@@ -10,10 +10,4 @@ _HOMES = {
     "build_sam": "reference.sam",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used: a command's --help need not wait for torch."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'reference' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -4,13 +4,8 @@
 artefacts of this project are compared with ``validate compare``.
 """
 
-from importlib import import_module
+from reference.lazy_names import lazy_names
 
-__all__ = ["compare"]
-
-
-def __getattr__(name: str) -> object:
-    # Not imported until it is asked for: the command line shall not wait for torch.
-    if name == "compare":
-        return import_module("validation.module_comparison").compare
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_HOMES = {"compare": "validation.module_comparison"}
+__all__ = list(_HOMES)
+__getattr__ = lazy_names(__name__, _HOMES)

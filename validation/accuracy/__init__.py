@@ -4,7 +4,7 @@
 while it is trained or afterwards, or a converted artefact.
 """
 
-from importlib import import_module
+from reference.lazy_names import lazy_names
 
 _HOMES = {
     "Accuracy": "validation.accuracy.results",
@@ -15,10 +15,4 @@ _HOMES = {
     "read_dataset": "validation.accuracy.dataset",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    # Not imported until it is asked for: the command line shall not wait for torch.
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -47,43 +47,35 @@ class ScalesToOne(Pipeline):
 
 class PadsWithBlack(Pipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
-        return self._place(resize_photo(pixels, self.frame_size), 0)
-
-    def _place(
-        self, resized: np.ndarray, padding: np.ndarray | int, top: int = 0, left: int = 0
-    ) -> Tensor:
-        """uint8 (h, w, 3) at that corner of a frame → float32 (1, 3, S, S)."""
-        frame = np.empty((self.frame_size, self.frame_size, 3), np.float32)
-        frame[:] = padding
-        frame[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
-        return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)[None]))
+        return _place(resize_photo(pixels, self.frame_size), self.frame_size, 0)
 
 
-class PadsWithGrey(PadsWithBlack):
+class PadsWithGrey(Pipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
-        return self._place(resize_photo(pixels, self.frame_size), LETTERBOX_GREY)
+        return _place(resize_photo(pixels, self.frame_size), self.frame_size, LETTERBOX_GREY)
 
 
-class Centres(PadsWithBlack):
+class Centres(Pipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         resized = resize_photo(pixels, self.frame_size)
         top, left = ((self.frame_size - side) // 2 for side in resized.shape[:2])
-        return self._place(resized, self._padding_rgb, top, left)
+        return _place(resized, self.frame_size, self._padding_rgb, top, left)
 
 
-class ResizesToNearest(PadsWithBlack):
+class ResizesToNearest(Pipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         height, width = resized_size(*pixels.shape[:2], self.frame_size)
         picture = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
-        return self._place(np.asarray(picture), self._padding_rgb)
+        return _place(np.asarray(picture), self.frame_size, self._padding_rgb)
 
 
-class ResizesWithoutAntialias(PadsWithBlack):
+class ResizesWithoutAntialias(Pipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         size = resized_size(*pixels.shape[:2], self.frame_size)
         tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()  # (H, W, 3) → (1, 3, H, W)
         resized = interpolate(tensor, size, mode="bilinear", align_corners=False)
-        return self._place(resized[0].permute(1, 2, 0).round().numpy(), self._padding_rgb)
+        photo = resized[0].permute(1, 2, 0).round().numpy()
+        return _place(photo, self.frame_size, self._padding_rgb)
 
 
 class Stretches(Pipeline):
@@ -91,6 +83,16 @@ class Stretches(Pipeline):
         size = self.frame_size, self.frame_size
         picture = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
         return super().preprocess(np.asarray(picture))
+
+
+def _place(
+    photo: np.ndarray, frame_size: int, padding: np.ndarray | int, top: int = 0, left: int = 0
+) -> Tensor:
+    """A resized photo (h, w, 3) with that corner in a frame → float32 (1, 3, S, S)."""
+    frame = np.empty((frame_size, frame_size, 3), np.float32)
+    frame[:] = padding
+    frame[top : top + photo.shape[0], left : left + photo.shape[1]] = photo
+    return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)[None]))
 
 
 # Embeddings
@@ -115,8 +117,8 @@ class TransposesEmbeddings(Pipeline):
 # Prompts
 
 
-class ChangesCase(Pipeline):
-    """Asks about another prompt than was meant."""
+class ChangesPrompt(Pipeline):
+    """Asks with another prompt than was meant."""
 
     def decode(
         self,
@@ -125,64 +127,67 @@ class ChangesCase(Pipeline):
         photo_size: tuple[int, int],
         mask_input: Tensor | None,
     ) -> Answer:
-        changed = self._changed(case, photo_size)
-        return super().decode(image_embeddings, changed, photo_size, mask_input)
+        case, mask_input = self._changed(case, mask_input, photo_size)
+        return super().decode(image_embeddings, case, photo_size, mask_input)
 
-    def _changed(self, case: SampleCase, photo_size: tuple[int, int]) -> SampleCase:
+    def _changed(
+        self, case: SampleCase, mask_input: Tensor | None, photo_size: tuple[int, int]
+    ) -> tuple[SampleCase, Tensor | None]:
         raise NotImplementedError
 
 
-class ExchangesAxes(ChangesCase):
-    def _changed(self, case: SampleCase, photo_size: tuple[int, int]) -> SampleCase:
-        return dataclasses.replace(case, points=tuple((y, x) for x, y in case.points))
+class ExchangesAxes(ChangesPrompt):
+    def _changed(
+        self, case: SampleCase, mask_input: Tensor | None, photo_size: tuple[int, int]
+    ) -> tuple[SampleCase, Tensor | None]:
+        points = tuple((y, x) for x, y in case.points)
+        return dataclasses.replace(case, points=points), mask_input
 
 
-class ForgetsToScale(ChangesCase):
+class ForgetsToScale(ChangesPrompt):
     """Passes pixels of the photo for those of the frame."""
 
-    def _changed(self, case: SampleCase, photo_size: tuple[int, int]) -> SampleCase:
+    def _changed(
+        self, case: SampleCase, mask_input: Tensor | None, photo_size: tuple[int, int]
+    ) -> tuple[SampleCase, Tensor | None]:
         scale = max(photo_size) / self.frame_size
         points = tuple((x * scale, y * scale) for x, y in case.points)
         box = tuple(side * scale for side in case.box) if case.box else None
-        return dataclasses.replace(case, points=points, box=box)
+        return dataclasses.replace(case, points=points, box=box), mask_input
 
 
-class PassesWidthAndHeight(ChangesCase):
+class PassesWidthAndHeight(ChangesPrompt):
     """Takes a box's size for its bottom right corner."""
 
-    def _changed(self, case: SampleCase, photo_size: tuple[int, int]) -> SampleCase:
+    def _changed(
+        self, case: SampleCase, mask_input: Tensor | None, photo_size: tuple[int, int]
+    ) -> tuple[SampleCase, Tensor | None]:
         if case.box is None:
-            return case
+            return case, mask_input
         left, top, right, bottom = case.box
-        return dataclasses.replace(case, box=(left, top, right - left, bottom - top))
+        box = (left, top, right - left, bottom - top)
+        return dataclasses.replace(case, box=box), mask_input
 
 
-class CallsAllPointsObject(ChangesCase):
-    def _changed(self, case: SampleCase, photo_size: tuple[int, int]) -> SampleCase:
-        return dataclasses.replace(case, labels=tuple(1 for _ in case.labels))
+class CallsAllPointsObject(ChangesPrompt):
+    def _changed(
+        self, case: SampleCase, mask_input: Tensor | None, photo_size: tuple[int, int]
+    ) -> tuple[SampleCase, Tensor | None]:
+        return dataclasses.replace(case, labels=tuple(1 for _ in case.labels)), mask_input
 
 
-class ForgetsMask(Pipeline):
-    def decode(
-        self,
-        image_embeddings: Tensor,
-        case: SampleCase,
-        photo_size: tuple[int, int],
-        mask_input: Tensor | None,
-    ) -> Answer:
-        return super().decode(image_embeddings, case, photo_size, None)
+class ForgetsMask(ChangesPrompt):
+    def _changed(
+        self, case: SampleCase, mask_input: Tensor | None, photo_size: tuple[int, int]
+    ) -> tuple[SampleCase, Tensor | None]:
+        return case, None
 
 
-class FeedsThresholdedMask(Pipeline):
-    def decode(
-        self,
-        image_embeddings: Tensor,
-        case: SampleCase,
-        photo_size: tuple[int, int],
-        mask_input: Tensor | None,
-    ) -> Answer:
-        mask = None if mask_input is None else (mask_input > 0).float()
-        return super().decode(image_embeddings, case, photo_size, mask)
+class FeedsThresholdedMask(ChangesPrompt):
+    def _changed(
+        self, case: SampleCase, mask_input: Tensor | None, photo_size: tuple[int, int]
+    ) -> tuple[SampleCase, Tensor | None]:
+        return case, None if mask_input is None else (mask_input > 0).float()
 
 
 # From logits to masks

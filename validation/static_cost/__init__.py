@@ -4,7 +4,7 @@
 for Core ML what is known to leave the Neural Engine. docs/cost.md says how each number is defined.
 """
 
-from importlib import import_module
+from reference.lazy_names import lazy_names
 
 _HOMES = {
     "ArtifactCost": "validation.static_cost.component",
@@ -12,10 +12,4 @@ _HOMES = {
     "measure_cost": "validation.static_cost.measure",
 }
 __all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> object:
-    # Not imported until it is asked for: the command line shall not wait for torch.
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOMES)
