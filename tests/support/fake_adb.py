@@ -80,9 +80,10 @@ def push(source: str, target: str) -> int:
 def shell(words: list[str]) -> int:
     name, *rest = words
     if name == "mkdir":
-        if on_phone(rest[0]).exists():
-            return fail(f"mkdir: '{rest[0]}': File exists")
-        on_phone(rest[0]).mkdir(parents=True)
+        assert rest[:2] == ["-m", "755"]
+        if on_phone(rest[2]).exists():
+            return fail(f"mkdir: '{rest[2]}': File exists")
+        on_phone(rest[2]).mkdir(parents=True)
     elif name == "rm":
         for path in rest[1:]:
             shutil.rmtree(on_phone(path), ignore_errors=True)

@@ -167,6 +167,30 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
             read_device_results(path)
 
 
+def places(value, place=()):
+    """Every place in the example below ``value``, at the first of each list."""
+    items = value.items() if isinstance(value, dict) else list(enumerate(value))[:1]
+    for key, item in items:
+        yield (*place, key)
+        if isinstance(item, dict | list):
+            yield from places(item, (*place, key))
+
+
+@pytest.mark.parametrize(
+    "place", list(places(EXAMPLE)), ids=lambda place: ".".join(map(str, place))
+)
+def test_whatever_stands_in_a_place_is_read_or_refused_in_one_line(place):
+    odd = [True, -1, 0.5, 10**400, "", "\x1b[2J\n", "é" * 10_000, [], [[]], {}, {"\n": {}}]
+    for value in odd:
+        try:
+            read_device_results(changed(place, value))
+        except DeviceResultsError as error:
+            assert str(error).isprintable()
+            assert len(str(error)) < 500
+    with pytest.raises(DeviceResultsError):
+        read_device_results(changed(place, {"\n": ["\x1b"]}))
+
+
 def test_an_iphone_has_units_of_its_own():
     document = copy.deepcopy(EXAMPLE)
     document["device"]["platform"] = "ios"

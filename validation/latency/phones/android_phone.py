@@ -72,8 +72,8 @@ class AndroidPhone:
     @contextmanager
     def _pushed(self, artifact: Artifact) -> Iterator[None]:
         """The artefact's folder on the phone, until the block ends."""
-        # Without -p, so that of two runs only one gets the folder.
-        made = self.adb.shell("mkdir", FOLDER)
+        # Without -p, so that of two runs only one gets the folder; with a mode, since the app is another user.
+        made = self.adb.shell("mkdir", "-m", "755", FOLDER)
         if made.status and "exists" in made.stderr:
             raise PhoneBusyError(
                 f"the phone is busy with another run, which uses {FOLDER}: wait for it, or, if there is "
