@@ -1,7 +1,6 @@
 """The same weights through PyTorch, onnxruntime and our engines: masks, times, and what the page says of them."""
 
 import json
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -16,12 +15,14 @@ import validation.peers.measure
 import validation.peers.page
 from converters.prompt_slots import fill_slots
 from reference.checkpoint import read_checkpoint
+from reference.command_line import run
 from reference.errors import OutputError
 from validation.latency.host import HostState
 from validation.latency.plan import STAGES, Plan
 from validation.latency.results import Measurement, StageTimes, TargetResult, Turn
 from validation.latency.session import Session, WarmUp
 from validation.latency.statistics import Interval, Ratio
+from validation.peers.__main__ import peers
 from validation.peers.contestants import BASELINE, EMULATED, OURS, PEER, contestants
 from validation.peers.document import build_document
 from validation.peers.engines import without_slots
@@ -237,7 +238,7 @@ def test_invalid_times_are_not_written(everyone, standings, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("peers", "ours", "expected"),
+    ("theirs", "ours", "expected"),
     [
         (
             (0.3, 0.4),
@@ -248,10 +249,10 @@ def test_invalid_times_are_not_written(everyone, standings, tmp_path):
         ((0.7, 0.85), (0.8, 0.9), "not told apart from it; no peer is measurably faster."),
     ],
 )
-def test_sentences_say_who_is_faster(standings, peers, ours, expected):
+def test_sentences_say_who_is_faster(standings, theirs, ours, expected):
     chosen = [standings[0], standings[1], standings[4], standings[5]]
     # What is emulated is fastest by far, and is no claim.
-    given = Given([None, ratio(*peers), ratio(*ours), ratio(0.01, 0.02)])
+    given = Given([None, ratio(*theirs), ratio(*ours), ratio(0.01, 0.02)])
     for line in sentences(chosen, given):
         assert "our fastest artefact, .ptl none, takes 0.85 of PyTorch eager's time" in line
         assert line.endswith(expected)
@@ -265,15 +266,22 @@ def test_sentences_without_figures(standings):
 # The command
 
 
-def command(*arguments, **variables):
-    return subprocess.run(
-        [sys.executable, "-m", "validation.peers", *map(str, arguments)],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=3600,
-    )
+@pytest.fixture
+def refused(capsys, monkeypatch, tmp_path):
+    """Check that the command refuses with one line, and installs nothing."""
+
+    def check(expected, *arguments):
+        monkeypatch.setenv("MOBILE_SAM_CACHE", str(tmp_path / "cache"))
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(SystemExit) as caught:
+            run(peers, [str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert (caught.value.code, captured.out) == (2, "")
+        assert expected in captured.err
+        assert captured.err.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+
+    return check
 
 
 @pytest.mark.parametrize(
@@ -285,27 +293,26 @@ def command(*arguments, **variables):
         (("--json", "none/peers.json"), "there is no folder none"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_installed(tmp_path, arguments, expected):
-    done = command(*arguments, MOBILE_SAM_CACHE=str(tmp_path / "cache"))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert expected in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
+def test_bad_input_is_refused_before_anything_is_installed(refused, arguments, expected):
+    refused(expected, *arguments)
 
 
-def test_folder_of_something_else_is_no_environment(tmp_path):
+def test_folder_of_something_else_is_no_environment(refused, tmp_path):
     (tmp_path / "letter.txt").write_text("mine")
-    done = command("--check", "--environment", tmp_path)
-    assert done.returncode == 2
-    assert "is no environment of the peers: name another --environment" in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+    expected = "is no environment of the peers: name another --environment"
+    refused(expected, "--check", "--environment", tmp_path)
 
 
 @pytest.mark.slow
 def test_all_of_it_in_an_environment_of_its_own(full_artifact, tmp_path):
-    done = command(
-        *("--check", "--threads", "1", "--json", tmp_path / "peers.json"),
-        *("--environment", tmp_path / "environment", full_artifact),
+    done = subprocess.run(
+        [sys.executable, "-m", "validation.peers", "--check", "--threads", "1"]
+        + ["--json", tmp_path / "peers.json", "--environment", tmp_path / "environment"]
+        + [full_artifact],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3600,
     )
     if "pip cannot install" in done.stderr:
         pytest.skip(f"NOT RUN: {done.stderr.strip()}")
