@@ -250,4 +250,5 @@ finally:
 def test_group_without_a_command(validate):
     status, out, err = validate()
     assert (status, out) == (2, "")
-    assert "Missing command: expected one of accuracy, compare, cost, latency, show, targets" in err
+    expected = "accuracy, compare, cost, ingest, latency, regress, setup, show, targets"
+    assert f"Missing command: expected one of {expected}" in err

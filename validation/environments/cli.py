@@ -47,5 +47,5 @@ def _try(environment: Environment, folder: Path) -> None:
         Interpreter(environment, 1, environment.counts, folder).close()
     except EngineDiedError as error:
         raise SetupError(
-            f"{environment.name} was built, and does not start ({error}): report this as a bug"
+            f"it was built, and does not start ({error}): report this as a bug"
         ) from error

@@ -123,6 +123,8 @@ def set_up(environment: Environment, check: Callable[[Path], None], report: Repo
             if not folder.is_dir():  # another process may have been faster
                 part.rename(folder)
         environment.remove_others()
+    except SetupError as error:
+        raise SetupError(f"cannot set up {environment.name}: {error}") from error
     except OSError as error:
         raise SetupError(
             f"cannot set up {environment.name} in '{folder.parent}' ({error.strerror or error}): set "

@@ -48,6 +48,8 @@ def test_nothing_is_left_of_a_failure(here, error):
     with pytest.raises((MobileSAMError, KeyboardInterrupt)) as caught:
         set_up(here, check, lambda step: None)
     assert list(here.folder.parent.iterdir()) == []
+    if isinstance(error, SetupError):
+        assert str(caught.value) == "cannot set up here:1: no luck"
     if isinstance(error, OSError):
         assert "(full): set MOBILE_SAM_CACHE to another folder" in str(caught.value)
 
