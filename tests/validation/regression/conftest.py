@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from tiny_variant import TINY
 
+from reference.checkpoint import resolve_checkpoint
 from reference.variants import VARIANTS
 from validation.artifact import load_artifact
 from validation.engines import open_first
@@ -101,6 +103,21 @@ def baseline(baseline_text, tmp_path) -> Path:
     """Of ``tiny_artifact``, the test's own to change."""
     path = tmp_path / "baseline.json"
     path.write_text(baseline_text)
+    return path
+
+
+@pytest.fixture
+def other_weights(tmp_path) -> Path:
+    """A checkpoint file of the tiny model that is not the demo's."""
+    generator = torch.Generator().manual_seed(1)
+    weights = {
+        name: tensor + 0.1 * tensor.abs().mean() * torch.randn(tensor.shape, generator=generator)
+        if tensor.is_floating_point()
+        else tensor
+        for name, tensor in resolve_checkpoint("demo", TINY).state_dict.items()
+    }
+    path = tmp_path / "other.pt"
+    torch.save(weights, path)
     return path
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from converters.convert import Source, convert
+from converters.convert import Source, convert, load_source
 from converters.torchscript import TorchScriptOptions
 
 SLOWER = "image encoder's time ÷ calibration's"
@@ -134,24 +134,20 @@ def test_manifest_that_tells_apps_otherwise(validate, baseline, tiny_artifact, e
 
 
 @pytest.mark.slow
-def test_other_weights(validate, baseline, tiny_source, rows, tmp_path):
-    sam = deepcopy(tiny_source.sam)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in sam.mask_decoder.parameters():
-            weight += 0.1 * weight.std() * torch.randn(weight.shape, generator=generator)
-    source = Source(**{**vars(tiny_source), "sam": sam})  # which says that nothing changed
+def test_other_weights(validate, baseline, tiny_model, other_weights, rows, tmp_path):
+    source = load_source(other_weights, tiny_model)
     folder = convert(source, TorchScriptOptions("none"), tmp_path / "other")
     status, out, _ = validate("regress", folder, "--baseline", baseline)
     assert status == 1
     table = rows(out)
+    assert table["manifest: checkpoint.sha256"].endswith("changed - FAIL")
     # Its own goldens are those of the new weights: only the baseline's masks tell.
     assert table["mask IoU, mean"].endswith("pass")
     assert table["masks, beside the baseline's"].endswith("0.95 FAIL")
 
 
 @pytest.mark.slow
-def test_other_operators(validate, baseline, tiny_source, rows, tmp_path):
+def test_other_operators(validate, baseline, tiny_source, tiny_model, rows, tmp_path):
     class Sine(nn.Module):
         def __init__(self, layer):
             super().__init__()
