@@ -4,17 +4,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from reference.command_line import run
 from reference.images import read_image
+from validation.artifact import Artifact, load_artifact
 from validation.command_options import FAILED_STATUS, JsonOutput, json_option
 from validation.peers.environment import default_folder, prepare, variables
-
-if TYPE_CHECKING:
-    from validation.artifact import Artifact
 
 
 @click.command("peers")
@@ -74,8 +71,10 @@ def peers(
     """
     if check and write:
         raise click.UsageError("--write with --check: expected one of them, as there are no times")
+    for folder in folders:
+        load_artifact(folder)  # refused now, not after all has been installed
     if image is not None:
-        read_image(image)  # refused now, not by everyone
+        read_image(image)
     environment = (environment or default_folder()).absolute()
     if not environment.exists() or not environment.samefile(sys.prefix):
         python = prepare(environment, _report)
@@ -125,7 +124,7 @@ def _run(
     return FAILED_STATUS if any(standing.problem for standing in standings) else 0
 
 
-def _artifacts(folders: tuple[Path, ...], source: object, folder: Path) -> "list[Artifact]":
+def _artifacts(folders: tuple[Path, ...], source: object, folder: Path) -> list[Artifact]:
     from validation.peers.measure import every_artifact, load_artifacts
 
     return load_artifacts(folders, source) if folders else every_artifact(source, folder, _report)

@@ -289,6 +289,7 @@ def refused(capsys, monkeypatch, tmp_path):
     [
         (("--check", "--write"), "--write with --check: expected one of them"),
         (("--image", "none.jpg"), "none.jpg: no such file"),
+        (("no-artifact",), "no-artifact: no such artefact folder"),
         (("--threads", "0"), "0 is not in the range"),
         (("--json", "none/peers.json"), "there is no folder none"),
     ],
