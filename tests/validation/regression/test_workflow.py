@@ -1,0 +1,203 @@
+"""The workflow that users copy: each of its steps is run, as a runner would, with the tiny model."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+WORKFLOW = Path(__file__).parents[3] / "docs" / "workflows" / "mobile-sam.yml"
+TEXT = WORKFLOW.read_text()
+DOCUMENT = yaml.safe_load(TEXT)
+(JOB,) = DOCUMENT["jobs"].values()
+STEPS = JOB["steps"]
+TIME_LIMIT = 900  # seconds of a step
+
+# What GitHub would put in place of expressions, for a user who set no variables.
+EXPRESSIONS = {
+    "vars.MOBILE_SAM_EXPORT || '.'": ".",
+    "vars.TORCH_CPU_INDEX": "",
+    "inputs.update && '--update' || ''": "",
+}
+IF_CONVERTED = "${{ !cancelled() && steps.convert.outcome == 'success' }}"
+
+# In place of the two commands: they know the tiny model, and measure little, on a machine that is fit.
+COMMAND = """#!{python}
+import sys
+sys.path[:0] = {paths!r}
+from tiny_variant import TINY
+from reference.variants import VARIANTS
+VARIANTS[TINY.name] = TINY
+
+import validation.regression.latency as latency
+from validation.latency.host import HostState
+from validation.latency.plan import Plan
+
+class QuietHost:
+    def __init__(self, cores):
+        self.cores = tuple(cores)
+
+    def state(self):
+        return HostState(0.0, None, 0.0, None, None, None)
+
+    def unwatched(self):
+        return ["the load of other processes"]
+
+if __name__ == "__main__":
+    latency.PLAN, latency.Host = Plan("test", runs=5, seconds=0.0), QuietHost
+    from {package}.cli import main
+    main()
+"""
+
+# In place of python, for "python -m venv .venv": an environment whose pip notes what it is asked for.
+PYTHON = """#!/bin/sh
+set -eu
+test "$*" = "-m venv .venv"
+mkdir -p .venv/bin
+printf '#!/bin/sh\\necho "$PIP_EXTRA_INDEX_URL $*" >> pip.txt\\n' > .venv/bin/pip
+cp {commands}/convert {commands}/validate .venv/bin
+chmod +x .venv/bin/*
+"""
+
+
+class Runner:
+    """Runs a job's ``run:`` steps in a folder, as GitHub's runner does."""
+
+    def __init__(self, folder: Path, tools: Path) -> None:
+        self._folder = folder
+        self.summary = folder / "summary.md"
+        self._paths = folder / "github_path"
+        self._paths.touch()
+        self._environment = {
+            **os.environ,
+            "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+            "GITHUB_PATH": str(self._paths),
+            "GITHUB_STEP_SUMMARY": str(self.summary),
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def run(self, **environment: str) -> dict[str, str]:
+        """Name → "success", "failure" or "skipped" of each step; the job's variables may be others."""
+        outcomes: dict[str, str] = {}
+        for step in STEPS:
+            if "run" not in step:
+                continue
+            if not self._is_due(step.get("if"), outcomes):
+                outcomes[step["name"]] = "skipped"
+                continue
+            done = self._run_step(step, environment)
+            outcomes[step["name"]] = "success" if done == 0 else "failure"
+        return outcomes
+
+    def _is_due(self, condition: str | None, outcomes: dict[str, str]) -> bool:
+        if condition is None:
+            return "failure" not in outcomes.values()
+        assert condition == IF_CONVERTED
+        return outcomes["Convert"] == "success"
+
+    def _run_step(self, step: dict, environment: dict[str, str]) -> int:
+        added = os.pathsep.join(self._paths.read_text().split())
+        variables = {
+            **self._environment,
+            **{name: filled_in(value) for name, value in DOCUMENT["env"].items()},
+            **{name: filled_in(value) for name, value in step.get("env", {}).items()},
+            **environment,
+        }
+        variables["PATH"] = f"{added}{os.pathsep}{variables['PATH']}"
+        # GitHub's "shell: bash".
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            cwd=self._folder,
+            env=variables,
+            timeout=TIME_LIMIT,
+            check=False,
+        ).returncode
+
+
+def filled_in(value: str) -> str:
+    return re.sub(r"\$\{\{ (.*?) \}\}", lambda found: EXPRESSIONS[found.group(1)], value)
+
+
+@pytest.fixture
+def runner(tmp_path) -> Runner:
+    tools, job = tmp_path / "tools", tmp_path / "job"
+    tools.mkdir()
+    job.mkdir()
+    paths = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2] / "support")]
+    for name, package in (("convert", "converters"), ("validate", "validation")):
+        text = COMMAND.format(python=sys.executable, paths=paths, package=package)
+        (tools / name).write_text(text)
+    python = tools / "python"
+    python.write_text(PYTHON.format(commands=shlex.quote(str(tools))))
+    python.chmod(0o755)
+    return Runner(job, tools)
+
+
+def test_actions_are_pinned_to_a_commit():
+    uses = re.findall(r"uses: (.*)", TEXT)
+    assert len(uses) == 4
+    for action in uses:
+        assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+
+
+def test_no_registry_is_named():
+    assert not re.search(r"https?://[a-z]", TEXT.replace("git+https://…", ""))
+
+
+def test_steps_are_bash():
+    for step in STEPS:
+        if "run" in step:
+            subprocess.run(["bash", "-n", "-c", step["run"]], check=True)
+    assert JOB["defaults"]["run"]["shell"] == "bash"
+
+
+def test_all_that_steps_write_is_uploaded():
+    (upload,) = (step for step in STEPS if step.get("uses", "").startswith("actions/upload-"))
+    runs = "\n".join(step.get("run", "") for step in STEPS)
+    for path in upload["with"]["path"].split("\n")[:-2]:
+        assert path in runs
+    assert "${{ env.BASELINE }}" in upload["with"]["path"]
+
+
+@pytest.mark.slow
+def test_good_and_regressed_artifacts(runner, tiny_model, other_weights, tmp_path):
+    job = tmp_path / "job"
+    tiny = {"MODEL": tiny_model, "FORMAT": "torchscript", "QUANTIZE": "none"}
+    good = {**tiny, "CHECKPOINT": "demo"}
+
+    first = runner.run(**good, UPDATE="--update")
+    assert set(first.values()) == {"success"}
+    assert list(first) == ["Install", "Convert", "Compare", "Regress", "Summary"]
+    assert (job / "pip.txt").read_text() == " install --disable-pip-version-check .\n"
+    assert (job / "report" / "report.html").is_file()
+    baseline = (job / "mobile-sam-baseline.json").read_text()
+
+    def again(**environment):
+        subprocess.run(["rm", "-r", "artifacts", "report"], cwd=job, check=True)
+        runner.summary.unlink()
+        return runner.run(**environment)
+
+    # Whatever machine runs this: of the times it is only asked that they are there.
+    outcomes = again(**good)
+    summary = runner.summary.read_text()
+    assert outcomes["Compare"] == "success"
+    assert "masks, beside the baseline's" in summary
+    assert "image encoder's time" in summary
+    assert all(" time" in f" {quantity}" for quantity in failed_lines(summary))
+
+    outcomes = again(**tiny, CHECKPOINT=str(other_weights))
+    summary = runner.summary.read_text()
+    assert (outcomes["Convert"], outcomes["Regress"]) == ("success", "failure")
+    assert outcomes["Summary"] == "success"
+    assert {"manifest", "manifest: checkpoint.sha256"} <= failed_lines(summary)
+    assert (job / "mobile-sam-baseline.json").read_text() == baseline
+
+
+def failed_lines(summary: str) -> set[str]:
+    """Quantities whose verdict is FAIL."""
+    lines = [line.strip() for line in summary.splitlines() if re.search(r" FAIL( |$)", line)]
+    return {re.split(r"  +", line)[0] for line in lines}
