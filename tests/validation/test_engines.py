@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from converters.convert import convert
+from converters.prompt_slots import SlotPrompt
 from converters.torchscript import TorchScriptOptions
 from reference.errors import ArtifactError
 from reference.predictor import segment_objects
@@ -106,7 +107,7 @@ class StandIn:
         assert {value.dtype for value in data.values()} == {np.dtype(np.float32)}
         tensors = {name: torch.from_numpy(value) for name, value in data.items()}
         image_embeddings = tensors.pop("image_embeddings")
-        masks, scores = self.modules.decode(image_embeddings, SimpleNamespace(**tensors))
+        masks, scores = self.modules.decode(image_embeddings, SlotPrompt(**tensors))
         return {"iou_predictions": scores.numpy(), "low_res_masks": masks.numpy()}
 
 
@@ -117,7 +118,7 @@ def mac(monkeypatch, tiny_engine):
     monkeypatch.setattr(core_ml, "platform", SimpleNamespace(mac_ver=lambda: ("15.1", (), "")))
     monkeypatch.setattr(coremltools.models.model, "_MLModelProxy", object())
     monkeypatch.setattr(
-        coremltools.models.model, "MLModel", lambda path: StandIn(path, tiny_engine)
+        coremltools.models, "MLModel", lambda path, compute_units: StandIn(path, tiny_engine)
     )
 
 
@@ -144,10 +145,10 @@ def test_core_ml_without_its_bridge_is_not_run(tiny_package, monkeypatch):
 
 @pytest.mark.usefixtures("mac")
 def test_package_that_core_ml_refuses_to_load(tiny_package, monkeypatch):
-    def refuse(path):
+    def refuse(path, compute_units):
         raise RuntimeError("compiler error")
 
-    monkeypatch.setattr(coremltools.models.model, "MLModel", refuse)
+    monkeypatch.setattr(coremltools.models, "MLModel", refuse)
     with pytest.raises(ArtifactError, match=r"cannot load it \(compiler error\)"):
         engine_for(load_artifact(tiny_package))
 
