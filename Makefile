@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUTPUT ?= demo
 
-.PHONY: demo test test-slow lint numbers mutation conformance clean
+.PHONY: demo test test-slow lint numbers mutation conformance bench-peers clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": try make PYTHON=python3.11")'
@@ -42,6 +42,9 @@ mutation: $(READY)  ## break conversions, see that compare catches each; writes 
 
 conformance: $(READY)  ## coremltools' own tests on mil_runtime; writes docs/conformance.md; about an hour
 	$(BIN)/python -m validation.conformance --write
+
+bench-peers: $(READY)  ## other programs on the same weights, side by side; writes docs/peers.md; about an hour
+	$(BIN)/python -m validation.peers --write
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) conformance
