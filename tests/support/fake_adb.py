@@ -20,8 +20,7 @@ CONFIGURATION = Path(os.environ["FAKE_PHONES"])
 STATE = json.loads(CONFIGURATION.read_text())
 ROOT = Path(STATE["root"])
 RESULTS = "/sdcard/Android/media/org.mobilesam.sample/device-results.json"
-RUNNER = "org.mobilesam.sample.test/androidx.test.runner.AndroidJUnitRunner"
-TEST = "org.mobilesam.sample.RegressionTest"
+RUNNER = "org.mobilesam.sample.test/org.mobilesam.sample.RegressionInstrumentation"
 
 
 def main(arguments: list[str]) -> int:
@@ -114,7 +113,6 @@ def shell(words: list[str]) -> int:
 def instrument(words: list[str]) -> int:
     assert words[-1] == RUNNER
     extras = dict(zip(words[4::3], words[5::3], strict=False))
-    assert extras["class"] == TEST
     fault = STATE.get("fault")
     if fault == "no tests":
         print("INSTRUMENTATION_STATUS: id=ActivityManagerService")
@@ -124,9 +122,7 @@ def instrument(words: list[str]) -> int:
         print("INSTRUMENTATION_STATUS_CODE: -1")
         print(f"android.util.AndroidException: INSTRUMENTATION_FAILED: {RUNNER}", file=sys.stderr)
         return 1
-    for line in ("class=" + TEST, "current=1", "id=AndroidJUnitRunner", "numtests=1", "stream="):
-        print(f"INSTRUMENTATION_STATUS: {line}")
-    print("INSTRUMENTATION_STATUS: test=goldens\nINSTRUMENTATION_STATUS_CODE: 1")
+    print("INSTRUMENTATION_STATUS: step=goldens\nINSTRUMENTATION_STATUS_CODE: 1")
     if STATE.get("vanishes") == "test":
         vanish()
         return 255  # and not a word: adb has lost the connection
@@ -151,10 +147,7 @@ def instrument(words: list[str]) -> int:
     if fault == "crash":
         print("INSTRUMENTATION_RESULT: shortMsg=Process crashed.\nINSTRUMENTATION_CODE: 0")
         return 0
-    print(
-        "INSTRUMENTATION_STATUS_CODE: 0\nINSTRUMENTATION_RESULT: stream=\n\nTime: 81.234\n\nOK (1 test)\n\n"
-    )
-    print("INSTRUMENTATION_CODE: -1")
+    print("INSTRUMENTATION_RESULT: results=device-results.json\nINSTRUMENTATION_CODE: -1")
     return 0
 
 

@@ -8,7 +8,8 @@ from validation.engines.base import Unavailable
 from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
 
 PACKAGE = "org.mobilesam.sample"
-RUNNER = f"{PACKAGE}.test/androidx.test.runner.AndroidJUnitRunner"
+# An android.app.Instrumentation of the app's own: its test needs no library.
+RUNNER = f"{PACKAGE}.test/{PACKAGE}.RegressionInstrumentation"
 BENCHMARK = "/data/local/tmp/speed_benchmark_torch"
 SERIAL = re.compile(r"[\[A-Za-z0-9][A-Za-z0-9._:%\[\]-]{0,99}")
 

@@ -25,7 +25,6 @@ from validation.latency.phones.phone import (
 from validation.latency.plan import Plan
 from validation.latency.results import Measurement
 
-TEST_CLASS = f"{PACKAGE}.RegressionTest"
 # Where adb may write and every app may read; made by each run, and by one at a time.
 FOLDER = "/data/local/tmp/mobile-sam-export"
 ARTIFACT = f"{FOLDER}/artifact"
@@ -93,7 +92,6 @@ class AndroidPhone:
         self._require(self.adb.shell("rm", "-f", RESULTS), "forget earlier results")
         limits = limits_of(measurement.artifact)
         extras = {
-            "class": TEST_CLASS,
             "artifact": ARTIFACT,
             "runs": str(plan.runs),
             "seconds": str(plan.seconds),
@@ -166,7 +164,7 @@ class AndroidPhone:
 
 def _instrumentation_problem(tested: Outcome) -> str:
     """Why a test did not get far (Android's source: cmds/am, Instrument.java)."""
-    for mark in ("INSTRUMENTATION_STATUS: Error=", "shortMsg=", "INSTRUMENTATION_STATUS: stack="):
+    for mark in ("INSTRUMENTATION_STATUS: Error=", "shortMsg="):
         for line in tested.stdout.splitlines():
             if mark in line:
                 return quote(line.partition(mark)[2])
