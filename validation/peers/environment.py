@@ -2,19 +2,18 @@
 
 import hashlib
 import os
-import subprocess
 import sys
 import sysconfig
 import venv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from reference.download import cache_folder
+from reference.cache import cache_folder
 from reference.errors import MobileSAMError
+from validation.environments.environment import run_tool
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 _READY = "ready"  # a file that is written last: what lacks it was not finished
-_LONGEST = 1800.0  # seconds to install 150 MB
 
 
 class PeersError(MobileSAMError):
@@ -33,7 +32,8 @@ def prepare(folder: Path, report: Callable[[str], None]) -> Path:
     It sees the project's own packages too, and so has the torch that everything else here runs with.
 
     Raises:
-        PeersError: the folder is something else, or the packages cannot be installed.
+        PeersError: the folder is something else, or cannot be written.
+        SetupError: the packages cannot be installed.
     """
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if (folder / _READY).is_file():
@@ -83,14 +83,6 @@ def _add_own_packages(folder: Path) -> None:
 
 
 def _install(python: Path) -> None:
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--ignore-installed", "--no-deps", "--only-binary=:all:", "-r", str(REQUIREMENTS)]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=_LONGEST
-        )
-    except subprocess.TimeoutExpired:
-        raise PeersError(f"pip took longer than {_LONGEST:g} s: try again") from None
-    if done.returncode:
-        reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
-        raise PeersError(f"pip cannot install the peers ({reason}): see that it reaches an index")
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--ignore-installed", "--no-deps", "--only-binary=:all:", "-r", REQUIREMENTS]
+    run_tool(command, "see that pip reaches a package index")

@@ -315,7 +315,7 @@ def test_all_of_it_in_an_environment_of_its_own(full_artifact, tmp_path):
         check=False,
         timeout=3600,
     )
-    if "pip cannot install" in done.stderr:
+    if "see that pip reaches a package index" in done.stderr:
         pytest.skip(f"NOT RUN: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     document = json.loads((tmp_path / "peers.json").read_text())
