@@ -5,16 +5,15 @@ docs/device-results.md describes each. A phone is nobody's own machine: nothing 
 trust, and one that is not exactly as expected is refused.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
 from reference.errors import MobileSAMError
 from reference.mask_decoder import NUM_MASKS
+from validation.strict_json import Source, Value
 
 SCHEMA = "mobile-sam-export/device-results/1"
 ANDROID, IOS = PLATFORMS = ("android", "ios")
@@ -32,21 +31,16 @@ THERMAL_STATES = {
 # documentation; iOS reduces performance from "serious" on.
 _FIRST_THROTTLED = {ANDROID: "light", IOS: "serious"}
 
-MOST_BYTES = 1 << 24  # of a document; one of 1,024 runs has 0.1 MB
 MOST_SAMPLES = 100_000  # of one list of times
 MOST_CASES = MOST_FILES = 1000
-MOST_CHARACTERS = 300  # of a text
 LARGEST_DIFFERENCE = 1e6  # of scores, which lie in about 0…1
 LONGEST_RUN = 3_600_000.0  # milliseconds
 MOST_MEMORY = 1 << 40  # bytes
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_QUOTED_LENGTH = 60  # characters of a bad value that an error message repeats
 _FIX = "write it as docs/device-results.md says"
 _UNLESS_FAILED = ", unless 'failure' says why not"
-
-Item = TypeVar("Item")
 
 
 class DeviceResultsError(MobileSAMError):
@@ -280,19 +274,9 @@ def read_device_results(source: Path | str) -> DeviceResults:
             expected, and the fix.
     """
     name = str(source) if isinstance(source, Path) else "results of the device"
-    text = _read(source) if isinstance(source, Path) else source
-    if len(text) > MOST_BYTES:
-        raise DeviceResultsError(
-            f"{name}: has more than {MOST_BYTES >> 20} MiB: expected results of one run; {_FIX}"
-        )
-    document = _parse(name, text)
-    schema = document.pop("schema", None) if isinstance(document, dict) else None
-    if schema != SCHEMA:
-        raise DeviceResultsError(
-            f"{name}: 'schema' is {_quote(schema)}: expected '{SCHEMA}'; write it with a sample app of this "
-            "version"
-        )
-    return _results(_Value(name, "", document).object(DeviceResults))
+    where = Source(name, "what a sample app's regression test wrote", _FIX, DeviceResultsError)
+    parsed = where.read(source) if isinstance(source, Path) else where.parse(source)
+    return _results(where.document(parsed, SCHEMA).object(_names(DeviceResults)))
 
 
 def to_document(results: DeviceResults) -> dict:
@@ -302,163 +286,49 @@ def to_document(results: DeviceResults) -> dict:
     return {"schema": SCHEMA, **record, "started_at": started_at}
 
 
-def _read(path: Path) -> str:
+def _names(kind: type) -> list[str]:
+    """The keys of a class of the schema."""
+    return [field.name for field in fields(kind)]
+
+
+def _sha256(value: Value) -> str:
+    if not isinstance(value.value, str) or not _SHA256.fullmatch(value.value):
+        value.refuse("a SHA-256 as 64 hexadecimal digits in lower case")
+    return value.value
+
+
+def _time_of_a_run(value: Value) -> float:
+    """Milliseconds."""
+    if value.number(0, LONGEST_RUN) == 0:
+        value.refuse("more than 0 milliseconds")
+    return float(value.value)
+
+
+def _moment(value: Value) -> datetime:
+    expected = "a time in UTC such as 2026-01-31T09:30:00Z"
+    if not isinstance(value.value, str) or not _TIME.fullmatch(value.value):
+        value.refuse(expected)
     try:
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1).decode("utf-8")
-    except FileNotFoundError:
-        raise DeviceResultsError(
-            f"{path}: no such file: expected what a sample app's regression test wrote"
-        ) from None
-    except OSError as error:
-        raise DeviceResultsError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except ValueError:  # not UTF-8, or a null character in the path
-        raise DeviceResultsError(f"{path}: is not text in UTF-8; {_FIX}") from None
+        return datetime.fromisoformat(value.value).astimezone(UTC)
+    except ValueError:
+        value.refuse(expected)
 
 
-def _parse(name: str, text: str) -> object:
-    def refuse_constant(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is no number in JSON")
-
-    def unique(pairs: list[tuple[str, object]]) -> dict:
-        record = dict(pairs)
-        if len(record) < len(pairs):
-            raise ValueError("a key is there twice in one object")
-        return record
-
-    try:
-        return json.loads(text, parse_constant=refuse_constant, object_pairs_hook=unique)
-    except (ValueError, RecursionError) as error:
-        raise DeviceResultsError(f"{name}: is not valid JSON ({error}); {_FIX}") from None
-
-
-@dataclass(frozen=True)
-class _Value:
-    """A value of the document, its place in it, and what it may be."""
-
-    source: str
-    place: str
-    value: object
-
-    def refuse(self, expected: str) -> NoReturn:
-        raise DeviceResultsError(
-            f"{self.source}: '{self.place}' is {_quote(self.value)}: expected {expected}; {_FIX}"
-        )
-
-    def object(self, kind: type) -> dict[str, "_Value"]:
-        """The values of an object that has exactly the fields of the class ``kind``."""
-        names = [field.name for field in fields(kind)]
-        if not isinstance(self.value, dict):
-            self.refuse(f"an object with {', '.join(names)}")
-        members = self._members(self.value)
-        where = f"'{self.place}'" if self.place else "the document"
-        if missing := [name for name in names if name not in members]:
-            raise DeviceResultsError(
-                f"{self.source}: {where} lacks {', '.join(map(repr, missing))}: expected "
-                f"{', '.join(names)}; {_FIX}"
-            )
-        if surplus := [name for name in members if name not in names]:
-            raise DeviceResultsError(
-                f"{self.source}: {where} has {_quote(surplus[0])}: expected only {', '.join(names)}; {_FIX}"
-            )
-        return members
-
-    def mapping(self, most: int, read: Callable[["_Value"], Item]) -> dict[str, Item]:
-        """An object of any keys, at least one."""
-        if not isinstance(self.value, dict) or not 1 <= len(self.value) <= most:
-            self.refuse(f"an object of 1 to {most} entries")
-        return {
-            _Value(self.source, self.place, key).text(): read(value)
-            for key, value in self._members(self.value).items()
-        }
-
-    def list(self, most: int, read: Callable[["_Value"], Item]) -> tuple[Item, ...]:
-        """A list, which may be empty."""
-        if not isinstance(self.value, list) or len(self.value) > most:
-            self.refuse(f"a list of at most {most}")
-        return tuple(
-            read(_Value(self.source, f"{self.place}[{index}]", item))
-            for index, item in enumerate(self.value)
-        )
-
-    def optional(self, read: Callable[["_Value"], Item]) -> Item | None:
-        return None if self.value is None else read(self)
-
-    def text(self) -> str:
-        """A line of text that a terminal shows as it is."""
-        value = self.value
-        if not isinstance(value, str) or not value.strip() or not value.isprintable():
-            self.refuse("a line of text without control characters")
-        if len(value) > MOST_CHARACTERS:
-            self.refuse(f"at most {MOST_CHARACTERS} characters")
-        return value
-
-    def choice(self, known: Sequence[str]) -> str:
-        if not isinstance(self.value, str) or self.value not in known:
-            self.refuse(" or ".join(known))
-        return self.value
-
-    def sha256(self) -> str:
-        if not isinstance(self.value, str) or not _SHA256.fullmatch(self.value):
-            self.refuse("a SHA-256 as 64 hexadecimal digits in lower case")
-        return self.value
-
-    def truth(self) -> bool:
-        if not isinstance(self.value, bool):
-            self.refuse("true or false")
-        return self.value
-
-    def integer(self, low: int, high: int) -> int:
-        if not isinstance(self.value, int) or isinstance(self.value, bool):
-            self.refuse(f"an integer of {low} to {high}")
-        if not low <= self.value <= high:
-            self.refuse(f"an integer of {low} to {high}")
-        return self.value
-
-    def number(self, low: float, high: float) -> float:
-        """A number from ``low`` to ``high``; NaN and infinities are none."""
-        is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
-        if not is_number or not low <= self.value <= high:
-            self.refuse(f"a number of {low:g} to {high:g}")
-        return float(self.value)
-
-    def milliseconds(self) -> float:
-        if self.number(0, LONGEST_RUN) == 0:
-            self.refuse("more than 0 milliseconds")
-        return float(self.value)
-
-    def time(self) -> datetime:
-        expected = "a time in UTC such as 2026-01-31T09:30:00Z"
-        if not isinstance(self.value, str) or not _TIME.fullmatch(self.value):
-            self.refuse(expected)
-        try:
-            return datetime.fromisoformat(self.value).astimezone(UTC)
-        except ValueError:
-            self.refuse(expected)
-
-    def _members(self, record: dict) -> dict[str, "_Value"]:
-        prefix = f"{self.place}." if self.place else ""
-        return {
-            key: _Value(self.source, f"{prefix}{_shorten(key)}", value)
-            for key, value in record.items()
-        }
-
-
-def _results(values: Mapping[str, _Value]) -> DeviceResults:
-    device = _device(values["device"].object(Device))
-    limits = _limits(values["limits"].object(Limits))
-    failure = values["failure"].optional(_Value.text)
+def _results(values: Mapping[str, Value]) -> DeviceResults:
+    device = _device(values["device"].object(_names(Device)))
+    limits = _limits(values["limits"].object(_names(Limits)))
+    failure = values["failure"].optional(Value.text)
     finished = failure is None
     results = DeviceResults(
-        started_at=values["started_at"].time(),
+        started_at=_moment(values["started_at"]),
         device=device,
-        app=_app(values["app"].object(App)),
-        compute=_compute(values["compute"].object(Compute), device.platform),
-        artifact=_artifact(values["artifact"].object(ArtifactIdentity), device.platform),
+        app=_app(values["app"].object(_names(App))),
+        compute=_compute(values["compute"].object(_names(Compute)), device.platform),
+        artifact=_artifact(values["artifact"].object(_names(ArtifactIdentity)), device.platform),
         limits=limits,
-        cases=values["cases"].list(MOST_CASES, lambda value: _case(value, limits)),
-        milliseconds=_milliseconds(values["milliseconds"].object(Milliseconds), finished),
-        memory=_memory(values["memory"].object(Memory), finished),
+        cases=values["cases"].list(lambda value: _case(value, limits), MOST_CASES),
+        milliseconds=_milliseconds(values["milliseconds"].object(_names(Milliseconds)), finished),
+        memory=_memory(values["memory"].object(_names(Memory)), finished),
         before=_state(values["before"], device.platform),
         after=values["after"].optional(lambda value: _state(value, device.platform)),
         failure=failure,
@@ -471,17 +341,17 @@ def _results(values: Mapping[str, _Value]) -> DeviceResults:
     return results
 
 
-def _device(values: Mapping[str, _Value]) -> Device:
+def _device(values: Mapping[str, Value]) -> Device:
     return Device(
         values["platform"].choice(PLATFORMS), values["model"].text(), values["os_version"].text()
     )
 
 
-def _app(values: Mapping[str, _Value]) -> App:
+def _app(values: Mapping[str, Value]) -> App:
     return App(*(values[field.name].text() for field in fields(App)))
 
 
-def _compute(values: Mapping[str, _Value], platform: str) -> Compute:
+def _compute(values: Mapping[str, Value], platform: str) -> Compute:
     unit = values["unit"].choice(COMPUTE_UNITS[platform])
     if platform == IOS:
         if values["threads"].value is not None:
@@ -490,30 +360,30 @@ def _compute(values: Mapping[str, _Value], platform: str) -> Compute:
     return Compute(unit, values["threads"].integer(1, 1024))
 
 
-def _artifact(values: Mapping[str, _Value], platform: str) -> ArtifactIdentity:
+def _artifact(values: Mapping[str, Value], platform: str) -> ArtifactIdentity:
     return ArtifactIdentity(
         values["model"].text(),
         values["format"].choice((FORMAT_OF[platform],)),
         values["scheme"].text(),
-        values["checkpoint_sha256"].sha256(),
-        values["files"].mapping(MOST_FILES, _file),
+        _sha256(values["checkpoint_sha256"]),
+        values["files"].mapping(_file, 1, MOST_FILES),
     )
 
 
-def _file(value: _Value) -> FileIdentity:
-    values = value.object(FileIdentity)
-    return FileIdentity(values["bytes"].integer(0, MOST_MEMORY), values["sha256"].sha256())
+def _file(value: Value) -> FileIdentity:
+    values = value.object(_names(FileIdentity))
+    return FileIdentity(values["bytes"].integer(0, MOST_MEMORY), _sha256(values["sha256"]))
 
 
-def _limits(values: Mapping[str, _Value]) -> Limits:
+def _limits(values: Mapping[str, Value]) -> Limits:
     return Limits(
         values["min_iou"].number(0, 1), values["max_score_difference"].number(0, LARGEST_DIFFERENCE)
     )
 
 
-def _case(value: _Value, limits: Limits) -> CaseResult:
-    values = value.object(CaseResult)
-    ious = values["mask_ious"].list(NUM_MASKS, lambda iou: iou.number(0, 1))
+def _case(value: Value, limits: Limits) -> CaseResult:
+    values = value.object(_names(CaseResult))
+    ious = values["mask_ious"].list(lambda iou: iou.number(0, 1), NUM_MASKS)
     if len(ious) != NUM_MASKS:
         values["mask_ious"].refuse(f"{NUM_MASKS} numbers, one per mask")
     difference = values["max_score_difference"].optional(
@@ -529,8 +399,8 @@ def _case(value: _Value, limits: Limits) -> CaseResult:
     return CaseResult(values["name"].text(), ious, difference, holds)
 
 
-def _milliseconds(values: Mapping[str, _Value], finished: bool) -> Milliseconds:
-    load = values["load"].list(MOST_SAMPLES, _Value.milliseconds)
+def _milliseconds(values: Mapping[str, Value], finished: bool) -> Milliseconds:
+    load = values["load"].list(_time_of_a_run, MOST_SAMPLES)
     if finished and not load:
         values["load"].refuse(f"at least one time{_UNLESS_FAILED}")
     stages = {
@@ -543,15 +413,15 @@ def _milliseconds(values: Mapping[str, _Value], finished: bool) -> Milliseconds:
     return Milliseconds(load=load, **stages)
 
 
-def _stage(value: _Value, finished: bool) -> StageTimes:
-    values = value.object(StageTimes)
-    steady = values["steady"].list(MOST_SAMPLES, _Value.milliseconds)
+def _stage(value: Value, finished: bool) -> StageTimes:
+    values = value.object(_names(StageTimes))
+    steady = values["steady"].list(_time_of_a_run, MOST_SAMPLES)
     if finished and not steady:
         values["steady"].refuse(f"at least one time{_UNLESS_FAILED}")
-    return StageTimes(values["first"].milliseconds(), steady)
+    return StageTimes(_time_of_a_run(values["first"]), steady)
 
 
-def _memory(values: Mapping[str, _Value], finished: bool) -> Memory:
+def _memory(values: Mapping[str, Value], finished: bool) -> Memory:
     before = values["peak_before"].integer(1, MOST_MEMORY)
     # A peak only grows.
     after = values["peak_after"].optional(lambda value: value.integer(before, MOST_MEMORY))
@@ -560,17 +430,7 @@ def _memory(values: Mapping[str, _Value], finished: bool) -> Memory:
     return Memory(before, after)
 
 
-def _state(value: _Value, platform: str) -> DeviceState:
-    values = value.object(DeviceState)
+def _state(value: Value, platform: str) -> DeviceState:
+    values = value.object(_names(DeviceState))
     known = (*THERMAL_STATES[platform], UNKNOWN)
     return DeviceState(values["thermal_state"].choice(known), values["battery_saver"].truth())
-
-
-def _quote(value: object) -> str:
-    """A bad value for an error message: in one line, and not a long one."""
-    return _shorten(repr(value))
-
-
-def _shorten(text: str) -> str:
-    text = text if len(text) <= _QUOTED_LENGTH else f"{text[: _QUOTED_LENGTH - 1]}…"
-    return text if text.isprintable() else repr(text)

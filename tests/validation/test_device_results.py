@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from validation.device_results import (
-    MOST_BYTES,
     DeviceResultsError,
     read_device_results,
     to_document,
 )
+from validation.strict_json import MOST_BYTES
 
 PAGE = Path(__file__).parents[2] / "docs" / "device-results.md"
 EXAMPLE = json.loads(re.search(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL).group(1))
@@ -159,7 +159,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     binary = tmp_path / "results.json"
     binary.write_bytes(b"\xff\xfe\x00")
     for path, said in (
-        (binary, "UTF-8"),
+        (binary, "utf-8"),
         (tmp_path, "cannot be read"),
         (tmp_path / "none", "no such"),
     ):

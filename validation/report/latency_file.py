@@ -3,9 +3,7 @@
 The file may be anybody's: numbers are held to be finite and texts to be texts, and the page escapes them.
 """
 
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -13,9 +11,11 @@ from typing import TypeVar
 from reference.errors import MobileSAMError
 from validation.latency.document import SCHEMA
 from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN
+from validation.strict_json import Source, Value
 
 _MOST_BYTES = 1 << 28  # of a document; a thorough one of eleven artefacts has a tenth
-_QUOTED_LENGTH = 60  # characters of a bad value that an error message repeats
+_MOST_CHARACTERS = 10_000  # of a text
+_FIX = "write it with validate latency --json"
 _STATUSES = (MEASURED, INVALID, NOT_RUN, FAILED)
 
 Item = TypeVar("Item")
@@ -148,209 +148,128 @@ def read_latency(path: Path) -> dict:
     Raises:
         LatencyFileError: the file cannot be read, or is no such document.
     """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise LatencyFileError(
-                f"{path}: has more than {_MOST_BYTES >> 20} MB: expected what validate latency "
-                "--json wrote"
-            )
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise LatencyFileError(
-            f"{path}: cannot be read ({error.strerror or error}): write it with validate latency "
-            "--json"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise LatencyFileError(
-            f"{path}: is not valid JSON ({error}): write it with validate latency --json"
-        ) from None
-    try:
-        parse_latency(document)
-    except LatencyFileError as error:
-        raise LatencyFileError(f"{path}: {error}: write it with validate latency --json") from None
+    source = Source(str(path), "results of validate latency", _FIX, LatencyFileError)
+    document = source.read(path, _MOST_BYTES)
+    _latency(source, document)
     return document
 
 
 def parse_latency(document: object) -> RecordedLatency:
     """What the page shows of a document; LatencyFileError if it is not as the schema has it."""
-    fields = _Fields(document, "the document")
-    schema = fields.get("schema", _text)
-    if schema != SCHEMA:
-        raise LatencyFileError(f"'schema' is {schema[:_QUOTED_LENGTH]!r}, expected '{SCHEMA}'")
-    plan = fields.get("plan", _Fields)
+    return _latency(
+        Source("latency", "results of validate latency", _FIX, LatencyFileError), document
+    )
+
+
+def _latency(source: Source, document: object) -> RecordedLatency:
+    record = source.document(document, SCHEMA)
+    plan = record.get("plan")
     return RecordedLatency(
-        plan=f"{plan.get('name', _text)}: at least {plan.get('runs', _count)} runs and "
-        f"{plan.get('seconds', _number):g} s of each stage",
-        image=fields.get("image", _or_none(_text)),
-        machine=fields.get("machine", _text),
-        versions=fields.get("versions", _texts_by_name),
-        targets=fields.get("targets", _list(_target)),
+        plan=f"{_text(plan.get('name'))}: at least {_count(plan.get('runs'))} runs and "
+        f"{_number(plan.get('seconds')):g} s of each stage",
+        image=record.get("image").optional(_text),
+        machine=_text(record.get("machine")),
+        versions=record.get("versions").mapping(_text),
+        targets=record.get("targets").list(_target),
     )
 
 
-class _Fields:
-    """An object of the document, and where in it that is."""
-
-    def __init__(self, record: object, place: str) -> None:
-        if not isinstance(record, dict):
-            raise _unexpected(record, place, "an object")
-        self._record, self._place = record, place
-
-    def get(self, key: str, read: Callable[[object, str], Item]) -> Item:
-        """The value of ``key``; one that is not there is None."""
-        return read(self._record.get(key), f"{self._place}.{key}")
-
-    def items(self, read: Callable[[object, str], Item]) -> list[tuple[str, Item]]:
-        """All keys with their values."""
-        return [(key, read(value, f"{self._place}.{key}")) for key, value in self._record.items()]
-
-
-def _target(record: object, place: str) -> RecordedTarget:
-    fields = _Fields(record, place)
+def _target(record: Value) -> RecordedTarget:
     return RecordedTarget(
-        name=fields.get("target", _text),
-        description=fields.get("description", _text),
-        device_like=fields.get("device_like", _flag),
-        missing=fields.get("missing", _or_none(_text)),
-        unwatched=fields.get("unwatched", _list(_text)),
-        artifacts=fields.get("artifacts", _list(_artifact)),
+        name=_text(record.get("target")),
+        description=_text(record.get("description")),
+        device_like=record.get("device_like").truth(),
+        missing=record.get("missing").optional(_text),
+        unwatched=record.get("unwatched").list(_text),
+        artifacts=record.get("artifacts").list(_artifact),
     )
 
 
-def _artifact(record: object, place: str) -> RecordedArtifact:
-    fields = _Fields(record, place)
-    status = fields.get("status", _text)
-    if status not in _STATUSES:
-        raise _unexpected(status, f"{place}.status", " or ".join(_STATUSES))
-    load = fields.get("load", _or_none(_Fields))
+def _artifact(record: Value) -> RecordedArtifact:
+    load = record.get("load")
     return RecordedArtifact(
-        folder=fields.get("artifact", _text),
-        status=status,
-        reasons=fields.get("reasons", _list(_text)),
-        trained=fields.get("checkpoint", _Fields).get("trained", _flag),
-        engine=fields.get("engine", _or_none(_text)),
-        note=fields.get("note", _or_none(_text)),
-        load_seconds=None if load is None else load.get("seconds", _number),
-        cold=load is not None and load.get("cold", _flag),
-        memory=fields.get("memory", _or_none(_memory)),
-        stages=fields.get("stages", _each(_stage)),
-        counts=fields.get("instructions", _or_none(_each(_counts))) or (),
+        folder=_text(record.get("artifact")),
+        status=record.get("status").choice(_STATUSES),
+        reasons=record.get("reasons").list(_text),
+        trained=record.get("checkpoint").get("trained").truth(),
+        engine=record.get("engine").optional(_text),
+        note=record.get("note").optional(_text),
+        load_seconds=load.optional(lambda value: _number(value.get("seconds"))),
+        cold=load.optional(lambda value: value.get("cold").truth()) or False,
+        memory=record.get("memory").optional(_memory),
+        stages=_by_stage(record.get("stages"), _stage),
+        counts=record.get("instructions").optional(lambda value: _by_stage(value, _counts)) or (),
     )
 
 
-def _stage(record: object, place: str) -> RecordedStage:
-    fields = _Fields(record, place)
-    turns = fields.get("turns", _list(_turn))
+def _by_stage(record: Value, read: Callable[[str, Value], Item]) -> tuple[Item, ...]:
+    """Entries of an object, each read with its stage's name."""
+    return tuple(read(name, value) for name, value in record.mapping(lambda value: value).items())
+
+
+def _stage(name: str, record: Value) -> RecordedStage:
+    turns = record.get("turns").list(_turn)
     return RecordedStage(
-        name=place.rpartition(".")[2],
-        problem=fields.get("problem", _or_none(_text)),
-        summary=fields.get("summary", _or_none(_summary)),
-        ratio=fields.get("ratio_to_first", _or_none(_ratio)),
+        name=name,
+        problem=record.get("problem").optional(_text),
+        summary=record.get("summary").optional(_summary),
+        ratio=record.get("ratio_to_first").optional(_ratio),
         seconds=sum((seconds for seconds, counts in turns if counts), ()),
         disturbed=sum(len(seconds) for seconds, counts in turns if not counts),
     )
 
 
-def _counts(record: object, place: str) -> RecordedCounts:
-    fields = _Fields(record, place)
+def _counts(name: str, record: Value) -> RecordedCounts:
     return RecordedCounts(
-        stage=place.rpartition(".")[2],
-        first=fields.get("first", _count),
-        median=fields.get("median", _count),
-        ratio=fields.get("ratio_to_first", _or_none(_number)),
+        stage=name,
+        first=_count(record.get("first")),
+        median=_count(record.get("median")),
+        ratio=record.get("ratio_to_first").optional(_number),
     )
 
 
-def _turn(record: object, place: str) -> tuple[tuple[float, ...], bool]:
-    fields = _Fields(record, place)
-    seconds = fields.get("seconds", _list(_number))
-    return seconds, fields.get("disturbance", _or_none(_text)) is None
+def _turn(record: Value) -> tuple[tuple[float, ...], bool]:
+    """Its seconds, and whether they count."""
+    seconds = record.get("seconds").list(_number)
+    return seconds, record.get("disturbance").optional(_text) is None
 
 
-def _summary(record: object, place: str) -> RecordedSummary:
-    fields = _Fields(record, place)
-    interval = fields.get("median_interval", _Fields)
-    figures = {name: fields.get(name, _number) for name in ("min", "median", "p90", "p99", "mean")}
-    return RecordedSummary(
-        runs=fields.get("runs", _count),
-        low=interval.get("low", _number),
-        high=interval.get("high", _number),
-        **figures,
-    )
+def _summary(record: Value) -> RecordedSummary:
+    low, high = _interval(record.get("median_interval"))
+    figures = {name: _number(record.get(name)) for name in ("min", "median", "p90", "p99", "mean")}
+    return RecordedSummary(runs=_count(record.get("runs")), low=low, high=high, **figures)
 
 
-def _ratio(record: object, place: str) -> RecordedRatio:
-    fields = _Fields(record, place)
-    interval = fields.get("interval", _Fields)
-    return RecordedRatio(
-        fields.get("median", _number), interval.get("low", _number), interval.get("high", _number)
-    )
+def _ratio(record: Value) -> RecordedRatio:
+    return RecordedRatio(_number(record.get("median")), *_interval(record.get("interval")))
 
 
-def _memory(record: object, place: str) -> RecordedMemory:
-    fields = _Fields(record, place)
+def _interval(record: Value) -> tuple[float, float]:
+    return _number(record.get("low")), _number(record.get("high"))
+
+
+def _memory(record: Value) -> RecordedMemory:
     return RecordedMemory(
-        libraries=fields.get("libraries_bytes", _count),
-        peak=fields.get("peak_bytes", _count),
-        timeline=fields.get("timeline", _or_none(_list(_stretch))) or (),
+        libraries=_count(record.get("libraries_bytes")),
+        peak=_count(record.get("peak_bytes")),
+        timeline=record.get("timeline").optional(lambda value: value.list(_stretch)) or (),
     )
 
 
-def _stretch(record: object, place: str) -> RecordedStretch:
-    fields = _Fields(record, place)
-    seconds, sizes = fields.get("seconds", _list(_number)), fields.get("bytes", _list(_count))
+def _stretch(record: Value) -> RecordedStretch:
+    seconds, sizes = record.get("seconds").list(_number), record.get("bytes").list(_count)
     if not seconds or len(seconds) != len(sizes) or list(seconds) != sorted(seconds):
-        raise _unexpected(len(sizes), f"{place}.bytes", "one for each of 'seconds', which rise")
-    return RecordedStretch(fields.get("stage", _text), seconds, sizes)
+        record.get("bytes").refuse("one for each of 'seconds', which rise")
+    return RecordedStretch(_text(record.get("stage")), seconds, sizes)
 
 
-def _text(value: object, place: str) -> str:
-    if not isinstance(value, str):
-        raise _unexpected(value, place, "a text")
-    return value
+def _text(value: Value) -> str:
+    return value.text(_MOST_CHARACTERS)
 
 
-def _flag(value: object, place: str) -> bool:
-    if not isinstance(value, bool):
-        raise _unexpected(value, place, "true or false")
-    return value
+def _count(value: Value) -> int:
+    return value.integer(0, 1 << 53)
 
 
-def _count(value: object, place: str) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 53:
-        raise _unexpected(value, place, "a whole number that is not negative")
-    return value
-
-
-def _number(value: object, place: str) -> float:
-    if type(value) not in (int, float) or not 0 <= value < 1e12 or not math.isfinite(value):
-        raise _unexpected(value, place, "a number that is not negative")
-    return float(value)
-
-
-def _texts_by_name(value: object, place: str) -> dict[str, str]:
-    return dict(_Fields(value, place).items(_text))
-
-
-def _list(read: Callable[[object, str], Item]) -> Callable[[object, str], tuple[Item, ...]]:
-    def read_all(value: object, place: str) -> tuple[Item, ...]:
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise _unexpected(value, place, "a list")
-        return tuple(read(item, f"{place}[{index}]") for index, item in enumerate(value))
-
-    return read_all
-
-
-def _each(read: Callable[[object, str], Item]) -> Callable[[object, str], tuple[Item, ...]]:
-    return lambda value, place: tuple(item for _, item in _Fields(value, place).items(read))
-
-
-def _or_none(read: Callable[[object, str], Item]) -> Callable[[object, str], Item | None]:
-    return lambda value, place: None if value is None else read(value, place)
-
-
-def _unexpected(value: object, place: str, expected: str) -> LatencyFileError:
-    shown = json.dumps(value, default=str)[:_QUOTED_LENGTH]
-    return LatencyFileError(
-        f"'{place.removeprefix('the document.')}' is {shown}, expected {expected}"
-    )
+def _number(value: Value) -> float:
+    return value.number(0, 1e12)

@@ -254,7 +254,7 @@ def test_no_baseline(refuses, tiny_artifact, tmp_path):
             '{"schema": "mobile-sam-export/baseline/0"}',
             "'schema' is 'mobile-sam-export/baseline/0'",
         ),
-        ('{"schema": "mobile-sam-export/baseline/1"}', "expected exactly artifacts, devices"),
+        ('{"schema": "mobile-sam-export/baseline/1"}', "lacks 'artifacts', 'devices'"),
     ],
 )
 @pytest.mark.parametrize("update", [(), ("--update",)])
@@ -267,16 +267,16 @@ def test_garbage(refuses, tiny_artifact, tmp_path, text, expected, update):
 @pytest.mark.parametrize(
     ("place", "value", "expected"),
     [
-        (("figures", "masks.mean_iou"), "high", "expected a number of at most 1e+18"),
-        (("figures", "masks.mean_iou"), 10**400, "expected a number of at most 1e+18"),
+        (("figures", "masks.mean_iou"), "high", "expected a number of -1e+18 to 1e+18"),
+        (("figures", "masks.mean_iou"), 10**400, "expected a number of -1e+18 to 1e+18"),
         (("figures", "speed"), 1, "expected one of masks.cases_held"),
         (("masks", "box"), "64x64 !!", "not a mask"),
         (("masks", "box"), "64x64 0", "the RLE is damaged"),
         (("masks", "box"), "../box", "not a mask"),
         (("machine",), "two\nlines", "expected a line of text"),
         (("operators", "image_encoder"), "aten::add", "expected a list"),
-        (("manifest", "prompt_slots"), [8], "expected a number of at most 1e+18"),
-        (("tools",), None, "expected an object"),
+        (("manifest", "prompt_slots"), [8], "expected a number of -1e+18 to 1e+18"),
+        (("tools",), None, "expected an object of"),
     ],
 )
 def test_damaged_record(refuses, baseline, tiny_artifact, place, value, expected):

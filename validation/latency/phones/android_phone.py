@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from converters.artifact_layout import COMPONENTS
 from validation.artifact import Artifact
-from validation.device_results import ANDROID, MOST_BYTES, read_device_results
+from validation.device_results import ANDROID, read_device_results
 from validation.latency.phones.adb import BENCHMARK, PACKAGE, RUNNER, Adb, FoundPhone
 from validation.latency.phones.external_tool import Outcome, ToolError, quote
 from validation.latency.phones.phone import (
@@ -24,6 +24,7 @@ from validation.latency.phones.phone import (
 )
 from validation.latency.plan import Plan
 from validation.latency.results import Measurement
+from validation.strict_json import MOST_BYTES
 
 # Where adb may write and every app may read; made by each run, and by one at a time.
 FOLDER = "/data/local/tmp/mobile-sam-export"
