@@ -4,7 +4,6 @@ The limits are in ``gates.toml``, where each is explained, and in a user's own f
 """
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from reference.errors import ArtifactError, GateError
 from validation.agreement import Agreement, StageLoss
 from validation.artifact import Artifact
 from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
+from validation.toml_file import read_toml
 
 if TYPE_CHECKING:
     from validation.results import Summary
@@ -100,8 +100,8 @@ def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:
     Raises:
         GateError: the file cannot be read, or says something that is no limit.
     """
-    tables = _read(DEFAULTS)
-    changes = {} if path is None else _read(path)
+    tables = read_toml(DEFAULTS, GateError)
+    changes = {} if path is None else read_toml(path, GateError)
     known = {field.name for field in fields(Gates)}
     for format_name, schemes in changes.items():
         if format_name not in tables:
@@ -140,15 +140,6 @@ def gates_for(artifact: Artifact, gates: Mapping[str, Mapping[str, Gates]]) -> G
             f"expected one of {', '.join(known)}"
         )
     return known[artifact.scheme]
-
-
-def _read(path: Path) -> dict:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise GateError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise GateError(f"{path}: is not valid TOML ({error})") from None
 
 
 def _table(path: Path | None, place: str, value: object) -> dict:

@@ -1,11 +1,11 @@
 """How much worse than its baseline an artefact may be; ``limits.toml`` explains each limit."""
 
 import math
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from validation.regression.errors import LimitsError
+from validation.toml_file import read_toml
 
 DEFAULTS = Path(__file__).with_name("limits.toml")
 
@@ -42,9 +42,9 @@ def read_limits(path: Path | None = None) -> Limits:
     Raises:
         LimitsError: the file cannot be read, or says something that is no limit.
     """
-    limits = _read(DEFAULTS)
+    limits = read_toml(DEFAULTS, LimitsError)
     known = [field.name for field in fields(Limits)]
-    for name, limit in ({} if path is None else _read(path)).items():
+    for name, limit in ({} if path is None else read_toml(path, LimitsError)).items():
         if name not in known:
             raise LimitsError(f"{path}: '{name}': expected one of {', '.join(known)}")
         is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
@@ -52,12 +52,3 @@ def read_limits(path: Path | None = None) -> Limits:
             raise LimitsError(f"{path}: '{name}' is {limit!r}: expected a number from 0")
         limits[name] = limit
     return Limits(**limits)
-
-
-def _read(path: Path) -> dict:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LimitsError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise LimitsError(f"{path}: is not valid TOML ({error})") from None
