@@ -1,0 +1,91 @@
+package org.mobilesam.kit
+
+import android.content.res.AssetManager
+import java.io.File
+import java.io.FileNotFoundException
+import java.io.IOException
+import java.security.MessageDigest
+
+/**
+ * What `convert torchscript` wrote, in a folder of the device.
+ *
+ * @property folder holds `manifest.json` and the files that it lists.
+ */
+class Artifact private constructor(val folder: File, val manifest: Manifest) {
+    /** A file of the artefact. */
+    fun file(path: String) = File(folder, path)
+
+    /** What the file at [path] is on this device. */
+    fun identify(path: String): FileIdentity = identify(file(path))
+
+    companion object {
+        private const val MISSING =
+            "The model is missing: copy what 'convert torchscript' wrote into app/src/main/assets/artifact, and build again."
+
+        /**
+         * Open [folder].
+         *
+         * @throws ArtifactException there is none, it is damaged, or it does not fit the app.
+         */
+        fun open(folder: File): Artifact {
+            val manifest = try {
+                Manifest.parse(File(folder, Manifest.FILE).readText())
+            } catch (error: IOException) {
+                throw ArtifactException("No artefact can be read at $folder: ${Manifest.FILE} is missing.", error)
+            }
+            return Artifact(folder, manifest)
+        }
+
+        /**
+         * Copy the artefact out of the app's [assets], whose files have no paths, to [folder] if it is not there yet.
+         *
+         * Goldens stay behind. Every file is checked against the manifest while it is copied.
+         *
+         * @param source folder of the assets.
+         * @throws ArtifactException the assets hold no artefact, or not one that fits the app.
+         */
+        fun install(assets: AssetManager, source: String, folder: File): Artifact {
+            val json = try {
+                assets.open("$source/${Manifest.FILE}").use { it.readBytes() }
+            } catch (error: FileNotFoundException) {
+                throw ArtifactException(MISSING, error)
+            }
+            val manifest = Manifest.parse(json.decodeToString())
+            val marker = File(folder, Manifest.FILE)
+            if (marker.isFile && marker.readBytes().contentEquals(json)) return Artifact(folder, manifest)
+
+            folder.deleteRecursively() // an earlier artefact
+            val partial = File(folder.path + ".partial")
+            partial.deleteRecursively()
+            for (path in listOf(manifest.encoderFile, manifest.decoderFile)) {
+                copy(assets, "$source/$path", File(partial, path), manifest.files.getValue(path))
+            }
+            File(partial, Manifest.FILE).writeBytes(json)
+            if (!partial.renameTo(folder)) throw ArtifactException("The model cannot be stored at $folder.")
+            return Artifact(folder, manifest)
+        }
+
+        private fun copy(assets: AssetManager, source: String, target: File, expected: FileIdentity) {
+            target.parentFile?.mkdirs()
+            try {
+                assets.open(source).use { input -> target.outputStream().use { input.copyTo(it) } }
+            } catch (error: FileNotFoundException) {
+                throw ArtifactException("The model is incomplete: $source is missing. Copy the artefact again.", error)
+            } catch (error: IOException) {
+                throw ArtifactException("The model cannot be stored: ${error.message}. Free some space.", error)
+            }
+            if (identify(target) != expected) {
+                throw ArtifactException("The model is damaged: $source is not what its manifest says. Copy the artefact again.")
+            }
+        }
+
+        private fun identify(file: File): FileIdentity {
+            val digest = MessageDigest.getInstance("SHA-256")
+            val buffer = ByteArray(1 shl 16)
+            file.inputStream().use { input ->
+                generateSequence { input.read(buffer).takeIf { it >= 0 } }.forEach { digest.update(buffer, 0, it) }
+            }
+            return FileIdentity(file.length(), digest.digest().joinToString("") { "%02x".format(it) })
+        }
+    }
+}

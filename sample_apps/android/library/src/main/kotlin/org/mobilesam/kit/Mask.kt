@@ -1,0 +1,51 @@
+package org.mobilesam.kit
+
+/** A rectangle of pixels: left column, top row, and how many of each. All 0 around nothing. */
+data class PixelBox(val x: Int, val y: Int, val width: Int, val height: Int)
+
+/**
+ * Which pixels of a photo belong to an object.
+ *
+ * @property bits one per pixel, row by row.
+ */
+class Mask(val size: Size, val bits: BooleanArray) {
+    init {
+        require(bits.size == size.area) { "${bits.size} pixels: expected ${size.area} for $size" }
+    }
+
+    /** How many pixels belong to the object. */
+    val area: Int get() = bits.count { it }
+
+    /** The smallest box around the object. */
+    val boundingBox: PixelBox
+        get() {
+            var (left, right) = size.width to -1
+            var (top, bottom) = size.height to -1
+            for (y in 0 until size.height) {
+                for (x in 0 until size.width) {
+                    if (!bits[y * size.width + x]) continue
+                    left = minOf(left, x)
+                    right = maxOf(right, x)
+                    top = minOf(top, y)
+                    bottom = y
+                }
+            }
+            return if (right < 0) PixelBox(0, 0, 0, 0) else PixelBox(left, top, right - left + 1, bottom - top + 1)
+        }
+
+    /** Intersection over union with a mask of the same size; two empty masks are equal: 1. */
+    fun iou(other: Mask): Double {
+        require(size == other.size) { "masks of $size and of ${other.size} cannot be compared" }
+        var intersection = 0
+        var union = 0
+        for (index in bits.indices) {
+            if (bits[index] && other.bits[index]) intersection++
+            if (bits[index] || other.bits[index]) union++
+        }
+        return if (union == 0) 1.0 else intersection.toDouble() / union
+    }
+
+    override fun equals(other: Any?) = other is Mask && size == other.size && bits.contentEquals(other.bits)
+
+    override fun hashCode() = 31 * size.hashCode() + bits.contentHashCode()
+}

@@ -1,0 +1,24 @@
+package org.mobilesam.kit
+
+/** Rows of RGB pixels, as a photo or a bitmap has them. */
+interface Pixels {
+    val size: Size
+
+    /** Write row [y] as red, green, blue, red… to the start of [into], 3 bytes a pixel, 0…255 without sign. */
+    fun readRow(y: Int, into: ByteArray)
+}
+
+/**
+ * Pixels in memory.
+ *
+ * @property rgb height × width × 3 bytes, row by row.
+ */
+class RgbPixels(override val size: Size, val rgb: ByteArray) : Pixels {
+    init {
+        require(rgb.size == size.area * 3) { "${rgb.size} bytes: expected ${size.area * 3} for $size" }
+    }
+
+    override fun readRow(y: Int, into: ByteArray) {
+        rgb.copyInto(into, 0, y * size.width * 3, (y + 1) * size.width * 3)
+    }
+}

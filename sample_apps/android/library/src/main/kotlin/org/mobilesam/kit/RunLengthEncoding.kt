@@ -1,0 +1,93 @@
+package org.mobilesam.kit
+
+/**
+ * A mask as COCO's compressed run-length encoding: runs down the columns, of background first.
+ *
+ * @property counts the runs as text: each in characters of 6 bits, offset by 48, the lowest 5 bits of the number first,
+ *   below one that says whether more follow; from the fourth number on, the difference to the one two back.
+ *   Source: `rleToString` and `rleFrString` in cocoapi's `maskApi.c`.
+ */
+data class RunLengthEncoding(val size: Size, val counts: String) {
+    /**
+     * The lengths of the runs.
+     *
+     * @throws IllegalArgumentException [counts] is damaged.
+     */
+    fun runs(): IntArray {
+        val runs = ArrayList<Int>()
+        var position = 0
+        while (position < counts.length) {
+            var number = 0L
+            var shift = 0
+            do {
+                require(position < counts.length && shift < Int.SIZE_BITS) { "a run that does not end" }
+                val character = counts[position++].code - OFFSET
+                require(character in 0..0x3F) { "a character that is not of a run-length encoding" }
+                number = number or ((character and 0x1F).toLong() shl shift)
+                shift += BITS
+                if (character and 0x20 == 0 && character and 0x10 != 0) number -= 1L shl shift
+            } while (character and 0x20 != 0)
+            val run = if (runs.size > 2) number + runs[runs.size - 2] else number
+            require(run in 0..Int.MAX_VALUE) { "a run of $run pixels" }
+            runs.add(run.toInt())
+        }
+        return runs.toIntArray()
+    }
+
+    /**
+     * The mask.
+     *
+     * @throws IllegalArgumentException [counts] is damaged, or its runs do not add up to [size].
+     */
+    fun decode(): Mask {
+        val runs = runs()
+        val total = runs.sumOf { it.toLong() }
+        require(total == size.area.toLong()) { "runs of $total pixels: expected ${size.area}" }
+        val bits = BooleanArray(size.area)
+        var index = 0
+        runs.forEachIndexed { number, run ->
+            for (pixel in index until index + run) {
+                if (number % 2 == 1) bits[pixel % size.height * size.width + pixel / size.height] = true
+            }
+            index += run
+        }
+        return Mask(size, bits)
+    }
+
+    companion object {
+        private const val OFFSET = 48
+        private const val BITS = 5
+
+        /** Encode [mask]. */
+        fun of(mask: Mask): RunLengthEncoding {
+            val runs = ArrayList<Int>()
+            var value = false
+            var length = 0
+            for (x in 0 until mask.size.width) {
+                for (y in 0 until mask.size.height) {
+                    if (mask.bits[y * mask.size.width + x] != value) {
+                        runs.add(length)
+                        length = 0
+                        value = !value
+                    }
+                    length++
+                }
+            }
+            runs.add(length)
+            return RunLengthEncoding(mask.size, write(runs))
+        }
+
+        private fun write(runs: List<Int>) = buildString {
+            runs.forEachIndexed { index, run ->
+                var number = if (index > 2) run - runs[index - 2] else run
+                do {
+                    var character = number and 0x1F
+                    number = number shr BITS
+                    val more = if (character and 0x10 != 0) number != -1 else number != 0
+                    if (more) character = character or 0x20
+                    append((character + OFFSET).toChar())
+                } while (more)
+            }
+        }
+    }
+}

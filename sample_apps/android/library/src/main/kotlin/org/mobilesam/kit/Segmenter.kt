@@ -1,0 +1,140 @@
+package org.mobilesam.kit
+
+import java.util.concurrent.Executor
+import java.util.concurrent.Executors
+import java.util.concurrent.RejectedExecutionException
+import java.util.concurrent.atomic.AtomicInteger
+
+/**
+ * The mask that answers a prompt.
+ *
+ * @property mask at the photo's size.
+ * @property score the model's own estimate of the mask's IoU, about 0…1.
+ * @property encoderMilliseconds how long the image encoder took; null if the photo's embeddings were there already.
+ * @property decoderMilliseconds how long the prompt took, from slots to the mask at the photo's size.
+ */
+class Segmentation(
+    val mask: Mask,
+    val score: Float,
+    val encoderMilliseconds: Double?,
+    val decoderMilliseconds: Double,
+)
+
+/**
+ * Answers prompts about one photo at a time, on a thread of its own, which alone uses the model.
+ *
+ * Nothing here waits: results come through [deliver]. The photo is embedded once; a newer prompt cancels older ones,
+ * and a newer photo cancels all of the earlier one.
+ *
+ * @param openEngine loads the model, on the segmenter's thread, when it is first needed.
+ * @param deliver runs what callers are told, such as the main thread's handler.
+ * @param nanoTime a clock in nanoseconds.
+ */
+class Segmenter(
+    private val manifest: Manifest,
+    private val openEngine: () -> SegmentationEngine,
+    private val deliver: Executor,
+    private val nanoTime: () -> Long = System::nanoTime,
+) : AutoCloseable {
+    private val thread = Executors.newSingleThreadExecutor { Thread(it, "segmenter") }
+    private val latestPhoto = AtomicInteger()
+    private val latestPrompt = AtomicInteger()
+
+    // Only the segmenter's thread touches these.
+    private var engine: SegmentationEngine? = null
+    private var frame: Frame? = null
+    private var resizer: MaskResizer? = null
+    private var embeddings: FloatArray? = null
+
+    /**
+     * Ask about another photo from now on, and embed it.
+     *
+     * @param read gives the photo's pixels; called on the segmenter's thread.
+     * @param onReady told once prompts are cheap, with how long the image encoder took, or of what went wrong.
+     */
+    fun open(read: () -> Pixels, onReady: (Result<Double>) -> Unit) {
+        val photo = latestPhoto.incrementAndGet()
+        latestPrompt.incrementAndGet()
+        submit({ photo == latestPhoto.get() }, onReady) {
+            frame = null
+            embeddings = null
+            val opened = Frame.of(read(), manifest.frameSize)
+            frame = opened
+            resizer = MaskResizer(opened.geometry, manifest.lowResSize)
+            embed(opened)
+        }
+    }
+
+    /** Answer [prompt] about the photo, unless a newer prompt or photo comes first. */
+    fun segment(prompt: Prompt, onAnswer: (Result<Segmentation>) -> Unit) {
+        val number = latestPrompt.incrementAndGet()
+        val isLatest = { number == latestPrompt.get() }
+        submit(isLatest, onAnswer) {
+            val opened = checkNotNull(frame) { "no photo is open" }
+            val encoderMilliseconds = if (embeddings == null) embed(opened) else null
+            val start = nanoTime()
+            val slots = PromptSlots.of(prompt, opened.geometry, manifest.prompts)
+            val answer = engine().decode(checkNotNull(embeddings), slots, prompt.maskInput)
+            if (!isLatest()) throw Superseded()
+            val index = manifest.choice.shown(prompt, answer.scores)
+            val mask = checkNotNull(resizer).mask(answer.lowResMask(index), manifest.threshold)
+            Segmentation(mask, answer.scores[index], encoderMilliseconds, millisecondsSince(start))
+        }
+    }
+
+    /** Nobody waits for the last prompt any more. */
+    fun cancel() {
+        latestPrompt.incrementAndGet()
+    }
+
+    /** Drop the photo's embeddings and the model; the next prompt makes them again. */
+    fun releaseMemory() {
+        execute {
+            embeddings = null
+            closeEngine()
+        }
+    }
+
+    /** Cancel everything, and drop the model. */
+    override fun close() {
+        latestPhoto.incrementAndGet()
+        latestPrompt.incrementAndGet()
+        execute(::closeEngine)
+        thread.shutdown()
+    }
+
+    private fun embed(opened: Frame): Double {
+        val input = opened.toTensor(manifest.paddingRgb)
+        val engine = engine()
+        val start = nanoTime()
+        embeddings = engine.encode(input)
+        return millisecondsSince(start)
+    }
+
+    private fun engine() = engine ?: openEngine().also { engine = it }
+
+    private fun closeEngine() {
+        engine?.close()
+        engine = null
+    }
+
+    private fun millisecondsSince(start: Long) = (nanoTime() - start) / 1e6
+
+    /** Do [work] if it [isWanted] when its turn comes, and tell of it if it still is when it is told. */
+    private fun <T> submit(isWanted: () -> Boolean, onDone: (Result<T>) -> Unit, work: () -> T) = execute {
+        if (isWanted()) {
+            val result = runCatching(work)
+            deliver.execute { if (isWanted()) onDone(result) }
+        }
+    }
+
+    private fun execute(work: () -> Unit) {
+        try {
+            thread.execute(work)
+        } catch (_: RejectedExecutionException) {
+            // Closed: nobody waits for it.
+        }
+    }
+
+    private class Superseded : Exception()
+}
