@@ -1,9 +1,9 @@
 package org.mobilesam.kit
 
-import android.content.res.AssetManager
 import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
+import java.io.InputStream
 import java.security.MessageDigest
 
 /**
@@ -37,45 +37,49 @@ class Artifact private constructor(val folder: File, val manifest: Manifest) {
         }
 
         /**
-         * Copy the artefact out of the app's [assets], whose files have no paths, to [folder] if it is not there yet.
+         * Copy the artefact out of the app's assets, whose files have no paths, to [folder] if it is not there yet.
          *
          * Goldens stay behind. Every file is checked against the manifest while it is copied.
          *
-         * @param source folder of the assets.
+         * @param openAsset opens a file of the artefact by its path below the manifest's folder.
          * @throws ArtifactException the assets hold no artefact, or not one that fits the app.
          */
-        fun install(assets: AssetManager, source: String, folder: File): Artifact {
+        fun install(openAsset: (String) -> InputStream, folder: File): Artifact {
             val json = try {
-                assets.open("$source/${Manifest.FILE}").use { it.readBytes() }
+                openAsset(Manifest.FILE).use { it.readBytes() }
             } catch (error: FileNotFoundException) {
                 throw ArtifactException(MISSING, error)
             }
             val manifest = Manifest.parse(json.decodeToString())
-            val marker = File(folder, Manifest.FILE)
-            if (marker.isFile && marker.readBytes().contentEquals(json)) return Artifact(folder, manifest)
+            val installed = File(folder, Manifest.FILE)
+            if (installed.isFile && installed.readBytes().contentEquals(json)) return Artifact(folder, manifest)
 
             folder.deleteRecursively() // an earlier artefact
             val partial = File(folder.path + ".partial")
             partial.deleteRecursively()
-            for (path in listOf(manifest.encoderFile, manifest.decoderFile)) {
-                copy(assets, "$source/$path", File(partial, path), manifest.files.getValue(path))
+            try {
+                for (path in listOf(manifest.encoderFile, manifest.decoderFile)) {
+                    copy(path, openAsset, File(partial, path), manifest.files.getValue(path))
+                }
+                File(partial, Manifest.FILE).writeBytes(json)
+                if (!partial.renameTo(folder)) throw ArtifactException("The model cannot be stored at $folder.")
+            } finally {
+                partial.deleteRecursively()
             }
-            File(partial, Manifest.FILE).writeBytes(json)
-            if (!partial.renameTo(folder)) throw ArtifactException("The model cannot be stored at $folder.")
             return Artifact(folder, manifest)
         }
 
-        private fun copy(assets: AssetManager, source: String, target: File, expected: FileIdentity) {
+        private fun copy(path: String, openAsset: (String) -> InputStream, target: File, expected: FileIdentity) {
             target.parentFile?.mkdirs()
             try {
-                assets.open(source).use { input -> target.outputStream().use { input.copyTo(it) } }
+                openAsset(path).use { input -> target.outputStream().use { input.copyTo(it) } }
             } catch (error: FileNotFoundException) {
-                throw ArtifactException("The model is incomplete: $source is missing. Copy the artefact again.", error)
+                throw ArtifactException("The model is incomplete: $path is missing. Copy the artefact again.", error)
             } catch (error: IOException) {
                 throw ArtifactException("The model cannot be stored: ${error.message}. Free some space.", error)
             }
             if (identify(target) != expected) {
-                throw ArtifactException("The model is damaged: $source is not what its manifest says. Copy the artefact again.")
+                throw ArtifactException("The model is damaged: $path is not what its manifest says. Copy the artefact again.")
             }
         }
 

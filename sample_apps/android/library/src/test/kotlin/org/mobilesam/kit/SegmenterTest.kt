@@ -1,0 +1,176 @@
+package org.mobilesam.kit
+
+import java.util.Collections
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.TimeUnit
+import org.junit.After
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertNotNull
+import org.junit.Assert.assertNull
+import org.junit.Assert.assertTrue
+import org.junit.Test
+
+/** What runs when, and on which thread. */
+class SegmenterTest {
+    private val calls = Collections.synchronizedList(ArrayList<String>())
+    private val threads = Collections.synchronizedSet(HashSet<String>())
+    private var decoding = CountDownLatch(0)
+    private val decoderEntered = LinkedBlockingQueue<Unit>()
+    private val segmenter = Segmenter(MANIFEST, { CalledEngine() }, Runnable::run)
+    private val photo = RgbPixels(Size(20, 30), ByteArray(20 * 30 * 3))
+
+    @After
+    fun close() = segmenter.close()
+
+    @Test
+    fun `a photo is embedded once, however many prompts come`() {
+        open()
+        repeat(3) { assertNull(segment(tap(1.0 * it)).encoderMilliseconds) }
+        assertEquals(listOf("open", "encode", "decode", "decode", "decode"), calls)
+    }
+
+    @Test
+    fun `the model is used by one thread`() {
+        open()
+        segment(tap(1.0))
+        segmenter.releaseMemory()
+        segment(tap(2.0))
+        assertEquals(setOf("segmenter"), threads)
+    }
+
+    @Test
+    fun `a newer tap cancels older ones`() {
+        open()
+        decoding = CountDownLatch(1)
+        val answers = LinkedBlockingQueue<String>()
+        segmenter.segment(tap(1.0)) { answers.put("first") }
+        assertNotNull(decoderEntered.poll(10, TimeUnit.SECONDS)) // it cannot be stopped any more
+        segmenter.segment(tap(2.0)) { answers.put("second") }
+        segmenter.segment(tap(3.0)) { answers.put("third") }
+        decoding.countDown()
+        assertEquals("third", answers.poll(10, TimeUnit.SECONDS))
+        assertEquals(2, calls.count { it == "decode" })
+        assertTrue(answers.isEmpty())
+    }
+
+    @Test
+    fun `a newer photo cancels prompts about the older one`() {
+        open()
+        decoding = CountDownLatch(1)
+        val answers = LinkedBlockingQueue<String>()
+        segmenter.segment(tap(1.0)) { answers.put("older") }
+        assertNotNull(decoderEntered.poll(10, TimeUnit.SECONDS))
+        segmenter.open({ photo }) { answers.put("photo") }
+        decoding.countDown()
+        assertEquals("photo", answers.poll(10, TimeUnit.SECONDS))
+        assertTrue(answers.isEmpty())
+    }
+
+    @Test
+    fun `what a cancelled prompt would have said is not told`() {
+        open()
+        decoding = CountDownLatch(1)
+        val answers = LinkedBlockingQueue<String>()
+        segmenter.segment(tap(1.0)) { answers.put("cancelled") }
+        assertNotNull(decoderEntered.poll(10, TimeUnit.SECONDS))
+        segmenter.cancel()
+        decoding.countDown()
+        open() // comes after it in the queue
+        assertTrue(answers.isEmpty())
+    }
+
+    @Test
+    fun `released memory comes back when it is needed`() {
+        open()
+        segmenter.releaseMemory()
+        assertNotNull(segment(tap(1.0)).encoderMilliseconds)
+        assertEquals(listOf("open", "encode", "close", "open", "encode", "decode"), calls)
+    }
+
+    @Test
+    fun `a prompt that does not fit is told of, and later ones are answered`() {
+        open()
+        val answers = LinkedBlockingQueue<Result<Segmentation>>()
+        segmenter.segment(Prompt(List(9) { PromptPoint(Point(1.0, 1.0), true) }), answers::put)
+        val error = checkNotNull(answers.poll(10, TimeUnit.SECONDS)).exceptionOrNull()
+        assertTrue("$error", error is PromptException && "9 slots" in error.message.orEmpty())
+        segment(tap(1.0))
+    }
+
+    @Test
+    fun `a photo that cannot be read is told of`() {
+        val results = LinkedBlockingQueue<Result<Double>>()
+        segmenter.open({ throw PhotoException("no photo") }, results::put)
+        val error = checkNotNull(results.poll(10, TimeUnit.SECONDS)).exceptionOrNull()
+        assertEquals("no photo", error?.message)
+    }
+
+    @Test
+    fun `masks have the photo's size and the best guess's score`() {
+        open()
+        val answer = segment(tap(1.0))
+        assertEquals(photo.size, answer.mask.size)
+        assertEquals(photo.size.area, answer.mask.area)
+        assertEquals(0.7f, answer.score, 0f)
+    }
+
+    private fun open() {
+        val results = LinkedBlockingQueue<Result<Double>>()
+        segmenter.open({ photo }, results::put)
+        checkNotNull(results.poll(10, TimeUnit.SECONDS)).getOrThrow()
+    }
+
+    private fun segment(prompt: Prompt): Segmentation {
+        val answers = LinkedBlockingQueue<Result<Segmentation>>()
+        segmenter.segment(prompt, answers::put)
+        return checkNotNull(answers.poll(10, TimeUnit.SECONDS)).getOrThrow()
+    }
+
+    private fun tap(x: Double) = Prompt(listOf(PromptPoint(Point(x, 1.0), true)))
+
+    private inner class CalledEngine : SegmentationEngine {
+        init {
+            note("open")
+        }
+
+        override fun encode(frame: FloatArray): FloatArray {
+            note("encode")
+            return FloatArray(1)
+        }
+
+        override fun decode(imageEmbeddings: FloatArray, prompt: PromptSlots, maskInput: FloatArray?): DecoderAnswer {
+            note("decode")
+            decoderEntered.put(Unit)
+            decoding.await()
+            return DecoderAnswer(FloatArray(4 * 8 * 8) { 1f }, floatArrayOf(0.9f, 0.1f, 0.7f, 0.2f))
+        }
+
+        override fun close() = note("close")
+
+        private fun note(call: String) {
+            calls.add(call)
+            threads.add(Thread.currentThread().name)
+        }
+    }
+
+    private companion object {
+        val MANIFEST = Manifest(
+            model = "tiny",
+            scheme = "none",
+            checkpointSha256 = "",
+            frameSize = 32,
+            paddingRgb = floatArrayOf(1f, 2f, 3f),
+            embeddingsShape = longArrayOf(1),
+            prompts = PromptLayout(8, 1f, 0f, 2f, 3f, -2f),
+            choice = MaskChoice(0, listOf(1, 2, 3)),
+            masks = 4,
+            lowResSize = 8,
+            threshold = 0f,
+            encoderFile = "encoder.ptl",
+            decoderFile = "decoder.ptl",
+            goldensFile = "goldens/goldens.json",
+            files = emptyMap(),
+        )
+    }
+}

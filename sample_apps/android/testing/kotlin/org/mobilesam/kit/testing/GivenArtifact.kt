@@ -1,0 +1,12 @@
+package org.mobilesam.kit.testing
+
+import java.io.File
+import org.junit.Assume.assumeTrue
+import org.mobilesam.kit.Artifact
+
+/** The artefact in the folder that the environment variable MOBILE_SAM_ARTIFACT names; without it the test is skipped. */
+fun givenArtifact(): Artifact {
+    val folder = System.getenv("MOBILE_SAM_ARTIFACT")
+    assumeTrue("MOBILE_SAM_ARTIFACT names no artefact", folder != null)
+    return Artifact.open(File(folder))
+}

@@ -1,0 +1,151 @@
+package org.mobilesam.kit.testing
+
+import java.io.File
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+import org.json.JSONArray
+import org.json.JSONException
+import org.json.JSONObject
+import org.mobilesam.kit.Artifact
+import org.mobilesam.kit.ArtifactException
+import org.mobilesam.kit.Box
+import org.mobilesam.kit.Point
+import org.mobilesam.kit.Prompt
+import org.mobilesam.kit.PromptPoint
+import org.mobilesam.kit.RunLengthEncoding
+import org.mobilesam.kit.Size
+
+/**
+ * A photo of an artefact's goldens.
+ *
+ * @property file where it lies.
+ */
+class GoldenPhoto(val name: String, val file: File, val size: Size, private val embeddings: File) {
+    /** The reference's image embeddings, read anew each time. */
+    fun imageEmbeddings(): FloatArray = readFloats(embeddings)
+}
+
+/**
+ * A prompt, and the reference's answer.
+ *
+ * @property points in pixels of the photo, as [box].
+ * @property maskFrom the case whose mask [maskIndex] is the prompt's mask; null without.
+ * @property coordinates (N, 2) x, y in pixels of the frame.
+ * @property labels (N).
+ * @property scores of the masks.
+ * @property masks at the photo's size.
+ */
+class GoldenCase(
+    val name: String,
+    val photo: GoldenPhoto,
+    private val points: List<PromptPoint>,
+    private val box: Box?,
+    val maskFrom: GoldenCase?,
+    private val maskIndex: Int,
+    val coordinates: FloatArray,
+    val labels: FloatArray,
+    val scores: FloatArray,
+    private val lowRes: File,
+    val masks: List<RunLengthEncoding>,
+) {
+    /** The reference's (masks, S/4, S/4) logits, read anew each time. */
+    fun lowResMasks(): FloatArray = readFloats(lowRes)
+
+    /** The prompt, whose mask is taken out of [earlier] low-resolution logits: those of [maskFrom]. */
+    fun prompt(earlier: FloatArray?): Prompt = Prompt(points, box, maskInput(earlier))
+
+    /** The mask that is fed back, out of the logits of [maskFrom]. */
+    fun maskInput(earlier: FloatArray?): FloatArray? = earlier?.let {
+        val size = it.size / scores.size
+        it.copyOfRange(maskIndex * size, (maskIndex + 1) * size)
+    }
+}
+
+/** What an artefact is checked with: photos, prompts and the reference's answers. */
+class Goldens private constructor(val photos: List<GoldenPhoto>, val cases: List<GoldenCase>) {
+    companion object {
+        private const val SCHEMA = "mobile-sam-export/goldens/1"
+
+        /**
+         * Read the goldens of [artifact].
+         *
+         * @throws ArtifactException they are missing, damaged or of another schema.
+         */
+        fun read(artifact: Artifact): Goldens = try {
+            Reader(artifact).read()
+        } catch (error: JSONException) {
+            throw ArtifactException("The goldens are damaged: ${error.message}", error)
+        } catch (error: java.io.IOException) {
+            throw ArtifactException("The goldens cannot be read: ${error.message}", error)
+        }
+    }
+
+    private class Reader(private val artifact: Artifact) {
+        private val list = artifact.file(artifact.manifest.goldensFile)
+        private val photos = LinkedHashMap<String, GoldenPhoto>()
+        private val cases = LinkedHashMap<String, GoldenCase>()
+
+        fun read(): Goldens {
+            val root = JSONObject(list.readText())
+            if (root.getString("schema") != SCHEMA) throw JSONException("their schema is not $SCHEMA")
+            val records = root.getJSONObject("photos")
+            for (name in records.keys()) photos[name] = photo(name, records.getJSONObject(name))
+            for (record in root.getJSONArray("cases").objects()) cases[record.getString("name")] = case(record)
+            return Goldens(photos.values.toList(), cases.values.toList())
+        }
+
+        private fun photo(name: String, record: JSONObject) = GoldenPhoto(
+            name,
+            file(record.getString("file")),
+            Size(record.getInt("height"), record.getInt("width")),
+            file(record.getJSONObject("image_embeddings").getString("file")),
+        )
+
+        private fun case(record: JSONObject): GoldenCase {
+            val points = record.getJSONArray("points").arrays().map { Point(it.getDouble(0), it.getDouble(1)) }
+            val labels = record.getJSONArray("labels").floats()
+            val earlier = record.optJSONObject("mask_input")
+            val coordinates = record.getJSONArray("point_coords").arrays().flatMap { it.floats().toList() }
+            return GoldenCase(
+                name = record.getString("name"),
+                photo = find(photos, record.getString("photo")),
+                points = points.zip(labels.toList()) { point, label -> PromptPoint(point, label == 1f) },
+                box = record.optJSONArray("box")?.let {
+                    Box(Point(it.getDouble(0), it.getDouble(1)), Point(it.getDouble(2), it.getDouble(3)))
+                },
+                maskFrom = earlier?.let { find(cases, it.getString("case")) },
+                maskIndex = earlier?.getInt("index") ?: 0,
+                coordinates = coordinates.toFloatArray(),
+                labels = record.getJSONArray("point_labels").floats(),
+                scores = record.getJSONArray("iou_predictions").floats(),
+                lowRes = file(record.getJSONObject("low_res_masks").getString("file")),
+                masks = record.getJSONArray("masks").objects().map(::mask),
+            )
+        }
+
+        private fun mask(record: JSONObject): RunLengthEncoding {
+            val size = record.getJSONArray("size")
+            return RunLengthEncoding(Size(size.getInt(0), size.getInt(1)), record.getString("counts"))
+        }
+
+        /** A file beside the list, which the manifest has to know. */
+        private fun file(name: String): File {
+            val path = File(File(artifact.manifest.goldensFile).parent, name).path
+            if (path !in artifact.manifest.files) throw JSONException("the manifest does not list $path")
+            return artifact.file(path)
+        }
+
+        private fun <T> find(known: Map<String, T>, name: String) = known[name] ?: throw JSONException("no '$name'")
+    }
+}
+
+private fun readFloats(file: File): FloatArray {
+    val buffer = ByteBuffer.wrap(file.readBytes()).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
+    return FloatArray(buffer.remaining()).also(buffer::get)
+}
+
+private fun JSONArray.floats() = FloatArray(length()) { getDouble(it).toFloat() }
+
+private fun JSONArray.arrays() = (0 until length()).map(::getJSONArray)
+
+private fun JSONArray.objects() = (0 until length()).map(::getJSONObject)

@@ -1,0 +1,47 @@
+package org.mobilesam.kit.testing
+
+import kotlin.math.abs
+import org.mobilesam.kit.Artifact
+import org.mobilesam.kit.BitmapPixels
+import org.mobilesam.kit.DecoderAnswer
+import org.mobilesam.kit.Frame
+import org.mobilesam.kit.PhotoReader
+import org.mobilesam.kit.PromptSlots
+import org.mobilesam.kit.SegmentationEngine
+
+/**
+ * Answers with an artefact's goldens, exactly what was asked of the reference and nothing else.
+ *
+ * It takes the place of the runtime where that does not run, so that everything around it is tested.
+ */
+class RecordedEngine(artifact: Artifact, private val goldens: Goldens) : SegmentationEngine {
+    private val recorded = goldens.photos.map { photo ->
+        val pixels = BitmapPixels(PhotoReader(Int.MAX_VALUE).read(photo.file::inputStream))
+        val frame = Frame.of(pixels, artifact.manifest.frameSize).toTensor(artifact.manifest.paddingRgb)
+        Recorded(photo, frame, photo.imageEmbeddings())
+    }
+
+    override fun encode(frame: FloatArray): FloatArray =
+        checkNotNull(recorded.find { it.frame.contentEquals(frame) }) { "this frame was not recorded" }.embeddings
+
+    override fun decode(imageEmbeddings: FloatArray, prompt: PromptSlots, maskInput: FloatArray?): DecoderAnswer {
+        val photo = recorded.find { it.embeddings.contentEquals(imageEmbeddings) }?.photo
+        val case = goldens.cases.find { it.photo == photo && isAsked(it, prompt, maskInput) }
+        checkNotNull(case) { "this prompt was not recorded" }
+        return DecoderAnswer(case.lowResMasks(), case.scores)
+    }
+
+    override fun close() = Unit
+
+    private fun isAsked(case: GoldenCase, prompt: PromptSlots, maskInput: FloatArray?): Boolean {
+        val isNear = case.coordinates.zip(prompt.coordinates).all { (a, b) -> abs(a - b) <= SAME_POINT }
+        val recordedMask = case.maskInput(case.maskFrom?.lowResMasks())
+        return isNear && case.labels.contentEquals(prompt.labels) && recordedMask.contentEquals(maskInput)
+    }
+
+    private class Recorded(val photo: GoldenPhoto, val frame: FloatArray, val embeddings: FloatArray)
+
+    private companion object {
+        const val SAME_POINT = 1e-3f // pixels of the frame
+    }
+}
