@@ -1,0 +1,31 @@
+/// Where a photo lies in the square frame that the image encoder takes: top left, its longest side as long
+/// as the frame.
+///
+/// The arithmetic of `resized_size` and `points_to_frame` in reference/preprocessing.py.
+public struct FrameGeometry: Hashable, Sendable {
+    public let photo: PixelSize
+    public let frameSize: Int
+
+    /// - Parameters:
+    ///   - photo: the upright photo's own size; both sides at least 1.
+    ///   - frameSize: the frame's side in pixels.
+    public init(photo: PixelSize, frameSize: Int) {
+        self.photo = photo
+        self.frameSize = frameSize
+    }
+
+    /// The photo's size in the frame: sides rounded half up, at least 1.
+    public var resized: PixelSize {
+        let scale = Double(frameSize) / Double(max(photo.height, photo.width))
+        let side = { (pixels: Int) in max(1, Int((Double(pixels) * scale + 0.5).rounded(.down))) }
+        return PixelSize(height: side(photo.height), width: side(photo.width))
+    }
+
+    /// A point in pixels of the photo → pixels of the frame, rounded to float32.
+    public func inFrame(_ point: Point) -> Point {
+        let resized = resized
+        let x = point.x * (Double(resized.width) / Double(photo.width))
+        let y = point.y * (Double(resized.height) / Double(photo.height))
+        return Point(x: Double(Float(x)), y: Double(Float(y)))
+    }
+}

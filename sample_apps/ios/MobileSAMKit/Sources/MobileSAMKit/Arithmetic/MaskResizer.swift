@@ -1,0 +1,100 @@
+/// Mask logits of the decoder → logits, or a mask, at the photo's own size.
+///
+/// Bilinear to the frame, crop to the photo's part, bilinear to the photo's size: `masks_to_photo` in
+/// reference/preprocessing.py, with the half-pixel centres and the float32 of PyTorch's
+/// `interpolate(mode="bilinear", align_corners=False)`.
+struct MaskResizer {
+    let geometry: FrameGeometry
+
+    /// The logits at the photo's size: rows from the top, `geometry.photo.area` numbers.
+    ///
+    /// - Parameters:
+    ///   - lowRes: `lowResSize` × `lowResSize` logits over the whole frame, rows from the top.
+    func logits(lowRes: [Float], lowResSize: Int) -> [Float] {
+        var logits: [Float] = []
+        logits.reserveCapacity(geometry.photo.area)
+        forEachRow(lowRes, lowResSize) { logits += $0 }
+        return logits
+    }
+
+    /// Where the logits at the photo's size are above `threshold`.
+    ///
+    /// Row by row: a large photo's logits would take four times as much memory as its mask.
+    func mask(lowRes: [Float], lowResSize: Int, threshold: Float) -> Mask {
+        var pixels: [Bool] = []
+        pixels.reserveCapacity(geometry.photo.area)
+        forEachRow(lowRes, lowResSize) { row in
+            for logit in row { pixels.append(logit > threshold) }
+        }
+        return Mask(size: geometry.photo, pixels: pixels)
+    }
+
+    private func forEachRow(
+        _ lowRes: [Float], _ lowResSize: Int, _ use: (UnsafeBufferPointer<Float>) -> Void
+    ) {
+        let frame = PixelSize(height: geometry.frameSize, width: geometry.frameSize)
+        let area = geometry.resized
+        let toFrame = Interpolation(
+            from: PixelSize(height: lowResSize, width: lowResSize), to: frame, cropped: area)
+        var cropped: [Float] = []
+        cropped.reserveCapacity(area.area)
+        toFrame.forEachRow(of: lowRes) { cropped += $0 }
+        Interpolation(from: area, to: geometry.photo, cropped: geometry.photo)
+            .forEachRow(of: cropped, use)
+    }
+}
+
+/// Bilinear interpolation of a plane of float32, of which only the top left part is wanted.
+private struct Interpolation {
+    private let sourceWidth: Int
+    private let rows: [Neighbours]
+    private let columns: [Neighbours]
+
+    init(from source: PixelSize, to size: PixelSize, cropped: PixelSize) {
+        sourceWidth = source.width
+        rows = Neighbours.along(source.height, to: size.height, count: cropped.height)
+        columns = Neighbours.along(source.width, to: size.width, count: cropped.width)
+    }
+
+    /// The two pixels of a line of the source that one pixel of the result lies between, and their weights.
+    private struct Neighbours {
+        let first: Int
+        let second: Int
+        let firstWeight: Float
+        let secondWeight: Float
+
+        static func along(_ length: Int, to resizedLength: Int, count: Int) -> [Neighbours] {
+            let scale = Float(length) / Float(resizedLength)
+            return (0..<count).map { index in
+                let position = max(0, scale * (Float(index) + 0.5) - 0.5)
+                let first = min(Int(position), length - 1)
+                let weight = min(max(position - Float(first), 0), 1)
+                return Neighbours(
+                    first: first, second: min(first + 1, length - 1),
+                    firstWeight: 1 - weight, secondWeight: weight)
+            }
+        }
+    }
+
+    func forEachRow(of source: [Float], _ use: (UnsafeBufferPointer<Float>) -> Void) {
+        var line = [Float](repeating: 0, count: columns.count)
+        source.withUnsafeBufferPointer { source in
+            for row in rows {
+                let upper = row.first * sourceWidth
+                let lower = row.second * sourceWidth
+                line.withUnsafeMutableBufferPointer { line in
+                    for (index, column) in columns.enumerated() {
+                        let above =
+                            source[upper + column.first] * column.firstWeight
+                            + source[upper + column.second] * column.secondWeight
+                        let below =
+                            source[lower + column.first] * column.firstWeight
+                            + source[lower + column.second] * column.secondWeight
+                        line[index] = above * row.firstWeight + below * row.secondWeight
+                    }
+                }
+                line.withUnsafeBufferPointer(use)
+            }
+        }
+    }
+}

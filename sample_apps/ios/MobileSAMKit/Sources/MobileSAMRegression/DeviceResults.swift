@@ -1,0 +1,90 @@
+import Foundation
+import MobileSAMKit
+
+/// What a run of the regression test found: the document of docs/device-results.md, field by field.
+public struct DeviceResults: Encodable, Sendable {
+    public let schema = "mobile-sam-export/device-results/1"
+    public let startedAt: String
+    public let device: DeviceIdentity
+    public let app: AppIdentity
+    public let compute: Compute
+    public var artifact: ArtifactIdentity
+    public let limits: Limits
+    public var cases: [CaseResult] = []
+    public var milliseconds = Milliseconds()
+    public var memory: Memory
+    public let before: DeviceState
+    @Nullable public var after: DeviceState?
+    /// What ended the test, or what it is doing; nil once all is done.
+    @Nullable public var failure: String?
+
+    public struct Compute: Encodable, Sendable {
+        public let unit: String
+        @Nullable public var threads: Int?
+    }
+
+    public struct ArtifactIdentity: Encodable, Sendable {
+        public let model: String
+        public let format: String
+        public let scheme: String
+        public let checkpointSha256: String
+        public let files: [String: Manifest.FileIdentity]
+    }
+
+    public struct Limits: Encodable, Sendable {
+        public let minIou: Double
+        public let maxScoreDifference: Double
+    }
+
+    public struct CaseResult: Encodable, Sendable {
+        public let name: String
+        public let maskIous: [Double]
+        /// Nil if a score is not finite.
+        @Nullable public var maxScoreDifference: Double?
+        public let passed: Bool
+    }
+
+    public struct Milliseconds: Encodable, Sendable {
+        public var load: [Double] = []
+        @Nullable public var imageEncoder: StageTimes?
+        @Nullable public var maskDecoder: StageTimes?
+        @Nullable public var endToEnd: StageTimes?
+    }
+
+    public struct StageTimes: Encodable, Sendable {
+        public let first: Double
+        public var steady: [Double] = []
+    }
+
+    public struct Memory: Encodable, Sendable {
+        public let peakBefore: Int
+        @Nullable public var peakAfter: Int?
+    }
+
+    /// In place of an older document, or of the one before the latest step.
+    public func write(to url: URL) throws {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        try encoder.encode(self).write(to: url, options: .atomic)
+    }
+}
+
+/// An optional that is written as null, where an optional alone would be left out.
+@propertyWrapper
+public struct Nullable<Value: Encodable & Sendable>: Encodable, Sendable {
+    public var wrappedValue: Value?
+
+    public init(wrappedValue: Value?) {
+        self.wrappedValue = wrappedValue
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        if let wrappedValue {
+            try container.encode(wrappedValue)
+        } else {
+            try container.encodeNil()
+        }
+    }
+}

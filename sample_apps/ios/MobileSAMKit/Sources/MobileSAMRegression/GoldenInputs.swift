@@ -1,0 +1,68 @@
+import Foundation
+import MobileSAMKit
+
+/// Golden cases as inputs of an engine, and its answers held against theirs.
+struct GoldenInputs {
+    let artifact: Artifact
+    let goldens: Goldens
+    let device: any Device
+
+    /// The cases of the first photo that need no earlier mask: they take turns when time is taken.
+    var casesToTime: [GoldenCase] {
+        goldens.cases.filter { $0.photo == goldens.cases[0].photo && $0.maskInput == nil }
+    }
+
+    /// From the photo's file to the mask that a person is shown.
+    func runEndToEnd(_ engine: any SegmentationEngine, _ golden: GoldenCase) throws -> Mask {
+        let embeddings = try engine.encode(frame(of: golden))
+        let answer = try engine.decode(try slots(of: golden), imageEmbeddings: embeddings)
+        let index = artifact.manifest.maskChoice.index(scores: answer.scores, for: golden.prompt)
+        return answer.mask(index, geometry: geometry(of: golden), manifest: artifact.manifest)
+    }
+
+    private func photo(of golden: GoldenCase) throws -> Photo {
+        let record = goldens.photos[golden.photo]!
+        let photo = try device.photo(at: try Goldens.url(record.file, of: artifact))
+        guard photo.size == record.size else {
+            throw MobileSAMError(
+                "\(record.file) has \(photo.size.height) × \(photo.size.width) pixels: expected "
+                    + "\(record.height) × \(record.width); copy the artefact again")
+        }
+        return photo
+    }
+
+    func frame(of golden: GoldenCase) throws -> PhotoFrame {
+        PhotoFrame(
+            try photo(of: golden), side: artifact.manifest.preprocessing.frameSize,
+            padding: artifact.manifest.padding)
+    }
+
+    func slots(of golden: GoldenCase) throws -> SlotPrompt {
+        try SlotPrompt(
+            golden.prompt.inFrame(geometry(of: golden)),
+            maskInput: goldens.maskInput(of: golden, artifact), slots: artifact.manifest.slots)
+    }
+
+    private func geometry(of golden: GoldenCase) -> FrameGeometry {
+        FrameGeometry(
+            photo: goldens.photos[golden.photo]!.size,
+            frameSize: artifact.manifest.preprocessing.frameSize)
+    }
+
+    /// Masks at the photo's size and scores, held against the reference's.
+    func compare(
+        _ answer: DecoderOutput, with golden: GoldenCase, _ limits: DeviceResults.Limits
+    ) throws -> DeviceResults.CaseResult {
+        let geometry = geometry(of: golden)
+        let ious = try golden.masks.enumerated().map { index, expected in
+            answer.mask(index, geometry: geometry, manifest: artifact.manifest)
+                .intersectionOverUnion(try expected.mask())
+        }
+        let differences = zip(answer.scores, golden.iouPredictions).map { abs($0 - $1) }
+        let largest = differences.allSatisfy(\.isFinite) ? differences.max().map(Double.init) : nil
+        return .init(
+            name: golden.name, maskIous: ious, maxScoreDifference: largest,
+            passed: ious.allSatisfy { $0 >= limits.minIou }
+                && (largest.map { $0 <= limits.maxScoreDifference } ?? false))
+    }
+}

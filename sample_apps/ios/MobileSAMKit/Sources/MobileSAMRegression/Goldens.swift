@@ -1,0 +1,121 @@
+import Foundation
+import MobileSAMKit
+
+/// The reference's answers about sample photos, which every artefact carries: goldens/goldens.json.
+public struct Goldens: Sendable, Decodable {
+    public static let schema = "mobile-sam-export/goldens/1"
+
+    public let schema: String
+    public let photos: [String: GoldenPhoto]
+    /// In an order in which the case that a mask input comes from is always earlier.
+    public let cases: [GoldenCase]
+
+    /// - Throws: `MobileSAMError` if the document is missing or damaged.
+    public init(of artifact: Artifact) throws {
+        let url = try artifact.url(artifact.manifest.goldens)
+        guard let data = try? Data(contentsOf: url),
+            let goldens = try? JSONDecoder().decode(Goldens.self, from: data),
+            goldens.schema == Self.schema, !goldens.cases.isEmpty,
+            goldens.cases.allSatisfy({ goldens.photos[$0.photo] != nil })
+        else {
+            throw MobileSAMError(
+                "\(artifact.manifest.goldens) is missing or damaged: copy the artefact again")
+        }
+        self = goldens
+    }
+
+    /// Numbers of a tensor's file, which lies beside goldens.json: little-endian float32.
+    public static func read(_ tensor: GoldenTensor, of artifact: Artifact) throws -> [Float] {
+        let data = try Data(contentsOf: url(tensor.file, of: artifact))
+        guard data.count == tensor.shape.reduce(4, *) else {
+            throw MobileSAMError("\(tensor.file) is cut off: copy the artefact again")
+        }
+        return [Float](unsafeUninitializedCapacity: data.count / 4) { numbers, count in
+            data.copyBytes(to: UnsafeMutableRawBufferPointer(numbers))
+            count = data.count / 4
+        }
+    }
+
+    /// What the reference answered to a case.
+    public func answer(to golden: GoldenCase, of artifact: Artifact) throws -> DecoderOutput {
+        try DecoderOutput(
+            lowResMasks: Self.read(golden.lowResMasks, of: artifact),
+            scores: golden.iouPredictions, manifest: artifact.manifest)
+    }
+
+    /// The logits of an earlier answer that a case starts from; nil: none.
+    public func maskInput(of golden: GoldenCase, _ artifact: Artifact) throws -> [Float]? {
+        guard let earlier = golden.maskInput else { return nil }
+        guard let source = cases.first(where: { $0.name == earlier.case }) else {
+            throw MobileSAMError(
+                "the golden case '\(golden.name)' starts from '\(earlier.case)', which is not there: copy the "
+                    + "artefact again")
+        }
+        return try answer(to: source, of: artifact).logits(of: earlier.index)
+    }
+
+    /// Where a file that goldens.json names is.
+    public static func url(_ file: String, of artifact: Artifact) throws -> URL {
+        let folder = artifact.manifest.goldens.split(separator: "/").dropLast()
+        return try artifact.url((folder + [Substring(file)]).joined(separator: "/"))
+    }
+}
+
+public struct GoldenPhoto: Sendable, Decodable {
+    public let file: String
+    public let height: Int
+    public let width: Int
+    public let imageEmbeddings: GoldenTensor
+
+    enum CodingKeys: String, CodingKey {
+        case file, height, width
+        case imageEmbeddings = "image_embeddings"
+    }
+
+    public var size: PixelSize { PixelSize(height: height, width: width) }
+}
+
+public struct GoldenTensor: Sendable, Decodable {
+    public let file: String
+    public let shape: [Int]
+}
+
+/// A prompt about a photo, and what the reference answers.
+public struct GoldenCase: Sendable, Decodable {
+    public let name: String
+    public let photo: String
+    public let maskInput: MaskInput?
+    /// x, y of each slot, in pixels of the frame.
+    public let pointCoords: [[Float]]
+    public let pointLabels: [Float]
+    public let iouPredictions: [Float]
+    public let lowResMasks: GoldenTensor
+    public let masks: [RunLengthEncoding]
+    private let points: [[Double]]
+    private let labels: [Int]
+    private let box: [Double]?
+
+    /// One mask of an earlier case's answer.
+    public struct MaskInput: Sendable, Decodable {
+        public let `case`: String
+        public let index: Int
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case name, photo, masks, points, labels, box
+        case maskInput = "mask_input"
+        case pointCoords = "point_coords"
+        case pointLabels = "point_labels"
+        case iouPredictions = "iou_predictions"
+        case lowResMasks = "low_res_masks"
+    }
+
+    /// The prompt in pixels of the photo.
+    public var prompt: Prompt {
+        Prompt(
+            points: zip(points, labels).map {
+                .init(Point(x: $0[0], y: $0[1]), isObject: $1 == 1)
+            },
+            box: box.map { .init(Point(x: $0[0], y: $0[1]), Point(x: $0[2], y: $0[3])) })
+    }
+}

@@ -1,0 +1,147 @@
+import Foundation
+import MobileSAMKit
+
+/// One run of the regression test: every golden case is checked, every stage is timed, and one document says so.
+///
+/// The document is written anew after each step, with `failure` saying what is being done, so that a crash
+/// leaves behind where it happened.
+public struct RegressionRun {
+    /// Loads the artefact's models, from their files on.
+    public typealias Load = (Artifact, ComputeUnits) async throws -> any SegmentationEngine
+
+    private let settings: RegressionSettings
+    private let inputs: GoldenInputs
+    private let device: any Device
+    private let document: URL
+    private var results: DeviceResults
+
+    /// - Parameter container: the folder that the settings' paths start from.
+    /// - Throws: `MobileSAMError` if the artefact or its goldens are missing or damaged.
+    public init(settings: RegressionSettings, container: URL, device: any Device) throws {
+        self.settings = settings
+        self.device = device
+        let artifact = try Artifact(folder: container.appendingPathComponent(settings.artifact))
+        inputs = GoldenInputs(artifact: artifact, goldens: try Goldens(of: artifact), device: device)
+        document = container.appendingPathComponent(settings.results)
+        let manifest = artifact.manifest
+        results = DeviceResults(
+            startedAt: ISO8601DateFormatter().string(from: Date()),
+            device: device.identity,
+            app: device.app,
+            compute: .init(unit: settings.computeUnits.rawValue),
+            artifact: .init(
+                model: manifest.model, format: manifest.format, scheme: manifest.scheme,
+                checkpointSha256: manifest.checkpoint.sha256,
+                files: try Self.countFiles(of: artifact, device)),
+            limits: settings.limits,
+            memory: .init(peakBefore: try device.peakMemory()),
+            before: device.state())
+    }
+
+    /// - Returns: what was written, with `failure` if something went wrong on the way.
+    public mutating func run(load: Load) async -> DeviceResults {
+        do {
+            try begin("loading the models")
+            let clock = ContinuousClock()
+            let start = clock.now
+            let engine = try await load(inputs.artifact, settings.computeUnits)
+            results.milliseconds.load = [start.duration(to: clock.now).milliseconds]
+            try runFirst(engine)
+            try checkCases(engine)
+            try timeStages(engine)
+            results.memory.peakAfter = try device.peakMemory()
+            results.after = device.state()
+            results.failure = nil
+            try results.write(to: document)
+        } catch {
+            let doing = results.failure.map { $0 + ": " } ?? ""
+            results.failure = Self.oneLine(doing + error.localizedDescription)
+            try? results.write(to: document)
+        }
+        return results
+    }
+
+    private mutating func begin(_ step: String) throws {
+        results.failure = step
+        try results.write(to: document)
+    }
+
+    private static func countFiles(
+        of artifact: Artifact, _ device: any Device
+    ) throws -> [String: Manifest.FileIdentity] {
+        var files: [String: Manifest.FileIdentity] = [:]
+        for path in artifact.manifest.files.keys {
+            let url = try artifact.url(path)
+            let attributes = try FileManager.default.attributesOfItem(atPath: url.path)
+            let bytes = (attributes[.size] as? NSNumber)?.intValue ?? 0
+            files[path] = .init(bytes: bytes, sha256: try device.sha256(of: url))
+        }
+        return files
+    }
+
+    private mutating func runFirst(_ engine: any SegmentationEngine) throws {
+        try begin("the first run of the image encoder")
+        let first = inputs.goldens.cases[0]
+        let frame = try inputs.frame(of: first)
+        let (encoding, embeddings) = try timed { try engine.encode(frame) }
+        results.milliseconds.imageEncoder = .init(first: encoding)
+        try begin("the first run of the mask decoder")
+        let prompt = try inputs.slots(of: first)
+        let (decoding, _) = try timed { try engine.decode(prompt, imageEmbeddings: embeddings) }
+        results.milliseconds.maskDecoder = .init(first: decoding)
+    }
+
+    private mutating func checkCases(_ engine: any SegmentationEngine) throws {
+        var embeddings: [String: [Float]] = [:]
+        for golden in inputs.goldens.cases {
+            try begin("the case \(golden.name)")
+            let encoded = try embeddings[golden.photo] ?? engine.encode(inputs.frame(of: golden))
+            embeddings[golden.photo] = encoded
+            let answer = try engine.decode(inputs.slots(of: golden), imageEmbeddings: encoded)
+            results.cases.append(try inputs.compare(answer, with: golden, settings.limits))
+        }
+    }
+
+    private mutating func timeStages(_ engine: any SegmentationEngine) throws {
+        let inputs = inputs
+        let cases = inputs.casesToTime
+        let frame = try inputs.frame(of: cases[0])
+        let embeddings = try engine.encode(frame)
+        let prompts = try cases.map { try inputs.slots(of: $0) }
+        var turn = 0
+
+        let encoding = try measure("the image encoder") { _ = try engine.encode(frame) }
+        results.milliseconds.imageEncoder?.steady = encoding
+        let decoding = try measure("the mask decoder") {
+            _ = try engine.decode(prompts[turn % prompts.count], imageEmbeddings: embeddings)
+            turn += 1
+        }
+        results.milliseconds.maskDecoder?.steady = decoding
+        try begin("the first run from photo to mask")
+        let (first, _) = try timed { try inputs.runEndToEnd(engine, cases[0]) }
+        results.milliseconds.endToEnd = .init(first: first)
+        let whole = try measure("photo to mask") {
+            _ = try inputs.runEndToEnd(engine, cases[turn % cases.count])
+            turn += 1
+        }
+        results.milliseconds.endToEnd?.steady = whole
+    }
+
+    private mutating func measure(_ stage: String, _ run: () throws -> Void) throws -> [Double] {
+        try begin("timing \(stage)")
+        let plan = Stage(runs: settings.runs, milliseconds: settings.seconds * 1000)
+        guard let times = try plan.measure({ try timed(run).milliseconds }) else {
+            throw MobileSAMError(
+                "times did not settle in \(Int(Stage.longestWarmUp / 1000)) s or \(Stage.mostWarmUpRuns) "
+                    + "runs; let the phone cool, and close other apps")
+        }
+        return times
+    }
+
+    /// As the document has texts: one line of at most 300 characters.
+    private static func oneLine(_ text: String) -> String {
+        let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        let printable = words.unicodeScalars.filter { $0.properties.generalCategory != .control }
+        return String(String(String.UnicodeScalarView(printable)).prefix(300))
+    }
+}

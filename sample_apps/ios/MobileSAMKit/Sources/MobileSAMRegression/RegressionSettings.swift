@@ -1,0 +1,51 @@
+import Foundation
+import MobileSAMKit
+
+/// What `validate latency` tells the test, in environment variables; docs/devices.md lists them.
+public struct RegressionSettings: Sendable {
+    /// Path of the artefact's folder in the app's container.
+    public let artifact: String
+    /// Path in the app's container of the document to write.
+    public let results: String
+    public let computeUnits: ComputeUnits
+    /// How many runs of each stage are needed at least.
+    public let runs: Int
+    /// How long the runs of each stage take together at least.
+    public let seconds: Double
+    public let limits: DeviceResults.Limits
+
+    /// - Throws: `MobileSAMError` that names the first variable that is missing or out of its range.
+    public init(environment: [String: String]) throws {
+        func text(_ name: String) throws -> String {
+            let variable = "MOBILE_SAM_" + name
+            guard let value = environment[variable], !value.isEmpty else {
+                throw MobileSAMError(
+                    "\(variable) is not set: run 'validate latency ARTIFACT --target ios', or set it as "
+                        + "docs/devices.md says")
+            }
+            return value
+        }
+        func number(_ name: String, _ range: ClosedRange<Double>) throws -> Double {
+            let value = try text(name)
+            guard let number = Double(value), range.contains(number) else {
+                throw MobileSAMError(
+                    "MOBILE_SAM_\(name) is '\(value)': expected a number of \(range.lowerBound) to "
+                        + "\(range.upperBound)")
+            }
+            return number
+        }
+        artifact = try text("ARTIFACT")
+        results = try text("RESULTS")
+        let units = try text("COMPUTE_UNITS")
+        guard let known = ComputeUnits(rawValue: units) else {
+            let all = ComputeUnits.allCases.map(\.rawValue).joined(separator: ", ")
+            throw MobileSAMError("MOBILE_SAM_COMPUTE_UNITS is '\(units)': expected one of \(all)")
+        }
+        computeUnits = known
+        runs = Int(try number("RUNS", 1...100_000))
+        seconds = try number("SECONDS", 0...3600)
+        limits = DeviceResults.Limits(
+            minIou: try number("MIN_IOU", 0...1),
+            maxScoreDifference: try number("MAX_SCORE_DIFFERENCE", 0...1e6))
+    }
+}

@@ -1,0 +1,150 @@
+import XCTest
+
+@testable import MobileSAMKit
+
+/// The arithmetic gives the Python reference's numbers.
+final class ArithmeticTests: XCTestCase {
+    private var vectors: GoldenVectors!
+
+    override func setUpWithError() throws {
+        vectors = try GoldenVectors.read()
+    }
+
+    func testGeometry() {
+        XCTAssertFalse(vectors.geometry.isEmpty)
+        for vector in vectors.geometry {
+            let geometry = FrameGeometry(
+                photo: PixelSize(vector.photo), frameSize: vector.frame_size)
+            XCTAssertEqual(geometry.resized, PixelSize(vector.resized), "\(vector.photo)")
+            for (point, expected) in zip(vector.points, vector.points_in_frame) {
+                let inFrame = geometry.inFrame(Point(x: point[0], y: point[1]))
+                XCTAssertEqual(inFrame.x, expected[0], accuracy: 1e-5)
+                XCTAssertEqual(inFrame.y, expected[1], accuracy: 1e-5)
+            }
+        }
+    }
+
+    func testResizingIsPillowsBitByBit() {
+        XCTAssertFalse(vectors.resize.isEmpty)
+        for vector in vectors.resize {
+            let size = PixelSize(height: vector.photo.height, width: vector.photo.width)
+            let photo = Photo(size: size, rgb: Array(vector.photo.rgb))
+            let frame = PhotoFrame(photo, side: vector.frame_size, padding: vector.padding_rgb)
+            XCTAssertEqual(frame.rgb, Array(vector.frame), "\(size)")
+        }
+    }
+
+    func testPromptsInSlots() throws {
+        XCTAssertFalse(vectors.slots.isEmpty)
+        let labels = try labels()
+        for vector in vectors.slots {
+            let slots = PromptSlots(
+                count: vector.prompt_slots, labels: labels, emptyCoordinates: Point(x: 0, y: 0))
+            let prompt = Prompt(
+                points: zip(vector.points, vector.labels).map {
+                    .init(Point(x: $0[0], y: $0[1]), isObject: $1 == 1)
+                },
+                box: vector.box.map {
+                    .init(Point(x: $0[0], y: $0[1]), Point(x: $0[2], y: $0[3]))
+                })
+            if vector.error == true {
+                XCTAssertThrowsError(try SlotPrompt(prompt, slots: slots)) {
+                    XCTAssertTrue($0.localizedDescription.contains("--prompt-slots 3"))
+                }
+                continue
+            }
+            let filled = try SlotPrompt(prompt, slots: slots)
+            XCTAssertEqual(filled.pointCoords, vector.point_coords?.flatMap { $0 })
+            XCTAssertEqual(filled.pointLabels, vector.point_labels)
+            XCTAssertNil(filled.maskInput)
+        }
+    }
+
+    func testMasksAtThePhotosSize() throws {
+        XCTAssertFalse(vectors.masks.isEmpty)
+        for vector in vectors.masks {
+            let resizer = MaskResizer(
+                geometry: .init(photo: PixelSize(vector.photo), frameSize: vector.frame_size))
+            let lowRes = vector.low_res.logits.floats
+            let logits = resizer.logits(lowRes: lowRes, lowResSize: vector.low_res.size)
+            let expected = vector.logits.floats
+            XCTAssertEqual(logits.count, expected.count)
+            let largest = expected.map(abs).max() ?? 0
+            let difference = zip(logits, expected).map { abs($0 - $1) }.max() ?? .infinity
+            XCTAssertLessThanOrEqual(difference, 1e-5 * largest)
+            let mask = resizer.mask(
+                lowRes: lowRes, lowResSize: vector.low_res.size, threshold: 0)
+            XCTAssertEqual(RunLengthEncoding(mask), vector.mask)
+        }
+    }
+
+    func testRunLengths() throws {
+        XCTAssertFalse(vectors.rle.isEmpty)
+        for vector in vectors.rle {
+            let encoding = RunLengthEncoding(size: vector.size, counts: vector.counts)
+            XCTAssertEqual(try encoding.runs(), vector.runs)
+            let mask = try encoding.mask()
+            XCTAssertEqual(mask.area, vector.area)
+            XCTAssertEqual(mask.boundingBox, vector.bbox)
+            XCTAssertEqual(RunLengthEncoding(mask), encoding)
+        }
+    }
+
+    func testDamagedRunLengthsAreRefused() {
+        for (size, counts) in [
+            ([2, 2], "5"), ([2, 2], "~"), ([2, 2], "o"), ([2], "4"), ([2, 2], "ooooooooooooo0"),
+            ([-1, 2], ""), ([2, 2], "ON"), ([1 << 40, 1 << 40], "0"),
+        ] {
+            let encoding = RunLengthEncoding(size: size, counts: counts)
+            XCTAssertThrowsError(try encoding.mask(), "\(size) '\(counts)'")
+        }
+    }
+
+    func testIntersectionOverUnion() throws {
+        XCTAssertFalse(vectors.iou.isEmpty)
+        for vector in vectors.iou {
+            let iou = try vector.a.mask().intersectionOverUnion(try vector.b.mask())
+            XCTAssertEqual(iou, vector.iou, accuracy: 1e-9)
+        }
+    }
+
+    func testWhichMaskIsShown() {
+        XCTAssertFalse(vectors.choice.isEmpty)
+        let choice = MaskChoice(singleMaskIndex: 0, multimaskIndices: [1, 2, 3])
+        let corner = Point(x: 0, y: 0)
+        for vector in vectors.choice {
+            let prompt = Prompt(
+                points: Array(
+                    repeating: .init(corner, isObject: true), count: vector.points),
+                box: vector.has_box ? .init(corner, corner) : nil)
+            let shown = choice.index(
+                scores: vector.scores, for: prompt, hasMaskInput: vector.has_mask)
+            XCTAssertEqual(shown, vector.shown, "\(vector)")
+        }
+    }
+
+    func testPhotosAreTurnedUpright() {
+        // The letter F, as a camera that is held in each of the eight ways stores it (Exif 2.3, table 6).
+        let stored: [[String]] = [
+            ["##", "# ", "##", "# "], ["##", " #", "##", " #"],
+            [" #", "##", " #", "##"], ["# ", "##", "# ", "##"],
+            ["####", "# # "], ["# # ", "####"], [" # #", "####"], ["####", " # #"],
+        ]
+        for (index, rows) in stored.enumerated() {
+            let upright = photo(rows).upright(exifOrientation: index + 1)
+            XCTAssertEqual(upright, photo(stored[0]), "orientation \(index + 1)")
+        }
+        XCTAssertEqual(photo(stored[5]).upright(exifOrientation: 0), photo(stored[5]))
+    }
+
+    private func photo(_ rows: [String]) -> Photo {
+        let rgb = rows.joined().flatMap { $0 == "#" ? [1, 2, 3] : [7, 8, 9] as [UInt8] }
+        return Photo(size: PixelSize(height: rows.count, width: rows[0].count), rgb: rgb)
+    }
+
+    private func labels() throws -> PromptLabels {
+        let json =
+            #"{"background_point": 0, "object_point": 1, "box_top_left": 2, "box_bottom_right": 3, "empty_slot": -2}"#
+        return try JSONDecoder().decode(PromptLabels.self, from: Data(json.utf8))
+    }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import XCTest
+
+@testable import MobileSAMKit
+
+/// sample_apps/vectors/vectors.json: what the Python reference computes.
+struct GoldenVectors: Decodable {
+    let geometry: [Geometry]
+    let resize: [Resize]
+    let slots: [Slots]
+    let masks: [Masks]
+    let rle: [Runs]
+    let iou: [Overlap]
+    let choice: [Choice]
+
+    struct Geometry: Decodable {
+        let photo: [Int]
+        let frame_size: Int
+        let resized: [Int]
+        let points: [[Double]]
+        let points_in_frame: [[Double]]
+    }
+
+    struct Resize: Decodable {
+        struct Pixels: Decodable {
+            let height: Int
+            let width: Int
+            let rgb: Data
+        }
+        let photo: Pixels
+        let frame_size: Int
+        let padding_rgb: [UInt8]
+        let frame: Data
+    }
+
+    struct Slots: Decodable {
+        let prompt_slots: Int
+        let points: [[Double]]
+        let labels: [Int]
+        let box: [Double]?
+        let point_coords: [[Float]]?
+        let point_labels: [Float]?
+        let error: Bool?
+    }
+
+    struct Masks: Decodable {
+        struct Logits: Decodable {
+            let size: Int
+            let logits: Data
+        }
+        let low_res: Logits
+        let frame_size: Int
+        let photo: [Int]
+        let logits: Data
+        let mask: RunLengthEncoding
+    }
+
+    struct Runs: Decodable {
+        let size: [Int]
+        let counts: String
+        let runs: [Int]
+        let area: Int
+        let bbox: [Int]
+    }
+
+    struct Overlap: Decodable {
+        let a: RunLengthEncoding
+        let b: RunLengthEncoding
+        let iou: Double
+    }
+
+    struct Choice: Decodable {
+        let scores: [Float]
+        let points: Int
+        let has_box: Bool
+        let has_mask: Bool
+        let shown: Int
+    }
+
+    /// From the file that MOBILE_SAM_VECTORS names, or else from the repository.
+    static func read() throws -> GoldenVectors {
+        let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../../../vectors/vectors.json").standardizedFileURL
+        let named = ProcessInfo.processInfo.environment["MOBILE_SAM_VECTORS"]
+        let url = named.map { URL(fileURLWithPath: $0) } ?? repository
+        return try JSONDecoder().decode(GoldenVectors.self, from: Data(contentsOf: url))
+    }
+}
+
+extension PixelSize {
+    /// From [height, width].
+    init(_ sides: [Int]) {
+        self.init(height: sides[0], width: sides[1])
+    }
+}
+
+extension Data {
+    /// Little-endian float32.
+    var floats: [Float] {
+        withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    }
+}

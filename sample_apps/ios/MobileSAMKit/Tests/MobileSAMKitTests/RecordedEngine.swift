@@ -1,0 +1,75 @@
+import Foundation
+import MobileSAMKit
+import MobileSAMRegression
+import XCTest
+
+/// An engine that gives the goldens' embeddings and decoder outputs back, each to the input that it is of.
+///
+/// Any other input is an error: a frame, a prompt in slots or a mask input that is one bit off is found.
+struct RecordedEngine: SegmentationEngine {
+    struct UnknownInput: LocalizedError {
+        let errorDescription: String?
+    }
+
+    let recording: Recording
+    /// Called at the beginning of each run, with what is run.
+    var onRun: @Sendable (String) -> Void = { _ in }
+
+    func encode(_ frame: PhotoFrame) throws -> [Float] {
+        onRun("encode")
+        guard let name = recording.frames.first(where: { $0.value == Data(frame.rgb) })?.key else {
+            throw UnknownInput(errorDescription: "the frame of no golden photo")
+        }
+        let photo = recording.goldens.photos[name]!
+        return try Goldens.read(photo.imageEmbeddings, of: recording.artifact)
+    }
+
+    func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderOutput {
+        onRun("decode")
+        let goldens = recording.goldens
+        let golden = try goldens.cases.first { golden in
+            let photo = goldens.photos[golden.photo]!
+            return try prompt.pointCoords == golden.pointCoords.flatMap { $0 }
+                && prompt.pointLabels == golden.pointLabels
+                && prompt.maskInput == goldens.maskInput(of: golden, recording.artifact)
+                && imageEmbeddings == Goldens.read(photo.imageEmbeddings, of: recording.artifact)
+        }
+        guard let golden else { throw UnknownInput(errorDescription: "the prompt of no golden case") }
+        return try goldens.answer(to: golden, of: recording.artifact)
+    }
+}
+
+/// An artefact with its goldens, and its photos as pixels, which Linux has no decoder for.
+struct Recording: Sendable {
+    let artifact: Artifact
+    let goldens: Goldens
+    /// Photo's name → the frame that Python made of it.
+    let frames: [String: Data]
+    let pixels: URL
+
+    /// What the environment names: MOBILE_SAM_ARTIFACT the artefact, MOBILE_SAM_PIXELS a folder with NAME.rgb
+    /// (a photo's pixels) and NAME.frame (its frame) of each golden photo, both 8 bits, row by row.
+    static func read() throws -> Recording {
+        let environment = ProcessInfo.processInfo.environment
+        guard let folder = environment["MOBILE_SAM_ARTIFACT"],
+            let pixels = environment["MOBILE_SAM_PIXELS"]
+        else {
+            throw XCTSkip("NOT RUN: no artefact; tests/sample_apps/test_ios.py makes one")
+        }
+        let artifact = try Artifact(folder: URL(fileURLWithPath: folder))
+        let goldens = try Goldens(of: artifact)
+        let pixelFolder = URL(fileURLWithPath: pixels)
+        var frames: [String: Data] = [:]
+        for name in goldens.photos.keys {
+            frames[name] = try Data(contentsOf: pixelFolder.appendingPathComponent(name + ".frame"))
+        }
+        return Recording(
+            artifact: artifact, goldens: goldens, frames: frames, pixels: pixelFolder)
+    }
+
+    func photo(_ name: String) throws -> Photo {
+        let size = goldens.photos[name]!.size
+        let data = try Data(contentsOf: pixels.appendingPathComponent(name + ".rgb"))
+        return Photo(size: size, rgb: Array(data))
+    }
+}
