@@ -1,0 +1,62 @@
+import MobileSAMKit
+import PhotosUI
+import SwiftUI
+
+/// The whole app: a photo, what is known of it, and what can be done with it.
+struct ContentView: View {
+    @ObservedObject var model: SegmentationModel
+    @State private var chosen: PhotosPickerItem?
+    @State private var showsCamera = false
+
+    var body: some View {
+        VStack(spacing: 12) {
+            photo
+            StatusView(state: model.state)
+            HStack(spacing: 24) {
+                PhotosPicker(selection: $chosen, matching: .images) {
+                    Label("Choose photo", systemImage: "photo.on.rectangle")
+                }
+                .disabled(!model.state.acceptsPhotos)
+                if CameraView.isAvailable {
+                    button("Take photo", "camera") { showsCamera = true }
+                        .disabled(!model.state.acceptsPhotos)
+                }
+                button("Undo", "arrow.uturn.backward") { model.undo() }
+                    .disabled(model.state.prompts.isEmpty)
+                button("Clear", "trash") { model.clear() }
+                    .disabled(model.state.prompts.isEmpty)
+            }
+            .labelStyle(.iconOnly)
+            .font(.title2)
+            .frame(minHeight: 44)
+        }
+        .padding(16)
+        .onChange(of: chosen) { item in
+            guard let item else { return }
+            model.open { try await item.loadTransferable(type: Data.self) }
+            chosen = nil
+        }
+        .fullScreenCover(isPresented: $showsCamera) {
+            CameraView { data in
+                showsCamera = false
+                if let data { model.open { data } }
+            }
+        }
+    }
+
+    @ViewBuilder private var photo: some View {
+        if let photo = model.state.photo {
+            PhotoView(
+                photo: photo, mask: model.state.mask, prompt: model.state.prompt,
+                onTouch: model.add)
+        } else {
+            Spacer()
+        }
+    }
+
+    private func button(
+        _ title: LocalizedStringKey, _ symbol: String, _ action: @escaping () -> Void
+    ) -> some View {
+        Button(action: action) { Label(title, systemImage: symbol) }
+    }
+}

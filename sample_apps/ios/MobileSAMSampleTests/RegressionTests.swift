@@ -1,0 +1,36 @@
+import MobileSAMKit
+import MobileSAMRegression
+import XCTest
+
+/// Checks and measures an artefact on this device, as `validate latency ARTIFACT --target ios` asks for.
+///
+/// Told by environment variables and writes one document: docs/devices.md and docs/device-results.md.
+final class RegressionTests: XCTestCase {
+    func testArtifact() async throws {
+        let settings = try RegressionSettings(environment: ProcessInfo.processInfo.environment)
+        let container = URL(fileURLWithPath: NSHomeDirectory())
+        try removeOlderResults(container.appendingPathComponent("Documents"))
+        var run = try RegressionRun(settings: settings, container: container, device: IPhone())
+        let results = await run.run { artifact, computeUnits in
+            try CoreMLEngine(
+                await CompiledArtifact(artifact, cache: nil), computeUnits: computeUnits)
+        }
+        XCTAssertNil(results.failure)
+        let limits = settings.limits
+        for golden in results.cases {
+            let difference = golden.maxScoreDifference.map { "\($0)" } ?? "no number"
+            XCTAssertTrue(
+                golden.passed,
+                "\(golden.name): masks have IoU \(golden.maskIous), expected \(limits.minIou); scores differ "
+                    + "by \(difference), expected \(limits.maxScoreDifference)")
+        }
+    }
+
+    /// What `validate latency` fetched belongs to the app, which alone can remove it.
+    private func removeOlderResults(_ documents: URL) throws {
+        for file in try FileManager.default.contentsOfDirectory(atPath: documents.path)
+        where file.hasPrefix("device-results-") {
+            try FileManager.default.removeItem(at: documents.appendingPathComponent(file))
+        }
+    }
+}
