@@ -1,0 +1,28 @@
+plugins {
+    id("com.android.application")
+    id("org.jetbrains.kotlin.android")
+}
+
+android {
+    namespace = "org.mobilesam.sample"
+    compileSdk = 36
+    defaultConfig {
+        applicationId = "org.mobilesam.sample"
+        minSdk = 26
+        targetSdk = 36
+        versionCode = 1
+        versionName = "1.0"
+        testInstrumentationRunner = "org.mobilesam.sample.RegressionInstrumentation"
+    }
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_17
+        targetCompatibility = JavaVersion.VERSION_17
+    }
+    androidResources { noCompress += "ptl" } // weights do not shrink
+    // On the JVM everything is tested with Maven; on a phone the goldens are, by the instrumentation.
+    sourceSets.getByName("androidTest").kotlin.srcDir("../testing/goldens")
+}
+
+kotlin { compilerOptions { jvmTarget = org.jetbrains.kotlin.gradle.dsl.JvmTarget.JVM_17 } }
+
+dependencies { implementation(project(":library")) }

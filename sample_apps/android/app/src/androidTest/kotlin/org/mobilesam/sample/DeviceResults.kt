@@ -1,0 +1,141 @@
+package org.mobilesam.sample
+
+import java.io.File
+import java.io.IOException
+import java.time.Instant
+import java.time.temporal.ChronoUnit
+import org.json.JSONArray
+import org.json.JSONObject
+import org.mobilesam.kit.Artifact
+import org.mobilesam.kit.LiteEngine
+import org.mobilesam.kit.Manifest
+
+/** What every case is held to. */
+class Limits(val minIou: Double, val maxScoreDifference: Double)
+
+/**
+ * How a golden case came out.
+ *
+ * @property maskIous of each mask with the golden one.
+ * @property maxScoreDifference largest absolute difference of the scores.
+ */
+class CaseResult(val name: String, val maskIous: List<Double>, val maxScoreDifference: Double, limits: Limits) {
+    /** NaN passes no comparison. */
+    val passed = maskIous.all { it >= limits.minIou } && maxScoreDifference <= limits.maxScoreDifference
+}
+
+/** Milliseconds of a stage: of its first run, and of every run after the warm-up. */
+class StageTimes(val first: Double, var steady: List<Double> = emptyList())
+
+/** Whether the phone is fit to be measured. */
+class DeviceState(val thermalState: String, val batterySaver: Boolean)
+
+/** What is measured with. */
+class DeviceIdentity(
+    val model: String,
+    val osVersion: String,
+    val appName: String,
+    val appVersion: String,
+    val threads: Int,
+)
+
+/**
+ * The document of docs/device-results.md, as far as it is known.
+ *
+ * @property step what is being done, and what ended the test if it ends there; null once all is done.
+ */
+class DeviceResults(
+    private val device: DeviceIdentity,
+    private val artifact: Artifact,
+    private val limits: Limits,
+    private val peakBefore: Long,
+    private val before: DeviceState,
+) {
+    private val startedAt = Instant.now().truncatedTo(ChronoUnit.SECONDS)
+    private val files = artifact.manifest.files.keys.associateWith(artifact::identify)
+    val cases = ArrayList<CaseResult>()
+    val load = ArrayList<Double>()
+    val stages = linkedMapOf<String, StageTimes?>(IMAGE_ENCODER to null, MASK_DECODER to null, END_TO_END to null)
+    var peakAfter: Long? = null
+    var after: DeviceState? = null
+    var step: String? = null
+
+    /**
+     * Write the document in place of an earlier one, which is never half written.
+     *
+     * @throws IOException it cannot be written.
+     */
+    fun write(file: File) {
+        val partial = File(file.path + ".partial")
+        partial.writeText(toJson().toString(1) + "\n")
+        if (!partial.renameTo(file)) throw IOException("$file cannot be written")
+    }
+
+    private fun toJson() = record(
+        "schema" to SCHEMA,
+        "started_at" to startedAt.toString(),
+        "device" to record(
+            "platform" to "android",
+            "model" to line(device.model),
+            "os_version" to line(device.osVersion),
+        ),
+        "app" to record(
+            "name" to line(device.appName),
+            "version" to line(device.appVersion),
+            "runtime" to LiteEngine.RUNTIME,
+        ),
+        "compute" to record("unit" to "cpu", "threads" to device.threads),
+        "artifact" to record(
+            "model" to artifact.manifest.model,
+            "format" to Manifest.FORMAT,
+            "scheme" to artifact.manifest.scheme,
+            "checkpoint_sha256" to artifact.manifest.checkpointSha256,
+            "files" to JSONObject(files.mapValues { record("bytes" to it.value.bytes, "sha256" to it.value.sha256) }),
+        ),
+        "limits" to record(
+            "min_iou" to limits.minIou,
+            "max_score_difference" to limits.maxScoreDifference,
+        ),
+        "cases" to JSONArray(cases.map(::toJson)),
+        "milliseconds" to times(),
+        "memory" to record("peak_before" to peakBefore, "peak_after" to peakAfter),
+        "before" to toJson(before),
+        "after" to after?.let(::toJson),
+        "failure" to step?.let(::line),
+    )
+
+    private fun times(): JSONObject {
+        val times = record("load" to JSONArray(load))
+        for ((name, stage) in stages) {
+            val record = stage?.let { record("first" to it.first, "steady" to JSONArray(it.steady)) }
+            times.put(name, record ?: JSONObject.NULL)
+        }
+        return times
+    }
+
+    private fun toJson(result: CaseResult) = record(
+        "name" to result.name,
+        "mask_ious" to JSONArray(result.maskIous),
+        "max_score_difference" to result.maxScoreDifference.takeIf { it.isFinite() },
+        "passed" to result.passed,
+    )
+
+    private fun toJson(state: DeviceState) =
+        record("thermal_state" to state.thermalState, "battery_saver" to state.batterySaver)
+
+    private fun record(vararg fields: Pair<String, Any?>) = JSONObject().apply {
+        for ((name, value) in fields) put(name, value ?: JSONObject.NULL)
+    }
+
+    companion object {
+        const val IMAGE_ENCODER = "image_encoder"
+        const val MASK_DECODER = "mask_decoder"
+        const val END_TO_END = "end_to_end"
+        private const val SCHEMA = "mobile-sam-export/device-results/1"
+        private const val MOST_CHARACTERS = 300
+
+        /** [text] in one line of plain characters. */
+        fun line(text: String): String =
+            text.map { if (it.code in 0x20..0x7E) it else '?' }.joinToString("").take(MOST_CHARACTERS).ifBlank { "unknown" }
+    }
+}

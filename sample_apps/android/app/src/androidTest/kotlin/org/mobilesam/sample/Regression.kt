@@ -1,0 +1,109 @@
+package org.mobilesam.sample
+
+import kotlin.math.abs
+import org.mobilesam.kit.Artifact
+import org.mobilesam.kit.BitmapPixels
+import org.mobilesam.kit.DecoderAnswer
+import org.mobilesam.kit.Frame
+import org.mobilesam.kit.FrameGeometry
+import org.mobilesam.kit.MaskResizer
+import org.mobilesam.kit.PhotoReader
+import org.mobilesam.kit.PromptSlots
+import org.mobilesam.kit.SegmentationEngine
+import org.mobilesam.kit.testing.GoldenCase
+import org.mobilesam.kit.testing.GoldenPhoto
+import org.mobilesam.kit.testing.Goldens
+
+/**
+ * Checks an artefact against its goldens, and times it.
+ *
+ * @param openEngine loads the artefact's models.
+ * @param results what is filled in.
+ * @param onStep told before each step, after which [results] can be written.
+ */
+class Regression(
+    private val artifact: Artifact,
+    private val openEngine: () -> SegmentationEngine,
+    private val stopwatch: Stopwatch,
+    private val limits: Limits,
+    private val results: DeviceResults,
+    private val onStep: (String) -> Unit,
+) {
+    private val manifest = artifact.manifest
+    private val reader = PhotoReader(Int.MAX_VALUE) // as the reference does: whole
+    private val goldens = Goldens.read(artifact)
+
+    /** Run everything, [runs] times and [seconds] seconds of each stage at least. */
+    fun run(runs: Int, seconds: Double) {
+        onStep("loading the models")
+        lateinit var engine: SegmentationEngine
+        results.load.add(stopwatch.time { engine = openEngine() })
+        engine.use {
+            val stages = stages(it)
+            for ((name, stage) in stages) {
+                onStep("running the ${words(name)} for the first time")
+                results.stages[name] = StageTimes(stopwatch.time(stage))
+            }
+            checkGoldens(it)
+            for ((name, stage) in stages) {
+                onStep("timing the ${words(name)}")
+                results.stages.getValue(name)?.steady = stopwatch.steady(runs, seconds, stage)
+            }
+        }
+    }
+
+    /** What a run of each stage does, about the first photo; prompts that need no earlier mask take turns. */
+    private fun stages(engine: SegmentationEngine): Map<String, () -> Unit> {
+        val photo = goldens.photos.first()
+        val prompts = goldens.cases.filter { it.photo == photo && it.maskFrom == null }.map { it.prompt(null) }
+        val geometry = FrameGeometry(photo.size, manifest.frameSize)
+        val slots = prompts.map { PromptSlots.of(it, geometry, manifest.prompts) }
+        val frame = frameOf(photo)
+        var embeddings = FloatArray(0)
+        var turn = 0
+        return linkedMapOf(
+            DeviceResults.IMAGE_ENCODER to { embeddings = engine.encode(frame) },
+            DeviceResults.MASK_DECODER to { engine.decode(embeddings, slots[turn++ % slots.size], null) },
+            DeviceResults.END_TO_END to {
+                val number = turn++ % prompts.size
+                val answer = engine.decode(engine.encode(frameOf(photo)), slots[number], null)
+                val index = manifest.choice.shown(prompts[number], answer.scores)
+                MaskResizer(geometry, manifest.lowResSize).mask(answer.lowResMask(index), manifest.threshold)
+            },
+        )
+    }
+
+    private fun checkGoldens(engine: SegmentationEngine) {
+        val embeddings = HashMap<GoldenPhoto, FloatArray>()
+        val answers = HashMap<GoldenCase, DecoderAnswer>()
+        for (case in goldens.cases) {
+            onStep("checking the golden case ${case.name}")
+            val geometry = FrameGeometry(case.photo.size, manifest.frameSize)
+            val prompt = case.prompt(case.maskFrom?.let { answers.getValue(it).lowResMasks })
+            val answer = engine.decode(
+                embeddings.getOrPut(case.photo) { engine.encode(frameOf(case.photo)) },
+                PromptSlots.of(prompt, geometry, manifest.prompts),
+                prompt.maskInput,
+            )
+            answers[case] = answer
+            results.cases.add(compare(case, answer, MaskResizer(geometry, manifest.lowResSize)))
+        }
+    }
+
+    private fun compare(case: GoldenCase, answer: DecoderAnswer, resizer: MaskResizer): CaseResult {
+        check(answer.scores.size == case.scores.size) { "${answer.scores.size} scores: expected ${case.scores.size}" }
+        val ious = case.masks.mapIndexed { index, golden ->
+            resizer.mask(answer.lowResMask(index), manifest.threshold).iou(golden.decode())
+        }
+        val differences = case.scores.indices.map { abs(answer.scores[it].toDouble() - case.scores[it]) }
+        val largest = if (differences.any { it.isNaN() }) Double.NaN else differences.max()
+        return CaseResult(case.name, ious, largest, limits)
+    }
+
+    private fun frameOf(photo: GoldenPhoto): FloatArray {
+        val pixels = BitmapPixels(reader.read(photo.file::inputStream))
+        return Frame.of(pixels, manifest.frameSize).toTensor(manifest.paddingRgb)
+    }
+
+    private fun words(stage: String) = stage.replace('_', ' ')
+}

@@ -1,0 +1,123 @@
+package org.mobilesam.sample
+
+import android.app.Activity
+import android.app.Instrumentation
+import android.os.Build
+import android.os.Bundle
+import android.os.PowerManager
+import java.io.File
+import org.mobilesam.kit.Artifact
+import org.mobilesam.kit.LiteEngine
+import org.mobilesam.kit.SegmentationEngine
+
+/**
+ * The regression test of a phone; docs/devices.md has its arguments. It fails if a mask does.
+ *
+ * Without AndroidX and JUnit, so that it needs nothing but Android itself.
+ */
+open class RegressionInstrumentation : Instrumentation() {
+    private lateinit var arguments: Bundle
+
+    override fun onCreate(arguments: Bundle?) {
+        super.onCreate(arguments)
+        this.arguments = arguments ?: Bundle()
+        start()
+    }
+
+    override fun onStart() {
+        super.onStart()
+        val problem = try {
+            run()
+        } catch (error: Throwable) { // whatever it is, adb is to hear of it
+            reason(error)
+        }
+        val bundle = Bundle().apply { putString(REPORT_KEY_STREAMRESULT, problem ?: "all golden cases passed") }
+        finish(if (problem == null) Activity.RESULT_OK else Activity.RESULT_CANCELED, bundle)
+    }
+
+    /** What runs the models. */
+    protected open fun openEngine(artifact: Artifact): SegmentationEngine =
+        LiteEngine.load(artifact, SampleApplication.THREADS)
+
+    /** A clock in nanoseconds. */
+    protected open fun nanoTime(): Long = System.nanoTime()
+
+    /** Run the test, and give what is wrong, or null. */
+    private fun run(): String? {
+        val folder = File(argument("artifact", "the artefact's folder") { it.ifBlank { null } })
+        val runs = argument("runs", "a whole number from 1 on") { text -> text.toIntOrNull()?.takeIf { it >= 1 } }
+        val seconds = argument("seconds", "a number from 0 on") { number(it, Double.MAX_VALUE) }
+        val limits = Limits(
+            argument("minIou", "a number from 0 to 1") { number(it, 1.0) },
+            argument("maxScoreDifference", "a number from 0 on") { number(it, Double.MAX_VALUE) },
+        )
+        val file = resultsFile()
+        file.delete() // of an earlier run
+        val artifact = Artifact.open(folder)
+        val results = DeviceResults(identity(), artifact, limits, peakMemory(), state())
+        val onStep = { step: String ->
+            results.step = step
+            results.write(file)
+            sendStatus(1, Bundle().apply { putString("step", step) })
+        }
+        try {
+            Regression(artifact, { openEngine(artifact) }, Stopwatch(::nanoTime), limits, results, onStep).run(runs, seconds)
+            results.step = null
+        } catch (error: Throwable) {
+            results.step = "${results.step ?: "reading the goldens"}: ${reason(error)}"
+        }
+        results.after = state()
+        results.peakAfter = peakMemory()
+        results.write(file)
+        val wrong = results.cases.filterNot { it.passed }.map { it.name }
+        return results.step ?: if (wrong.isEmpty()) null else "wrong masks or scores: ${wrong.joinToString()}"
+    }
+
+    private fun <T : Any> argument(name: String, expected: String, read: (String) -> T?): T {
+        val text = arguments.getString(name)
+        return requireNotNull(text?.let(read)) { "the argument '$name' is '$text': expected $expected, as -e $name …" }
+    }
+
+    private fun number(text: String, most: Double) = text.toDoubleOrNull()?.takeIf { it in 0.0..most }
+
+    @Suppress("DEPRECATION") // The only folder that the app may write and adb may read on every version of Android.
+    private fun resultsFile(): File {
+        val folder = checkNotNull(targetContext.externalMediaDirs.firstOrNull()) { "the phone's storage is not there" }
+        folder.mkdirs()
+        return File(folder, "device-results.json")
+    }
+
+    private fun identity(): DeviceIdentity {
+        val app = targetContext.packageManager.getPackageInfo(targetContext.packageName, 0)
+        return DeviceIdentity(
+            model = Build.MODEL,
+            osVersion = Build.VERSION.RELEASE,
+            appName = targetContext.packageName,
+            appVersion = app.versionName ?: "unknown",
+            threads = SampleApplication.THREADS,
+        )
+    }
+
+    private fun state(): DeviceState {
+        val power = checkNotNull(targetContext.getSystemService(PowerManager::class.java))
+        val thermal = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) {
+            THERMAL_STATES.getOrElse(power.currentThermalStatus) { "unknown" }
+        } else {
+            "unknown"
+        }
+        return DeviceState(thermal, power.isPowerSaveMode)
+    }
+
+    /** The most memory that the process has had, in bytes. */
+    private fun peakMemory(): Long {
+        val line = File("/proc/self/status").useLines { lines -> lines.first { it.startsWith("VmHWM:") } }
+        return line.filter(Char::isDigit).toLong() * 1024
+    }
+
+    private fun reason(error: Throwable) = error.message?.lineSequence()?.first() ?: error.javaClass.simpleName
+
+    private companion object {
+        /** By PowerManager's THERMAL_STATUS_… numbers. */
+        val THERMAL_STATES = listOf("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
+    }
+}

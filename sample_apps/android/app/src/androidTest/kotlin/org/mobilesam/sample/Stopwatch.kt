@@ -1,0 +1,55 @@
+package org.mobilesam.sample
+
+import kotlin.math.abs
+
+/** Times runs as docs/latency.md says. */
+class Stopwatch(private val nanoTime: () -> Long) {
+    /** Milliseconds of one run. */
+    fun time(run: () -> Unit): Double {
+        val start = nanoTime()
+        run()
+        return maxOf(nanoTime() - start, 1) / 1e6
+    }
+
+    /**
+     * Warm up until the times settle; then at least [runs] runs, that take at least [seconds] together.
+     *
+     * @throws IllegalStateException the times do not settle.
+     */
+    fun steady(runs: Int, seconds: Double, run: () -> Unit): List<Double> {
+        warmUp(run)
+        val times = ArrayList<Double>()
+        var total = 0.0
+        while ((times.size < runs || total < seconds * 1000) && times.size < MOST_RUNS) {
+            times.add(time(run))
+            total += times.last()
+        }
+        return times
+    }
+
+    private fun warmUp(run: () -> Unit) {
+        val times = ArrayList<Double>()
+        while (!isSteady(times)) {
+            check(times.sum() < LONGEST_WARM_UP && times.size < MOST_WARM_UP_RUNS) {
+                "the times did not settle in ${times.size} runs: let the phone cool, and close other apps"
+            }
+            times.add(time(run))
+        }
+    }
+
+    /** Whether the averages of the last two windows, which do not overlap, agree. */
+    private fun isSteady(times: List<Double>): Boolean {
+        if (times.size < 2 * WINDOW) return false
+        val later = times.takeLast(WINDOW).average()
+        val earlier = times.dropLast(WINDOW).takeLast(WINDOW).average()
+        return abs(later - earlier) <= STEADY * earlier
+    }
+
+    private companion object {
+        const val WINDOW = 5
+        const val STEADY = 0.04
+        const val LONGEST_WARM_UP = 60_000.0 // milliseconds
+        const val MOST_WARM_UP_RUNS = 500
+        const val MOST_RUNS = 100_000 // that a document may have
+    }
+}

@@ -1,0 +1,27 @@
+package org.mobilesam.sample
+
+import org.mobilesam.kit.Box
+import org.mobilesam.kit.Prompt
+import org.mobilesam.kit.PromptPoint
+
+/** What the user has pointed at so far, step by step. A new box takes the place of the one before. */
+data class PromptHistory(private val steps: List<Step> = emptyList()) {
+    /** A tap, or a box. */
+    sealed interface Step {
+        data class Tap(val point: PromptPoint) : Step
+
+        data class Drag(val box: Box) : Step
+    }
+
+    val isEmpty: Boolean get() = steps.isEmpty()
+
+    val points: List<PromptPoint> get() = steps.filterIsInstance<Step.Tap>().map { it.point }
+
+    val box: Box? get() = steps.filterIsInstance<Step.Drag>().lastOrNull()?.box
+
+    fun toPrompt() = Prompt(points, box)
+
+    operator fun plus(step: Step) = PromptHistory(steps + step)
+
+    fun undo() = PromptHistory(steps.dropLast(1))
+}

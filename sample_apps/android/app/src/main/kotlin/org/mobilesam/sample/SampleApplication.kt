@@ -1,0 +1,21 @@
+package org.mobilesam.sample
+
+import android.app.Application
+import java.io.InputStream
+import org.mobilesam.kit.Artifact
+import org.mobilesam.kit.LiteEngine
+import org.mobilesam.kit.SegmentationEngine
+
+/** Where the app has its model from, and what runs it. */
+open class SampleApplication : Application() {
+    /** Open a file of the artefact by its path below `assets/artifact`. */
+    open fun openModelAsset(path: String): InputStream = assets.open("artifact/$path")
+
+    /** Load the models of [artifact]; takes a while. */
+    open fun openEngine(artifact: Artifact): SegmentationEngine = LiteEngine.load(artifact, THREADS)
+
+    companion object {
+        /** Half of the cores: phones have slow ones too, and work in equal shares ends with the slowest. */
+        val THREADS = (Runtime.getRuntime().availableProcessors() / 2).coerceIn(1, 4)
+    }
+}

@@ -1,0 +1,179 @@
+package org.mobilesam.sample
+
+import android.graphics.Bitmap
+import android.os.Handler
+import android.os.Looper
+import java.io.InputStream
+import java.nio.ByteBuffer
+import java.io.File
+import java.util.concurrent.Executor
+import java.util.concurrent.Executors
+import org.mobilesam.kit.Artifact
+import org.mobilesam.kit.ArtifactException
+import org.mobilesam.kit.BitmapPixels
+import org.mobilesam.kit.Mask
+import org.mobilesam.kit.PhotoException
+import org.mobilesam.kit.PhotoReader
+import org.mobilesam.kit.PromptException
+import org.mobilesam.kit.Segmentation
+import org.mobilesam.kit.Segmenter
+
+/**
+ * All that the screen shows.
+ *
+ * @property canOpenPhotos whether the model is there.
+ * @property photo upright, at the size that masks have.
+ * @property prompts what the user has pointed at.
+ * @property overlay alpha of the mask, as large as [photo].
+ * @property isBusy whether something is under way.
+ * @property status what is to be said.
+ */
+data class ScreenState(
+    val canOpenPhotos: Boolean = false,
+    val photo: Bitmap? = null,
+    val prompts: PromptHistory = PromptHistory(),
+    val overlay: Bitmap? = null,
+    val isBusy: Boolean = true,
+    val status: String = Texts.LOADING_MODEL,
+)
+
+/**
+ * A photo, what the user points at in it, and the answers. For the main thread, on which nothing waits.
+ *
+ * It outlives the activity when the phone is turned.
+ */
+class Session(private val application: SampleApplication) {
+    /** Told of every new state, beginning with the present one. */
+    var listener: ((ScreenState) -> Unit)? = null
+        set(value) {
+            field = value
+            value?.invoke(state)
+        }
+
+    var state = ScreenState()
+        private set(value) {
+            field = value
+            listener?.invoke(value)
+        }
+
+    private val main = Executor(Handler(Looper.getMainLooper())::post)
+    private val files = Executors.newSingleThreadExecutor { Thread(it, "files") }
+    private var segmenter: Segmenter? = null
+    private var reader: PhotoReader? = null
+    private var latestPhoto = 0
+    private var latestAnswer = 0
+
+    init {
+        inBackground({ install() }) { result ->
+            result.fold(::useArtifact) { state = ScreenState(isBusy = false, status = words(it)) }
+        }
+    }
+
+    /** Show another photo, whose bytes [open] gives from the beginning each time. */
+    fun openPhoto(open: () -> InputStream?) {
+        val reader = reader ?: return
+        val number = ++latestPhoto
+        forgetAnswer()
+        state = state.copy(isBusy = true, status = Texts.READING_PHOTO)
+        inBackground({ reader.read(open) }) { result ->
+            if (number == latestPhoto) result.fold(::show) { state = state.copy(isBusy = false, status = words(it)) }
+        }
+    }
+
+    /** Add a tap or a box, and ask. */
+    fun add(step: PromptHistory.Step) = ask(state.prompts + step)
+
+    /** Take back the last tap or box, and ask again. */
+    fun undo() = ask(state.prompts.undo())
+
+    /** Take back all taps and boxes. */
+    fun clear() = ask(PromptHistory())
+
+    /** Give memory back to the system; it costs time at the next tap. */
+    fun releaseMemory() {
+        segmenter?.releaseMemory()
+    }
+
+    fun close() {
+        listener = null
+        latestPhoto++
+        forgetAnswer()
+        segmenter?.close()
+        segmenter = null
+        files.shutdown()
+    }
+
+    private fun install() = Artifact.install(application::openModelAsset, File(application.filesDir, "artifact"))
+
+    private fun useArtifact(artifact: Artifact) {
+        if (files.isShutdown) return
+        segmenter = Segmenter(artifact.manifest, { application.openEngine(artifact) }, main)
+        reader = PhotoReader(2 * artifact.manifest.frameSize)
+        state = ScreenState(canOpenPhotos = true, isBusy = false, status = Texts.CHOOSE)
+    }
+
+    private fun show(photo: Bitmap) {
+        state = state.copy(
+            photo = photo,
+            prompts = PromptHistory(),
+            overlay = null,
+            isBusy = true,
+            status = Texts.ENCODING,
+        )
+        segmenter?.open({ BitmapPixels(photo) }) { result ->
+            val status = result.fold({ Texts.ready(it) }, ::words)
+            if (state.prompts.isEmpty || result.isFailure) state = state.copy(isBusy = false, status = status)
+        }
+    }
+
+    private fun ask(prompts: PromptHistory) {
+        if (state.photo == null) return
+        val number = forgetAnswer()
+        if (prompts.isEmpty) {
+            segmenter?.cancel()
+            state = state.copy(prompts = prompts, overlay = null, isBusy = false, status = Texts.TAP)
+            return
+        }
+        state = state.copy(prompts = prompts, isBusy = true, status = Texts.DECODING)
+        segmenter?.segment(prompts.toPrompt()) { result ->
+            result.fold({ show(it, number) }) {
+                state = state.copy(overlay = null, isBusy = false, status = words(it))
+            }
+        }
+    }
+
+    private fun show(answer: Segmentation, number: Int) = inBackground({ toOverlay(answer.mask) }) { result ->
+        if (number == latestAnswer) {
+            val status = if (result.isSuccess) Texts.answer(answer) else words(checkNotNull(result.exceptionOrNull()))
+            state = state.copy(overlay = result.getOrNull(), isBusy = false, status = status)
+        }
+    }
+
+    private fun forgetAnswer() = ++latestAnswer
+
+    private fun toOverlay(mask: Mask): Bitmap {
+        val overlay = Bitmap.createBitmap(mask.size.width, mask.size.height, Bitmap.Config.ALPHA_8)
+        val alpha = ByteBuffer.allocate(overlay.rowBytes * mask.size.height)
+        for (y in 0 until mask.size.height) {
+            for (x in 0 until mask.size.width) {
+                if (mask.bits[y * mask.size.width + x]) alpha.put(y * overlay.rowBytes + x, -1)
+            }
+        }
+        overlay.copyPixelsFromBuffer(alpha)
+        return overlay
+    }
+
+    private fun <T> inBackground(work: () -> T, onDone: (Result<T>) -> Unit) {
+        if (files.isShutdown) return
+        files.execute {
+            val result = runCatching(work)
+            main.execute { onDone(result) }
+        }
+    }
+
+    private fun words(error: Throwable): String = when (error) {
+        is ArtifactException, is PhotoException, is PromptException -> error.message.orEmpty()
+        is OutOfMemoryError -> Texts.OUT_OF_MEMORY
+        else -> Texts.failure(error)
+    }
+}

@@ -1,0 +1,69 @@
+package org.mobilesam.sample
+
+import org.mobilesam.kit.DecoderAnswer
+import org.mobilesam.kit.Manifest
+import org.mobilesam.kit.PromptSlots
+import org.mobilesam.kit.SegmentationEngine
+
+/**
+ * Stands in for the models where no runtime is: an object is what is as warm a colour as a tapped pixel and
+ * hangs together with it.
+ *
+ * Its "embeddings" are the frame's pixels at the masks' resolution.
+ */
+class SimilarColours(private val manifest: Manifest) : SegmentationEngine {
+    private val side = manifest.lowResSize
+    private val step = manifest.frameSize / side
+
+    override fun encode(frame: FloatArray) = FloatArray(3 * side * side) { index ->
+        val (channel, y, x) = Triple(index / (side * side), index / side % side, index % side)
+        frame[(channel * manifest.frameSize + y * step + step / 2) * manifest.frameSize + x * step + step / 2]
+    }
+
+    override fun decode(imageEmbeddings: FloatArray, prompt: PromptSlots, maskInput: FloatArray?): DecoderAnswer {
+        val isObject = BooleanArray(side * side)
+        val corners = prompt.labels.indices.filter { prompt.labels[it] > 1 }
+        if (corners.isNotEmpty()) fillBox(isObject, pixel(prompt, corners[0]), pixel(prompt, corners[1]))
+        for (slot in prompt.labels.indices.filter { prompt.labels[it] in 0f..1f }) {
+            fillRegion(isObject, imageEmbeddings, pixel(prompt, slot), prompt.labels[slot] == 1f)
+        }
+        val logits = FloatArray(manifest.masks * side * side) { if (isObject[it % (side * side)]) 1f else -1f }
+        return DecoderAnswer(logits, FloatArray(manifest.masks) { SCORE })
+    }
+
+    override fun close() = Unit
+
+    private fun pixel(prompt: PromptSlots, slot: Int): Int {
+        val (x, y) = (0..1).map { (prompt.coordinates[2 * slot + it] / step).toInt().coerceIn(0, side - 1) }
+        return y * side + x
+    }
+
+    private fun fillBox(isObject: BooleanArray, from: Int, to: Int) {
+        for (y in from / side..to / side) isObject.fill(true, y * side + from % side, y * side + to % side)
+    }
+
+    private fun fillRegion(isObject: BooleanArray, colours: FloatArray, start: Int, value: Boolean) {
+        val seen = BooleanArray(side * side)
+        val queue = ArrayDeque(listOf(start))
+        while (queue.isNotEmpty()) {
+            val pixel = queue.removeFirst()
+            if (seen[pixel] || !isSimilar(colours, start, pixel)) continue
+            seen[pixel] = true
+            isObject[pixel] = value
+            if (pixel % side > 0) queue.add(pixel - 1)
+            if (pixel % side < side - 1) queue.add(pixel + 1)
+            if (pixel >= side) queue.add(pixel - side)
+            if (pixel < side * (side - 1)) queue.add(pixel + side)
+        }
+    }
+
+    private fun isSimilar(colours: FloatArray, a: Int, b: Int) = isWarm(colours, a) == isWarm(colours, b)
+
+    /** More red than blue. */
+    private fun isWarm(colours: FloatArray, pixel: Int) = colours[pixel] - colours[2 * side * side + pixel] > WARM
+
+    companion object {
+        const val SCORE = 0.93f
+        private const val WARM = 90f // of 255
+    }
+}
