@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -25,11 +26,13 @@ from reference.images import read_image
 from reference.preprocessing import photo_to_frame
 from reference.variants import VARIANTS
 from validation.device_results import IOS, read_device_results
-
-pytestmark = pytest.mark.slow
+from validation.latency.phones.ios_phone import TESTS
+from validation.latency.phones.xcode import BUNDLE
 
 REPOSITORY = Path(__file__).parents[2]
 APP = REPOSITORY / "sample_apps" / "ios"
+ARTIFACT = APP / "MobileSAMSample" / "Artifact"  # where the app finds its artefact
+PROJECT = APP / "MobileSAMSample.xcodeproj"
 SCRIPT = APP / "linux-toolchain.sh"
 TIME_LIMIT = 900  # seconds; a build takes one minute
 
@@ -75,21 +78,30 @@ def workplace() -> Iterator[Workplace]:
         )
     with tempfile.TemporaryDirectory(dir=parent, prefix="mobile-sam-ios-") as scratch:
         folder = Path(scratch)
-        ignored = shutil.ignore_patterns(".build", ".swiftpm", "*.mlpackage")
-        shutil.copytree(APP, folder / "ios", ignore=ignored)
+        shutil.copytree(APP, folder / "ios", ignore=not_in_repository)
         shutil.copytree(APP.parent / "vectors", folder / "vectors")
         seen = f"/tmp/{folder.name}" if entry else scratch
         yield Workplace(folder, seen, entry)
 
 
+def not_in_repository(directory: str, names: list[str]) -> list[str]:
+    """What of a folder of the app was built or copied into it; for ``shutil.copytree``."""
+    return [
+        name
+        for name in names
+        if name in (".build", ".swiftpm") or Path(directory, name) == ARTIFACT
+    ]
+
+
 @pytest.fixture(scope="module")
 def artifact(workplace) -> Path:
-    """A Core ML artefact of the tiny model in the workplace, with its photos' pixels and frames beside it."""
+    """A Core ML artefact of the tiny model where the app expects it, and its photos' pixels and frames."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, TINY.name, TINY)
-        folder = convert(
+        converted = convert(
             load_source("demo", TINY.name), CoreMLOptions("none"), workplace.folder / "artifacts"
         )
+    folder = shutil.copytree(converted, workplace.folder / "ios" / ARTIFACT.relative_to(APP))
     manifest = json.loads((folder / "manifest.json").read_bytes())
     preprocessing = manifest["preprocessing"]
     padding = np.array(preprocessing["padding_rgb"], np.uint8)
@@ -104,13 +116,14 @@ def artifact(workplace) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_package(workplace, artifact):
     """Arithmetic, whole path and regression test: all pass, none is left out, and Python reads the results."""
     results = workplace.folder / "device-results.json"
     tests = workplace.run(
         *("swift", "test", "--package-path", "ios/MobileSAMKit"),
         environment={
-            "MOBILE_SAM_ARTIFACT": f"{workplace.seen}/artifacts/{artifact.name}",
+            "MOBILE_SAM_ARTIFACT": f"{workplace.seen}/ios/{ARTIFACT.relative_to(APP)}",
             "MOBILE_SAM_PIXELS": f"{workplace.seen}/pixels",
             "MOBILE_SAM_VECTORS": f"{workplace.seen}/vectors/vectors.json",
             "MOBILE_SAM_DEVICE_RESULTS": f"{workplace.seen}/device-results.json",
@@ -133,3 +146,103 @@ def test_package(workplace, artifact):
         for path, file in measured.artifact.files.items()
     }
     assert counted == manifest["files"]
+
+
+@pytest.mark.slow
+def test_apple_code(workplace):
+    """What only Xcode builds has no error and no warning against declarations of Apple's interfaces."""
+    checked = workplace.run("sh", "ios/type-check.sh")
+    assert checked.returncode == 0, checked.stdout[-4000:] + checked.stderr[-4000:]
+
+
+def test_project_has_every_file():
+    """The Xcode project's objects are all there, and each target compiles its folder's files."""
+    project = read_property_list((PROJECT / "project.pbxproj").read_text())
+    objects = project["objects"]
+
+    def named(texts) -> set[str]:
+        return {
+            text for text in texts if isinstance(text, str) and re.fullmatch("[0-9A-F]{24}", text)
+        }
+
+    mentioned = named(leaves(project))
+    assert mentioned == set(objects)
+
+    targets = {
+        record["name"]: record for record in objects.values() if record["isa"] == "PBXNativeTarget"
+    }
+    assert set(targets) == {"MobileSAMSample", "MobileSAMSampleTests"}
+    for name, target in targets.items():
+        compiled = {
+            objects[objects[file]["fileRef"]]["path"]
+            for phase in target["buildPhases"]
+            if objects[phase]["isa"] == "PBXSourcesBuildPhase"
+            for file in objects[phase]["files"]
+        }
+        assert compiled == {path.name for path in (APP / name).glob("*.swift")}
+    (package,) = (
+        record for record in objects.values() if record["isa"] == "XCLocalSwiftPackageReference"
+    )
+    assert (APP / package["relativePath"] / "Package.swift").is_file()
+
+
+def test_project_has_the_names_that_the_desktop_side_uses():
+    text = (PROJECT / "project.pbxproj").read_text()
+    assert f"PRODUCT_BUNDLE_IDENTIFIER = {BUNDLE};" in text
+    scheme = ElementTree.parse(PROJECT / "xcshareddata" / "xcschemes" / "MobileSAMSample.xcscheme")
+    built = {reference.get("BlueprintName") for reference in scheme.iter("BuildableReference")}
+    identifiers = {
+        reference.get("BlueprintIdentifier") for reference in scheme.iter("BuildableReference")
+    }
+    target, test = TESTS.split("/")
+    assert built == {"MobileSAMSample", target}
+    assert identifiers <= set(read_property_list(text)["objects"])
+    assert f"final class {test}: XCTestCase" in (APP / target / f"{test}.swift").read_text()
+
+
+def test_artefacts_stay_out_of_the_repository():
+    """What is copied where the app expects it, is ignored by git; the folder itself is there."""
+    files = [str(ARTIFACT / "manifest.json"), str(ARTIFACT / "a.mlpackage" / "Manifest.json")]
+    ignored = subprocess.run(
+        ("git", "check-ignore", *files), cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert ignored.stdout.split("\n")[:-1] == files
+    assert ARTIFACT.is_dir()
+
+
+def leaves(value: object) -> Iterator[object]:
+    """Keys and values of nested lists and dictionaries."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value
+
+
+def read_property_list(text: str) -> dict:
+    """An OpenStep property list, as Xcode's projects are."""
+    text = re.sub(r"/\*.*?\*/|^//.*$", "", text, flags=re.MULTILINE)
+    tokens = iter(re.findall(r'"(?:[^"\\]|\\.)*"|[{}();=,]|[^\s{}();=,"]+', text))
+
+    def value(token: str) -> object:
+        if token == "{":
+            record = {}
+            while (key := next(tokens)) != "}":
+                assert next(tokens) == "="
+                record[key.strip('"')] = value(next(tokens))
+                assert next(tokens) == ";"
+            return record
+        if token == "(":
+            items = []
+            while (item := next(tokens)) != ")":
+                items.append(value(item))
+                assert next(tokens) == ","
+            return items
+        return token.strip('"')
+
+    document = value(next(tokens))
+    assert next(tokens, None) is None
+    return document

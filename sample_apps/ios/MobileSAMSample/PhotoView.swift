@@ -45,8 +45,9 @@ struct PhotoView: View {
     private func touch(_ layout: PhotoLayout) -> some Gesture {
         DragGesture(minimumDistance: 0, coordinateSpace: .local)
             .onChanged { value in
-                if finger == nil {
-                    let start = Point(value.startLocation)
+                let start = Point(value.startLocation)
+                // Another start is another finger: the system may take one away without an end.
+                if finger?.start != start {
                     finger = Finger(since: value.time, start: start, end: start)
                 }
                 finger?.end = Point(value.location)

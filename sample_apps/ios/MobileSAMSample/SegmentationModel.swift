@@ -65,6 +65,8 @@ final class SegmentationModel: ObservableObject {
             let caches = try FileManager.default.url(
                 for: .cachesDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
             let artifact = try Artifact(folder: folder)
+            try artifact.requireSystem(
+                iOS: ProcessInfo.processInfo.operatingSystemVersion.majorVersion)
             let compiled = try await CompiledArtifact(
                 artifact, cache: caches.appendingPathComponent("compiled"))
             segmenter = Segmenter(manifest: artifact.manifest) {

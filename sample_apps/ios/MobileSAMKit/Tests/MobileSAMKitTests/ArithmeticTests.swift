@@ -14,9 +14,9 @@ final class ArithmeticTests: XCTestCase {
         XCTAssertFalse(vectors.geometry.isEmpty)
         for vector in vectors.geometry {
             let geometry = FrameGeometry(
-                photo: PixelSize(vector.photo), frameSize: vector.frame_size)
+                photo: PixelSize(vector.photo), frameSize: vector.frameSize)
             XCTAssertEqual(geometry.resized, PixelSize(vector.resized), "\(vector.photo)")
-            for (point, expected) in zip(vector.points, vector.points_in_frame) {
+            for (point, expected) in zip(vector.points, vector.pointsInFrame) {
                 let inFrame = geometry.inFrame(Point(x: point[0], y: point[1]))
                 XCTAssertEqual(inFrame.x, expected[0], accuracy: 1e-5)
                 XCTAssertEqual(inFrame.y, expected[1], accuracy: 1e-5)
@@ -29,7 +29,7 @@ final class ArithmeticTests: XCTestCase {
         for vector in vectors.resize {
             let size = PixelSize(height: vector.photo.height, width: vector.photo.width)
             let photo = Photo(size: size, rgb: Array(vector.photo.rgb))
-            let frame = PhotoFrame(photo, side: vector.frame_size, padding: vector.padding_rgb)
+            let frame = PhotoFrame(photo, side: vector.frameSize, padding: vector.paddingRgb)
             XCTAssertEqual(frame.rgb, Array(vector.frame), "\(size)")
         }
     }
@@ -39,7 +39,7 @@ final class ArithmeticTests: XCTestCase {
         let labels = try labels()
         for vector in vectors.slots {
             let slots = PromptSlots(
-                count: vector.prompt_slots, labels: labels, emptyCoordinates: Point(x: 0, y: 0))
+                count: vector.promptSlots, labels: labels, emptyCoordinates: Point(x: 0, y: 0))
             let prompt = Prompt(
                 points: zip(vector.points, vector.labels).map {
                     .init(Point(x: $0[0], y: $0[1]), isObject: $1 == 1)
@@ -54,8 +54,8 @@ final class ArithmeticTests: XCTestCase {
                 continue
             }
             let filled = try SlotPrompt(prompt, slots: slots)
-            XCTAssertEqual(filled.pointCoords, vector.point_coords?.flatMap { $0 })
-            XCTAssertEqual(filled.pointLabels, vector.point_labels)
+            XCTAssertEqual(filled.pointCoords, vector.pointCoords?.flatMap { $0 })
+            XCTAssertEqual(filled.pointLabels, vector.pointLabels)
             XCTAssertNil(filled.maskInput)
         }
     }
@@ -64,16 +64,16 @@ final class ArithmeticTests: XCTestCase {
         XCTAssertFalse(vectors.masks.isEmpty)
         for vector in vectors.masks {
             let resizer = MaskResizer(
-                geometry: .init(photo: PixelSize(vector.photo), frameSize: vector.frame_size))
-            let lowRes = vector.low_res.logits.floats
-            let logits = resizer.logits(lowRes: lowRes, lowResSize: vector.low_res.size)
+                geometry: .init(photo: PixelSize(vector.photo), frameSize: vector.frameSize))
+            let lowRes = vector.lowRes.logits.floats
+            let logits = resizer.logits(lowRes: lowRes, lowResSize: vector.lowRes.size)
             let expected = vector.logits.floats
             XCTAssertEqual(logits.count, expected.count)
             let largest = expected.map(abs).max() ?? 0
             let difference = zip(logits, expected).map { abs($0 - $1) }.max() ?? .infinity
             XCTAssertLessThanOrEqual(difference, 1e-5 * largest)
             let mask = resizer.mask(
-                lowRes: lowRes, lowResSize: vector.low_res.size, threshold: 0)
+                lowRes: lowRes, lowResSize: vector.lowRes.size, threshold: 0)
             XCTAssertEqual(RunLengthEncoding(mask), vector.mask)
         }
     }
@@ -116,9 +116,9 @@ final class ArithmeticTests: XCTestCase {
             let prompt = Prompt(
                 points: Array(
                     repeating: .init(corner, isObject: true), count: vector.points),
-                box: vector.has_box ? .init(corner, corner) : nil)
+                box: vector.hasBox ? .init(corner, corner) : nil)
             let shown = choice.index(
-                scores: vector.scores, for: prompt, hasMaskInput: vector.has_mask)
+                scores: vector.scores, for: prompt, hasMaskInput: vector.hasMask)
             XCTAssertEqual(shown, vector.shown, "\(vector)")
         }
     }

@@ -36,8 +36,21 @@ final class ArtifactTests: XCTestCase {
     }
 
     func testAnotherFormat() throws {
-        try edit { $0["format"] = "torchscript" }
+        try edit { manifest in
+            manifest["format"] = "torchscript"
+            manifest["deployment_target"] = nil
+        }
         try assertRefused("use 'convert coreml'")
+    }
+
+    func testATooOldSystem() throws {
+        try edit { $0["deployment_target"] = "iOS18" }
+        let artifact = try Artifact(folder: folder)
+        XCTAssertNoThrow(try artifact.requireSystem(iOS: 18))
+        XCTAssertNoThrow(try artifact.requireSystem(iOS: 26))
+        XCTAssertThrowsError(try artifact.requireSystem(iOS: 17)) {
+            XCTAssertTrue($0.localizedDescription.contains("--deployment-target iOS17"))
+        }
     }
 
     func testSizesThatDoNotFit() throws {

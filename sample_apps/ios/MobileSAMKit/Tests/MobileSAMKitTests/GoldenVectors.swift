@@ -15,10 +15,10 @@ struct GoldenVectors: Decodable {
 
     struct Geometry: Decodable {
         let photo: [Int]
-        let frame_size: Int
+        let frameSize: Int
         let resized: [Int]
         let points: [[Double]]
-        let points_in_frame: [[Double]]
+        let pointsInFrame: [[Double]]
     }
 
     struct Resize: Decodable {
@@ -28,18 +28,18 @@ struct GoldenVectors: Decodable {
             let rgb: Data
         }
         let photo: Pixels
-        let frame_size: Int
-        let padding_rgb: [UInt8]
+        let frameSize: Int
+        let paddingRgb: [UInt8]
         let frame: Data
     }
 
     struct Slots: Decodable {
-        let prompt_slots: Int
+        let promptSlots: Int
         let points: [[Double]]
         let labels: [Int]
         let box: [Double]?
-        let point_coords: [[Float]]?
-        let point_labels: [Float]?
+        let pointCoords: [[Float]]?
+        let pointLabels: [Float]?
         let error: Bool?
     }
 
@@ -48,8 +48,8 @@ struct GoldenVectors: Decodable {
             let size: Int
             let logits: Data
         }
-        let low_res: Logits
-        let frame_size: Int
+        let lowRes: Logits
+        let frameSize: Int
         let photo: [Int]
         let logits: Data
         let mask: RunLengthEncoding
@@ -72,8 +72,8 @@ struct GoldenVectors: Decodable {
     struct Choice: Decodable {
         let scores: [Float]
         let points: Int
-        let has_box: Bool
-        let has_mask: Bool
+        let hasBox: Bool
+        let hasMask: Bool
         let shown: Int
     }
 
@@ -83,7 +83,9 @@ struct GoldenVectors: Decodable {
             .appendingPathComponent("../../../../vectors/vectors.json").standardizedFileURL
         let named = ProcessInfo.processInfo.environment["MOBILE_SAM_VECTORS"]
         let url = named.map { URL(fileURLWithPath: $0) } ?? repository
-        return try JSONDecoder().decode(GoldenVectors.self, from: Data(contentsOf: url))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(GoldenVectors.self, from: Data(contentsOf: url))
     }
 }
 

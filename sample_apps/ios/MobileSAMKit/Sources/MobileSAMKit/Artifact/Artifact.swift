@@ -28,13 +28,25 @@ public struct Artifact: Hashable, Sendable {
         return folder.appendingPathComponent(path)
     }
 
+    /// Refuse an artefact that this phone's system is too old for.
+    ///
+    /// - Parameter iOS: the system's major version.
+    public func requireSystem(iOS version: Int) throws {
+        let target = manifest.deploymentTarget
+        guard target.hasPrefix("iOS"), let needed = Int(target.dropFirst(3)), needed <= version else {
+            throw MobileSAMError(
+                "the artefact is for \(target) or later, and this is iOS \(version): convert with "
+                    + "--deployment-target iOS\(version), or another --quantize")
+        }
+    }
+
     private static func readManifest(_ url: URL) throws -> Manifest {
         guard let data = try? Data(contentsOf: url) else {
             throw MobileSAMError(
                 "no artefact: expected \(Manifest.file) and the packages beside it; copy the folder that "
                     + "'convert coreml' wrote")
         }
-        struct Header: Decodable { let schema: String }
+        struct Header: Decodable { let schema, format: String }
         guard let header = try? JSONDecoder().decode(Header.self, from: data) else {
             throw MobileSAMError("\(Manifest.file) is no manifest: copy the artefact again")
         }
@@ -43,6 +55,10 @@ public struct Artifact: Hashable, Sendable {
                 "the artefact's schema is '\(header.schema)': expected '\(Manifest.schema)'; convert again "
                     + "with the version that this app comes from")
         }
+        guard header.format == format else {
+            throw MobileSAMError(
+                "the artefact is of format '\(header.format)': expected '\(format)'; use 'convert coreml'")
+        }
         guard let manifest = try? JSONDecoder().decode(Manifest.self, from: data) else {
             throw MobileSAMError("\(Manifest.file) lacks what its schema asks for: convert again")
         }
@@ -50,11 +66,6 @@ public struct Artifact: Hashable, Sendable {
     }
 
     private func requireFit() throws {
-        guard manifest.format == Self.format else {
-            throw MobileSAMError(
-                "the artefact is of format '\(manifest.format)': expected '\(Self.format)'; use 'convert "
-                    + "coreml'")
-        }
         let masks = manifest.masks
         let preprocessing = manifest.preprocessing
         let decoder = manifest.components.maskDecoder

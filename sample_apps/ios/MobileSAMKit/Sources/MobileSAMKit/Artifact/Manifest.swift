@@ -10,6 +10,8 @@ public struct Manifest: Hashable, Sendable, Decodable {
     public let format: String
     public let scheme: String
     public let promptSlots: Int
+    /// The lowest iOS that the packages run on, such as "iOS16".
+    public let deploymentTarget: String
     public let checkpoint: Checkpoint
     public let preprocessing: Preprocessing
     public let prompts: Prompts
@@ -97,6 +99,7 @@ public struct Manifest: Hashable, Sendable, Decodable {
         case schema, model, format, scheme, checkpoint, preprocessing, prompts, masks, components
         case goldens, files
         case promptSlots = "prompt_slots"
+        case deploymentTarget = "deployment_target"
     }
 
     public var slots: PromptSlots {
