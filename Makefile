@@ -34,7 +34,6 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 numbers: $(READY)  ## measure what docs/numbers.md states
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m validation.numbers
 
 mutation: $(READY)  ## break conversions, see that compare catches each; writes docs/mutation.md

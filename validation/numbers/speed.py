@@ -146,7 +146,7 @@ def _onnx_call(
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise MobileSAMError(
-            f"{error.name} is not installed: run pip install -e '.[bench]', or make numbers"
+            f"{error.name} is not installed: run pip install -e '.[test]', or make numbers"
         ) from None
     export_module(module, spec, tensors, path)
     session = onnx_session(path, THREADS)

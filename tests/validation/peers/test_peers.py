@@ -68,7 +68,7 @@ def artifacts(tiny_source, tiny_folders):
 @pytest.fixture(scope="module")
 def everyone(tiny_source, artifacts, tmp_path_factory):
     """All but ultralytics, whose MobileSAM has one size and an environment of its own."""
-    pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[bench]'")
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[test]'")
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     found = list(contestants(tiny_source, artifacts, tmp_path_factory.mktemp("peers")))
     return [contestant for contestant in found if contestant.name != "ultralytics"]
