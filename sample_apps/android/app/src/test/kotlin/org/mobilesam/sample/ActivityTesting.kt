@@ -18,14 +18,13 @@ import java.time.Duration
 import org.mobilesam.kit.Artifact
 import org.mobilesam.kit.Point
 import org.mobilesam.kit.SegmentationEngine
-import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.Robolectric
 import org.robolectric.Shadows.shadowOf
 
-/** The app with a given artefact in place of its assets, and a stand-in for the runtime. */
+/** The app with a stand-in for the runtime. Assets are read where they lie: no one has packed them here. */
 open class GivenApplication : SampleApplication() {
     /** What happens when the app opens a file of its model. */
-    var open: (String) -> InputStream = { givenArtifact().file(it).inputStream() }
+    var open: (String) -> InputStream = { File("src/main/assets/artifact", it).inputStream() }
 
     /** What happens when it loads its model. */
     var load: (Artifact) -> SegmentationEngine = { SimilarColours(it.manifest) }

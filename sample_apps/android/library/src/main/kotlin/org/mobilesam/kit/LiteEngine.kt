@@ -7,7 +7,7 @@ import org.pytorch.PyTorchAndroid
 import org.pytorch.Tensor
 
 /** Runs an artefact in PyTorch's lite interpreter, on the processor. */
-class LiteEngine private constructor(
+class LiteEngine internal constructor(
     private val manifest: Manifest,
     private val encoder: Module,
     private val decoder: Module,

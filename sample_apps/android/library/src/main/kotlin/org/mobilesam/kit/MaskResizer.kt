@@ -64,11 +64,14 @@ class MaskResizer(private val geometry: FrameGeometry, private val lowResSize: I
             val right = columns.upper[x]
             val rightWeight = columns.upperWeight[x]
             val leftWeight = 1 - rightWeight
-            val above = image[upper + left] * leftWeight + image[upper + right] * rightWeight
-            val below = image[lower + left] * leftWeight + image[lower + right] * rightWeight
-            row[x] = above * (1 - weight) + below * weight
+            val above = fused(image[upper + left], leftWeight, image[upper + right] * rightWeight)
+            val below = fused(image[lower + left], leftWeight, image[lower + right] * rightWeight)
+            row[x] = fused(above, 1 - weight, below * weight)
         }
     }
+
+    /** a·b + c, rounded once, as torch's kernels do on processors that can. A product of two floats is exact in double. */
+    private fun fused(a: Float, b: Float, c: Float): Float = (a.toDouble() * b + c).toFloat()
 
     /** Which two of [from] values, and how much of the second, make each of [to] values. */
     private class Samples(from: Int, to: Int) {
