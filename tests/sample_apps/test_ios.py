@@ -155,6 +155,12 @@ def test_apple_code(workplace):
     assert checked.returncode == 0, checked.stdout[-4000:] + checked.stderr[-4000:]
 
 
+def test_toolchain_script_says_how_it_is_used():
+    used = subprocess.run(("sh", str(SCRIPT)), capture_output=True, text=True)
+    assert used.returncode == 2
+    assert used.stderr == "usage: linux-toolchain.sh DIR [COMMAND...]\n"
+
+
 def test_project_has_every_file():
     """The Xcode project's objects are all there, and each target compiles its folder's files."""
     project = read_property_list((PROJECT / "project.pbxproj").read_text())

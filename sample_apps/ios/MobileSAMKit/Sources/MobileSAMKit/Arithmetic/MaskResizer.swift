@@ -76,6 +76,12 @@ private struct Interpolation {
         }
     }
 
+    /// Rounded as PyTorch rounds it, bit by bit: the second product, and then the sum with the first.
+    @inline(__always)
+    private func mean(_ first: Float, _ second: Float, _ neighbours: Neighbours) -> Float {
+        (second * neighbours.secondWeight).addingProduct(first, neighbours.firstWeight)
+    }
+
     func forEachRow(of source: [Float], _ use: (UnsafeBufferPointer<Float>) -> Void) {
         var line = [Float](repeating: 0, count: columns.count)
         source.withUnsafeBufferPointer { source in
@@ -84,13 +90,11 @@ private struct Interpolation {
                 let lower = row.second * sourceWidth
                 line.withUnsafeMutableBufferPointer { line in
                     for (index, column) in columns.enumerated() {
-                        let above =
-                            source[upper + column.first] * column.firstWeight
-                            + source[upper + column.second] * column.secondWeight
-                        let below =
-                            source[lower + column.first] * column.firstWeight
-                            + source[lower + column.second] * column.secondWeight
-                        line[index] = above * row.firstWeight + below * row.secondWeight
+                        let above = mean(
+                            source[upper + column.first], source[upper + column.second], column)
+                        let below = mean(
+                            source[lower + column.first], source[lower + column.second], column)
+                        line[index] = mean(above, below, row)
                     }
                 }
                 line.withUnsafeBufferPointer(use)
