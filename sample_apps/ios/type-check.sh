@@ -14,9 +14,10 @@ for module in CoreGraphics ImageIO CoreVideo CoreML CryptoKit Darwin UIKit Combi
 done
 for module in MobileSAMKit MobileSAMRegression; do
     find "MobileSAMKit/Sources/$module" -name '*.swift' -print | sort | xargs \
-        swiftc -swift-version 6 -warnings-as-errors -parse-as-library -I "$modules" -module-name "$module" -enable-testing \
-        -emit-module -emit-module-path "$modules/$module.swiftmodule"
+        swiftc -swift-version 6 -warnings-as-errors -parse-as-library -I "$modules" \
+        -module-name "$module" -emit-module -emit-module-path "$modules/$module.swiftmodule"
 done
 for module in MobileSAMSample MobileSAMSampleTests; do
-    swiftc -swift-version 6 -warnings-as-errors -parse-as-library -typecheck -I "$modules" -module-name "$module" "$module"/*.swift
+    swiftc -swift-version 6 -warnings-as-errors -parse-as-library -I "$modules" \
+        -module-name "$module" -typecheck "$module"/*.swift
 done

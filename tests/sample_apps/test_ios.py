@@ -117,6 +117,17 @@ def artifact(workplace) -> Path:
 
 
 @pytest.mark.slow
+def test_code_is_formatted(workplace):
+    """All Swift is as swift-format writes it; but Apple's names are Apple's."""
+    folders = ("MobileSAMKit", "MobileSAMSample", "MobileSAMSampleTests")
+    linted = workplace.run(
+        *("swift", "format", "lint", "--strict", "--recursive"),
+        *(f"ios/{folder}" for folder in folders),
+    )
+    assert linted.returncode == 0, linted.stderr[-4000:]
+
+
+@pytest.mark.slow
 def test_package(workplace, artifact):
     """Arithmetic, whole path and regression test: all pass, none is left out, and Python reads the results."""
     results = workplace.folder / "device-results.json"

@@ -15,7 +15,10 @@ public struct task_vm_info_data_t {
 
 public let TASK_VM_INFO: Int32 = 22
 public let KERN_SUCCESS: Int32 = 0
-public var mach_task_self_: mach_port_t { get { fatalError() } set {} }
+public var mach_task_self_: mach_port_t {
+    get { fatalError() }
+    set {}
+}
 
 @discardableResult
 public func task_info(

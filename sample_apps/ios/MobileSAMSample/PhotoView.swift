@@ -32,7 +32,8 @@ struct PhotoView: View {
             .accessibilityElement()
             .accessibilityLabel(Text("Photo"))
             .accessibilityHint(
-                Text("Tap an object, hold for background, or drag a box around an object."))
+                Text("Tap an object, hold for background, or drag a box around an object.")
+            )
             .accessibilityAddTraits(.isImage)
             .accessibilityAction(named: Text("Find the object in the middle")) {
                 let middle = Point(x: layout.width / 2, y: layout.height / 2)

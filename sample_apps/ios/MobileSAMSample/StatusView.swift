@@ -29,7 +29,10 @@ struct StatusView: View {
             Text("Score \(score, specifier: "%.2f"), \(milliseconds, specifier: "%.0f") ms")
                 .accessibilityLabel(
                     Text(
-                        "The mask covers \(coverage * 100, specifier: "%.0f") percent of the photo. Score \(score, specifier: "%.2f"), in \(milliseconds, specifier: "%.0f") milliseconds."
+                        """
+                        The mask covers \(coverage * 100, specifier: "%.0f") percent of the photo. \
+                        Score \(score, specifier: "%.2f"), in \(milliseconds, specifier: "%.0f") milliseconds.
+                        """
                     ))
         }
     }

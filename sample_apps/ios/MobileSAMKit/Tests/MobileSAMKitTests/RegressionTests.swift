@@ -2,7 +2,6 @@ import Foundation
 import XCTest
 
 @testable import MobileSAMKit
-
 @testable import MobileSAMRegression
 
 /// The regression test that a phone runs, here with a recorded engine.

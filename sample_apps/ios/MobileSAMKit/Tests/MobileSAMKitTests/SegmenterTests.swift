@@ -2,7 +2,6 @@ import Foundation
 import XCTest
 
 @testable import MobileSAMKit
-
 @testable import MobileSAMRegression
 
 /// The whole path, from a photo and prompts in its pixels to masks of its size.

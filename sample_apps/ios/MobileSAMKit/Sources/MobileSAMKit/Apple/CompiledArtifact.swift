@@ -1,39 +1,39 @@
 #if canImport(CoreML)
-    import CoreML
-    import Foundation
+import CoreML
+import Foundation
 
-    /// An artefact whose packages Core ML has compiled for this device: what an engine is loaded from.
-    public struct CompiledArtifact: Sendable {
-        public let artifact: Artifact
-        let imageEncoder: URL
-        let maskDecoder: URL
+/// An artefact whose packages Core ML has compiled for this device: what an engine is loaded from.
+public struct CompiledArtifact: Sendable {
+    public let artifact: Artifact
+    let imageEncoder: URL
+    let maskDecoder: URL
 
-        /// - Parameter cache: a folder in which compiled packages are kept, and found again; nil: compile anew.
-        public init(_ artifact: Artifact, cache: URL?) async throws {
-            let components = artifact.manifest.components
-            self.artifact = artifact
-            imageEncoder = try await Self.compile(components.imageEncoder, of: artifact, cache)
-            maskDecoder = try await Self.compile(components.maskDecoder, of: artifact, cache)
-        }
-
-        private static func compile(
-            _ component: Manifest.Component, of artifact: Artifact, _ cache: URL?
-        ) async throws -> URL {
-            let package = try artifact.url(component.file)
-            guard let cache else { return try await MLModel.compileModel(at: package) }
-            let kept = cache.appendingPathComponent(identity(of: component, artifact.manifest))
-            if FileManager.default.fileExists(atPath: kept.path) { return kept }
-            let compiled = try await MLModel.compileModel(at: package)
-            try FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)
-            try FileManager.default.moveItem(at: compiled, to: kept)
-            return kept
-        }
-
-        /// A name that changes with any file of the package.
-        private static func identity(of component: Manifest.Component, _ manifest: Manifest) -> String {
-            let files = manifest.files.filter { $0.key.hasPrefix(component.file + "/") }
-            let hashes = files.sorted { $0.key < $1.key }.map { $0.value.sha256.prefix(16) }
-            return hashes.joined(separator: "-") + ".mlmodelc"
-        }
+    /// - Parameter cache: a folder in which compiled packages are kept, and found again; nil: compile anew.
+    public init(_ artifact: Artifact, cache: URL?) async throws {
+        let components = artifact.manifest.components
+        self.artifact = artifact
+        imageEncoder = try await Self.compile(components.imageEncoder, of: artifact, cache)
+        maskDecoder = try await Self.compile(components.maskDecoder, of: artifact, cache)
     }
+
+    private static func compile(
+        _ component: Manifest.Component, of artifact: Artifact, _ cache: URL?
+    ) async throws -> URL {
+        let package = try artifact.url(component.file)
+        guard let cache else { return try await MLModel.compileModel(at: package) }
+        let kept = cache.appendingPathComponent(identity(of: component, artifact.manifest))
+        if FileManager.default.fileExists(atPath: kept.path) { return kept }
+        let compiled = try await MLModel.compileModel(at: package)
+        try FileManager.default.createDirectory(at: cache, withIntermediateDirectories: true)
+        try FileManager.default.moveItem(at: compiled, to: kept)
+        return kept
+    }
+
+    /// A name that changes with any file of the package.
+    private static func identity(of component: Manifest.Component, _ manifest: Manifest) -> String {
+        let files = manifest.files.filter { $0.key.hasPrefix(component.file + "/") }
+        let hashes = files.sorted { $0.key < $1.key }.map { $0.value.sha256.prefix(16) }
+        return hashes.joined(separator: "-") + ".mlmodelc"
+    }
+}
 #endif
