@@ -117,8 +117,8 @@ class Value:
         }
 
     def list(self, read: "Callable[[Value], Item]", high: int = 1 << 20) -> tuple[Item, ...]:
-        """A list of at most ``high``, which may be empty."""
-        if not isinstance(self.value, list) or len(self.value) > high:
+        """A list, or a tuple that has not been written yet, of at most ``high``; it may be empty."""
+        if not isinstance(self.value, list | tuple) or len(self.value) > high:
             self.refuse(f"a list of at most {high}")
         return tuple(
             read(Value(self.source, f"{self.place}[{index}]", item))
