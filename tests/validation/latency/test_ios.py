@@ -150,7 +150,7 @@ def test_no_xcode(measured, tiny_package, monkeypatch):
     status, _, target = measured(tiny_package)
     assert (status, target["missing"]) == (
         0,
-        "there is no xcodebuild here: measure on a Mac with Xcode 15 or later",
+        "there is no xcodebuild here: measure on a Mac with Xcode 16 or later",
     )
 
 

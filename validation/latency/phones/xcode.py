@@ -42,7 +42,7 @@ def find_phone(wanted: str | None) -> FoundPhone | Unavailable:
     """The phone of an identifier, or the only one that is ready; or why there is none."""
     for tool in ("xcodebuild", "xcrun"):
         if shutil.which(tool) is None:
-            return Unavailable(f"there is no {tool} here: measure on a Mac with Xcode 15 or later")
+            return Unavailable(f"there is no {tool} here: measure on a Mac with Xcode 16 or later")
     tests = _tests()
     if isinstance(tests, Unavailable):
         return tests
