@@ -152,9 +152,8 @@ class Value:
 
     def integer(self, low: int, high: int) -> int:
         """A whole number from ``low`` to ``high``."""
-        if not isinstance(self.value, int) or isinstance(self.value, bool):
-            self.refuse(f"an integer of {low} to {high}")
-        if not low <= self.value <= high:
+        is_integer = isinstance(self.value, int) and not isinstance(self.value, bool)
+        if not is_integer or not low <= self.value <= high:
             self.refuse(f"an integer of {low} to {high}")
         return self.value
 

@@ -6,7 +6,7 @@ else needs to know of it.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from reference.errors import MobileSAMError
 from validation.artifact import Artifact
@@ -58,29 +58,18 @@ class Target(Protocol):
         ...
 
 
-@runtime_checkable
-class PhoneTarget(Target, Protocol):
-    """A target that stands for the only phone there is, or for one by its identifier."""
-
-    def of(self, identifier: str) -> Target:
-        """The target of one phone; TargetError if that cannot be an identifier."""
-        ...
-
-
 def known_targets() -> dict[str, Target]:
     """All targets by name, whether or not this machine has what they need."""
     from validation.latency.core_ml import core_ml_targets
     from validation.latency.cpu import cpu_targets
     from validation.latency.environments import environment_targets
-    from validation.latency.phones.android import AndroidTarget
-    from validation.latency.phones.ios import IPhoneTarget
+    from validation.latency.phones.targets import phone_targets
 
     targets = (
         *cpu_targets(),
         *environment_targets(),
         *core_ml_targets(),
-        AndroidTarget(),
-        IPhoneTarget(),
+        *phone_targets(),
     )
     return {target.name: target for target in targets}
 
@@ -132,6 +121,8 @@ def _family(known: dict[str, Target], name: str) -> list[Target]:
 
 def _phone(known: dict[str, Target], name: str) -> list[Target]:
     """One phone of several: ``android:SERIAL``, ``ios:UDID``."""
+    from validation.latency.phones.targets import PhoneTarget
+
     family, colon, identifier = name.partition(":")
     target = known.get(family)
     return [target.of(identifier)] if colon and isinstance(target, PhoneTarget) else []

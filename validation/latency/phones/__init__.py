@@ -1,6 +1,6 @@
 """Phones as targets: an app on the phone runs an artefact, and what it writes becomes results.
 
-``android`` and ``ios`` are the targets, which importing torch would slow down. ``adb`` and ``xcode`` find phones and
+``targets`` has both, without importing torch. ``adb`` and ``xcode`` find phones and
 reach them, ``android_phone`` and ``ios_phone`` measure on one, and ``phone`` has what both share.
 docs/devices.md says what is run.
 """

@@ -1,5 +1,6 @@
 """Android phones that adb reaches, and what is on them."""
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -53,7 +54,15 @@ class FoundPhone:
 
 
 def find_phone(wanted: str | None) -> FoundPhone | Unavailable:
-    """The phone of a serial number, or the only one that is ready; or why there is none."""
+    """The phone of a serial number, or the one that ANDROID_SERIAL names, or the only one that is ready.
+
+    Args:
+        wanted: its serial number, or None.
+
+    Returns:
+        the phone; or why there is none.
+    """
+    wanted = wanted or os.environ.get("ANDROID_SERIAL") or None
     if shutil.which("adb") is None:
         return Unavailable("there is no adb here: install Android's platform-tools")
     try:
