@@ -39,13 +39,14 @@ ENGINES = click.Choice(engine_names())
 
 @click.group("validate")
 def validate() -> None:
-    """Hold converted artefacts to the PyTorch reference that they were made from, and to true masks; and time them.
+    """Hold converted artefacts to the PyTorch reference that they were made from, to true masks, and to a baseline.
 
     \b
     Examples:
       validate compare artifacts/mobile_sam-torchscript-int8
       validate accuracy artifacts/mobile_sam-torchscript-int8 --dataset photos
       validate latency artifacts/mobile_sam-torchscript-int8
+      validate regress artifacts/mobile_sam-torchscript-int8 --baseline baseline.json
       validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --point 400,300 --output o.png
     """
 
