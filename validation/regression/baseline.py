@@ -91,9 +91,9 @@ def _record(value: Value) -> Record:
         operators=members["operators"].mapping(lambda kinds: kinds.list(Value.text)),
         figures=_figures(members["figures"], FIGURES),
         masks=members["masks"].mapping(_outline),
-        engine=members["engine"].text(),
-        calibration=members["calibration"].text(),
-        machine=members["machine"].text(),
+        engine=_text_if_any(members["engine"]),
+        calibration=_text_if_any(members["calibration"]),
+        machine=_text_if_any(members["machine"]),
         files=members["files"].mapping(Value.text),
         tools=members["tools"].mapping(Value.text),
     )
@@ -110,6 +110,11 @@ def _number(value: Value) -> float:
     """As it is written: sizes are integers."""
     value.number(-_LARGEST, _LARGEST)
     return value.value
+
+
+def _text_if_any(value: Value) -> str:
+    """What was not measured is empty."""
+    return "" if value.value == "" else value.text()
 
 
 def _entry(value: Value) -> Entry:
