@@ -50,11 +50,51 @@ _shared_options = (
 )
 
 
+_scene_options = (
+    click.option(
+        "--crop",
+        type=int,
+        help="Side of the pictures; below the frame's they are crops in their place: for a CPU. "
+        "[default: the frame's]",
+    ),
+    click.option(
+        "--frame",
+        type=click.IntRange(128, 1024),
+        default=1024,
+        show_default=True,
+        help="Side of the frame, a multiple of 32. Weights fit any, and in a small one prompts are learnt sooner.",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help="Processes that paint scenes, on the CPU; 0: painted in between, on the GPU if there is one.",
+    ),
+)
+
+
 def shared_options(command: Callable) -> Callable:
     """What every training has."""
-    for option in reversed(_shared_options):
+    return _with(_shared_options, command)
+
+
+def scene_options(command: Callable) -> Callable:
+    """What every training on generated scenes has."""
+    return _with(_scene_options, command)
+
+
+def _with(options: tuple[Callable, ...], command: Callable) -> Callable:
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def picture_side(crop: int | None, frame: int) -> int:
+    """The side of the pictures that ``scene_options`` ask for, in pixels."""
+    if frame % 32:
+        raise click.UsageError(f"--frame {frame}: expected a multiple of 32")
+    return frame if crop is None else crop
 
 
 @click.group("training")
@@ -64,13 +104,26 @@ def training() -> None:
 
 @training.command()
 @shared_options
+@scene_options
+def grouping(crop: int | None, workers: int, frame: int, **shared: object) -> None:
+    """Let the image encoder learn what belongs together, as a start for training on scenes.
+
+    Weights from here are for scenes --checkpoint.
+    """
+    from reference.training.grouping_task import GroupingTask
+
+    side = picture_side(crop, frame)
+
+    def prepare(sam: "Sam") -> "Task":
+        return GroupingTask(sam, side, workers)
+
+    _train(prepare, {"crop": side}, frame=frame, **shared)
+
+
+@training.command()
+@shared_options
 @click.option("--checkpoint", default=None, help="Weights to begin with, instead of random ones.")
-@click.option(
-    "--crop",
-    type=int,
-    help="Side of the pictures; below the frame's they are crops in their place: for a CPU. "
-    "[default: the frame's]",
-)
+@scene_options
 @click.option(
     "--objects", type=int, default=8, show_default=True, help="Asked about in each picture."
 )
@@ -80,20 +133,6 @@ def training() -> None:
     default=2,
     show_default=True,
     help="Corrections of each answer.",
-)
-@click.option(
-    "--frame",
-    type=click.IntRange(128, 1024),
-    default=1024,
-    show_default=True,
-    help="Side of the frame, a multiple of 32. Weights fit any, and in a small one prompts are learnt sooner.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Processes that paint scenes, on the CPU; 0: painted in between, on the GPU if there is one.",
 )
 def scenes(
     checkpoint: str | None,
@@ -106,17 +145,12 @@ def scenes(
 ) -> None:
     """Learn to segment on generated scenes, as Segment Anything learnt."""
     from reference.checkpoint import load_weights, resolve_checkpoint
-    from reference.training.initialization import localize_prompts
     from reference.training.scene_task import SceneOptions, SceneTask
 
-    if frame % 32:
-        raise click.UsageError(f"--frame {frame}: expected a multiple of 32")
-    options = SceneOptions(frame if crop is None else crop, objects, clicks)
+    options = SceneOptions(picture_side(crop, frame), objects, clicks)
 
     def prepare(sam: "Sam") -> "Task":
-        if checkpoint is None:
-            localize_prompts(sam)
-        else:
+        if checkpoint is not None:
             start = resolve_checkpoint(checkpoint, sam.variant)
             load_weights(sam, start.state_dict, f"'{start.name}'")
         return SceneTask(sam, options, workers)
@@ -169,6 +203,7 @@ def _train(
     import torch
 
     from reference.sam import Sam
+    from reference.training.initialization import localize_prompts
     from reference.training.processes import joined_processes
     from reference.training.run_folder import RunFolder
     from reference.training.trainer import Schedule, Trainer
@@ -183,6 +218,7 @@ def _train(
             variant = replace(variant, image_size=frame)
         # Convolutions of this memory format are a tenth faster, on a CPU as well.
         sam = Sam(variant).to(processes.device, memory_format=torch.channels_last)
+        localize_prompts(sam)
         task = prepare(sam)
         folder = RunFolder(output)
         if processes.is_first:

@@ -1,13 +1,13 @@
 """Learning to segment: generated scenes, and Segment Anything's rounds of prompts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 from reference.errors import TrainingError
 from reference.sam import Sam
+from reference.training.painted_batches import painted_batches
 from reference.training.rollout import Rollout, Targets
 from reference.training.scenes import Scenes, generate_scenes
 from reference.training.seeds import mixed_seed
@@ -39,10 +39,7 @@ class SceneTask:
         Raises:
             TrainingError: the options make no sense for the model.
         """
-        if options.crop % 32 or not 32 <= options.crop <= sam.frame_size:
-            raise TrainingError(
-                f"--crop {options.crop}: expected a multiple of 32, at most {sam.frame_size}"
-            )
+        require_crop(options.crop, sam.frame_size)
         if options.objects % 2 or options.objects < 2:
             raise TrainingError(f"--objects {options.objects}: expected an even number")
         self.device, self.workers = sam.device, workers
@@ -51,15 +48,7 @@ class SceneTask:
 
     def batches(self, numbers: Iterable[range]) -> Iterator[Targets]:
         """Scenes by their seeds, somewhere in the frame."""
-        if not self.workers:
-            return (self.painter.paint(pictures, self.device) for pictures in numbers)
-        loader = DataLoader(
-            PaintedBatches(self.painter, list(numbers)),
-            batch_size=None,
-            num_workers=self.workers,
-            pin_memory=self.device.type == "cuda",
-        )
-        return (targets.to(self.device) for targets in loader)
+        return painted_batches(self.painter, numbers, self.device, self.workers)
 
 
 @dataclass(frozen=True)
@@ -79,17 +68,10 @@ class Painter:
         return choose_targets(scenes, self.options.objects, (x, y), generator)
 
 
-class PaintedBatches(Dataset):
-    """What workers paint, batch by batch."""
-
-    def __init__(self, painter: Painter, numbers: Sequence[range]) -> None:
-        self.painter, self.numbers = painter, numbers
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, index: int) -> Targets:
-        return self.painter.paint(self.numbers[index], torch.device("cpu"))
+def require_crop(crop: int, frame_size: int) -> None:
+    """TrainingError unless pictures of this side can be cut from the frame."""
+    if crop % 32 or not 32 <= crop <= frame_size:
+        raise TrainingError(f"--crop {crop}: expected a multiple of 32, at most {frame_size}")
 
 
 def choose_targets(

@@ -10,12 +10,9 @@ import torch
 from tiny_variant import TINY
 
 from reference.checkpoint import load_weights, read_checkpoint
-from reference.command_line import run
 from reference.errors import TrainingError
 from reference.sam import Sam
-from reference.training.__main__ import training
 from reference.training.scene_task import SceneOptions, SceneTask
-from reference.variants import VARIANTS
 
 NUMBERS = [range(0, 2), range(2, 4), range(4, 6)]
 
@@ -60,19 +57,6 @@ def test_workers_paint_the_same(sam):
 def test_refusals(sam, options, message):
     with pytest.raises(TrainingError, match=message):
         SceneTask(sam, options)
-
-
-@pytest.fixture
-def command(monkeypatch):
-    """The command, with the tiny model as its only one."""
-    monkeypatch.setitem(VARIANTS, "vit_t", TINY)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as exit_:
-            run(training, [str(argument) for argument in arguments])
-        return exit_.value.code
-
-    return call
 
 
 def test_command_trains_and_goes_on(command, tmp_path, capsys):

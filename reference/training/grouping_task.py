@@ -1,0 +1,164 @@
+"""Learning to group: features that are alike within an object and differ across its edge.
+
+A start for the image encoder, before it learns together with the decoder. A decoder that knows nothing yet draws blobs
+where the prompts are, whatever the picture shows, and gives the encoder hardly anything to learn from. Here every pair
+of places teaches it.
+
+Pairs are compared with pairs of the same distance only, half of the weight on those within one object. Otherwise
+features soon say where in the picture they are, since near places mostly belong together, and little else.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize, softplus
+
+from reference.sam import Sam
+from reference.training.painted_batches import painted_batches
+from reference.training.scene_task import require_crop
+from reference.training.scenes import Scenes, generate_scenes
+
+CELL = 4  # pixels of the frame a cell of the decoder's logits
+DISTANCES = (1, 2, 3, 5, 8, 12, 18, 26)  # cells
+DIRECTIONS = 2  # drawn for each distance
+SHARPNESS = 5.0  # of the logistic function that turns cosines into chances
+BORDERLINE = 0.5  # the cosine that says nothing
+_NO_AREA = 1 << 40  # more than any picture has
+
+
+@dataclass(frozen=True)
+class LabelledPictures:
+    """B pictures, and what is where in them.
+
+    Attributes:
+        images: float (B, 3, H, W) RGB in 0…255.
+        labels: int64 (B, H/4, W/4), the smallest instance at each cell's centre, from 1; 0 without one.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    def to(self, device: torch.device) -> "LabelledPictures":
+        """The same on another device."""
+        images = self.images.to(device, non_blocking=True)
+        return LabelledPictures(images, self.labels.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "LabelledPictures":
+        """The same in memory that a GPU can fetch by itself."""
+        return LabelledPictures(self.images.pin_memory(), self.labels.pin_memory())
+
+
+@dataclass(frozen=True)
+class LabelPainter:
+    """Paints scenes with a label map. ``crop`` is the pictures' side; objects are sized for the frame."""
+
+    crop: int
+    frame_size: int
+
+    def paint(self, pictures: range, device: torch.device) -> LabelledPictures:
+        """The scenes of these seeds."""
+        scenes = generate_scenes(pictures, self.crop, device=device, frame=self.frame_size)
+        return LabelledPictures(scenes.images, smallest_instances(scenes))
+
+
+class Grouping(nn.Module):
+    """The loss, as a module of the image encoder and the decoder's enlargement."""
+
+    def __init__(self, sam: Sam) -> None:
+        super().__init__()
+        self.image_encoder = sam.image_encoder
+        self.upscaling = sam.mask_decoder.output_upscaling
+        self.register_buffer("pixel_mean", sam.pixel_mean, persistent=False)
+        self.register_buffer("pixel_std", sam.pixel_std, persistent=False)
+
+    def forward(
+        self, batch: LabelledPictures, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean loss of all distances, and the share of pairs told right, near and far, for the log."""
+        pixels = (batch.images - self.pixel_mean) / self.pixel_std
+        features = normalize(self.upscaling(self.image_encoder(pixels)).float(), dim=1)
+        losses, rights = [], []
+        for distance in DISTANCES:
+            angles = math.pi * torch.rand(DIRECTIONS, generator=generator, device=generator.device)
+            pairs = [
+                pair_loss(features, batch.labels, *_step(distance, a)) for a in angles.tolist()
+            ]
+            losses += [loss for loss, _ in pairs]
+            rights += [right for _, right in pairs]
+        half = len(rights) // 2
+        figures = {
+            "near_right": torch.stack(rights[:half]).mean(),
+            "far_right": torch.stack(rights[half:]).mean(),
+        }
+        return torch.stack(losses).mean(), figures
+
+
+class GroupingTask:
+    """A ``Task`` of the trainer, on generated scenes."""
+
+    def __init__(self, sam: Sam, crop: int, workers: int = 0) -> None:
+        """Pictures of ``crop`` pixels; see ``painted_batches`` for ``workers``.
+
+        Raises:
+            TrainingError: the crop does not fit the model's frame.
+        """
+        require_crop(crop, sam.frame_size)
+        self.device, self.workers = sam.device, workers
+        self.painter = LabelPainter(crop, sam.frame_size)
+        self.module = Grouping(sam)
+
+    def batches(self, numbers: Iterable[range]) -> Iterator[LabelledPictures]:
+        """Scenes by their seeds."""
+        return painted_batches(self.painter, numbers, self.device, self.workers)
+
+
+def smallest_instances(scenes: Scenes) -> Tensor:
+    """A label map of ``LabelledPictures`` from masks: parts before their wholes."""
+    start = CELL // 2
+    masks = scenes.masks[..., start::CELL, start::CELL] & scenes.valid[..., None, None]
+    area = scenes.masks.flatten(2).sum(2)[..., None, None]
+    smallest, index = torch.where(masks, area, _NO_AREA).min(1)
+    return torch.where(smallest < _NO_AREA, index + 1, 0)
+
+
+def pair_loss(features: Tensor, labels: Tensor, right: int, down: int) -> tuple[Tensor, Tensor]:
+    """How well unit features tell whether two places are of one instance.
+
+    Args:
+        features: (B, C, h, w), of length 1.
+        labels: int (B, h, w); 0 where there is no instance. Pairs without any are left out.
+        right: cells from the first place of a pair to the second; negative: to its left.
+        down: likewise, not negative.
+
+    Returns:
+        The loss, with half of the weight on pairs of one instance, and the share told right, weighted alike.
+    """
+    cosines = (_first(features, right, down) * _second(features, right, down)).sum(1)
+    logits = SHARPNESS * (cosines - BORDERLINE)
+    first, second = _first(labels, right, down), _second(labels, right, down)
+    together, apart = ((first == second) & (first > 0)).float(), (first != second).float()
+    loss = _mean(softplus(-logits), together) + _mean(softplus(logits), apart)
+    told = (logits > 0).float()
+    return loss / 2, (_mean(told, together) + _mean(1 - told, apart)).detach() / 2
+
+
+def _step(distance: int, angle: float) -> tuple[int, int]:
+    """Cells to the right and down; angles are in 0…pi, so that every pair is met once."""
+    return round(distance * math.cos(angle)), round(distance * math.sin(angle))
+
+
+def _first(grid: Tensor, right: int, down: int) -> Tensor:
+    height, width = grid.shape[-2:]
+    return grid[..., : max(0, height - down), max(0, -right) : max(0, width - max(0, right))]
+
+
+def _second(grid: Tensor, right: int, down: int) -> Tensor:
+    width = grid.shape[-1]
+    return grid[..., down:, max(0, right) : max(0, width - max(0, -right))]
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1)

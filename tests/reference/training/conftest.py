@@ -1,0 +1,19 @@
+import pytest
+from tiny_variant import TINY
+
+from reference.command_line import run
+from reference.training.__main__ import training
+from reference.variants import VARIANTS
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """The command, with the tiny model as its only one."""
+    monkeypatch.setitem(VARIANTS, "vit_t", TINY)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as exit_:
+            run(training, [str(argument) for argument in arguments])
+        return exit_.value.code
+
+    return call
