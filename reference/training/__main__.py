@@ -134,11 +134,20 @@ def grouping(crop: int | None, workers: int, frame: int, **shared: object) -> No
     show_default=True,
     help="Corrections of each answer.",
 )
+@click.option(
+    "--balance",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Weight of a loss that cannot be lowered by where a pixel is, only by what the picture shows: for the "
+    "beginning, about 0.5.",
+)
 def scenes(
     checkpoint: str | None,
     crop: int | None,
     objects: int,
     clicks: int,
+    balance: float,
     workers: int,
     frame: int,
     **shared: object,
@@ -147,7 +156,7 @@ def scenes(
     from reference.checkpoint import load_weights, resolve_checkpoint
     from reference.training.scene_task import SceneOptions, SceneTask
 
-    options = SceneOptions(picture_side(crop, frame), objects, clicks)
+    options = SceneOptions(picture_side(crop, frame), objects, clicks, balance)
 
     def prepare(sam: "Sam") -> "Task":
         if checkpoint is not None:

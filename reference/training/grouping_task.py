@@ -18,10 +18,10 @@ from torch.nn.functional import normalize, softplus
 
 from reference.sam import Sam
 from reference.training.painted_batches import painted_batches
+from reference.training.prompt_zones import CELL
 from reference.training.scene_task import require_crop
 from reference.training.scenes import Scenes, generate_scenes
 
-CELL = 4  # pixels of the frame a cell of the decoder's logits
 DISTANCES = (1, 2, 3, 5, 8, 12, 18, 26)  # cells
 DIRECTIONS = 2  # drawn for each distance
 SHARPNESS = 5.0  # of the logistic function that turns cosines into chances

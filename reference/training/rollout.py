@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from reference.sam import Sam
-from reference.training.losses import mask_iou, mask_loss
+from reference.training.losses import balanced_loss, mask_iou, mask_loss
 from reference.training.prompt_sampling import corrective_points, noisy_boxes, random_points
+from reference.training.prompt_zones import box_zones, point_zones
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,17 @@ class _Prompts:
 class Rollout(nn.Module):
     """A model that is asked and corrected, as one module, so that it can be trained on several processes."""
 
-    def __init__(self, sam: Sam, clicks: int) -> None:
-        """``clicks``: how often each answer is corrected."""
+    def __init__(self, sam: Sam, clicks: int, balance: float = 0.0) -> None:
+        """Ask ``sam``.
+
+        Args:
+            sam: the model.
+            clicks: how often each answer is corrected.
+            balance: weight of ``balanced_loss`` of first answers.
+        """
         super().__init__()
         self.sam = sam
-        self.clicks = clicks
+        self.clicks, self.balance = clicks, balance
 
     def forward(
         self, targets: Targets, generator: torch.Generator
@@ -101,6 +108,10 @@ class Rollout(nn.Module):
         prompts = _first_prompts(masks, first, shift, generator)
         logits, scores = self._decode(embeddings, prompts, offset)
         loss = _first_loss(logits, scores, target)
+        if self.balance:
+            zones = _zones(prompts, shift, target.shape[-2:])
+            losses = balanced_loss(logits, target, zones)
+            loss = loss + self.balance * _first_masks(losses).mean()
         figures = {f"{first}_iou": _shown_iou(logits, scores, target, first)}
         shown = _best_scored(logits, scores) if first == "point" else logits[:, :1]
         for _ in range(self.clicks):
@@ -147,7 +158,18 @@ def _first_loss(logits: Tensor, scores: Tensor, target: Tensor) -> Tensor:
     """Of mask 0, of the best of the other three, and of all predicted IoUs."""
     losses = mask_loss(logits, target)
     error = (scores - mask_iou(logits.detach(), target)) ** 2
-    return (losses[:, 0] + losses[:, 1:].min(1).values + error.sum(1)).mean() / 2
+    return (_first_masks(losses) + error.sum(1) / 2).mean()
+
+
+def _first_masks(losses: Tensor) -> Tensor:
+    """(N,), of the four masks' (N, 4): mask 0's and the least of the others', which may mean something else."""
+    return (losses[:, 0] + losses[:, 1:].min(1).values) / 2
+
+
+def _zones(prompts: _Prompts, shift: Tensor, size: tuple[int, int]) -> Tensor:
+    if prompts.boxes is not None:
+        return box_zones(prompts.boxes - shift.repeat(2), size)
+    return point_zones(prompts.coords[:, 0] - shift, size)
 
 
 def _single_loss(logits: Tensor, scores: Tensor, target: Tensor) -> Tensor:

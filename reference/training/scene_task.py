@@ -23,11 +23,13 @@ class SceneOptions:
         crop: side of the pictures in pixels; below the frame's they are crops, in their place in the frame.
         objects: asked about in each picture; even, since half begin with a point and half with a box.
         clicks: corrections of each answer.
+        balance: weight of a loss that cannot be lowered by where a pixel is: for the beginning.
     """
 
     crop: int
     objects: int = 8
     clicks: int = 2
+    balance: float = 0.0
 
 
 class SceneTask:
@@ -44,7 +46,7 @@ class SceneTask:
             raise TrainingError(f"--objects {options.objects}: expected an even number")
         self.device, self.workers = sam.device, workers
         self.painter = Painter(options, sam.frame_size)
-        self.module = Rollout(sam, options.clicks)
+        self.module = Rollout(sam, options.clicks, options.balance)
 
     def batches(self, numbers: Iterable[range]) -> Iterator[Targets]:
         """Scenes by their seeds, somewhere in the frame."""

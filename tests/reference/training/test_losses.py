@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from reference.training.losses import dice_loss, focal_loss, mask_iou, mask_loss
+from reference.training.losses import balanced_loss, dice_loss, focal_loss, mask_iou, mask_loss
 
 
 def square(size=8, first=2, last=6):
@@ -55,3 +55,38 @@ def test_soft_edge_is_found_where_half_is_covered():
 def test_iou():
     logits = torch.cat([logits_of(square()), logits_of(square(first=4, last=8))], 1)
     assert mask_iou(logits, square())[0].tolist() == pytest.approx([1, 4 / 28])
+
+
+@pytest.fixture
+def scattered():
+    """Objects that lie where the zones are low, mostly: (B, h, w) targets and zones."""
+    zones = torch.arange(4).repeat_interleave(10).expand(6, 40, 40)
+    chances = torch.tensor([0.8, 0.5, 0.2, 0.001])[zones]
+    generator = torch.Generator().manual_seed(0)
+    return (torch.rand(chances.shape, generator=generator) < chances).float(), zones
+
+
+def test_place_alone_does_not_lower_the_balanced_loss(scattered):
+    target, zones = scattered
+    chances = torch.tensor([0.8, 0.5, 0.2, 0.001])[zones]
+    ignorant, placed = torch.zeros(6, 1, 40, 40), torch.logit(chances)[:, None]
+    assert balanced_loss(ignorant, target, zones).mean().item() == pytest.approx(math.log(2))
+    assert balanced_loss(placed, target, zones).mean() > math.log(2)
+    assert focal_loss(placed, target[:, None]).mean() < focal_loss(ignorant, target[:, None]).mean()
+
+
+def test_what_is_there_lowers_the_balanced_loss(scattered):
+    target, zones = scattered
+    logits = torch.cat([logits_of(target), -logits_of(target)], 1)
+    right, wrong = balanced_loss(logits, target, zones).mean(0)
+    assert right == pytest.approx(0, abs=1e-6)
+    assert wrong == pytest.approx(20, rel=1e-3)
+
+
+def test_zones_without_an_object_do_not_count(scattered):
+    target, zones = scattered
+    logits = torch.zeros(6, 1, 40, 40, requires_grad=True)
+    balanced_loss(logits, target, zones).sum().backward()
+    seen = logits.grad[:, 0] != 0
+    assert torch.equal(seen, zones < 3)
+    assert balanced_loss(logits, torch.zeros_like(target), zones).sum() == 0

@@ -43,6 +43,18 @@ def test_a_model_learns_from_it(sam):
     assert min(figures.values()) > 0.6
 
 
+@pytest.mark.parametrize("offset", [(0, 0), (128, 160)])
+def test_balance_adds_a_loss_around_the_prompts(sam, offset):
+    one = squares(offset=offset)
+    targets = Targets(one.images, one.masks.repeat(1, 4, 1, 1), offset)
+    plain, balanced, twice = (
+        Rollout(sam, clicks=1, balance=weight)(targets, torch.Generator().manual_seed(0))[0].item()
+        for weight in (0.0, 1.0, 2.0)
+    )
+    assert balanced - plain > 0.1
+    assert twice - plain == pytest.approx(2 * (balanced - plain), rel=1e-3)
+
+
 def test_every_weight_is_learnt(sam):
     loss, _ = Rollout(sam, clicks=1).train()(squares(), torch.Generator().manual_seed(0))
     loss.backward()
