@@ -30,12 +30,15 @@ def test_thinning_keeps_peaks_ends_and_order():
 @watched
 def test_growth_is_seen():
     samples = MemorySamples()
+    begun = time.monotonic()
     with sampled_memory(samples):
         block = bytearray(b"x") * 60_000_000
-        time.sleep(0.2)
+        while len(samples.samples) < 3 and time.monotonic() < begun + 30:  # a busy machine is late
+            time.sleep(0.05)
         del block
+    took = time.monotonic() - begun
     (first, before), (last, _) = samples.samples[0], samples.samples[-1]
-    assert 0 <= first < 0.05 < 0.2 <= last
+    assert 0 <= first < last <= took
     assert max(size for _, size in samples.samples) - before > 50_000_000
     assert before <= peak_memory()
 
