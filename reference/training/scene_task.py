@@ -45,7 +45,7 @@ class SceneTask:
         if options.objects % 2 or options.objects < 2:
             raise TrainingError(f"--objects {options.objects}: expected an even number")
         self.device, self.workers = sam.device, workers
-        self.painter = Painter(options, sam.frame_size)
+        self.painter = TargetPainter(options, sam.frame_size)
         self.module = Rollout(sam, options.clicks, options.balance)
 
     def batches(self, numbers: Iterable[range]) -> Iterator[Targets]:
@@ -54,7 +54,7 @@ class SceneTask:
 
 
 @dataclass(frozen=True)
-class Painter:
+class TargetPainter:
     """Paints scenes, and chooses what is asked about them."""
 
     options: SceneOptions

@@ -164,7 +164,7 @@ def test_the_desktop_reads_what_a_failing_phone_writes(build):
 
 @pytest.mark.slow
 def test_screenshots_are_drawn(build):
-    """What the README shows is what the activity looks like, in its layout if not in its pixels."""
+    """Each of the README's screenshots comes out of the activity's tests."""
     for name in ("light.png", "dark.png"):
         drawn = build.folder / "app/target/screenshots" / name
         assert drawn.read_bytes().startswith(b"\x89PNG")
