@@ -2,7 +2,6 @@
 run on Robolectric. They need Java 17 or later, Maven, and what Maven Central has; packages are fetched once.
 """
 
-import json
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from measured_artifact import assert_measured
 from tiny_variant import TINY
 
 from converters.convert import convert, load_source
@@ -134,18 +134,7 @@ def test_every_test_ran(build):
 
 @pytest.mark.slow
 def test_the_desktop_reads_what_the_phone_writes(build):
-    results = build.results("passed")
-    manifest = json.loads((build.artifact / "manifest.json").read_bytes())
-    goldens = json.loads((build.artifact / manifest["goldens"]).read_bytes())
-    assert results.failure is None
-    assert results.device.platform == ANDROID
-    assert [case.name for case in results.cases] == [case["name"] for case in goldens["cases"]]
-    assert not results.wrong_cases
-    counted = {
-        path: {"bytes": file.bytes, "sha256": file.sha256}
-        for path, file in results.artifact.files.items()
-    }
-    assert counted == manifest["files"]
+    assert_measured(build.results("passed"), build.artifact, ANDROID)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from measured_artifact import assert_measured
 from tiny_variant import TINY
 
 from converters.convert import convert, load_source
@@ -145,18 +146,7 @@ def test_package(workplace, artifact):
     assert "skipped" not in tests.stdout
     assert re.search(r"Executed \d\d tests, with 0 failures", tests.stdout)
 
-    measured = read_device_results(results)
-    manifest = json.loads((artifact / "manifest.json").read_bytes())
-    goldens = json.loads((artifact / manifest["goldens"]).read_bytes())
-    assert measured.failure is None
-    assert measured.device.platform == IOS
-    assert [case.name for case in measured.cases] == [case["name"] for case in goldens["cases"]]
-    assert not measured.wrong_cases
-    counted = {
-        path: {"bytes": file.bytes, "sha256": file.sha256}
-        for path, file in measured.artifact.files.items()
-    }
-    assert counted == manifest["files"]
+    assert_measured(read_device_results(results), artifact, IOS)
 
 
 @pytest.mark.slow

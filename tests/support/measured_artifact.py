@@ -1,0 +1,21 @@
+"""What an app's regression test wrote, beside the artefact that it ran."""
+
+import json
+from pathlib import Path
+
+from validation.device_results import DeviceResults
+
+
+def assert_measured(results: DeviceResults, artifact: Path, platform: str) -> None:
+    """Every golden case was run on ``platform``, with right masks, on the very files that the manifest lists."""
+    manifest = json.loads((artifact / "manifest.json").read_bytes())
+    goldens = json.loads((artifact / manifest["goldens"]).read_bytes())
+    assert results.failure is None
+    assert results.device.platform == platform
+    assert [case.name for case in results.cases] == [case["name"] for case in goldens["cases"]]
+    assert not results.wrong_cases
+    counted = {
+        path: {"bytes": file.bytes, "sha256": file.sha256}
+        for path, file in results.artifact.files.items()
+    }
+    assert counted == manifest["files"]
