@@ -129,10 +129,10 @@ def grouping(crop: int | None, workers: int, frame: int, **shared: object) -> No
 )
 @click.option(
     "--clicks",
-    type=click.IntRange(1, 7),
+    type=click.IntRange(0, 7),
     default=2,
     show_default=True,
-    help="Corrections of each answer.",
+    help="Corrections of each answer; with 0 more pictures are seen in the time, which is for the beginning.",
 )
 @click.option(
     "--balance",

@@ -122,7 +122,7 @@ class Rollout(nn.Module):
             logits, scores = self._decode(embeddings, prompts, offset)
             loss = loss + _single_loss(logits, scores, target).mean()
             shown = logits[:, :1]
-        figures[f"{first}_corrected_iou"] = mask_iou(shown, target).mean().detach()
+            figures[f"{first}_corrected_iou"] = mask_iou(shown, target).mean().detach()
         return loss / (1 + self.clicks), figures
 
     def _decode(

@@ -94,7 +94,8 @@ class Trainer:
         )
         self.module = task.module
         if processes.count > 1:
-            self.module = DistributedDataParallel(task.module)
+            # Without corrections nothing is learnt of mask inputs.
+            self.module = DistributedDataParallel(task.module, find_unused_parameters=True)
         self.step = 0
         self._resume(folder.read_state())
 

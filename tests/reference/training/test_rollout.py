@@ -43,6 +43,16 @@ def test_a_model_learns_from_it(sam):
     assert min(figures.values()) > 0.6
 
 
+def test_without_corrections_the_first_answers_are_learnt(sam):
+    rollout = Rollout(sam, clicks=0).train()
+    loss, figures = rollout(squares(), torch.Generator().manual_seed(0))
+    loss.backward()
+    assert set(figures) == {"point_iou", "box_iou"}
+    untaught = {name for name, weight in sam.named_parameters() if weight.grad is None}
+    assert untaught
+    assert {name.rpartition("mask_downscaling")[0] for name in untaught} == {"prompt_encoder."}
+
+
 @pytest.mark.parametrize("offset", [(0, 0), (128, 160)])
 def test_balance_adds_a_loss_around_the_prompts(sam, offset):
     one = squares(offset=offset)

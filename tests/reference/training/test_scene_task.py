@@ -89,12 +89,13 @@ def test_a_frame_of_no_multiple_is_refused(command, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_model(tmp_path):
+@pytest.mark.parametrize("clicks", ["0", "1"])
+def test_two_processes_train_one_model(clicks, tmp_path):
     """torchrun, with the full-size model on small crops."""
     output = tmp_path / "run"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += ["-m", "reference.training", "scenes", "--output", str(output), "--steps", "2"]
-    command += ["--pictures", "2", "--crop", "64", "--objects", "2"]
+    command += ["--pictures", "2", "--crop", "64", "--objects", "2", "--clicks", clicks]
     done = subprocess.run(
         command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True
     )
