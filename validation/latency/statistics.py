@@ -35,7 +35,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median of the ratios of ``pairs`` turns to those of another artefact beside them."""
+    """Median of the ratios of ``pairs`` turns to those of another artefact beside them, or of such medians."""
 
     median: float
     interval: Interval
@@ -61,6 +61,17 @@ def paired_ratio(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Ra
     """How much longer the first of each pair of turns takes than the second, by their medians."""
     ratios = [[float(np.median(turn) / np.median(other))] for turn, other in pairs]
     return Ratio(float(np.median(ratios)), median_interval(ratios), len(ratios))
+
+
+def ratio_of_launches(launches: Sequence[Ratio]) -> Ratio:
+    """From the ratios of several launches of the same two artefacts.
+
+    Processes differ from each other by more than the turns of one do: launches count, whatever their turns.
+    Source: Kalibera and Jones, Rigorous Benchmarking in Reasonable Time (2013).
+    """
+    medians = [[launch.median] for launch in launches]
+    pairs = sum(launch.pairs for launch in launches)
+    return Ratio(float(np.median(medians)), median_interval(medians), pairs)
 
 
 def median_interval(turns: Timings) -> Interval:

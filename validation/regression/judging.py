@@ -105,24 +105,27 @@ def judge_figure(
         now: the number now.
         limit: how much worse it may be, in the figure's own unit or as a share.
         interval: how sure ``now`` is; None: it is exact.
-        max_uncertainty: half the interval's width, as a share of ``now``, above which the line is INVALID,
-            unless all of the interval is beyond the limit.
+        max_uncertainty: half the interval's width, as a share of ``now``, above which the line is INVALID.
+
+    With an interval, FAILED and BETTER are said only of what is beyond the limit with all of it; what is so by its
+    middle alone and worse is INVALID.
     """
     change = figure.change(baseline, now)
-    worse = figure.worse(change)
-    verdict, reason = PASSED, None
-    if interval is not None and interval.high - interval.low > 2 * max_uncertainty * now:
-        best = figure.change(baseline, interval.low)
+    worse = least = most = figure.worse(change)
+    known, too_wide = None, False
+    if interval is not None:
+        ends = (interval.low, interval.high)
+        least, most = sorted(figure.worse(figure.change(baseline, end)) for end in ends)
         share = (interval.high - interval.low) / (2 * now)
-        reason = f"known to ± {share:.0%} only"
-        if figure.worse(best) > limit + _ROUNDING:
-            verdict, reason = FAILED, f"{reason}, all of it beyond the limit"
-        else:
-            verdict, reason = INVALID, f"{reason}: measure again on an idle machine"
-    elif worse > limit + _ROUNDING:
+        known, too_wide = f"known to ± {share:.0%} only", share > max_uncertainty
+    reason = None
+    if least > limit + _ROUNDING:
         verdict = FAILED
-    elif worse < -limit - _ROUNDING:
-        verdict = BETTER
+        reason = f"{known}, all of it beyond the limit" if too_wide else None
+    elif too_wide or worse > limit + _ROUNDING:
+        verdict, reason = INVALID, f"{known}: measure again on an idle machine"
+    else:
+        verdict = BETTER if most < -limit - _ROUNDING else PASSED
     return Line(figure.label, baseline, now, change, limit, verdict, reason, figure)
 
 

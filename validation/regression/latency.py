@@ -1,6 +1,6 @@
 """How long an artefact takes, in relation to a fixed work that takes turns with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from validation.artifact import Artifact
@@ -10,10 +10,13 @@ from validation.latency.measuring import Subject, measure_side_by_side
 from validation.latency.plan import STAGES, Plan
 from validation.latency.results import FAILED, INVALID, NOT_RUN, Measurement
 from validation.latency.session import Session
-from validation.latency.statistics import Ratio
+from validation.latency.statistics import Ratio, ratio_of_launches
 from validation.latency.worker import Setting
 
-PLAN = Plan("regression", runs=25, seconds=1.0)  # 5 turns and more of each stage
+PLAN = Plan("regression", runs=10, seconds=0.5)  # of a launch: 2 turns and more of each stage
+# A process is by a tenth faster or slower than the next one for as long as it lives: turns within one do not show that.
+LAUNCHES = 3
+FEWEST_LAUNCHES = 2  # that must have a ratio: one does not say how far it is from the next
 # Threads have more or less to do with each other from machine to machine; one has not.
 THREADS = 1
 _CALIBRATION = "validation.regression.calibration:open_engine"
@@ -27,40 +30,73 @@ class Problem:
     reason: str
 
 
-def measure_latency(artifact: Artifact) -> tuple[Measurement, Measurement, Host]:
-    """An artefact and the calibration's work in its place, back and forth, on one thread.
+@dataclass(frozen=True)
+class Launch:
+    """A process of the artefact, and one that does the calibration's work in its place; they took turns."""
+
+    measured: Measurement
+    calibration: Measurement
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why it has no figures at all."""
+        for item, verdict in ((self.measured, FAILED), (self.calibration, INVALID)):
+            if item.failure is not None:
+                return Problem(verdict, item.failure)
+        if self.measured.missing is not None:
+            return Problem(NOT_RUN, self.measured.missing)
+        return None
+
+
+def measure_latency(artifact: Artifact) -> tuple[list[Launch], Host]:
+    """Launch artefact and calibration ``LAUNCHES`` times, each with one thread; one that cannot be run is the last.
 
     Returns:
-        what is known of the artefact, what of the calibration, and the host that was watched.
+        the launches, and the host that was watched.
     """
-    setting = Setting(THREADS)
     host = Host(available_cores())
-    targets = {"calibration": [_CALIBRATION], "artifact": engine_targets(artifact)}
-    measurements = {name: Measurement(artifact) for name in targets}
-    subjects = [
-        Subject(Session(artifact, targets[name], setting, None), measurement)
-        for name, measurement in measurements.items()
-    ]
-    measure_side_by_side(subjects, PLAN, host, THREADS)
-    return measurements["artifact"], measurements["calibration"], host
+    launches: list[Launch] = []
+    while len(launches) < LAUNCHES and not any(launch.problem for launch in launches):
+        launches.append(_launch(artifact, host))
+    return launches, host
 
 
-def ratios(measured: Measurement, calibration: Measurement) -> Mapping[str, Ratio | Problem]:
+def ratios(launches: Sequence[Launch]) -> Mapping[str, Ratio | Problem]:
     """Stage → the artefact's time in relation to the calibration's, of the turns side by side that count.
 
     A disturbed machine has no ratio: INVALID. An artefact that cannot be run is FAILED, or NOT_RUN if
     this machine lacks what runs it.
     """
-    for item, verdict in ((measured, FAILED), (calibration, INVALID)):
-        if item.failure is not None:
-            return dict.fromkeys(STAGES, Problem(verdict, item.failure))
-    if measured.missing is not None:
-        return dict.fromkeys(STAGES, Problem(NOT_RUN, measured.missing))
-    return {stage: _ratio(stage, measured, calibration) for stage in STAGES}
+    for launch in launches:
+        if launch.problem is not None:
+            return dict.fromkeys(STAGES, launch.problem)
+    return {stage: _ratio(stage, launches) for stage in STAGES}
 
 
-def _ratio(stage: str, measured: Measurement, calibration: Measurement) -> Ratio | Problem:
-    times, beside = measured.stages[stage], calibration.stages[stage]
+def _launch(artifact: Artifact, host: Host) -> Launch:
+    setting = Setting(THREADS)
+    launch = Launch(Measurement(artifact), Measurement(artifact))
+    subjects = [
+        Subject(Session(artifact, targets, setting, None), measurement)
+        for targets, measurement in (
+            ([_CALIBRATION], launch.calibration),
+            (engine_targets(artifact), launch.measured),
+        )
+    ]
+    measure_side_by_side(subjects, PLAN, host, THREADS)
+    return launch
+
+
+def _ratio(stage: str, launches: Sequence[Launch]) -> Ratio | Problem:
+    found = [_ratio_of_turns(stage, launch) for launch in launches]
+    known = [each for each in found if isinstance(each, Ratio)]
+    if len(known) >= FEWEST_LAUNCHES:
+        return ratio_of_launches(known)
+    return next(each for each in found if isinstance(each, Problem))
+
+
+def _ratio_of_turns(stage: str, launch: Launch) -> Ratio | Problem:
+    times, beside = launch.measured.stages[stage], launch.calibration.stages[stage]
     ratio = times.ratio_to(beside)
     if ratio is not None:
         return ratio

@@ -1,7 +1,8 @@
 """Look at an artefact: everything that a baseline keeps, as it is now and here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from reference.errors import ArtifactError
 from validation.artifact import Artifact
@@ -153,26 +154,27 @@ class _Seen:
             }
 
     def measure(self, artifact: Artifact) -> None:
-        measured, calibration, host = measure_latency(artifact)
+        launches, host = measure_latency(artifact)
         self.unwatched = tuple(host.unwatched())
-        for stage, ratio in ratios(measured, calibration).items():
+        for stage, ratio in ratios(launches).items():
             name = f"{LATENCY}.{stage}"
             if isinstance(ratio, Problem):
                 self.problems[name] = ratio
                 continue
             self.figures[name] = ratio.median
             self.intervals[name] = ratio.interval
-            self.calibration = calibration.load.engine
-        self._look_at_memory(measured)
+            self.calibration = launches[0].calibration.load.engine
+        self._look_at_memory([launch.measured for launch in launches])
 
-    def _look_at_memory(self, measured: Measurement) -> None:
-        if measured.failure is not None:
-            self.problems[MEMORY] = Problem(FAILED, measured.failure)
-        elif measured.memory is None:
-            self.problems[MEMORY] = Problem(NOT_RUN, measured.missing or "it was not measured")
+    def _look_at_memory(self, measurements: Sequence[Measurement]) -> None:
+        last = measurements[-1]  # what cannot be run is launched no more
+        if last.failure is not None:
+            self.problems[MEMORY] = Problem(FAILED, last.failure)
+        elif last.memory is None:
+            self.problems[MEMORY] = Problem(NOT_RUN, last.missing or "it was not measured")
         else:
-            libraries, peak = measured.memory
-            self.figures[f"{MEMORY}.added"] = (peak - libraries) / 1e6
+            added = [peak - libraries for libraries, peak in (each.memory for each in measurements)]
+            self.figures[f"{MEMORY}.added"] = median(added) / 1e6
 
 
 def mask_figures(results: list[CaseResult]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 have tests of their own."""
 
 import contextlib
-import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from validation.latency.results import Measurement, StageTimes, Turn
 from validation.latency.session import Load, WarmUp
 from validation.regression import observation
 from validation.regression.baseline import Baseline, key_of, write_baseline
+from validation.regression.latency import LAUNCHES, Launch
 
 PLAN = Plan("test", runs=25, seconds=0.0)
 CALIBRATION_SECONDS = 0.05
@@ -42,28 +42,29 @@ class EngineHere:
         pass
 
 
-def stage_times(median: float, jitter: float = 0.0, disturbance: str | None = None) -> StageTimes:
-    """Five turns of five runs; jitter is a share."""
-    noise = random.Random(round(1e6 * median))
-    turns = [
-        Turn(tuple(median * (1 + noise.uniform(-jitter, jitter)) for _ in range(5)), disturbance)
-        for _ in range(5)
-    ]
-    return StageTimes(PLAN, None, WarmUp((median,) * 10, steady=True), turns)
+def stage_times(seconds: float, disturbance: str | None = None) -> StageTimes:
+    """Five turns of five runs."""
+    turns = [Turn((seconds,) * 5, disturbance)] * 5
+    return StageTimes(PLAN, None, WarmUp((seconds,) * 10, steady=True), turns)
 
 
-def timed(ratio=2.0, memory=100_000_000, failure=None, **changes) -> Callable:
-    """In place of ``measure_latency``: what it would give for such times."""
+def timed(
+    ratio=2.0, memory=100_000_000, failure=None, scatter=(1.0,) * LAUNCHES, disturbance=None
+) -> Callable:
+    """In place of ``measure_latency``: what it would give for such times; scatter is each launch's own factor."""
 
-    def measure(artifact):
+    def launch(artifact, factor):
         measured, calibration = Measurement(artifact), Measurement(artifact)
         measured.memory = (200_000_000, 200_000_000 + memory)
         measured.failure = failure
         calibration.load = Load("calibration 1", 0.1, None, 0.1)
         for stage in STAGES:
             calibration.stages[stage] = stage_times(CALIBRATION_SECONDS)
-            measured.stages[stage] = stage_times(ratio * CALIBRATION_SECONDS, **changes)
-        return measured, calibration, QuietHost()
+            measured.stages[stage] = stage_times(ratio * factor * CALIBRATION_SECONDS, disturbance)
+        return Launch(measured, calibration)
+
+    def measure(artifact):
+        return [launch(artifact, factor) for factor in scatter], QuietHost()
 
     return measure
 
