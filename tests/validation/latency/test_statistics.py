@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from validation.latency.statistics import median_interval, paired_ratio, summarize
+from validation.latency.statistics import (
+    Interval,
+    Ratio,
+    median_interval,
+    paired_ratio,
+    ratio_of_launches,
+    summarize,
+)
 
 
 def test_figures_of_known_runs():
@@ -59,3 +66,8 @@ def test_ratio_survives_noise_that_hits_both_alike():
     assert (ratio.median, ratio.pairs) == (pytest.approx(2.0), 6)
     assert ratio.interval.low == pytest.approx(2.0)
     assert ratio.interval.high == pytest.approx(2.0)
+
+
+def test_ratio_of_launches_is_as_unsure_as_they_differ():
+    launches = [Ratio(median, Interval(median, median), 5) for median in (2.0, 1.8, 2.6)]
+    assert ratio_of_launches(launches) == Ratio(2.0, Interval(1.8, 2.6), 15)
