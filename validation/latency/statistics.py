@@ -14,7 +14,7 @@ Timings = Sequence[Sequence[float]]  # seconds of each run, turn by turn
 
 @dataclass(frozen=True)
 class Interval:
-    """A bootstrap interval of ``CONFIDENCE``, of a median."""
+    """How sure a median is: a bootstrap interval of ``CONFIDENCE``, or the range of a few launches."""
 
     low: float
     high: float
@@ -64,14 +64,14 @@ def paired_ratio(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Ra
 
 
 def ratio_of_launches(launches: Sequence[Ratio]) -> Ratio:
-    """From the ratios of several launches of the same two artefacts.
+    """The median of a few launches' ratios of the same two artefacts, and their range.
 
     Processes differ from each other by more than the turns of one do: launches count, whatever their turns.
     Source: Kalibera and Jones, Rigorous Benchmarking in Reasonable Time (2013).
     """
-    medians = [[launch.median] for launch in launches]
-    pairs = sum(launch.pairs for launch in launches)
-    return Ratio(float(np.median(medians)), median_interval(medians), pairs)
+    medians = [launch.median for launch in launches]
+    interval = Interval(min(medians), max(medians))
+    return Ratio(float(np.median(medians)), interval, sum(launch.pairs for launch in launches))
 
 
 def median_interval(turns: Timings) -> Interval:

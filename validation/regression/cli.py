@@ -59,7 +59,9 @@ def regress(
 
     Masks of its goldens, size, operators, manifest, static cost, peak memory; and latency, on one
     thread, as a ratio to a fixed work that takes turns with it, so that a baseline travels between
-    machines. One table says what changed, by how much, and whether that is within the limits.
+    machines. Three launches are timed, and a slowdown fails if all of them show it; it takes about 7
+    minutes for an artefact of the full size. One table says what changed, by how much, and whether that
+    is within the limits.
 
     Exit status: 0 if nothing failed, 1 if something did, 2 for bad input. A latency that was measured
     on a disturbed machine is INVALID: it neither passes nor fails. With --update the status is 0
