@@ -142,12 +142,29 @@ def grouping(crop: int | None, workers: int, frame: int, **shared: object) -> No
     help="Weight of a loss that cannot be lowered by where a pixel is, only by what the picture shows: for the "
     "beginning, about 0.5.",
 )
+@click.option(
+    "--plain",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="The share of easy scenes, a few large objects without texture or clutter: for the beginning.",
+)
+@click.option(
+    "--zoom",
+    type=click.FloatRange(1, 16),
+    default=1.0,
+    show_default=True,
+    help="Show each step's scenes magnified up to so many times, cut by the picture's border: larger objects, for a "
+    "small --frame.",
+)
 def scenes(
     checkpoint: str | None,
     crop: int | None,
     objects: int,
     clicks: int,
     balance: float,
+    plain: float,
+    zoom: float,
     workers: int,
     frame: int,
     **shared: object,
@@ -156,7 +173,7 @@ def scenes(
     from reference.checkpoint import load_weights, resolve_checkpoint
     from reference.training.scene_task import SceneOptions, SceneTask
 
-    options = SceneOptions(picture_side(crop, frame), objects, clicks, balance)
+    options = SceneOptions(picture_side(crop, frame), objects, clicks, balance, plain, zoom)
 
     def prepare(sam: "Sam") -> "Task":
         if checkpoint is not None:

@@ -86,6 +86,10 @@ class Rollout(nn.Module):
         """
         sam = self.sam
         embeddings = sam.image_encoder((targets.images - sam.pixel_mean) / sam.pixel_std)
+        device = embeddings.device.type
+        if torch.is_autocast_enabled(device):
+            # The encoder ends with a norm in float32, which all of the decoder's residuals would inherit.
+            embeddings = embeddings.to(torch.get_autocast_dtype(device))
         half = targets.masks.shape[1] // 2
         parts = []
         for masks, first in ((targets.masks[:, :half], "point"), (targets.masks[:, half:], "box")):
@@ -138,7 +142,8 @@ class Rollout(nn.Module):
             positions = sam.prompt_encoder.dense_positional_encoding()
         positions = positions[..., y : y + height, x : x + width]
         # Without a mask input the dense embedding is one vector, repeated over the whole frame's grid.
-        dense = dense[..., :height, :width]
+        dense = dense[..., :height, :width].to(embeddings.dtype)
+        positions = positions.to(embeddings.dtype)
         logits, scores = sam.mask_decoder(embeddings, positions, sparse, dense)
         return logits.float(), scores.float()
 

@@ -24,12 +24,16 @@ class SceneOptions:
         objects: asked about in each picture; even, since half begin with a point and half with a box.
         clicks: corrections of each answer.
         balance: weight of a loss that cannot be lowered by where a pixel is: for the beginning.
+        plain: the share of easy scenes; see ``generate_scenes``.
+        zoom: of the pictures, at most: each step's are painted as pieces of a frame up to so many times as large.
     """
 
     crop: int
     objects: int = 8
     clicks: int = 2
     balance: float = 0.0
+    plain: float = 0.0
+    zoom: float = 1.0
 
 
 class SceneTask:
@@ -62,9 +66,11 @@ class TargetPainter:
 
     def paint(self, pictures: range, device: torch.device) -> Targets:
         """The scenes of these seeds, and the objects and the place that their first one says."""
-        crop = self.options.crop
-        scenes = generate_scenes(pictures, crop, device=device, frame=self.frame_size)
+        crop, plain = self.options.crop, self.options.plain
         generator = torch.Generator().manual_seed(mixed_seed(pictures.start))
+        zoom = self.options.zoom ** torch.rand((), generator=generator).item()
+        frame = round(self.frame_size * zoom)
+        scenes = generate_scenes(pictures, crop, device=device, frame=frame, plain=plain)
         places = (self.frame_size - crop) // EMBEDDING_STRIDE + 1
         x, y = (torch.randint(places, (2,), generator=generator) * EMBEDDING_STRIDE).tolist()
         return choose_targets(scenes, self.options.objects, (x, y), generator)

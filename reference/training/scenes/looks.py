@@ -1,5 +1,6 @@
 """What surfaces look like: colour, pattern, texture and light."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -38,6 +39,13 @@ class Looks(Rows):
     texture_scale: Tensor  # (n,), pixels of the texture a pixel of the picture
     texture_angle: Tensor  # (n,), radians
     texture_offset: Tensor  # (n, 2), pixels of the texture
+
+    def simplified(self, which: Tensor) -> "Looks":
+        """One colour without pattern or texture, where ``which``, of fewer dimensions, says so."""
+        kept = ~which.view(*which.shape, *[1] * (self.patterned.ndim - which.ndim))
+        return dataclasses.replace(
+            self, patterned=self.patterned & kept, textured=self.textured & kept
+        )
 
 
 def draw_colors(dice: Dice, *shape: int) -> Tensor:

@@ -73,6 +73,14 @@ class Objects(Rows):
         shadow_blur = torch.where(self.shadow > 0, self.shadow_blur, 0)
         return self.diameter / 2 * REACH + torch.maximum(shadow_blur, self.softness) / 2 + 1
 
+    def simplified(self, which: Tensor) -> "Objects":
+        """The same without patterns and textures, in the scenes that ``which`` (B,) names."""
+        return dataclasses.replace(
+            self,
+            body_looks=self.body_looks.simplified(which),
+            addition_looks=self.addition_looks.simplified(which),
+        )
+
     def addition(self, slot: int, rows: Tensor) -> tuple[Shapes, Looks, Tensor]:
         """Shapes, looks and roles of one of the additions, for some of the objects."""
 

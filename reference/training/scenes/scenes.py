@@ -20,6 +20,11 @@ CLOSE_UPS = 0.12  # the share of scenes in which one object measures more than h
 CLUTTER = 40  # small things without a label, behind the objects, at most
 CLUTTER_DIAMETERS = (4, 32)  # pixels
 BACKDROPS = 2  # large ones, such as a wall or a table, at most
+PLAIN_OBJECTS = 6  # in a plain scene, at most
+PLAIN_DIAMETERS = (0.12, 0.7)  # of a plain scene's objects, of the picture's side
+_PLAIN_SEEDS = (
+    1 << 60
+)  # apart from those of scenes: whether one is plain changes nothing else in the others
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ def generate_scenes(
     device: torch.device | str = "cpu",
     textures: Tensor | None = None,
     frame: int | None = None,
+    plain: float = 0.0,
 ) -> Scenes:
     """Make one scene per seed; it depends on nothing else, and is the same on all devices up to rounding.
 
@@ -55,32 +61,39 @@ def generate_scenes(
         textures: float32 (T, 3, h, w), RGB in 0…255, on the device; default, ``load_textures``.
         frame: side in pixels of the full frame that the pictures are crops of: objects measure from
             16 pixels to half of it, and one of them more in a few scenes; default, the longer side.
+        plain: the share of scenes that are easy: a few large objects, without pattern, texture or clutter.
     """
     size = (size, size) if isinstance(size, int) else tuple(size)
     frame = frame or max(size)
     textures = load_textures(device) if textures is None else textures
     dice = Dice(seeds)
     palette = draw_colors(dice, PALETTE)
-    canvas = _backdrop(dice, palette, size, textures)
+    plain_dice = Dice([seed ^ _PLAIN_SEEDS for seed in seeds])
+    is_plain = plain_dice.chance(plain)
+    canvas = _backdrop(dice, palette, size, textures, is_plain)
     blur(canvas.colors, draw_background_blur(dice))
     canvas.labels.fill_(BACKGROUND)
     most = OBJECTS if 2 * max(size) > frame else OBJECTS_IN_CROP
     diameter = dice.log_uniform(MIN_DIAMETER, max(MIN_DIAMETER, MAX_DIAMETER * frame), most)
     close_up = frame * dice.uniform(MAX_DIAMETER, 0.95)
     diameter[:, 0] = torch.where(dice.chance(CLOSE_UPS), close_up, diameter[:, 0])
-    objects = draw_objects(dice, palette, len(textures), diameter, size)
-    present = torch.arange(most) < dice.uniform(2, most + 1)[:, None].floor()
+    in_picture = max(size) * plain_dice.log_uniform(*PLAIN_DIAMETERS, most)
+    diameter = torch.where(is_plain[:, None], in_picture, diameter)
+    objects = draw_objects(dice, palette, len(textures), diameter, size).simplified(is_plain)
+    most_present = torch.where(is_plain, PLAIN_OBJECTS, most)
+    present = torch.arange(most) < (2 + dice.uniform(0, 1) * (most_present - 1))[:, None].floor()
     full_area = paint(canvas, objects, present, textures)
     images = photograph(canvas.colors, dice)
     return Scenes(images, *read_instances(canvas.labels, full_area))
 
 
-def _backdrop(dice: Dice, palette: Tensor, size: tuple[int, int], textures: Tensor) -> Canvas:
-    """What is behind the objects: a surface, sometimes large things on it, and clutter."""
+def _backdrop(
+    dice: Dice, palette: Tensor, size: tuple[int, int], textures: Tensor, is_plain: Tensor
+) -> Canvas:
+    """What is behind the objects: a surface, sometimes large things on it, and clutter; if plain, one colour."""
     scenes, device, count = len(palette), textures.device, len(textures)
-    background = draw_looks(
-        dice, palette[:, :1].expand(-1, PALETTE, -1), count, 0.7, (1,)
-    ).flatten()
+    background = draw_looks(dice, palette[:, :1].expand(-1, PALETTE, -1), count, 0.7, (1,))
+    background = background.simplified(is_plain).flatten()
     height, width = size
     x = (torch.arange(width, device=device) - width / 2).expand(scenes, 1, -1)
     y = (torch.arange(height, device=device) - height / 2).expand(scenes, -1)[..., None]
@@ -94,5 +107,6 @@ def _backdrop(dice: Dice, palette: Tensor, size: tuple[int, int], textures: Tens
     density = dice.uniform(-0.4, 1)[:, None].clamp(min=0) ** 2
     is_large = things.diameter > CLUTTER_DIAMETERS[1]
     present = dice.uniform(0, 1, BACKDROPS + CLUTTER) < torch.where(is_large, 0.35, density)
+    present &= ~is_plain[:, None]
     paint(canvas, things, present, textures)
     return canvas

@@ -36,8 +36,21 @@ def test_batches_are_crops_with_objects_in_a_frame(sam):
     assert len(places) > 1
 
 
+def test_zoom_shows_larger_objects_and_not_every_time(sam):
+    def areas(zoom: float) -> list[float]:
+        task = SceneTask(sam, SceneOptions(crop=128, objects=8, zoom=zoom))
+        numbers = [range(8 * step, 8 * step + 8) for step in range(6)]
+        return [
+            targets.masks.sum((2, 3)).float().mean().item() for targets in task.batches(numbers)
+        ]
+
+    as_they_are, magnified = areas(1), areas(8)
+    assert sum(magnified) > 1.5 * sum(as_they_are)
+    assert min(magnified) < 2 * max(as_they_are)
+
+
 def test_workers_paint_the_same(sam):
-    options = SceneOptions(crop=64, objects=2)
+    options = SceneOptions(crop=64, objects=2, plain=0.5, zoom=3)
     here = list(SceneTask(sam, options).batches(NUMBERS))
     there = list(SceneTask(sam, options, workers=2).batches(NUMBERS))
     for first, second in zip(here, there, strict=True):

@@ -107,6 +107,27 @@ def test_crops_show_objects_that_are_larger_than_they_are():
     assert (sides < 32).sum() > 10
 
 
+def test_plain_scenes_are_smooth_and_have_a_few_large_objects(scenes):
+    plain = generate_scenes(range(40), 128, plain=1)
+    assert plain.valid.any(1).sum() > 35
+    assert (plain.valid & (plain.parents < 0)).sum(1).max() <= 6
+
+    def median_side(of: Scenes) -> float:
+        return longer_sides(of.masks[of.valid & (of.parents < 0)]).float().median().item()
+
+    assert median_side(plain) > 1.3 * median_side(scenes)
+    noise = 255 * torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    grey = torch.full((2, 3, 64, 64), 128.0)
+    ones = [generate_scenes(range(20), 64, textures=each, plain=1) for each in (noise, grey)]
+    assert equal(*ones)
+
+
+def test_a_share_of_scenes_is_plain_and_the_others_are_what_they_were(scenes):
+    mixed = generate_scenes(range(160), 128, plain=0.25)
+    same = sum(equal(row(mixed, index), row(scenes, index)) for index in range(160))
+    assert 100 < same < 140
+
+
 @pytest.mark.parametrize("size", [(96, 160), (75, 50), (7, 33)])
 def test_any_picture_size(size):
     scenes = generate_scenes(range(4), size)
