@@ -71,6 +71,21 @@ _scene_options = (
         show_default=True,
         help="Processes that paint scenes, on the CPU; 0: painted in between, on the GPU if there is one.",
     ),
+    click.option(
+        "--plain",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        show_default=True,
+        help="The share of easy scenes, a few large objects without texture or clutter: for the beginning.",
+    ),
+    click.option(
+        "--zoom",
+        type=click.FloatRange(1, 16),
+        default=1.0,
+        show_default=True,
+        help="Show each step's scenes magnified up to so many times, cut by the border: larger objects, for a "
+        "small --frame.",
+    ),
 )
 
 
@@ -105,19 +120,22 @@ def training() -> None:
 @training.command()
 @shared_options
 @scene_options
-def grouping(crop: int | None, workers: int, frame: int, **shared: object) -> None:
+def grouping(
+    crop: int | None, workers: int, frame: int, plain: float, zoom: float, **shared: object
+) -> None:
     """Let the image encoder learn what belongs together, as a start for training on scenes.
 
     Weights from here are for scenes --checkpoint.
     """
     from reference.training.grouping_task import GroupingTask
+    from reference.training.painted_batches import PictureOptions
 
-    side = picture_side(crop, frame)
+    options = PictureOptions(picture_side(crop, frame), plain, zoom)
 
     def prepare(sam: "Sam") -> "Task":
-        return GroupingTask(sam, side, workers)
+        return GroupingTask(sam, options, workers)
 
-    _train(prepare, {"crop": side}, frame=frame, **shared)
+    _train(prepare, vars(options), frame=frame, **shared)
 
 
 @training.command()
@@ -142,38 +160,24 @@ def grouping(crop: int | None, workers: int, frame: int, **shared: object) -> No
     help="Weight of a loss that cannot be lowered by where a pixel is, only by what the picture shows: for the "
     "beginning, about 0.5.",
 )
-@click.option(
-    "--plain",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="The share of easy scenes, a few large objects without texture or clutter: for the beginning.",
-)
-@click.option(
-    "--zoom",
-    type=click.FloatRange(1, 16),
-    default=1.0,
-    show_default=True,
-    help="Show each step's scenes magnified up to so many times, cut by the picture's border: larger objects, for a "
-    "small --frame.",
-)
 def scenes(
     checkpoint: str | None,
     crop: int | None,
     objects: int,
     clicks: int,
     balance: float,
-    plain: float,
-    zoom: float,
     workers: int,
     frame: int,
+    plain: float,
+    zoom: float,
     **shared: object,
 ) -> None:
     """Learn to segment on generated scenes, as Segment Anything learnt."""
     from reference.checkpoint import load_weights, resolve_checkpoint
     from reference.training.scene_task import SceneOptions, SceneTask
 
-    options = SceneOptions(picture_side(crop, frame), objects, clicks, balance, plain, zoom)
+    side = picture_side(crop, frame)
+    options = SceneOptions(side, plain, zoom, objects, clicks, balance)
 
     def prepare(sam: "Sam") -> "Task":
         if checkpoint is not None:
@@ -229,7 +233,7 @@ def _train(
     import torch
 
     from reference.sam import Sam
-    from reference.training.initialization import localize_prompts
+    from reference.training.initialization import localize_prompts, pass_on_what_is_seen
     from reference.training.processes import joined_processes
     from reference.training.run_folder import RunFolder
     from reference.training.trainer import Schedule, Trainer
@@ -245,6 +249,7 @@ def _train(
         # Convolutions of this memory format are a tenth faster, on a CPU as well.
         sam = Sam(variant).to(processes.device, memory_format=torch.channels_last)
         localize_prompts(sam)
+        pass_on_what_is_seen(sam)
         task = prepare(sam)
         folder = RunFolder(output)
         if processes.is_first:

@@ -1,4 +1,4 @@
-"""Learning to group: features that are alike within an object and differ across its edge.
+"""Learning to group: features that are alike within an object, differ across its edge, and say what is seen.
 
 A start for the image encoder, before it learns together with the decoder. A decoder that knows nothing yet draws blobs
 where the prompts are, whatever the picture shows, and gives the encoder hardly anything to learn from. Here every pair
@@ -6,6 +6,9 @@ of places teaches it.
 
 Pairs are compared with pairs of the same distance only, half of the weight on those within one object. Otherwise
 features soon say where in the picture they are, since near places mostly belong together, and little else.
+
+They are also to say what colour each place is, as far as a linear readout can tell, and the best one is found anew for
+each batch: half of what tells objects apart is there, and features that were not asked for it had lost it.
 """
 
 import math
@@ -14,18 +17,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize, softplus
+from torch.nn.functional import avg_pool2d, normalize, softplus
 
 from reference.sam import Sam
-from reference.training.painted_batches import painted_batches
+from reference.training.painted_batches import PictureOptions, painted_batches
 from reference.training.prompt_zones import CELL
+from reference.training.rollout import decoder_input
 from reference.training.scene_task import require_crop
-from reference.training.scenes import Scenes, generate_scenes
+from reference.training.scenes import Scenes
 
 DISTANCES = (1, 2, 3, 5, 8, 12, 18, 26)  # cells
 DIRECTIONS = 2  # drawn for each distance
 SHARPNESS = 5.0  # of the logistic function that turns cosines into chances
 BORDERLINE = 0.5  # the cosine that says nothing
+RIDGE = 1e-5  # added to the readout's normal equations, of their trace
 _NO_AREA = 1 << 40  # more than any picture has
 
 
@@ -53,14 +58,14 @@ class LabelledPictures:
 
 @dataclass(frozen=True)
 class LabelPainter:
-    """Paints scenes with a label map. ``crop`` is the pictures' side; objects are sized for the frame."""
+    """Paints scenes with a label map; objects are sized for the frame."""
 
-    crop: int
+    options: PictureOptions
     frame_size: int
 
     def paint(self, pictures: range, device: torch.device) -> LabelledPictures:
         """The scenes of these seeds."""
-        scenes = generate_scenes(pictures, self.crop, device=device, frame=self.frame_size)
+        scenes = self.options.paint(pictures, self.frame_size, device)
         return LabelledPictures(scenes.images, smallest_instances(scenes))
 
 
@@ -77,9 +82,12 @@ class Grouping(nn.Module):
     def forward(
         self, batch: LabelledPictures, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The mean loss of all distances, and the share of pairs told right, near and far, for the log."""
+        """The loss; for the log, the share of pairs told right, near and far, and of colour that is lost."""
         pixels = (batch.images - self.pixel_mean) / self.pixel_std
-        features = normalize(self.upscaling(self.image_encoder(pixels)).float(), dim=1)
+        embeddings = self.image_encoder(pixels)
+        features = self.upscaling(decoder_input(embeddings)).float()
+        unexplained = unexplained_colors(features, avg_pool2d(pixels, CELL))
+        features = normalize(features, dim=1)
         losses, rights = [], []
         for distance in DISTANCES:
             angles = math.pi * torch.rand(DIRECTIONS, generator=generator, device=generator.device)
@@ -92,22 +100,23 @@ class Grouping(nn.Module):
         figures = {
             "near_right": torch.stack(rights[:half]).mean(),
             "far_right": torch.stack(rights[half:]).mean(),
+            "unexplained": unexplained.detach(),
         }
-        return torch.stack(losses).mean(), figures
+        return torch.stack(losses).mean() + unexplained, figures
 
 
 class GroupingTask:
     """A ``Task`` of the trainer, on generated scenes."""
 
-    def __init__(self, sam: Sam, crop: int, workers: int = 0) -> None:
-        """Pictures of ``crop`` pixels; see ``painted_batches`` for ``workers``.
+    def __init__(self, sam: Sam, options: PictureOptions, workers: int = 0) -> None:
+        """See ``painted_batches`` for ``workers``.
 
         Raises:
             TrainingError: the crop does not fit the model's frame.
         """
-        require_crop(crop, sam.frame_size)
+        require_crop(options.crop, sam.frame_size)
         self.device, self.workers = sam.device, workers
-        self.painter = LabelPainter(crop, sam.frame_size)
+        self.painter = LabelPainter(options, sam.frame_size)
         self.module = Grouping(sam)
 
     def batches(self, numbers: Iterable[range]) -> Iterator[LabelledPictures]:
@@ -143,6 +152,22 @@ def pair_loss(features: Tensor, labels: Tensor, right: int, down: int) -> tuple[
     loss = _mean(softplus(-logits), together) + _mean(softplus(logits), apart)
     told = (logits > 0).float()
     return loss / 2, (_mean(told, together) + _mean(1 - told, apart)).detach() / 2
+
+
+def unexplained_colors(features: Tensor, colors: Tensor) -> Tensor:
+    """The share of the colours' variance that the best linear readout of features leaves, without its gradient.
+
+    Args:
+        features: (B, C, h, w), float32.
+        colors: (B, K, h, w).
+    """
+    known, wanted = (each.movedim(1, -1).flatten(0, -2) for each in (features, colors))  # (n, C)
+    known, wanted = known - known.mean(0), wanted - wanted.mean(0)
+    with torch.no_grad():
+        products = known.T @ known
+        products += RIDGE * products.trace() * torch.eye(len(products), device=products.device)
+        readout = torch.linalg.solve(products, known.T @ wanted)
+    return (known @ readout - wanted).square().mean() / wanted.square().mean().clamp(min=1e-6)
 
 
 def _step(distance: int, angle: float) -> tuple[int, int]:

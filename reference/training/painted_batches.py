@@ -1,10 +1,36 @@
 """Batches of painted scenes, in this process or ahead of it in others."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
+
+from reference.training.scenes import Scenes, generate_scenes
+from reference.training.seeds import mixed_seed
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """Which scenes are shown.
+
+    Attributes:
+        crop: side of the pictures in pixels; below the frame's they are crops.
+        plain: the share of easy scenes; see ``generate_scenes``.
+        zoom: of the pictures, at most: each step's are painted as pieces of a frame up to so many times as large.
+    """
+
+    crop: int
+    plain: float = 0.0
+    zoom: float = 1.0
+
+    def paint(self, pictures: range, frame_size: int, device: torch.device) -> Scenes:
+        """The scenes of these seeds, whose first one says how much they are magnified."""
+        generator = torch.Generator().manual_seed(mixed_seed(pictures.start))
+        zoom = self.zoom ** torch.rand((), generator=generator).item()
+        frame = round(frame_size * zoom)
+        return generate_scenes(pictures, self.crop, device=device, frame=frame, plain=self.plain)
 
 
 class Batch(Protocol):

@@ -85,11 +85,8 @@ class Rollout(nn.Module):
             generator: on the pictures' device.
         """
         sam = self.sam
-        embeddings = sam.image_encoder((targets.images - sam.pixel_mean) / sam.pixel_std)
-        device = embeddings.device.type
-        if torch.is_autocast_enabled(device):
-            # The encoder ends with a norm in float32, which all of the decoder's residuals would inherit.
-            embeddings = embeddings.to(torch.get_autocast_dtype(device))
+        pixels = (targets.images - sam.pixel_mean) / sam.pixel_std
+        embeddings = decoder_input(sam.image_encoder(pixels))
         half = targets.masks.shape[1] // 2
         parts = []
         for masks, first in ((targets.masks[:, :half], "point"), (targets.masks[:, half:], "box")):
@@ -146,6 +143,14 @@ class Rollout(nn.Module):
         positions = positions.to(embeddings.dtype)
         logits, scores = sam.mask_decoder(embeddings, positions, sparse, dense)
         return logits.float(), scores.float()
+
+
+def decoder_input(embeddings: Tensor) -> Tensor:
+    """In autocast's format: the encoder ends with a norm in float32, which the decoder's residuals would inherit."""
+    device = embeddings.device.type
+    if torch.is_autocast_enabled(device):
+        return embeddings.to(torch.get_autocast_dtype(device))
+    return embeddings
 
 
 def _first_prompts(

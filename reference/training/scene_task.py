@@ -7,33 +7,27 @@ import torch
 
 from reference.errors import TrainingError
 from reference.sam import Sam
-from reference.training.painted_batches import painted_batches
+from reference.training.painted_batches import PictureOptions, painted_batches
 from reference.training.rollout import Rollout, Targets
-from reference.training.scenes import Scenes, generate_scenes
+from reference.training.scenes import Scenes
 from reference.training.seeds import mixed_seed
 
 EMBEDDING_STRIDE = 16  # pixels of the frame a cell of the image embeddings: where a crop may begin
 
 
 @dataclass(frozen=True)
-class SceneOptions:
-    """What is shown and asked.
+class SceneOptions(PictureOptions):
+    """What is shown and asked. Crops are in their place in the frame.
 
     Attributes:
-        crop: side of the pictures in pixels; below the frame's they are crops, in their place in the frame.
         objects: asked about in each picture; even, since half begin with a point and half with a box.
         clicks: corrections of each answer.
         balance: weight of a loss that cannot be lowered by where a pixel is: for the beginning.
-        plain: the share of easy scenes; see ``generate_scenes``.
-        zoom: of the pictures, at most: each step's are painted as pieces of a frame up to so many times as large.
     """
 
-    crop: int
     objects: int = 8
     clicks: int = 2
     balance: float = 0.0
-    plain: float = 0.0
-    zoom: float = 1.0
 
 
 class SceneTask:
@@ -66,12 +60,9 @@ class TargetPainter:
 
     def paint(self, pictures: range, device: torch.device) -> Targets:
         """The scenes of these seeds, and the objects and the place that their first one says."""
-        crop, plain = self.options.crop, self.options.plain
+        scenes = self.options.paint(pictures, self.frame_size, device)
         generator = torch.Generator().manual_seed(mixed_seed(pictures.start))
-        zoom = self.options.zoom ** torch.rand((), generator=generator).item()
-        frame = round(self.frame_size * zoom)
-        scenes = generate_scenes(pictures, crop, device=device, frame=frame, plain=plain)
-        places = (self.frame_size - crop) // EMBEDDING_STRIDE + 1
+        places = (self.frame_size - self.options.crop) // EMBEDDING_STRIDE + 1
         x, y = (torch.randint(places, (2,), generator=generator) * EMBEDDING_STRIDE).tolist()
         return choose_targets(scenes, self.options.objects, (x, y), generator)
 

@@ -1,4 +1,4 @@
-"""The training loop: a batch, a step of AdamW, an average of the weights; resumable to the bit.
+"""The training loop: a batch, a step of Muon and AdamW, an average of the weights; resumable to the bit.
 
 Everything that is drawn at random is drawn from the seed, the step and the process, so a training that was killed goes
 on from its last state as if nothing had been.
@@ -17,12 +17,14 @@ from torch.optim.swa_utils import AveragedModel
 
 from reference.errors import TrainingError
 from reference.sam import Sam
+from reference.training.muon import Muon
 from reference.training.processes import Processes
 from reference.training.run_folder import RunFolder
 from reference.training.seeds import mixed_seed
 
 LOG_EVERY = 20  # steps
 GRADIENT_NORM = 1.0  # at most
+ADAM_BETAS = (0.9, 0.98)
 _SEED_BITS = 32  # of a picture's number in a training; the training's own seed is above them
 
 
@@ -59,7 +61,7 @@ class Schedule:
     steps: int
     pictures: int
     learning_rate: float
-    warmup: int = 200
+    warmup: int = 50
     weight_decay: float = 0.05
     average: float = 0.999
     seed: int = 0
@@ -89,9 +91,7 @@ class Trainer:
         self.average = AveragedModel(
             sam, avg_fn=_moving_average(schedule.average), use_buffers=True
         )
-        self.optimizer = torch.optim.AdamW(
-            _parameter_groups(sam, schedule.weight_decay), schedule.learning_rate
-        )
+        self.optimizers = _optimizers(sam, schedule)
         self.module = task.module
         if processes.count > 1:
             # Without corrections nothing is learnt of mask inputs.
@@ -131,14 +131,16 @@ class Trainer:
     def _take_step(self, batch: object, seed: int) -> dict[str, Tensor]:
         device = self.processes.device
         generator = torch.Generator(device).manual_seed(mixed_seed(seed))
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.schedule, self.step)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(self.schedule, self.step)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.schedule.bfloat16):
             loss, figures = self.module(batch, generator)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.sam.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(self.sam.parameters(), GRADIENT_NORM)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.average.update_parameters(self.sam)
         self.step += 1
         return {"loss": loss.detach(), **figures}
@@ -174,7 +176,7 @@ class Trainer:
                     "step": self.step,
                     "model": self.sam.state_dict(),
                     "average": self.average.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
+                    "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
                 }
             )
         self.processes.wait()
@@ -185,7 +187,8 @@ class Trainer:
         self.step = state["step"]
         self.sam.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         if self.processes.is_first:
             self.folder.forget_after(self.step)
 
@@ -208,13 +211,23 @@ def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     return update
 
 
-def _parameter_groups(sam: nn.Module, weight_decay: float) -> list[dict]:
-    embeddings = {id(m.weight) for m in sam.modules() if isinstance(m, nn.Embedding)}
-    decayed = {
-        True: [p for p in sam.parameters() if p.ndim > 1 and id(p) not in embeddings],
-        False: [p for p in sam.parameters() if p.ndim <= 1 or id(p) in embeddings],
-    }
+def _optimizers(sam: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
+    """Muon for matrices that mix channels; AdamW for kernels of single channels, and without decay for all the rest."""
+    matrices, kernels, others = [], [], []
+    for module in sam.modules():
+        is_layer = isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
+        for name, parameter in module.named_parameters(recurse=False):
+            if not is_layer or name != "weight":
+                others.append(parameter)
+            elif parameter.ndim == 4 and parameter.shape[1] == 1:
+                kernels.append(parameter)
+            else:
+                matrices.append(parameter)
+    groups = [
+        {"params": kernels, "weight_decay": schedule.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
     return [
-        {"params": parameters, "weight_decay": weight_decay if decays else 0.0}
-        for decays, parameters in decayed.items()
+        Muon(matrices, schedule.learning_rate, schedule.weight_decay),
+        torch.optim.AdamW(groups, schedule.learning_rate, betas=ADAM_BETAS),
     ]

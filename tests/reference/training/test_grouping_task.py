@@ -16,7 +16,9 @@ from reference.training.grouping_task import (
     LabelledPictures,
     pair_loss,
     smallest_instances,
+    unexplained_colors,
 )
+from reference.training.painted_batches import PictureOptions
 from reference.training.scenes import Scenes, generate_scenes
 
 NUMBERS = [range(0, 2), range(2, 4)]
@@ -69,6 +71,17 @@ def test_a_step_may_leave_the_picture():
         assert told(features, torch.ones(1, 4, 4, dtype=torch.long), step) == (0, 0)
 
 
+def test_colours_are_explained_as_far_as_features_say():
+    generator = torch.Generator().manual_seed(0)
+    features, noise = (torch.randn(2, 4, 24, 24, generator=generator) for _ in range(2))
+    colors = torch.stack([2 * features[:, 0] + 3, features[:, 1] - features[:, 3]], dim=1)
+    assert unexplained_colors(features, colors) < 0.01
+    assert unexplained_colors(noise, colors) == pytest.approx(1, abs=0.05)
+    halves = unexplained_colors(features, features[:, :1] + noise[:, :1])
+    assert halves == pytest.approx(0.5, abs=0.05)
+    assert unexplained_colors(features, torch.full_like(colors, 7)) < 1e-3  # one colour
+
+
 @pytest.fixture(scope="module")
 def sam():
     torch.manual_seed(0)
@@ -76,8 +89,8 @@ def sam():
 
 
 def test_workers_paint_the_same(sam):
-    here = list(GroupingTask(sam, 64).batches(NUMBERS))
-    there = list(GroupingTask(sam, 64, workers=1).batches(NUMBERS))
+    here = list(GroupingTask(sam, PictureOptions(64, zoom=3)).batches(NUMBERS))
+    there = list(GroupingTask(sam, PictureOptions(64, zoom=3), workers=1).batches(NUMBERS))
     for first, second in zip(here, there, strict=True):
         assert torch.equal(first.images, second.images)
         assert torch.equal(first.labels, second.labels)
@@ -86,13 +99,13 @@ def test_workers_paint_the_same(sam):
 
 def test_a_crop_that_does_not_fit_is_refused(sam):
     with pytest.raises(TrainingError, match="--crop 100: expected a multiple of 32, at most 256"):
-        GroupingTask(sam, 100)
+        GroupingTask(sam, PictureOptions(100))
 
 
 def test_it_is_learnt():
     torch.manual_seed(0)
     sam = Sam(TINY)
-    module = GroupingTask(sam, 128).module
+    module = GroupingTask(sam, PictureOptions(128)).module
     scenes = generate_scenes(range(4), 128, frame=256)
     batch = LabelledPictures(scenes.images, smallest_instances(scenes))
     optimizer = torch.optim.AdamW(module.parameters(), 2e-3)
@@ -112,7 +125,7 @@ def test_command_makes_a_start_for_scenes(command, tmp_path):
     arguments = ("--pictures", 2, "--crop", 64, "--steps", 2)
     assert command("grouping", "--output", output, *arguments) == 0
     (line,) = (output / "metrics.jsonl").read_text().splitlines()
-    assert {"near_right", "far_right"} <= set(json.loads(line))
+    assert {"near_right", "far_right", "unexplained"} <= set(json.loads(line))
     weights = output / "weights.safetensors"
     load_weights(Sam(TINY), read_checkpoint(weights))
     arguments += ("--objects", 2, "--checkpoint", weights)

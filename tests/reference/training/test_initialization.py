@@ -1,8 +1,11 @@
 import torch
 from tiny_variant import TINY
+from torch.nn.functional import avg_pool2d
 
 from reference.sam import Sam
-from reference.training.initialization import localize_prompts
+from reference.training.grouping_task import unexplained_colors
+from reference.training.initialization import localize_prompts, pass_on_what_is_seen
+from reference.training.scenes import generate_scenes
 
 
 def test_a_prompt_attends_most_to_where_it_is():
@@ -17,3 +20,18 @@ def test_a_prompt_attends_most_to_where_it_is():
     cells = torch.arange(len(grid))
     nearest = (queries @ keys.T).argmax(1)
     assert (nearest == cells).float().mean() > 0.9
+
+
+@torch.no_grad()
+def test_embeddings_say_what_colour_their_cell_has():
+    torch.manual_seed(0)
+    sam = Sam(TINY).train()
+    images = generate_scenes(range(24), 256).images
+    pixels = (images - sam.pixel_mean) / sam.pixel_std
+
+    def lost() -> float:
+        return unexplained_colors(sam.image_encoder(pixels), avg_pool2d(pixels, 16)).item()
+
+    before = lost()
+    pass_on_what_is_seen(sam)
+    assert lost() < 0.85 * before
