@@ -123,7 +123,7 @@ def training() -> None:
 def grouping(
     crop: int | None, workers: int, frame: int, plain: float, zoom: float, **shared: object
 ) -> None:
-    """Let the image encoder learn what belongs together, as a start for training on scenes.
+    """Let the image encoder learn what belongs together and what colour it has, as a start for training on scenes.
 
     Weights from here are for scenes --checkpoint.
     """
@@ -176,8 +176,14 @@ def scenes(
     from reference.checkpoint import load_weights, resolve_checkpoint
     from reference.training.scene_task import SceneOptions, SceneTask
 
-    side = picture_side(crop, frame)
-    options = SceneOptions(side, plain, zoom, objects, clicks, balance)
+    options = SceneOptions(
+        picture_side(crop, frame),
+        plain=plain,
+        zoom=zoom,
+        objects=objects,
+        clicks=clicks,
+        balance=balance,
+    )
 
     def prepare(sam: "Sam") -> "Task":
         if checkpoint is not None:

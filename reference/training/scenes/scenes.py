@@ -22,9 +22,8 @@ CLUTTER_DIAMETERS = (4, 32)  # pixels
 BACKDROPS = 2  # large ones, such as a wall or a table, at most
 PLAIN_OBJECTS = 6  # in a plain scene, at most
 PLAIN_DIAMETERS = (0.12, 0.7)  # of a plain scene's objects, of the picture's side
-_PLAIN_SEEDS = (
-    1 << 60
-)  # apart from those of scenes: whether one is plain changes nothing else in the others
+# Whether scenes are plain is drawn apart, so that the others stay what they are.
+_PLAIN_SEEDS = 1 << 60
 
 
 @dataclass(frozen=True)
