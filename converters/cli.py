@@ -22,11 +22,11 @@ def _shared_options(command: Callable) -> Callable:
         click.option("--model", default="vit_t", show_default=True, help="Which model to build."),
         click.option(
             "--checkpoint",
-            default="demo",
+            default="seeded",
             show_default=True,
-            metavar="PATH|official|demo",
+            metavar="PATH|official|seeded",
             help="Weights: a .pt or .safetensors file, the official ones (downloaded once), or "
-            "untrained demo weights.",
+            "seeded, untrained ones.",
         ),
         click.option(
             "--output",

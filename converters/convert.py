@@ -57,7 +57,7 @@ class _Component:
 
 
 def load_source(
-    checkpoint: str | Path = "demo",
+    checkpoint: str | Path = "seeded",
     model: str = "vit_t",
     prompt_slots: int = DEFAULT_PROMPT_SLOTS,
 ) -> Source:

@@ -1,4 +1,4 @@
-"""From "official", "demo" or a file to weights in a model, strictly: all tensors or none."""
+"""From "official", "seeded" or a file to weights in a model, strictly: all tensors or none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,8 +44,8 @@ _NAMES_SHOWN = 5  # of each kind, in an error
 class Checkpoint:
     """Weights under the official names, and where they come from."""
 
-    name: str  # "demo", "official", or the file's name without its folder
-    sha256: str  # hex; of the file's bytes, or of the demo weights' content
+    name: str  # "seeded", "official", or the file's name without its folder
+    sha256: str  # hex; of the file's bytes, or of the seeded weights' content
     trained: bool  # False: the masks mean nothing
     state_dict: dict[str, Tensor] = field(repr=False, compare=False)
 
@@ -54,24 +54,24 @@ def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = Tr
     """Get the weights that ``source`` names.
 
     ``"official"`` is downloaded once into the user's cache (with a progress bar on a terminal,
-    unless ``progress`` is off), ``"demo"`` is a seeded, untrained initialisation, and anything else
-    is the path of a ``.pt`` or ``.safetensors`` file (``./demo`` for a file of that name).
+    unless ``progress`` is off), ``"seeded"`` is a seeded, untrained initialisation, and anything else
+    is the path of a ``.pt`` or ``.safetensors`` file (``./seeded`` for a file of that name).
     Raises CheckpointError if the weights cannot be had; whether they fit is load_weights' question.
     """
-    if source == "demo":
+    if source == "seeded":
         weights = seeded_state_dict(_layout(variant))
-        return Checkpoint("demo", state_dict_sha256(weights), False, weights)
+        return Checkpoint("seeded", state_dict_sha256(weights), False, weights)
     if source == "official":
         if variant.official is None:
             raise CheckpointError(
-                f"'{variant.name}' has no official checkpoint: pass 'demo' or the path of a file"
+                f"'{variant.name}' has no official checkpoint: pass 'seeded' or the path of a file"
             )
         path = fetch_official(variant.official, progress)
         return Checkpoint("official", variant.official.sha256, True, read_checkpoint(path))
     path = Path(source)
     if not source or _is_missing(path):
         raise CheckpointError(
-            f"no checkpoint '{source}': expected 'official', 'demo' or the path of a .pt or "
+            f"no checkpoint '{source}': expected 'official', 'seeded' or the path of a .pt or "
             ".safetensors file"
         )
     weights = read_checkpoint(path)

@@ -17,10 +17,10 @@ from reference.variants import VARIANTS
 @answer_options
 @click.option(
     "--checkpoint",
-    default="demo",
+    default="seeded",
     show_default=True,
-    metavar="PATH|official|demo",
-    help="Weights: a .pt or .safetensors file, MobileSAM's own, downloaded once, or the demo's.",
+    metavar="PATH|official|seeded",
+    help="Weights: a .pt or .safetensors file, MobileSAM's own, downloaded once, or seeded, untrained ones.",
 )
 @click.option(
     "--model",

@@ -1,4 +1,4 @@
-"""Untrained weights that are the same on every machine: the ``demo`` checkpoint.
+"""Untrained weights that are the same on every machine: the ``seeded`` checkpoint.
 
 Every tensor is filled from a generator seeded by its own official name, so a tensor's numbers
 depend neither on the order nor on the presence of the others. The values are varied enough that a

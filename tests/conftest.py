@@ -29,9 +29,9 @@ def flower() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def demo_sam():
-    """The full-size model with the seeded demo weights; tests must not change it."""
-    return build_sam("vit_t", "demo")
+def seeded_sam():
+    """The full-size model with the seeded weights; tests must not change it."""
+    return build_sam("vit_t", "seeded")
 
 
 @pytest.fixture(scope="session")

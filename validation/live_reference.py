@@ -8,7 +8,7 @@ from reference.sam import Sam, load_sam
 from validation.artifact import MANIFEST_FILE, Artifact
 from validation.engines import Unavailable
 
-BUILT_IN = ("demo", "official")  # checkpoints that can be had by name
+BUILT_IN = ("seeded", "official")  # checkpoints that can be had by name
 
 
 def load_reference(
@@ -18,7 +18,7 @@ def load_reference(
 
     Args:
         artifact: its manifest says which weights these were.
-        checkpoint: where the weights are: a file, "demo" or "official". None: the manifest's, if
+        checkpoint: where the weights are: a file, "seeded" or "official". None: the manifest's, if
             they can be had by name.
         required: whether to raise if the weights cannot be had without being told where they are.
 

@@ -86,7 +86,7 @@ def test_manifest_lists_every_file(artifacts):
         }
         assert manifest["scheme"] == "int8"
         assert manifest["prompt_slots"] == 8
-        assert manifest["checkpoint"]["name"] == "demo"
+        assert manifest["checkpoint"]["name"] == "seeded"
         assert manifest["checkpoint"]["trained"] is False
         decoder = manifest["components"]["mask_decoder"]
         assert [tensor["name"] for tensor in decoder["inputs"]] == [
@@ -125,7 +125,7 @@ def test_lite_files_carry_the_manifest(artifacts):
 
 
 def test_goldens_are_the_references_answers(tmp_path, tiny_model, tiny_sam):
-    source = load_source("demo", tiny_model)
+    source = load_source("seeded", tiny_model)
     folder = convert(source, TorchScriptOptions("none"), tmp_path) / "goldens"
     goldens = json.loads((folder / "goldens.json").read_text())
     photo = goldens["photos"]["china"]
@@ -290,7 +290,7 @@ def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):
         from converters.torchscript import TorchScriptOptions
         from reference.variants import VARIANTS
         VARIANTS[TINY.name] = TINY
-        source = convert.load_source("demo", "tiny")
+        source = convert.load_source("seeded", "tiny")
 
         def on_step(step):
             if step == "manifest":  # everything else is there by now

@@ -16,20 +16,20 @@ LOGIT_TOLERANCE = 1e-3
 
 
 @pytest.fixture(scope="module")
-def decoder(demo_sam):
-    return MaskDecoder(demo_sam).eval()
+def decoder(seeded_sam):
+    return MaskDecoder(seeded_sam).eval()
 
 
 @pytest.fixture(scope="module")
-def embeddings(demo_sam, china):
-    frame = photo_to_frame(china, demo_sam.frame_size, demo_sam.mean_colour)
-    return demo_sam.encode_image(torch.from_numpy(frame))
+def embeddings(seeded_sam, china):
+    frame = photo_to_frame(china, seeded_sam.frame_size, seeded_sam.mean_colour)
+    return seeded_sam.encode_image(torch.from_numpy(frame))
 
 
 @pytest.fixture(scope="module")
-def earlier_mask(demo_sam, embeddings):
+def earlier_mask(seeded_sam, embeddings):
     points = torch.tensor([[[512.0, 320.0]]]), torch.ones(1, 1)
-    return demo_sam.decode_prompts(embeddings, points, None, None)[0][:, 1:2]
+    return seeded_sam.decode_prompts(embeddings, points, None, None)[0][:, 1:2]
 
 
 def run_decoder(decoder, embeddings, prompt):
@@ -54,21 +54,21 @@ def random_points(count):
     ],
 )
 def test_slots_answer_as_the_reference(
-    demo_sam, decoder, embeddings, earlier_mask, points, with_box, with_mask
+    seeded_sam, decoder, embeddings, earlier_mask, points, with_box, with_mask
 ):
     prompt_points = random_points(points) if points else None
     box = torch.tensor([[100.0, 120.0, 600.0, 500.0]]) if with_box else None
     mask = earlier_mask if with_mask else None
-    expected = demo_sam.decode_prompts(embeddings, prompt_points, box, mask)
+    expected = seeded_sam.decode_prompts(embeddings, prompt_points, box, mask)
     prompt = fill_slots(SLOTS, 256, prompt_points, box, mask)
     actual = run_decoder(decoder, embeddings, prompt)
     torch.testing.assert_close(actual[0], expected[0], rtol=0, atol=LOGIT_TOLERANCE)
     torch.testing.assert_close(actual[1], expected[1], rtol=0, atol=1e-4)
 
 
-def test_mask_prompt_alone(demo_sam, decoder, embeddings, earlier_mask):
+def test_mask_prompt_alone(seeded_sam, decoder, embeddings, earlier_mask):
     """Without points there is no "not a point" token either."""
-    expected = demo_sam.decode_prompts(embeddings, None, None, earlier_mask)
+    expected = seeded_sam.decode_prompts(embeddings, None, None, earlier_mask)
     prompt = fill_slots(SLOTS, 256, None, None, earlier_mask)
     actual = run_decoder(decoder, embeddings, prompt)
     torch.testing.assert_close(actual[0], expected[0], rtol=0, atol=LOGIT_TOLERANCE)
@@ -94,10 +94,10 @@ def test_too_many_prompts_name_the_slots():
         fill_slots(SLOTS, 256, random_points(9), None, None)
 
 
-def test_image_encoder(demo_sam, embeddings, china):
-    frame = photo_to_frame(china, demo_sam.frame_size, demo_sam.mean_colour)
+def test_image_encoder(seeded_sam, embeddings, china):
+    frame = photo_to_frame(china, seeded_sam.frame_size, seeded_sam.mean_colour)
     with torch.no_grad():
-        actual = ImageEncoder(demo_sam).eval()(torch.from_numpy(frame))
+        actual = ImageEncoder(seeded_sam).eval()(torch.from_numpy(frame))
     torch.testing.assert_close(actual, embeddings, rtol=0, atol=1e-4)
 
 
@@ -110,7 +110,7 @@ def test_export_leaves_the_reference_alone(tiny_sam):
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
-def test_grid_positional_encoding(demo_sam):
-    expected = demo_sam.prompt_encoder.dense_positional_encoding().flatten(2).transpose(1, 2)
-    actual = GridPositionalEncoding(demo_sam.prompt_encoder)()
+def test_grid_positional_encoding(seeded_sam):
+    expected = seeded_sam.prompt_encoder.dense_positional_encoding().flatten(2).transpose(1, 2)
+    actual = GridPositionalEncoding(seeded_sam.prompt_encoder)()
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)

@@ -39,8 +39,8 @@ from reference.seeded_weights import seeded_state_dict, state_dict_sha256
 from reference.variants import VARIANTS, OfficialCheckpoint
 
 LAYOUT_FILE = Path(__file__).parents[1] / "data" / "parity" / "mobile_sam_layout.json"
-# Changes only if the numbers do, and then artefacts of the demo weights change with it.
-DEMO_SHA256 = "596e8e340cf51379d64226f091ed598af4996ff16efa1c91a90ad12b9b6d637b"
+# Changes only if the numbers do, and then artefacts of the seeded weights change with it.
+SEEDED_SHA256 = "596e8e340cf51379d64226f091ed598af4996ff16efa1c91a90ad12b9b6d637b"
 
 TINY = replace(
     VARIANTS["vit_t"],
@@ -430,20 +430,20 @@ class TestLoading:
 
 
 class TestResolving:
-    def test_demo(self, sam):
-        first, second = (resolve_checkpoint("demo", TINY) for _ in range(2))
-        assert (first.name, first.trained) == ("demo", False)
+    def test_seeded(self, sam):
+        first, second = (resolve_checkpoint("seeded", TINY) for _ in range(2))
+        assert (first.name, first.trained) == ("seeded", False)
         assert first == second
         assert_same(first.state_dict, second.state_dict)
         load_weights(sam, first.state_dict)
 
-    def test_demo_leaves_torchs_random_state_alone(self):
+    def test_seeded_leaves_torchs_random_state_alone(self):
         before = torch.get_rng_state()
-        resolve_checkpoint("demo", TINY)
+        resolve_checkpoint("seeded", TINY)
         assert torch.equal(torch.get_rng_state(), before)
 
-    def test_demo_is_the_same_everywhere(self):
-        assert resolve_checkpoint("demo", VARIANTS["vit_t"]).sha256 == DEMO_SHA256
+    def test_seeded_is_the_same_everywhere(self):
+        assert resolve_checkpoint("seeded", VARIANTS["vit_t"]).sha256 == SEEDED_SHA256
 
     def test_file(self, tmp_path, monkeypatch, weights):
         path = tmp_path / "mine.pt"
@@ -458,7 +458,7 @@ class TestResolving:
     @pytest.mark.parametrize("word", ["offical", "none.pt", ""])
     def test_neither_a_word_nor_a_file(self, word):
         message = refusal(resolve_checkpoint, word, TINY)
-        assert f"no checkpoint '{word}': expected 'official', 'demo' or the path" in message
+        assert f"no checkpoint '{word}': expected 'official', 'seeded' or the path" in message
 
     def test_no_official_checkpoint(self):
         assert "'tiny' has no official checkpoint" in refusal(resolve_checkpoint, "official", TINY)

@@ -66,8 +66,8 @@ def expected_masks(goldens, case, like):
 
 
 @pytest.fixture(scope="module")
-def conditioned(demo_sam, images):
-    return answer_all(demo_sam, images), np.load(PARITY / "goldens_conditioned.npz")
+def conditioned(seeded_sam, images):
+    return answer_all(seeded_sam, images), np.load(PARITY / "goldens_conditioned.npz")
 
 
 @pytest.fixture(scope="module")

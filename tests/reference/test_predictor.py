@@ -16,7 +16,7 @@ from reference.variants import VARIANTS
 def sam():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, TINY.name, TINY)
-        return SAM("demo", TINY.name)
+        return SAM("seeded", TINY.name)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_a_photo_must_be_set_first(tiny_sam, china):
 
 def test_an_unknown_model_is_refused():
     with pytest.raises(MobileSAMError, match="unknown model 'vit_x': expected one of vit_t"):
-        SAM("demo", "vit_x")
+        SAM("seeded", "vit_x")
 
 
 @pytest.mark.parametrize(

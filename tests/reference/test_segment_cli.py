@@ -83,7 +83,7 @@ def assert_refused(capsys, tmp_path, expected, *arguments):
 @pytest.fixture(scope="module")
 def answers(photo):
     """What the Python interface says about the prompt that the tests give on the command line."""
-    return SAM("demo").predict(photo, points=[[[300, 200], [20, 20]]], labels=[[1, 0]])
+    return SAM("seeded").predict(photo, points=[[[300, 200], [20, 20]]], labels=[[1, 0]])
 
 
 def test_picture_and_json_agree_with_the_python_interface(capsys, photo_path, tmp_path, answers):
@@ -98,7 +98,7 @@ def test_picture_and_json_agree_with_the_python_interface(capsys, photo_path, tm
         {"points": [[300, 200], [20, 20]], "labels": [1, 0], "box": None}
     ]
     assert document["model"] == "vit_t"
-    assert document["checkpoint"]["name"] == "demo"
+    assert document["checkpoint"]["name"] == "seeded"
     assert len(document["checkpoint"]["sha256"]) == 64
     scores = [mask["score"] for mask in document["masks"]]
     assert scores == sorted(scores, reverse=True)
@@ -109,7 +109,7 @@ def test_picture_and_json_agree_with_the_python_interface(capsys, photo_path, tm
         assert mask["area"] == np.count_nonzero(decode_rle(mask["segmentation"]))
         assert np.count_nonzero(decode_rle(mask["segmentation"]) != expected) <= 2
     if not document["checkpoint"]["trained"]:
-        assert err.startswith("warning: the weights 'demo' are untrained")
+        assert err.startswith("warning: the weights 'seeded' are untrained")
     assert err.count("\n") <= 1
 
     with Image.open(overlay) as picture:

@@ -63,7 +63,7 @@ def build(tmp_path_factory) -> Build:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, TINY.name, TINY)
         artifact = convert(
-            load_source("demo", TINY.name), TorchScriptOptions("none"), checkout / "artifacts"
+            load_source("seeded", TINY.name), TorchScriptOptions("none"), checkout / "artifacts"
         )
     subprocess.run(("sh", "-e", "-c", copy_step(artifact.name)), cwd=checkout, check=True)
     tested = run_maven(folder, artifact)

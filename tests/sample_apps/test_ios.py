@@ -100,7 +100,7 @@ def artifact(workplace) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, TINY.name, TINY)
         converted = convert(
-            load_source("demo", TINY.name), CoreMLOptions("none"), workplace.folder / "artifacts"
+            load_source("seeded", TINY.name), CoreMLOptions("none"), workplace.folder / "artifacts"
         )
     folder = shutil.copytree(converted, workplace.folder / "ios" / ARTIFACT.relative_to(APP))
     manifest = json.loads((folder / "manifest.json").read_bytes())

@@ -72,7 +72,7 @@ def artifact(folder: str, **changes) -> dict:
         "model": "mobile_sam",
         "format": "torchscript",
         "scheme": "none",
-        "checkpoint": {"name": "demo", "sha256": "0" * 64, "trained": False},
+        "checkpoint": {"name": "seeded", "sha256": "0" * 64, "trained": False},
         "status": "measured",
         "reasons": [],
         "engine": "lite interpreter",

@@ -22,7 +22,7 @@ def tiny_source(tiny_sam) -> Source:
     variant = tiny_sam.variant
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, variant.name, variant)
-        return load_source("demo", variant.name)
+        return load_source("seeded", variant.name)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +52,7 @@ def tiny_package(tiny_model, tiny_folders, tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def full_artifact(tmp_path_factory) -> Path:
-    """The full-size demo model as TorchScript in float32; tests must not change it."""
+    """The full-size model of seeded weights as TorchScript in float32; tests must not change it."""
     return convert(load_source(), TorchScriptOptions("none"), tmp_path_factory.mktemp("full"))
 
 

@@ -28,7 +28,7 @@ def test_reads_what_convert_writes(tiny_artifact):
     assert (MANIFEST_FILE, MANIFEST_SCHEMA) == (manifest.MANIFEST_FILE, manifest.MANIFEST_SCHEMA)
     assert (artifact.model, artifact.format, artifact.scheme) == ("tiny", "torchscript", "none")
     assert artifact.prompt_slots == 8
-    assert artifact.checkpoint.name == "demo"
+    assert artifact.checkpoint.name == "seeded"
     assert not artifact.checkpoint.trained
     assert artifact.components["mask_decoder"] == tiny_artifact / DECODER
     assert artifact.padding_rgb == (123.675, 116.28, 103.53)
@@ -153,7 +153,7 @@ def set_entry(name, value):
         ("scheme", 8, "expected a string"),
         ("prompt_slots", 0, "expected at least 1"),
         ("prompt_slots", True, "expected an integer"),
-        ("checkpoint", "demo", "'checkpoint.name' is None"),
+        ("checkpoint", "seeded", "'checkpoint.name' is None"),
         ("checkpoint.trained", "no", "expected true or false"),
         ("files", [], "expected an object"),
         ("files.mobile_sam_mask_decoder", {}, "expected its 'bytes' and 'sha256'"),

@@ -64,7 +64,7 @@ def test_sound_artifact_passes(tiny_artifact):
 
 @pytest.fixture
 def other_source(tiny_source):
-    """A tiny model whose mask decoder has other weights than the demo's."""
+    """A tiny model whose mask decoder has other weights than the seeded ones."""
     sam = Sam(tiny_source.sam.variant).eval()
     sam.load_state_dict(tiny_source.sam.state_dict())
     torch.manual_seed(0)
@@ -72,7 +72,7 @@ def other_source(tiny_source):
         for parameter in sam.mask_decoder.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(0, parameter[0].numel() ** -0.5)
-    checkpoint = Checkpoint("demo", tiny_source.checkpoint.sha256, False, {})
+    checkpoint = Checkpoint("seeded", tiny_source.checkpoint.sha256, False, {})
     return Source(sam, checkpoint, compute_goldens(sam, 8), 8)
 
 
@@ -398,9 +398,9 @@ def test_checkpoint_of_another_artifact_is_refused(of_a_file, tmp_path, tiny_sam
         compare_artifact(of_a_file, checkpoint=tmp_path / "none.pt")
 
 
-def test_demo_of_another_version_is_refused(tiny_artifact, edit_manifest):
+def test_seeded_weights_of_another_version_is_refused(tiny_artifact, edit_manifest):
     edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(sha256="0" * 64))
-    with pytest.raises(ArtifactError, match="'demo' has .*convert again"):
+    with pytest.raises(ArtifactError, match="'seeded' has .*convert again"):
         compare_artifact(tiny_artifact)
 
 

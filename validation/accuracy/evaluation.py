@@ -98,7 +98,7 @@ def resolve_subject(source: str, model: str) -> Artifact | Weights:
         return load_artifact(path)  # which says what it lacks
     raise MobileSAMError(
         f"{source}: no such artefact or checkpoint: expected a folder that 'convert' wrote, a .pt or "
-        ".safetensors file, 'official' or 'demo'"
+        ".safetensors file, 'official' or 'seeded'"
     )
 
 

@@ -90,8 +90,8 @@ class Suite:
 
     @functools.cached_property
     def source(self) -> Source:
-        """The demo weights."""
-        return load_source("demo", SMALL.name)
+        """The seeded weights."""
+        return load_source("seeded", SMALL.name)
 
     @functools.cached_property
     def _reference(self) -> Pipeline:

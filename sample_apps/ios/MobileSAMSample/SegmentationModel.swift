@@ -27,7 +27,7 @@ struct ScreenState {
     /// Each prompt since the photo was chosen; the last one is current.
     var prompts: [Prompt] = []
     var mask: CGImage?
-    /// Whether the weights know objects; seeded demo weights do not.
+    /// Whether the weights know objects; seeded weights do not.
     var isTrained = true
 
     var prompt: Prompt { prompts.last ?? Prompt() }

@@ -8,7 +8,7 @@ struct StatusView: View {
         VStack(spacing: 4) {
             line.accessibilityAddTraits(.updatesFrequently)
             if !state.isTrained {
-                Text("Demo weights: the masks mean nothing. Convert trained ones.")
+                Text("Untrained weights: the masks mean nothing. Convert trained ones.")
                     .font(.footnote)
                     .foregroundStyle(.secondary)
             }

@@ -27,25 +27,25 @@ def never_held(tmp_path):
 
 def test_artifact_and_checkpoint(validate, tiny_artifact, folder, tmp_path):
     results = tmp_path / "accuracy.json"
-    arguments = (tiny_artifact, "demo", *MODEL, "--dataset", folder, "--json", results)
+    arguments = (tiny_artifact, "seeded", *MODEL, "--dataset", folder, "--json", results)
     status, out, err = validate("accuracy", *arguments)
     assert (status, err) == (0, "")
     title, columns, reference, artifact, *rest = out.splitlines()
     assert title == f"2 photos of {folder}, 3 objects: mean IoU with the true masks"
     assert columns.split() == ["engine", "point", "best", "of", "3", "box", "3", "clicks", "lost"]
-    assert reference.startswith("  reference: demo")
-    assert artifact.startswith("  tiny-torchscript  lite interpreter of torch")
+    assert reference.startswith("  reference: seeded")
+    assert artifact.startswith("  tiny-torchscript   lite interpreter of torch")
     assert artifact.endswith("  PASS")
     sizes = [line.split()[0] for line in rest if line.startswith(("  small", "  medium"))]
     assert sizes == ["small", "medium"] * 2
-    assert rest[-1] == "The weights 'demo' are untrained: their masks mean nothing."
+    assert rest[-1] == "The weights 'seeded' are untrained: their masks mean nothing."
 
     document = json.loads(results.read_text())
     assert document["schema"] == "mobile-sam-export/accuracy/1"
     assert document["verdict"] == "passed"
     assert document["data"] == {"kind": "dataset", "path": str(folder), "photos": 2}
     reference, artifact = document["models"]
-    assert (reference["name"], reference["verdict"]) == ("demo", None)
+    assert (reference["name"], reference["verdict"]) == ("seeded", None)
     assert (artifact["name"], artifact["verdict"]) == ("tiny-torchscript", "passed")
     assert (artifact["scheme"], artifact["max_miou_lost"]) == ("none", 0.001)
     for model in (reference, artifact):
@@ -114,7 +114,7 @@ def test_own_weights(validate, tiny_artifact, folder, edit_manifest):
     assert model["miou"] and model["miou_lost"] is None
     assert "pass --checkpoint" in model["not_run_reasons"][0]
 
-    status, out, _ = validate("accuracy", *arguments, "--checkpoint", "demo")
+    status, out, _ = validate("accuracy", *arguments, "--checkpoint", "seeded")
     document = json.loads(out)
     assert (status, document["verdict"]) == (0, "passed")
     assert len(document["models"]) == 2
@@ -134,7 +134,7 @@ def test_refusals(refuses, tiny_artifact, folder, tmp_path):
         ("0 is not in the range x>=1", tiny_artifact, "--scenes", "0"),
         ("is not valid TOML", tiny_artifact, *data, "--gates", text),
         ("no checkpoint 'none.pt'", tiny_artifact, *data, "--checkpoint", "none.pt"),
-        ("vit_x", "demo", *data, "--model", "vit_x"),
+        ("vit_x", "seeded", *data, "--model", "vit_x"),
         ("there is no folder", tiny_artifact, *data, "--json", tmp_path / "none" / "a.json"),
         ("does not run the format 'torchscript'", tiny_artifact, *data, "--engine", "core_ml"),
     ):

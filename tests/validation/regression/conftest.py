@@ -109,13 +109,13 @@ def baseline(baseline_text, tmp_path) -> Path:
 
 @pytest.fixture
 def other_weights(tmp_path) -> Path:
-    """A checkpoint file of the tiny model that is not the demo's."""
+    """A checkpoint file of the tiny model, of other weights than the seeded ones."""
     generator = torch.Generator().manual_seed(1)
     weights = {
         name: tensor + 0.1 * tensor.abs().mean() * torch.randn(tensor.shape, generator=generator)
         if tensor.is_floating_point()
         else tensor
-        for name, tensor in resolve_checkpoint("demo", TINY).state_dict.items()
+        for name, tensor in resolve_checkpoint("seeded", TINY).state_dict.items()
     }
     path = tmp_path / "other.pt"
     torch.save(weights, path)

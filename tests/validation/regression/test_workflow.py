@@ -167,7 +167,7 @@ def test_all_that_steps_write_is_uploaded():
 def test_good_and_regressed_artifacts(runner, tiny_model, other_weights, tmp_path):
     job = tmp_path / "job"
     tiny = {"MODEL": tiny_model, "FORMAT": "torchscript", "QUANTIZE": "none"}
-    good = {**tiny, "CHECKPOINT": "demo"}
+    good = {**tiny, "CHECKPOINT": "seeded"}
 
     first = runner.run(**good, UPDATE="--update")
     assert set(first.values()) == {"success"}

@@ -24,7 +24,7 @@ public struct Manifest: Hashable, Sendable, Decodable {
 
     public struct Checkpoint: Hashable, Sendable, Decodable {
         public let sha256: String
-        /// Whether the weights were trained; seeded demo weights show no object.
+        /// Whether the weights were trained; seeded weights show no object.
         public let trained: Bool
     }
 
