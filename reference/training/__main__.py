@@ -45,6 +45,11 @@ _shared_options = (
         help="What to compute in; by default bfloat16 on a GPU. A CPU should have it in hardware (avx512_bf16, amx).",
     ),
     click.option(
+        "--fixed-statistics",
+        is_flag=True,
+        help="Normalise by the statistics that --checkpoint came with, not by each step's: for few --pictures.",
+    ),
+    click.option(
         "--save-every", type=click.IntRange(1), default=200, show_default=True, help="Steps."
     ),
 )

@@ -56,6 +56,8 @@ class Schedule:
         average: decay of the moving average of the weights.
         seed: 0…255.
         bfloat16: compute in it, coordinates and losses excepted; for processors that have it in hardware.
+        fixed_statistics: let batch normalisation use the statistics that the weights came with, as it does
+            once trained, and not each step's: those of a few large pictures are no good.
     """
 
     steps: int
@@ -66,6 +68,7 @@ class Schedule:
     average: float = 0.999
     seed: int = 0
     bfloat16: bool = False
+    fixed_statistics: bool = False
 
 
 class Trainer:
@@ -87,6 +90,8 @@ class Trainer:
             TrainingError: the folder's state cannot be read.
         """
         self.sam, self.task, self.schedule = sam.train(), task, schedule
+        if schedule.fixed_statistics:
+            _fix_statistics(sam)
         self.folder, self.processes = folder, processes
         self.average = AveragedModel(
             sam, avg_fn=_moving_average(schedule.average), use_buffers=True
@@ -191,6 +196,12 @@ class Trainer:
             optimizer.load_state_dict(kept)
         if self.processes.is_first:
             self.folder.forget_after(self.step)
+
+
+def _fix_statistics(sam: nn.Module) -> None:
+    for module in sam.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
 
 
 def learning_rate(schedule: Schedule, step: int) -> float:

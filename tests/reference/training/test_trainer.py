@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -102,6 +103,23 @@ def test_weights_are_a_checkpoint_of_the_average(tmp_path):
     load_weights(sam, weights)
     for name, tensor in trainer.average.module.named_parameters():
         torch.testing.assert_close(sam.get_parameter(name), tensor, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_statistics_of_normalisation(tmp_path, fixed):
+    trainer = make_trainer(tmp_path, replace(SCHEDULE, fixed_statistics=fixed))
+    before = {
+        name: tensor.clone()
+        for name, tensor in trainer.sam.named_buffers()
+        if name.endswith(("running_mean", "running_var"))
+    }
+    trainer.train(100, lambda line: None)
+    changed = [
+        name
+        for name, tensor in before.items()
+        if not torch.equal(tensor, trainer.sam.get_buffer(name))
+    ]
+    assert changed == ([] if fixed else list(before))
 
 
 def test_divergence_is_an_error_and_the_last_state_is_kept(tmp_path):
