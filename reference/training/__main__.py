@@ -45,11 +45,6 @@ _shared_options = (
         help="What to compute in; by default bfloat16 on a GPU. A CPU should have it in hardware (avx512_bf16, amx).",
     ),
     click.option(
-        "--fixed-statistics",
-        is_flag=True,
-        help="Normalise by the statistics that --checkpoint came with, not by each step's: for few --pictures.",
-    ),
-    click.option(
         "--save-every", type=click.IntRange(1), default=200, show_default=True, help="Steps."
     ),
 )
@@ -146,6 +141,11 @@ def grouping(
 @training.command()
 @shared_options
 @click.option("--checkpoint", default=None, help="Weights to begin with, instead of random ones.")
+@click.option(
+    "--fixed-statistics",
+    is_flag=True,
+    help="Normalise by the statistics that --checkpoint came with, not by each step's: for few --pictures.",
+)
 @scene_options
 @click.option(
     "--objects", type=int, default=8, show_default=True, help="Asked about in each picture."
