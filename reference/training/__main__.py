@@ -181,6 +181,8 @@ def scenes(
     from reference.checkpoint import load_weights, resolve_checkpoint
     from reference.training.scene_task import SceneOptions, SceneTask
 
+    if shared["fixed_statistics"] and checkpoint is None:
+        raise click.UsageError("--fixed-statistics: expected --checkpoint as well, which has them")
     options = SceneOptions(
         picture_side(crop, frame),
         plain=plain,

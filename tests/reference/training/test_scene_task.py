@@ -94,10 +94,17 @@ def test_a_frame_of_another_size_in_bfloat16(command, tmp_path):
     load_weights(Sam(TINY), read_checkpoint(output / "weights.safetensors"))
 
 
-def test_a_frame_of_no_multiple_is_refused(command, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--frame", 130), "--frame 130: expected a multiple of 32"),
+        (("--fixed-statistics",), "--fixed-statistics: expected --checkpoint as well"),
+    ],
+)
+def test_options_of_no_sense_are_refused(command, tmp_path, capsys, options, message):
     arguments = ("scenes", "--output", tmp_path / "run", "--steps", 1)
-    assert command(*arguments, "--frame", 130) == 2
-    assert "--frame 130: expected a multiple of 32" in capsys.readouterr().err
+    assert command(*arguments, *options) == 2
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
