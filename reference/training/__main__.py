@@ -165,12 +165,21 @@ def grouping(
     help="Weight of a loss that cannot be lowered by where a pixel is, only by what the picture shows: for the "
     "beginning, about 0.5.",
 )
+@click.option(
+    "--whole",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="The share of steps that show whole scenes in a frame as small as the --crop: of large objects, crops "
+    "show pieces only.",
+)
 def scenes(
     checkpoint: str | None,
     crop: int | None,
     objects: int,
     clicks: int,
     balance: float,
+    whole: float,
     workers: int,
     frame: int,
     plain: float,
@@ -190,6 +199,7 @@ def scenes(
         objects=objects,
         clicks=clicks,
         balance=balance,
+        whole=whole,
     )
 
     def prepare(sam: "Sam") -> "Task":

@@ -19,28 +19,40 @@ from reference.training.prompt_zones import box_zones, point_zones
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where pictures lie: a picture may be a crop of the frame, and has its part of the positional encoding.
+
+    Attributes:
+        frame: side of the frame in pixels, a multiple of 16. It need not be the model's: weights fit any.
+        offset: x, y of the pictures' top-left corner in the frame, in pixels, multiples of 16.
+    """
+
+    frame: int
+    offset: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
 class Targets:
     """True masks of the objects that are asked about, O of each of B pictures.
 
     Attributes:
         images: float (B, 3, H, W) RGB in 0…255.
         masks: bool (B, O, H, W).
-        offset: x, y of the pictures' top-left corner in the frame, in pixels, multiples of 16: a picture may be
-            a crop of the frame, and has its coordinates and its part of the positional encoding.
+        place: of the pictures.
     """
 
     images: Tensor
     masks: Tensor
-    offset: tuple[int, int] = (0, 0)
+    place: Place
 
     def to(self, device: torch.device) -> "Targets":
         """The same on another device."""
         images = self.images.to(device, non_blocking=True)
-        return Targets(images, self.masks.to(device, non_blocking=True), self.offset)
+        return Targets(images, self.masks.to(device, non_blocking=True), self.place)
 
     def pin_memory(self) -> "Targets":
         """The same in memory that a GPU can fetch by itself; a ``DataLoader`` asks for it."""
-        return Targets(self.images.pin_memory(), self.masks.pin_memory(), self.offset)
+        return Targets(self.images.pin_memory(), self.masks.pin_memory(), self.place)
 
 
 @dataclass
@@ -58,6 +70,16 @@ class _Prompts:
             coords = torch.cat([self.coords, coords], 1)
             labels = torch.cat([self.labels, labels], 1)
         self.coords, self.labels = coords, labels
+
+    def in_frame(
+        self, side: int, wanted: int
+    ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
+        """Points and boxes for the prompt encoder: from pixels of a frame of one side to those of another."""
+        coords, boxes = (
+            known if known is None or side == wanted else (known + 0.5) * (wanted / side) - 0.5
+            for known in (self.coords, self.boxes)
+        )
+        return None if coords is None else (coords, self.labels), boxes
 
 
 class Rollout(nn.Module):
@@ -91,7 +113,7 @@ class Rollout(nn.Module):
         parts = []
         for masks, first in ((targets.masks[:, :half], "point"), (targets.masks[:, half:], "box")):
             group = embeddings.repeat_interleave(masks.shape[1], 0)
-            parts.append(self._answer(group, masks.flatten(0, 1), first, targets.offset, generator))
+            parts.append(self._answer(group, masks.flatten(0, 1), first, targets.place, generator))
         loss = sum(loss for loss, _ in parts) / len(parts)
         return loss, {name: value for _, figures in parts for name, value in figures.items()}
 
@@ -100,14 +122,14 @@ class Rollout(nn.Module):
         embeddings: Tensor,
         masks: Tensor,
         first: str,
-        offset: tuple[int, int],
+        place: Place,
         generator: torch.Generator,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The rounds of one group: (N, dim, h, w) embeddings and (N, H, W) masks."""
         target = interpolate(masks[:, None].float(), scale_factor=0.25, mode="area")[:, 0]
-        shift = masks.new_tensor(offset, dtype=torch.float32)
+        shift = masks.new_tensor(place.offset, dtype=torch.float32)
         prompts = _first_prompts(masks, first, shift, generator)
-        logits, scores = self._decode(embeddings, prompts, offset)
+        logits, scores = self._decode(embeddings, prompts, place)
         loss = _first_loss(logits, scores, target)
         if self.balance:
             zones = _zones(prompts, shift, target.shape[-2:])
@@ -120,29 +142,35 @@ class Rollout(nn.Module):
             points, labels = corrective_points(full, masks, generator)
             prompts.add_points(points + shift, labels)
             prompts.mask_input = shown.detach()
-            logits, scores = self._decode(embeddings, prompts, offset)
+            logits, scores = self._decode(embeddings, prompts, place)
             loss = loss + _single_loss(logits, scores, target).mean()
             shown = logits[:, :1]
             figures[f"{first}_corrected_iou"] = mask_iou(shown, target).mean().detach()
         return loss / (1 + self.clicks), figures
 
-    def _decode(
-        self, embeddings: Tensor, prompts: _Prompts, offset: tuple[int, int]
-    ) -> tuple[Tensor, Tensor]:
+    def _decode(self, embeddings: Tensor, prompts: _Prompts, place: Place) -> tuple[Tensor, Tensor]:
         sam = self.sam
         height, width = embeddings.shape[-2:]
-        x, y = (distance // 16 for distance in offset)
-        points = None if prompts.coords is None else (prompts.coords, prompts.labels)
+        points, boxes = prompts.in_frame(place.frame, sam.frame_size)
         # Coordinates need more digits than bfloat16 has.
         with torch.autocast(embeddings.device.type, enabled=False):
-            sparse, dense = sam.prompt_encoder(points, prompts.boxes, prompts.mask_input)
-            positions = sam.prompt_encoder.dense_positional_encoding()
-        positions = positions[..., y : y + height, x : x + width]
+            sparse, dense = sam.prompt_encoder(points, boxes, prompts.mask_input)
+            positions = self._positions(place, height, width)
         # Without a mask input the dense embedding is one vector, repeated over the whole frame's grid.
         dense = dense[..., :height, :width].to(embeddings.dtype)
         positions = positions.to(embeddings.dtype)
         logits, scores = sam.mask_decoder(embeddings, positions, sparse, dense)
         return logits.float(), scores.float()
+
+    def _positions(self, place: Place, height: int, width: int) -> Tensor:
+        """The pictures' part of the frame's positional encoding, (1, dim, height, width)."""
+        x, y = (
+            (distance + 16 * torch.arange(length, device=self.sam.device) + 8) / place.frame
+            for distance, length in zip(place.offset, (width, height), strict=True)
+        )
+        y, x = torch.meshgrid(y, x, indexing="ij")
+        encoding = self.sam.prompt_encoder.pe_layer(torch.stack([x, y], dim=-1))
+        return encoding.permute(2, 0, 1)[None]
 
 
 def decoder_input(embeddings: Tensor) -> Tensor:

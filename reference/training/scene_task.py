@@ -8,7 +8,7 @@ import torch
 from reference.errors import TrainingError
 from reference.sam import Sam
 from reference.training.painted_batches import PictureOptions, painted_batches
-from reference.training.rollout import Rollout, Targets
+from reference.training.rollout import Place, Rollout, Targets
 from reference.training.scenes import Scenes
 from reference.training.seeds import mixed_seed
 
@@ -23,11 +23,13 @@ class SceneOptions(PictureOptions):
         objects: asked about in each picture; even, since half begin with a point and half with a box.
         clicks: corrections of each answer.
         balance: weight of a loss that cannot be lowered by where a pixel is: for the beginning.
+        whole: the share of steps that show whole scenes, in a frame of the pictures' side, in place of crops.
     """
 
     objects: int = 8
     clicks: int = 2
     balance: float = 0.0
+    whole: float = 0.0
 
 
 class SceneTask:
@@ -60,11 +62,14 @@ class TargetPainter:
 
     def paint(self, pictures: range, device: torch.device) -> Targets:
         """The scenes of these seeds, and the objects and the place that their first one says."""
-        scenes = self.options.paint(pictures, self.frame_size, device)
+        options = self.options
         generator = torch.Generator().manual_seed(mixed_seed(pictures.start))
-        places = (self.frame_size - self.options.crop) // EMBEDDING_STRIDE + 1
+        is_whole = options.whole and torch.rand((), generator=generator).item() < options.whole
+        frame = options.crop if is_whole else self.frame_size
+        scenes = options.paint(pictures, frame, device)
+        places = (frame - options.crop) // EMBEDDING_STRIDE + 1
         x, y = (torch.randint(places, (2,), generator=generator) * EMBEDDING_STRIDE).tolist()
-        return choose_targets(scenes, self.options.objects, (x, y), generator)
+        return choose_targets(scenes, options.objects, Place(frame, (x, y)), generator)
 
 
 def require_crop(crop: int, frame_size: int) -> None:
@@ -74,7 +79,7 @@ def require_crop(crop: int, frame_size: int) -> None:
 
 
 def choose_targets(
-    scenes: Scenes, objects: int, offset: tuple[int, int], generator: torch.Generator
+    scenes: Scenes, objects: int, place: Place, generator: torch.Generator
 ) -> Targets:
     """Draw the objects that are asked about, with replacement: a picture may have fewer.
 
@@ -86,4 +91,4 @@ def choose_targets(
     chosen = torch.multinomial(chances, objects, replacement=True, generator=generator)
     chosen = chosen.to(masks.device)
     rows = torch.arange(len(chosen), device=masks.device)[:, None]
-    return Targets(images, masks[rows, chosen], offset)
+    return Targets(images, masks[rows, chosen], place)

@@ -1,11 +1,13 @@
 """A rollout asks in the frame's coordinates, and a model can learn from it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny_variant import TINY
 
 from reference.sam import Sam
-from reference.training.rollout import Rollout, Targets
+from reference.training.rollout import Place, Rollout, Targets
 
 
 @pytest.fixture
@@ -14,13 +16,13 @@ def sam():
     return Sam(TINY)
 
 
-def squares(size=64, offset=(0, 0)):
+def squares(size=64, offset=(0, 0), frame=TINY.image_size):
     """Two pictures, each of a bright square on a dark ground."""
     masks = torch.zeros(2, 2, size, size, dtype=torch.bool)
     masks[0, :, 8:40, 16:40] = True
     masks[1, :, 20:60, 4:36] = True
     images = torch.where(masks[:, :1], 220.0, 30.0).expand(-1, 3, -1, -1)
-    return Targets(images, masks, offset)
+    return Targets(images, masks, Place(frame, offset))
 
 
 def test_a_model_learns_from_it(sam):
@@ -56,7 +58,7 @@ def test_without_corrections_the_first_answers_are_learnt(sam):
 @pytest.mark.parametrize("offset", [(0, 0), (128, 160)])
 def test_balance_adds_a_loss_around_the_prompts(sam, offset):
     one = squares(offset=offset)
-    targets = Targets(one.images, one.masks.repeat(1, 4, 1, 1), offset)
+    targets = replace(one, masks=one.masks.repeat(1, 4, 1, 1))
     plain, balanced, twice = (
         Rollout(sam, clicks=1, balance=weight)(targets, torch.Generator().manual_seed(0))[0].item()
         for weight in (0.0, 1.0, 2.0)
@@ -100,9 +102,23 @@ def test_a_crop_is_asked_about_in_its_place(sam, monkeypatch):
         torch.testing.assert_close(part, whole[..., 10:14, 6:10])
 
 
+def test_a_picture_may_be_a_frame_of_another_size(sam):
+    """It is answered as by a model of that frame."""
+    sam.eval()
+    small = Sam(replace(TINY, image_size=64)).eval()
+    small.load_state_dict(sam.state_dict())
+    losses = [
+        Rollout(model, clicks=1)(squares(frame=64), torch.Generator().manual_seed(0))[0].item()
+        for model in (sam, small)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    elsewhere = Rollout(sam, clicks=1)(squares(), torch.Generator().manual_seed(0))[0].item()
+    assert elsewhere != pytest.approx(losses[0], rel=1e-3)
+
+
 def test_only_the_best_of_three_learns_from_a_first_prompt(sam):
     targets = squares()
-    one_picture = Targets(targets.images[:1], targets.masks[:1])
+    one_picture = replace(targets, images=targets.images[:1], masks=targets.masks[:1])
     loss, _ = Rollout(sam, clicks=1).train()(one_picture, torch.Generator().manual_seed(0))
     loss.backward()
     learnt = [

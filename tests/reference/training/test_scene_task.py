@@ -31,9 +31,24 @@ def test_batches_are_crops_with_objects_in_a_frame(sam):
         assert targets.images.shape == (pictures, 3, 96, 96)
         assert targets.masks.shape == (pictures, 4, 96, 96)
         assert targets.masks.flatten(2).any(-1).all()
-        assert all(0 <= place <= 256 - 96 and place % 16 == 0 for place in targets.offset)
-        places.add(targets.offset)
+        assert targets.place.frame == 256
+        assert all(0 <= x <= 256 - 96 and x % 16 == 0 for x in targets.place.offset)
+        places.add(targets.place)
     assert len(places) > 1
+
+
+def test_some_steps_show_whole_scenes(sam):
+    numbers = [range(step, step + 1) for step in range(20)]
+
+    def frames(whole: float) -> list[int]:
+        task = SceneTask(sam, SceneOptions(crop=64, objects=2, whole=whole))
+        places = [targets.place for targets in task.batches(numbers)]
+        assert all(place.offset == (0, 0) for place in places if place.frame == 64)
+        return [place.frame for place in places]
+
+    assert set(frames(0)) == {256}
+    assert set(frames(1)) == {64}
+    assert 3 < frames(0.5).count(64) < 17
 
 
 def test_zoom_shows_larger_objects_and_not_every_time(sam):
@@ -56,7 +71,7 @@ def test_workers_paint_the_same(sam):
     for first, second in zip(here, there, strict=True):
         assert torch.equal(first.images, second.images)
         assert torch.equal(first.masks, second.masks)
-        assert first.offset == second.offset
+        assert first.place == second.place
 
 
 @pytest.mark.parametrize(
