@@ -22,11 +22,11 @@ def _shared_options(command: Callable) -> Callable:
         click.option("--model", default="vit_t", show_default=True, help="Which model to build."),
         click.option(
             "--checkpoint",
-            default="seeded",
+            default="demo",
             show_default=True,
-            metavar="PATH|official|seeded",
-            help="Weights: a .pt or .safetensors file, the official ones (downloaded once), or "
-            "seeded, untrained ones.",
+            metavar="PATH|demo|official|seeded",
+            help="Weights: a .pt or .safetensors file, those trained for demonstration, MobileSAM's own "
+            "(downloaded once), or untrained ones.",
         ),
         click.option(
             "--output",

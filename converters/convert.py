@@ -57,7 +57,7 @@ class _Component:
 
 
 def load_source(
-    checkpoint: str | Path = "seeded",
+    checkpoint: str | Path = "demo",
     model: str = "vit_t",
     prompt_slots: int = DEFAULT_PROMPT_SLOTS,
 ) -> Source:

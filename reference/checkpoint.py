@@ -1,4 +1,4 @@
-"""From "official", "seeded" or a file to weights in a model, strictly: all tensors or none."""
+"""From a name or a file to weights in a model, strictly: all tensors or none."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,9 +24,10 @@ from reference.official_names import (
     rename_official,
 )
 from reference.seeded_weights import seeded_state_dict, state_dict_sha256
-from reference.variants import Variant
+from reference.variants import DemoCheckpoint, Variant
 
 __all__ = [
+    "BUILT_IN",
     "UNUSED_TENSORS",
     "Checkpoint",
     "load_weights",
@@ -36,6 +37,8 @@ __all__ = [
     "resolve_checkpoint",
 ]
 
+BUILT_IN = ("demo", "official", "seeded")  # checkpoints that can be had by name
+_DATA = Path(__file__).parent / "data"
 _INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _NAMES_SHOWN = 5  # of each kind, in an error
 
@@ -44,7 +47,7 @@ _NAMES_SHOWN = 5  # of each kind, in an error
 class Checkpoint:
     """Weights under the official names, and where they come from."""
 
-    name: str  # "seeded", "official", or the file's name without its folder
+    name: str  # one of BUILT_IN, or the file's name without its folder
     sha256: str  # hex; of the file's bytes, or of the seeded weights' content
     trained: bool  # False: the masks mean nothing
     state_dict: dict[str, Tensor] = field(repr=False, compare=False)
@@ -53,11 +56,18 @@ class Checkpoint:
 def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = True) -> Checkpoint:
     """Get the weights that ``source`` names.
 
-    ``"official"`` is downloaded once into the user's cache (with a progress bar on a terminal,
-    unless ``progress`` is off), ``"seeded"`` is a seeded, untrained initialisation, and anything else
-    is the path of a ``.pt`` or ``.safetensors`` file (``./seeded`` for a file of that name).
+    ``"demo"`` comes with this package (docs/demo-weights.md says how it was trained), ``"official"`` is
+    downloaded once into the user's cache (with a progress bar on a terminal, unless ``progress`` is
+    off), ``"seeded"`` is an untrained initialisation that is the same everywhere, and anything else is
+    the path of a ``.pt`` or ``.safetensors`` file (``./demo`` for a file of that name).
     Raises CheckpointError if the weights cannot be had; whether they fit is load_weights' question.
     """
+    if source == "demo":
+        if variant.demo is None:
+            raise CheckpointError(
+                f"'{variant.name}' has no demo weights: pass 'seeded' or the path of a file"
+            )
+        return Checkpoint("demo", variant.demo.sha256, True, _bundled_weights(variant.demo))
     if source == "seeded":
         weights = seeded_state_dict(_layout(variant))
         return Checkpoint("seeded", state_dict_sha256(weights), False, weights)
@@ -71,11 +81,22 @@ def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = Tr
     path = Path(source)
     if not source or _is_missing(path):
         raise CheckpointError(
-            f"no checkpoint '{source}': expected 'official', 'seeded' or the path of a .pt or "
-            ".safetensors file"
+            f"no checkpoint '{source}': expected 'demo', 'official', 'seeded' or the path of "
+            "a .pt or .safetensors file"
         )
     weights = read_checkpoint(path)
     return Checkpoint(path.name, sha256_of_file(path), True, weights)
+
+
+def _bundled_weights(demo: DemoCheckpoint) -> dict[str, Tensor]:
+    path = _DATA / demo.file_name
+    weights = read_checkpoint(path)
+    digest = sha256_of_file(path)
+    if digest != demo.sha256:
+        raise CheckpointError(
+            f"'{path}' is damaged: expected SHA-256 {demo.sha256}, found {digest}: install again"
+        )
+    return weights
 
 
 def load_weights(

@@ -17,10 +17,11 @@ from reference.variants import VARIANTS
 @answer_options
 @click.option(
     "--checkpoint",
-    default="seeded",
+    default="demo",
     show_default=True,
-    metavar="PATH|official|seeded",
-    help="Weights: a .pt or .safetensors file, MobileSAM's own, downloaded once, or seeded, untrained ones.",
+    metavar="PATH|demo|official|seeded",
+    help="Weights: a .pt or .safetensors file, those trained for demonstration, MobileSAM's own (downloaded once), or "
+    "untrained ones.",
 )
 @click.option(
     "--model",

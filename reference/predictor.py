@@ -218,8 +218,8 @@ class SAM:
     >>> SAM("mobile_sam.pt").predict("photo.jpg", points=[900, 370], labels=[1])
     """
 
-    def __init__(self, checkpoint: str | Path = "seeded", model: str = "vit_t") -> None:
-        """Load ``checkpoint``: "official", "seeded", or a ``.pt`` or ``.safetensors`` file.
+    def __init__(self, checkpoint: str | Path = "demo", model: str = "vit_t") -> None:
+        """Load ``checkpoint``: "demo", "official", "seeded", or a ``.pt`` or ``.safetensors`` file.
 
         Raises:
             MobileSAMError: an unknown model, or weights that cannot be fetched, read or loaded.

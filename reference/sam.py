@@ -74,8 +74,8 @@ class Sam(nn.Module):
         )
 
 
-def build_sam(model: str = "vit_t", checkpoint: str | Path = "seeded") -> Sam:
-    """Build a model in eval mode with the weights of ``checkpoint`` ("official", "seeded" or a file).
+def build_sam(model: str = "vit_t", checkpoint: str | Path = "demo") -> Sam:
+    """Build a model in eval mode with the weights of ``checkpoint`` (a name or a file).
 
     Raises:
         MobileSAMError: an unknown model name.

@@ -15,6 +15,14 @@ class OfficialCheckpoint:
 
 
 @dataclass(frozen=True)
+class DemoCheckpoint:
+    """Weights trained in this repository: a file of reference/data, identified by its exact bytes."""
+
+    file_name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Variant:
     """Sizes and constants of one Segment Anything model.
 
@@ -31,6 +39,7 @@ class Variant:
     num_heads: tuple[int, int, int, int]
     window_sizes: tuple[int, int, int, int]
     official: OfficialCheckpoint | None
+    demo: DemoCheckpoint | None = None
     image_size: int = 1024
     embedding_dim: int = 256
     decoder_mlp_dim: int = 2048
@@ -66,6 +75,10 @@ VARIANTS = {
                 ),
                 size=40_728_226,
                 sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+            ),
+            demo=DemoCheckpoint(
+                file_name="mobile_sam_demo.safetensors",
+                sha256="d52121b78cdeacacc6a5ca3d630c06705b33b4fb2964986e656de0fb8945edd9",
             ),
         ),
     )

@@ -34,7 +34,7 @@ _QUOTED_LENGTH = 80  # characters of a bad value that an error message repeats
 class SourceCheckpoint:
     """The weights that an artefact was converted from."""
 
-    name: str  # "seeded", "official", or a file's name without its folder
+    name: str  # "demo", "official", "seeded", or a file's name without its folder
     sha256: str
     trained: bool  # False: the masks mean nothing
 

@@ -70,9 +70,9 @@ def validate() -> None:
 @gates_option("[coreml.int8] min_iou = 0.9")
 @click.option(
     "--checkpoint",
-    metavar="PATH|official|seeded",
+    metavar="PATH|demo|official|seeded",
     help="The weights that the artefacts were converted from, to ask the reference with. Needed "
-    "for photos, unless they were the official or the seeded ones.",
+    "for photos, unless they can be had by name.",
 )
 @click.option(
     "--engine",

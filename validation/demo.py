@@ -65,8 +65,8 @@ def _table(comparisons: list[dict], folders: list[Path]) -> list[str]:
     for comparison, folder in zip(comparisons, folders, strict=True):
         manifest = json.loads((folder / "manifest.json").read_text())
         size = sum(component["bytes"] for component in manifest["components"].values())
-        ious = [iou for case in comparison["cases"] for iou in case.get("mask_ious") or ()]
-        agreement = f"{min(ious):.4f} / {sum(ious) / len(ious):.4f}" if ious else "-"
+        summary = comparison["summary"]
+        agreement = f"{summary['min_iou']:.4f} / {summary['mean_iou']:.4f}" if summary else "-"
         rows.append((str(folder), f"{size / 1e6:.1f} MB", agreement, comparison["verdict"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [

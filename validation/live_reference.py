@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from reference.checkpoint import resolve_checkpoint
+from reference.checkpoint import BUILT_IN, resolve_checkpoint
 from reference.errors import ArtifactError, CheckpointError
 from reference.sam import Sam, load_sam
 from validation.artifact import MANIFEST_FILE, Artifact
 from validation.engines import Unavailable
-
-BUILT_IN = ("seeded", "official")  # checkpoints that can be had by name
 
 
 def load_reference(
@@ -18,7 +16,7 @@ def load_reference(
 
     Args:
         artifact: its manifest says which weights these were.
-        checkpoint: where the weights are: a file, "seeded" or "official". None: the manifest's, if
+        checkpoint: where the weights are: a file, or a name of BUILT_IN. None: the manifest's, if
             they can be had by name.
         required: whether to raise if the weights cannot be had without being told where they are.
 

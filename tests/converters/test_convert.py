@@ -28,6 +28,7 @@ from reference.preprocessing import photo_to_frame
 from reference.variants import VARIANTS
 
 SUPPORT = str(Path(__file__).parents[1] / "support")
+TORCHSCRIPT = ("torchscript", "--checkpoint", "seeded")
 
 
 def run(arguments, capsys):
@@ -52,7 +53,8 @@ def artifacts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("artifacts")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit_:
         patch.setitem(VARIANTS, TINY.name, TINY)
-        main(["all", "--model", TINY.name, "--quantize", "int8", "--output", str(folder)])
+        arguments = ["all", "--model", TINY.name, "--checkpoint", "seeded", "--quantize", "int8"]
+        main([*arguments, "--output", str(folder)])
     assert exit_.value.code == 0
     return folder
 
@@ -180,7 +182,7 @@ def test_an_existing_folder_is_refused_without_force(artifacts, tmp_path, tiny_m
     artifacts = shutil.copytree(artifacts, tmp_path / "copy")
     folder = artifacts / "mobile_sam-torchscript-int8"
     before = files(artifacts)
-    arguments = ["torchscript", "--model", tiny_model, "--quantize", "int8", "--output", artifacts]
+    arguments = [*TORCHSCRIPT, "--model", tiny_model, "--quantize", "int8", "--output", artifacts]
     status, out, err = run(arguments, capsys)
     assert (status, out) == (2, "")
     assert err == (
@@ -203,7 +205,7 @@ def test_force_does_not_replace_what_is_no_artefact(tmp_path, tiny_model, capsys
     folder.mkdir()
     (folder / "thesis.tex").write_text("precious")
     status, _, err = run(
-        ["torchscript", "--model", tiny_model, "--output", tmp_path, "--force"], capsys
+        [*TORCHSCRIPT, "--model", tiny_model, "--output", tmp_path, "--force"], capsys
     )
     assert status == 2
     assert "is not an artefact folder" in err
@@ -242,7 +244,7 @@ def test_an_unwritable_output_is_refused(tmp_path, tiny_model, capsys):
     blocker = tmp_path / "file"
     blocker.write_text("")
     status, _, err = run(
-        ["torchscript", "--model", tiny_model, "--output", blocker / "deep"], capsys
+        [*TORCHSCRIPT, "--model", tiny_model, "--output", blocker / "deep"], capsys
     )
     assert status == 2
     assert err.startswith(f"convert: error: cannot create '{blocker / 'deep'}'")
@@ -267,7 +269,8 @@ def test_a_full_disk_leaves_nothing(tmp_path, tiny_model):
         from converters.cli import main
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-        main([sys.argv[1], "--model", "tiny", "--quantize", "none", "--output", "out"])
+        options = ["--checkpoint", "seeded", "--quantize", "none", "--output", "out"]
+        main([sys.argv[1], "--model", "tiny", *options])
     """
     for format_name in ("torchscript", "coreml"):
         done = subprocess.run(

@@ -30,7 +30,7 @@ TORCHSCRIPT_LIMITS = {"none": 41.0, "fp16": 21.0, "int8": 12.5}
 
 @pytest.fixture(scope="module")
 def source():
-    return load_source("seeded")
+    return load_source("demo")
 
 
 def megabytes(folder):

@@ -53,6 +53,7 @@ TINY = replace(
     embedding_dim=32,
     image_size=64,
     official=None,
+    demo=None,
 )
 
 
@@ -430,6 +431,25 @@ class TestLoading:
 
 
 class TestResolving:
+    def test_demo(self):
+        variant = VARIANTS["vit_t"]
+        checkpoint = resolve_checkpoint("demo", variant)
+        assert (checkpoint.name, checkpoint.trained) == ("demo", True)
+        assert checkpoint.sha256 == variant.demo.sha256
+        load_weights(Sam(variant), checkpoint.state_dict)
+
+    def test_damaged_demo(self):
+        variant = VARIANTS["vit_t"]
+        damaged = replace(variant, demo=replace(variant.demo, sha256="0" * 64))
+        message = refusal(resolve_checkpoint, "demo", damaged)
+        assert "is damaged: expected SHA-256 0000" in message
+        assert message.endswith("install again")
+
+    def test_no_demo(self):
+        assert "'tiny' has no demo weights: pass 'seeded'" in refusal(
+            resolve_checkpoint, "demo", TINY
+        )
+
     def test_seeded(self, sam):
         first, second = (resolve_checkpoint("seeded", TINY) for _ in range(2))
         assert (first.name, first.trained) == ("seeded", False)
@@ -458,7 +478,9 @@ class TestResolving:
     @pytest.mark.parametrize("word", ["offical", "none.pt", ""])
     def test_neither_a_word_nor_a_file(self, word):
         message = refusal(resolve_checkpoint, word, TINY)
-        assert f"no checkpoint '{word}': expected 'official', 'seeded' or the path" in message
+        assert (
+            f"no checkpoint '{word}': expected 'demo', 'official', 'seeded' or the path" in message
+        )
 
     def test_no_official_checkpoint(self):
         assert "'tiny' has no official checkpoint" in refusal(resolve_checkpoint, "official", TINY)

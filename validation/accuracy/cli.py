@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for tor
     "--checkpoint",
     metavar="FILE",
     help="The weights that the artefacts were converted from, to measure the reference with; not "
-    "needed if these were the official or the seeded ones.",
+    "needed if these can be had by name.",
 )
 @click.option(
     "--model",
@@ -63,17 +63,18 @@ def accuracy(
 ) -> int:
     """Measure masks against true ones: how well does each ARTIFACT, or CHECKPOINT, find objects?
 
-    An ARTIFACT is a folder that convert wrote; a CHECKPOINT is a .pt or .safetensors file, official or
-    seeded. Per object it is asked with one point (the mask of the highest score counts, and the best of
-    the three), with a box, and with a point and three corrective clicks. The table shows mean IoU, also
-    by size, and the largest mean IoU that an artefact loses against the reference with the same weights.
+    An ARTIFACT is a folder that convert wrote; a CHECKPOINT is a .pt or .safetensors file, demo,
+    official or seeded. Per object it is asked with one point (the mask of the highest score counts, and
+    the best of the three), with a box, and with a point and three corrective clicks. The table shows mean
+    IoU, also by size, and the largest mean IoU that an artefact loses against the reference with the same
+    weights.
 
     Exit status: 0 if every artefact that ran holds its gate, max_miou_lost, 1 if one does not or cannot
     be run, 2 for bad input. What cannot be measured here is reported as NOT RUN, with the reason.
 
     \b
     Examples:
-      validate accuracy official artifacts/mobile_sam-coreml-int8
+      validate accuracy demo artifacts/mobile_sam-coreml-int8
       validate accuracy mobile_sam.pt --dataset photos --json accuracy.json
     """
     if dataset is not None and scenes is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converters.artifact_layout import MANIFEST_FILE
-from reference.checkpoint import Checkpoint, resolve_checkpoint
+from reference.checkpoint import BUILT_IN, Checkpoint, resolve_checkpoint
 from reference.command_line import progress
 from reference.errors import ArtifactError, MobileSAMError
 from reference.predictor import PromptableModel
@@ -19,7 +19,7 @@ from validation.artifact_model import ArtifactModel
 from validation.engines import Unavailable, engine_targets
 from validation.engines.isolated import open_isolated
 from validation.gates import Gates, gates_for
-from validation.live_reference import BUILT_IN, load_reference
+from validation.live_reference import load_reference
 from validation.results import FAILED, NOT_RUN, PASSED
 
 TIME_LIMIT = 600.0  # seconds for one answer of an engine, as ``validate compare`` has it
@@ -98,7 +98,7 @@ def resolve_subject(source: str, model: str) -> Artifact | Weights:
         return load_artifact(path)  # which says what it lacks
     raise MobileSAMError(
         f"{source}: no such artefact or checkpoint: expected a folder that 'convert' wrote, a .pt or "
-        ".safetensors file, 'official' or 'seeded'"
+        ".safetensors file, 'demo', 'official' or 'seeded'"
     )
 
 

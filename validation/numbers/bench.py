@@ -1,4 +1,4 @@
-"""What several measurements share: the seeded weights, and artefacts in a temporary folder."""
+"""What several measurements share: the demo weights, and artefacts in a temporary folder."""
 
 import functools
 import gc
@@ -25,8 +25,8 @@ class Bench:
 
     @functools.cached_property
     def source(self) -> Source:
-        """The seeded weights, and the reference's answers about the sample photos."""
-        return load_source("seeded")
+        """The demo weights, and the reference's answers about the sample photos."""
+        return load_source("demo")
 
     def _convert(self, format_name: str, scheme: str) -> Artifact:
         folder = convert(self.source, OPTIONS[format_name](scheme), self.folder)

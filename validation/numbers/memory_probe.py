@@ -29,7 +29,7 @@ def main(what: str, package: str = "") -> None:
     frame = np.full((variant.image_size, variant.image_size, 3), 128, np.uint8)
     before = peak_memory()
     if what == EAGER:
-        encoder = ImageEncoder(load_sam(variant, resolve_checkpoint("seeded", variant))).eval()
+        encoder = ImageEncoder(load_sam(variant, resolve_checkpoint("demo", variant))).eval()
         tensor = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
         with torch.no_grad():
             for _ in range(2):

@@ -24,7 +24,7 @@ MOST_MEMORY = 1.5  # times eager
 
 
 def measure_runtime(bench: Bench) -> list[Table]:
-    """The float16 encoder of the seeded weights: time to encode and to load, and memory."""
+    """The float16 encoder of the demo weights: time to encode and to load, and memory."""
     package = bench.artifact("coreml", "fp16").components["image_encoder"]
     turns = Turns()
     rows = [*_speed_rows(bench, package, turns), _load_row(package), *_memory_rows(package)]

@@ -18,8 +18,8 @@ from validation.peers.environment import default_folder, prepare, variables
 @click.argument("folders", metavar="[ARTIFACT]...", type=click.Path(path_type=Path), nargs=-1)
 @click.option(
     "--checkpoint",
-    metavar="PATH|official|seeded",
-    default="seeded",
+    metavar="PATH|demo|official|seeded",
+    default="demo",
     show_default=True,
     help="The weights of all.",
 )
