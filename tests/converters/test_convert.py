@@ -164,7 +164,8 @@ def test_two_runs_give_the_same_bytes(artifacts, tmp_path, tiny_model, capsys):
         from reference.variants import VARIANTS
         VARIANTS[TINY.name] = TINY
         from converters.cli import main
-        main(["all", "--model", "tiny", "--quantize", "int8", "--output", sys.argv[1]])
+        options = ["--checkpoint", "seeded", "--quantize", "int8", "--output", sys.argv[1]]
+        main(["all", "--model", "tiny", *options])
     """
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "b")],

@@ -52,7 +52,7 @@ def tiny_package(tiny_model, tiny_folders, tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def full_artifact(tmp_path_factory) -> Path:
-    """The full-size model of seeded weights as TorchScript in float32; tests must not change it."""
+    """The full-size model of the demo weights as TorchScript in float32; tests must not change it."""
     return convert(load_source(), TorchScriptOptions("none"), tmp_path_factory.mktemp("full"))
 
 

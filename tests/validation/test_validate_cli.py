@@ -54,7 +54,7 @@ def test_full_size_model_agrees(validate, full_artifact, tmp_path):
     assert comparison["summary"]["min_iou"] >= 0.999
     assert max(case["agreement"]["logits"]["largest"] for case in comparison["cases"]) < 1e-3
     lines = out.splitlines()
-    assert lines[0].startswith("mobile_sam-torchscript-none (weights: seeded")
+    assert lines[0].startswith("mobile_sam-torchscript-none (weights: demo)")
     columns = "case photo IoU min boundary shown score Δ logit Δ"
     assert lines[1].split() == columns.split()
     assert all(line.endswith("  pass") for line in lines[2 : 2 + CASES])
