@@ -16,7 +16,6 @@ SMALL = dataclasses.replace(
     embedding_dim=64,
     decoder_mlp_dim=128,
     image_size=256,
-    official=None,
     demo=None,
 )
 SMALL_GATES = Path(__file__).with_name("small_model.toml")
