@@ -23,6 +23,11 @@ class RandomPositionalEncoding(nn.Module):
         phase = 2 * math.pi * ((2 * coords - 1) @ self.positional_encoding_gaussian_matrix)
         return torch.cat([phase.sin(), phase.cos()], dim=-1)
 
+    def encode_grid(self, x: Tensor, y: Tensor) -> Tensor:
+        """Encode a grid of (w,) columns and (h,) rows in 0…1 as (1, 2 × num_frequencies, h, w)."""
+        y, x = torch.meshgrid(y, x, indexing="ij")
+        return self(torch.stack([x, y], dim=-1)).permute(2, 0, 1)[None]
+
 
 class PromptEncoder(nn.Module):
     """Embeds sparse prompts (points, boxes) and dense ones (masks) for the mask decoder."""
@@ -51,8 +56,7 @@ class PromptEncoder(nn.Module):
         """Positional encoding of the centres of the embedding grid's cells, (1, dim, side, side)."""
         side = self.embedding_size
         centres = (torch.arange(side, device=self.no_mask_embed.weight.device) + 0.5) / side
-        y, x = torch.meshgrid(centres, centres, indexing="ij")
-        return self.pe_layer(torch.stack([x, y], dim=-1)).permute(2, 0, 1)[None]
+        return self.pe_layer.encode_grid(centres, centres)
 
     def _embed_points(self, coords: Tensor, labels: Tensor) -> Tensor:
         embeddings = self.pe_layer((coords + 0.5) / self.image_size)  # a pixel's centre, in 0…1

@@ -168,9 +168,7 @@ class Rollout(nn.Module):
             (distance + 16 * torch.arange(length, device=self.sam.device) + 8) / place.frame
             for distance, length in zip(place.offset, (width, height), strict=True)
         )
-        y, x = torch.meshgrid(y, x, indexing="ij")
-        encoding = self.sam.prompt_encoder.pe_layer(torch.stack([x, y], dim=-1))
-        return encoding.permute(2, 0, 1)[None]
+        return self.sam.prompt_encoder.pe_layer.encode_grid(x, y)
 
 
 def decoder_input(embeddings: Tensor) -> Tensor:
