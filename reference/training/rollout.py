@@ -156,9 +156,10 @@ class Rollout(nn.Module):
         with torch.autocast(embeddings.device.type, enabled=False):
             sparse, dense = sam.prompt_encoder(points, boxes, prompts.mask_input)
             positions = self._positions(place, height, width)
-        # Without a mask input the dense embedding is one vector, repeated over the whole frame's grid.
-        dense = dense[..., :height, :width].to(embeddings.dtype)
-        positions = positions.to(embeddings.dtype)
+        if prompts.mask_input is None:
+            # One vector, which the prompt encoder repeats over a grid as large as the model's frame.
+            dense = sam.prompt_encoder.no_mask_embed.weight[..., None, None]
+        positions, dense = (known.to(embeddings.dtype) for known in (positions, dense))
         logits, scores = sam.mask_decoder(embeddings, positions, sparse, dense)
         return logits.float(), scores.float()
 
