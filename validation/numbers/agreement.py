@@ -1,9 +1,7 @@
 """How well the masks of artefacts agree with the reference's."""
 
-from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
-from converters.torchscript_quantization import SCHEMES as TORCHSCRIPT_SCHEMES
 from validation.artifact_comparison import Comparer
-from validation.numbers.bench import Bench
+from validation.numbers.bench import ARTIFACTS, Bench
 from validation.numbers.page import MET, MISSED, NOT_AIMED, Table
 from validation.pipeline import IMAGE_ENCODER, MASK_DECODER
 from validation.results import CaseResult, Comparison
@@ -14,10 +12,8 @@ TOOLS = ("torch", "timm", "numpy", "pillow")
 
 def measure_agreement(bench: Bench) -> list[Table]:
     """One row per artefact, and int8's cases one by one."""
-    pairs = [("torchscript", scheme) for scheme in TORCHSCRIPT_SCHEMES]
-    pairs += [("coreml", scheme) for scheme in COREML_SCHEMES]
     comparer = Comparer()
-    comparisons = {pair: comparer.compare(bench.artifact(*pair)) for pair in pairs}
+    comparisons = {pair: comparer.compare(bench.artifact(*pair)) for pair in ARTIFACTS}
     header = (
         "<artefact",
         "<engine",

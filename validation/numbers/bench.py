@@ -8,11 +8,18 @@ import torch
 
 from converters.convert import Source, convert, load_source
 from converters.coreml import CoreMLOptions
+from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
 from converters.torchscript import TorchScriptOptions
+from converters.torchscript_quantization import SCHEMES as TORCHSCRIPT_SCHEMES
 from validation.artifact import Artifact, load_artifact
 
 THREADS = 2
 OPTIONS = {"torchscript": TorchScriptOptions, "coreml": CoreMLOptions}
+# Every artefact that there is, as format and scheme.
+ARTIFACTS = (
+    *(("torchscript", scheme) for scheme in TORCHSCRIPT_SCHEMES),
+    *(("coreml", scheme) for scheme in COREML_SCHEMES),
+)
 
 
 class Bench:

@@ -6,14 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.manifest import files_below
-from converters.torchscript_quantization import SCHEMES as TORCHSCRIPT_SCHEMES
 from reference.command_line import progress
 from reference.errors import MobileSAMError
 from validation.artifact import COMPONENTS, Artifact
-from validation.numbers.bench import Bench
+from validation.numbers.bench import ARTIFACTS, Bench
 from validation.numbers.page import Table, verdict
 
 MEGABYTE = 1e6  # bytes
@@ -47,9 +45,7 @@ def measure_sizes(bench: Bench) -> list[Table]:
     """Every scheme of both formats."""
     modules = (ImageEncoder(bench.source.sam), MaskDecoder(bench.source.sam))
     weights = sum(weight.numel() for module in modules for weight in module.parameters())
-    pairs = [("torchscript", scheme) for scheme in TORCHSCRIPT_SCHEMES]
-    pairs += [("coreml", scheme) for scheme in COREML_SCHEMES]
-    bar = progress(pairs, description="sizes", unit="artefact")
+    bar = progress(ARTIFACTS, description="sizes", unit="artefact")
     rows = [_size_row(bench.artifact(*pair), weights) for pair in bar]
     header = ("<format", "<scheme", "encoder", "decoder", "above the weights", "together")
     note = f"MB are 10⁶ bytes; {weights:,} weights."
