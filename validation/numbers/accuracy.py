@@ -7,7 +7,7 @@ from validation.accuracy.scenes import HeldOutScenes
 from validation.accuracy.table import COLUMNS
 from validation.gates import read_gates
 from validation.numbers.bench import ARTIFACTS, Bench
-from validation.numbers.page import Table
+from validation.numbers.page import MASK_TOOLS, Table
 
 SCENES = 20  # what is lost is a mean over pairs, which takes fewer objects than a score
 
@@ -22,7 +22,7 @@ def measure_accuracy_of_schemes(bench: Bench) -> list[Table]:
     rows = [_row(evaluation) for evaluation in with_references(evaluations)]
     header = ("<artefact", "objects", *COLUMNS.values(), "most lost", "gate", "<gate held")
     note = f"The first {SCENES} held-out scenes."
-    return [Table("accuracy", ("torch", "timm", "numpy", "pillow"), header, rows, note)]
+    return [Table("accuracy", MASK_TOOLS, header, rows, note)]
 
 
 def _row(evaluation: Evaluation) -> tuple[str, ...]:

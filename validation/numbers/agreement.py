@@ -2,12 +2,11 @@
 
 from validation.artifact_comparison import Comparer
 from validation.numbers.bench import ARTIFACTS, Bench
-from validation.numbers.page import MET, MISSED, NOT_AIMED, Table
+from validation.numbers.page import MASK_TOOLS, MET, MISSED, NOT_AIMED, Table
 from validation.pipeline import IMAGE_ENCODER, MASK_DECODER
 from validation.results import CaseResult, Comparison
 
 LOWEST_IOU = {("torchscript", "none"): 0.999}  # of every mask
-TOOLS = ("torch", "timm", "numpy", "pillow")
 
 
 def measure_agreement(bench: Bench) -> list[Table]:
@@ -32,7 +31,7 @@ def measure_agreement(bench: Bench) -> list[Table]:
     )
     rows = [_artifact_row(comparison) for comparison in comparisons.values()]
     return [
-        Table("agreement", TOOLS, header, rows),
+        Table("agreement", MASK_TOOLS, header, rows),
         _case_table(comparisons["torchscript", "int8"]),
     ]
 
@@ -85,4 +84,4 @@ def _case_table(comparison: Comparison) -> Table:
     ]
     masks = [f"mask {index}" for index in range(len(rows[0]) - 6)]
     header = ("<photo", "<case", "<kind", *masks, "shown", "score Δ", "logit Δ")
-    return Table("int8-cases", TOOLS, header, rows, f"Engine: {comparison.engine}.")
+    return Table("int8-cases", MASK_TOOLS, header, rows, f"Engine: {comparison.engine}.")

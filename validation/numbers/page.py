@@ -14,6 +14,7 @@ from validation.latency.host import machine
 CHECKOUT = Path(__file__).parents[2]
 PAGE = CHECKOUT / "docs" / "numbers.md"
 NOT_AIMED, MET, MISSED = "–", "met", "**missed**"
+MASK_TOOLS = ("torch", "timm", "numpy", "pillow")  # whose versions decide about masks
 
 
 @dataclass(frozen=True)

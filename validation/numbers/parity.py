@@ -13,7 +13,7 @@ from sklearn.datasets import load_sample_image
 from reference.predictor import Predictor
 from reference.sam import Sam, build_sam
 from validation.numbers.bench import Bench
-from validation.numbers.page import CHECKOUT, MET, MISSED, Table
+from validation.numbers.page import CHECKOUT, MASK_TOOLS, MET, MISSED, Table
 
 PARITY = CHECKOUT / "tests" / "data" / "parity"
 LARGEST = (1e-4, 1e-4, 1e-3)  # difference of embeddings, scores and low-resolution logits
@@ -74,7 +74,7 @@ def _table(name: str, sam: Sam, goldens: Path) -> Table:
     ]
     capability = torch.backends.cpu.get_cpu_capability()
     note = f"Against `{goldens.relative_to(CHECKOUT)}`; PyTorch computes with {capability}."
-    return Table(name, ("torch", "timm", "numpy", "pillow"), header, rows, note)
+    return Table(name, MASK_TOOLS, header, rows, note)
 
 
 def _differences(sam: Sam, goldens: Mapping[str, np.ndarray]) -> dict[str, Difference]:
