@@ -83,21 +83,22 @@ class Value:
             f"{self.source.fix}"
         )
 
-    def object(self, names: Sequence[str]) -> "dict[str, Value]":
-        """An object with exactly these keys."""
+    def object(self, names: Sequence[str], optional: Sequence[str] = ()) -> "dict[str, Value]":
+        """An object with exactly these keys, and any of ``optional``, which are None if they are not there."""
         if not isinstance(self.value, dict):
             self.refuse(f"an object with {', '.join(names)}")
+        known = (*names, *optional)
         start = f"{self.source.name}: {self._where}"
         if missing := [name for name in names if name not in self.value]:
             raise self.source.error(
                 f"{start} lacks {', '.join(map(repr, missing))}: expected {', '.join(names)}; "
                 f"{self.source.fix}"
             )
-        if surplus := [name for name in self.value if name not in names]:
+        if surplus := [name for name in self.value if name not in known]:
             raise self.source.error(
-                f"{start} has {quote(surplus[0])}: expected only {', '.join(names)}; {self.source.fix}"
+                f"{start} has {quote(surplus[0])}: expected only {', '.join(known)}; {self.source.fix}"
             )
-        return {key: self._member(key) for key in self.value}
+        return {key: self.get(key) for key in known}
 
     def get(self, key: str) -> "Value":
         """A member of an object that may have others; None if it is not there."""

@@ -52,9 +52,12 @@ POINT = {"name": "a", "points": [[1, 2]]}
 @pytest.mark.parametrize(
     ("cases", "expected"),
     [
-        ([{"points": [[1, 2]]}], "'photos[0].cases[0].name' is 'None': expected a string"),
-        ([POINT, POINT], "is 'a' again: expected a name of its own"),
-        ([{"name": "a"}], "asks nothing: expected 'points', a 'box' or both"),
+        ([{"points": [[1, 2]]}], "'photos[0].cases[0]' lacks 'name'"),
+        ([POINT, POINT], "cases[1].name' is 'a': expected a name of its own"),
+        ([{"name": "a"}], "is {'name': 'a'}: expected 'points', a 'box' or both"),
+        ([{"name": "a", "points": 5}], "'photos[0].cases[0].points' is 5: expected a list"),
+        ([{"name": "a", "points": [5]}], "'photos[0].cases[0]': "),
+        ([{"name": "a\n", "points": [[1, 2]]}], "a line of text without control characters"),
         ([{"name": "a", "points": [[100, 2]]}], "outside the photo of 60×40"),
         ([{"name": "a", "points": [[1, 2]], "labels": [1, 0]}], "labels"),
         ([{"name": "a", "box": [9, 9, 1, 1]}], "has no area"),
@@ -62,8 +65,9 @@ POINT = {"name": "a", "points": [[1, 2]]}
             [POINT | {"mask_from": "b"}],
             "'b': expected an earlier case of this photo (there is none)",
         ),
-        ([POINT | {"mask_index": 4}], "'photos[0].cases[0].mask_index' is 4: expected 0 to 3"),
-        ([POINT | {"label": [1]}], "has 'label': expected only box, labels"),
+        ([POINT | {"mask_index": True}], "is True: expected an integer of 0 to 3"),
+        ([POINT | {"mask_index": 4}], "'photos[0].cases[0].mask_index' is 4: expected an integer of 0 to 3"),
+        ([POINT | {"label": [1]}], "has 'label': expected only name, points, labels"),
         ([POINT | {"truth": {"size": [1, 1], "counts": "1"}}], "expected the photo's (40, 60)"),
         ([POINT | {"truth": "mask.png"}], "expected compressed COCO RLE"),
         (["a"], "'photos[0].cases[0]' is 'a': expected an object"),
@@ -94,8 +98,8 @@ def test_image_that_is_not_there(prompts_file):
         ("{", "is not valid JSON"),
         ("[]", "'schema' is None"),
         ('{"schema": "other"}', "'schema' is 'other': expected 'mobile-sam-export/prompts/1'"),
-        (f'{{"schema": "{SCHEMA}"}}', "'photos' is 'None': expected a list"),
-        (f'{{"schema": "{SCHEMA}", "photos": []}}', "'photos' is empty"),
+        (f'{{"schema": "{SCHEMA}"}}', "lacks 'photos'"),
+        (f'{{"schema": "{SCHEMA}", "photos": []}}', "'photos' is \\[\\]: expected at least one photo"),
     ],
 )
 def test_refused_documents(tmp_path, text, expected):
