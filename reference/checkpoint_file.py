@@ -31,7 +31,6 @@ _LEGACY_PICKLES = 5  # magic number, protocol, system, the object, storage keys;
 _PICKLE_MAGIC = re.compile(rb"\x80[\x02-\x05]")
 _SAFETENSORS_HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
 _HEAD_BYTES = 512  # enough to recognise any of the kinds of file
-_CHUNK_BYTES = 1 << 20
 _GET_AGAIN = "get the file again"
 
 # What people hand over by mistake: first bytes, what that is, and what to do.
@@ -66,11 +65,8 @@ def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
 
 def sha256_of_file(path: str | Path) -> str:
     """SHA-256 (hex) of a file's bytes, read in pieces."""
-    digest = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def first_non_finite(state_dict: Mapping[str, torch.Tensor]) -> str | None:

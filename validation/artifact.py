@@ -5,29 +5,19 @@ held to its listed size and SHA-256 before anything is run.
 """
 
 import hashlib
-import json
-import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from converters.artifact_layout import COMPONENTS, FORMATS, MANIFEST_FILE, MANIFEST_SCHEMA
 from reference.errors import ArtifactError
 from reference.variants import VARIANTS, Variant
+from validation.strict_json import Source, Value, quote
 
 # What file managers leave behind in folders that somebody looked at.
 _IGNORED_NAMES = (".DS_Store",)
 _CONVERT_AGAIN = "the artefact is incomplete or was altered; convert again"
-_HASH_CHUNK = 1 << 20  # bytes read at a time
-_KINDS = {
-    bool: "true or false",
-    dict: "an object",
-    int: "an integer",
-    list: "a list",
-    str: "a string",
-}
-_QUOTED_LENGTH = 80  # characters of a bad value that an error message repeats
+_LARGEST = 1 << 20  # of a number: prompt slots and logits are far below
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,7 @@ class Artifact:
         listed = {self.folder / name for name in self.files}
         if path not in listed:
             raise ArtifactError(
-                f"{str(path)[:_QUOTED_LENGTH]!r}: not in the list of files of "
+                f"{quote(str(path))}: not in the list of files of "
                 f"{self.folder / MANIFEST_FILE}; {_CONVERT_AGAIN}"
             )
         return path
@@ -99,182 +89,121 @@ def load_artifact(folder: str | Path) -> Artifact:
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
-    variant = VARIANTS[manifest.choice("model", tuple(VARIANTS))]
-    _check_sizes(manifest, variant)
-    sizes_and_hashes = manifest.get("files", dict)
-    _verify_files(manifest, sizes_and_hashes)
+    variant = VARIANTS[manifest.get("model").choice(tuple(VARIANTS))]
+    preprocessing, masks = manifest.get("preprocessing"), manifest.get("masks")
+    _check_size(preprocessing.get("frame_size"), variant.image_size, variant)
+    _check_size(masks.get("low_res_size"), variant.mask_size, variant)
+    files = _verify_files(folder, manifest.get("files"))
+    checkpoint, components = manifest.get("checkpoint"), manifest.get("components")
     return Artifact(
         folder=folder,
         variant=variant,
-        format=manifest.choice("format", FORMATS),
-        scheme=manifest.get("scheme", str),
-        prompt_slots=manifest.positive("prompt_slots"),
+        format=manifest.get("format").choice(FORMATS),
+        scheme=manifest.get("scheme").text(),
+        prompt_slots=manifest.get("prompt_slots").integer(1, _LARGEST),
         checkpoint=SourceCheckpoint(
-            name=manifest.get("checkpoint.name", str),
-            sha256=manifest.get("checkpoint.sha256", str),
-            trained=manifest.get("checkpoint.trained", bool),
+            name=checkpoint.get("name").text(),
+            sha256=checkpoint.get("sha256").text(),
+            trained=checkpoint.get("trained").truth(),
         ),
-        components={name: _component(manifest, name, sizes_and_hashes) for name in COMPONENTS},
-        padding_rgb=_colour(manifest, "preprocessing.padding_rgb"),
-        mask_threshold=manifest.number("masks.threshold"),
-        files=frozenset(sizes_and_hashes),
-        goldens=_listed(manifest, "goldens", sizes_and_hashes),
+        components={
+            name: _component(folder, components.get(name).get("file"), files) for name in COMPONENTS
+        },
+        padding_rgb=_colour(preprocessing.get("padding_rgb")),
+        mask_threshold=masks.get("threshold").number(-_LARGEST, _LARGEST),
+        files=files,
+        goldens=_listed(folder, manifest.get("goldens"), files),
     )
 
 
-@dataclass(frozen=True)
-class _Manifest:
-    """A manifest's document, and how to ask it for an entry of a known kind."""
-
-    path: Path
-    document: dict
-
-    @property
-    def folder(self) -> Path:
-        return self.path.parent
-
-    def get(self, name: str, kind: type) -> object:
-        """The entry at ``name``, with dots between levels, if it is of ``kind``."""
-        value = self._find(name)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            self.refuse(name, value, _KINDS[kind])
-        return value
-
-    def _find(self, name: str) -> object:
-        value: object = self.document
-        for key in name.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        return value
-
-    def choice(self, name: str, known: tuple[str, ...]) -> str:
-        value = self._find(name)
-        if not isinstance(value, str) or value not in known:
-            self.refuse(name, value, " or ".join(known))
-        return value
-
-    def number(self, name: str) -> float:
-        value = self._find(name)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            self.refuse(name, value, "a finite number")
-        return float(value)
-
-    def positive(self, name: str) -> int:
-        value = self.get(name, int)
-        if value < 1:
-            self.refuse(name, value, "at least 1")
-        return value
-
-    def refuse(self, name: str, value: object, expected: str) -> NoReturn:
-        raise ArtifactError(
-            f"{self.path}: '{name}' is {_quote(value)}: expected {expected}; convert again"
-        )
-
-
-def _read_manifest(folder: Path) -> _Manifest:
+def _read_manifest(folder: Path) -> Value:
     path = folder / MANIFEST_FILE
     example = "expected one that 'convert' wrote, such as artifacts/mobile_sam-torchscript-none"
     if not folder.is_dir():
         kind = "not a folder" if folder.exists() else "no such artefact folder"
         raise ArtifactError(f"{folder}: {kind}; {example}")
-    try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise ArtifactError(f"{folder}: has no {MANIFEST_FILE}; {example}") from None
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: is not valid JSON ({error}); {_CONVERT_AGAIN}") from None
-    manifest = _Manifest(path, document if isinstance(document, dict) else {})
-    manifest.choice("schema", (MANIFEST_SCHEMA,))
-    return manifest
+    if not path.exists():
+        raise ArtifactError(f"{folder}: has no {MANIFEST_FILE}; {example}")
+    source = Source(str(path), "an artefact's manifest", _CONVERT_AGAIN, ArtifactError)
+    return source.document(source.read(path), MANIFEST_SCHEMA)
 
 
-def _check_sizes(manifest: _Manifest, variant: Variant) -> None:
+def _check_size(size: Value, expected: int, variant: Variant) -> None:
     """Refuse a frame or masks of another size than the model's."""
-    for name, expected in (
-        ("preprocessing.frame_size", variant.image_size),
-        ("masks.low_res_size", variant.mask_size),
-    ):
-        if manifest.get(name, int) != expected:
-            manifest.refuse(name, manifest.get(name, int), f"{expected} for {variant.name}")
+    if size.value != expected:
+        size.refuse(f"{expected} for {variant.name}")
 
 
-def _colour(manifest: _Manifest, name: str) -> tuple[float, float, float]:
-    values = manifest.get(name, list)
-    in_range = all(isinstance(value, (int, float)) and 0 <= value <= 255 for value in values)
-    if len(values) != 3 or not in_range:  # NaN is in no range
-        manifest.refuse(name, values, "three numbers in 0…255")
-    return tuple(float(value) for value in values)
+def _colour(value: Value) -> tuple[float, float, float]:
+    colour = value.list(lambda channel: channel.number(0, 255))
+    if len(colour) != 3:
+        value.refuse("red, green and blue")
+    return colour
 
 
-def _component(manifest: _Manifest, name: str, files: Mapping[str, object]) -> Path:
+def _component(folder: Path, file: Value, files: Collection[str]) -> Path:
     """The model file of a component: a listed file, or a folder of listed files."""
-    entry = f"components.{name}.file"
-    file = manifest.get(entry, str)
-    if file not in files and not any(listed.startswith(f"{file}/") for listed in files):
-        manifest.refuse(entry, file, "a file of the list 'files'")
-    return _path_inside(manifest, file)
+    name = file.text()
+    if name not in files and not any(listed.startswith(f"{name}/") for listed in files):
+        file.refuse("a file of the list 'files'")
+    return _path_inside(folder, name)
 
 
-def _listed(manifest: _Manifest, name: str, files: Mapping[str, object]) -> Path:
-    file = manifest.get(name, str)
-    if file not in files:
-        manifest.refuse(name, file, "a file of the list 'files'")
-    return _path_inside(manifest, file)
+def _listed(folder: Path, file: Value, files: Collection[str]) -> Path:
+    if file.text() not in files:
+        file.refuse("a file of the list 'files'")
+    return _path_inside(folder, file.text())
 
 
-def _path_inside(manifest: _Manifest, name: str) -> Path:
+def _path_inside(folder: Path, name: str) -> Path:
     """``name`` below the artefact's folder, or an ArtifactError if it leads out of it."""
-    path = manifest.folder / name
+    path = folder / name
     try:
         # Resolving also follows symbolic links; the parts tell of a '..' that comes back in.
-        inside = path.resolve().is_relative_to(manifest.folder.resolve())
+        inside = path.resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError):  # a null character, or links that form a loop
         inside = False
     if not inside or Path(name).is_absolute() or ".." in Path(name).parts:
         raise ArtifactError(
-            f"{manifest.path}: the path {_quote(name)} leaves the artefact's folder: expected one "
+            f"{folder / MANIFEST_FILE}: the path {quote(name)} leaves the artefact's folder: expected one "
             "below it; do not use this artefact, convert again"
         )
     return path
 
 
-def _verify_files(manifest: _Manifest, files: Mapping[str, object]) -> None:
-    """Hold the folder's files to the manifest's list, both ways."""
-    paths = {name: _path_inside(manifest, name) for name in files}  # all, before any is opened
+def _verify_files(folder: Path, listed: Value) -> frozenset[str]:
+    """Hold the folder's files to the manifest's list, both ways; the names in it."""
+    records = listed.mapping(lambda record: record)
+    paths = {name: _path_inside(folder, name) for name in records}  # all, before any is opened
     for name, path in paths.items():
-        record = files[name]
-        if not isinstance(record, dict) or not {"bytes", "sha256"} <= record.keys():
-            manifest.refuse(f"files.{name}", record, "its 'bytes' and 'sha256'")
-        _verify_file(path, record)
-    for path in _files_below(manifest.folder):
-        name = path.relative_to(manifest.folder).as_posix()
-        if name != MANIFEST_FILE and name not in files:
+        _verify_file(path, records[name])
+    for path in _files_below(folder):
+        name = path.relative_to(folder).as_posix()
+        if name != MANIFEST_FILE and name not in records:
             raise ArtifactError(
                 f"{path}: is not in {MANIFEST_FILE}: expected its files and no others; remove it, "
                 "or convert again"
             )
+    return frozenset(records)
 
 
-def _verify_file(path: Path, record: dict) -> None:
+def _verify_file(path: Path, record: Value) -> None:
+    expected = record.object(("bytes", "sha256"))
     if not path.is_file():
         raise ArtifactError(f"{path}: is missing: expected by {MANIFEST_FILE}; {_CONVERT_AGAIN}")
     try:
         size = path.stat().st_size
-        if size != record["bytes"]:
+        if size != expected["bytes"].value:
             raise ArtifactError(
-                f"{path}: has {size} bytes: expected {_quote(record['bytes'])}; {_CONVERT_AGAIN}"
+                f"{path}: has {size} bytes: expected {quote(expected['bytes'].value)}; {_CONVERT_AGAIN}"
             )
-        sha256 = _sha256(path)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if sha256 != record["sha256"]:
+    if sha256 != expected["sha256"].value:
         raise ArtifactError(
-            f"{path}: its SHA-256 is {sha256}: expected {_quote(record['sha256'])}; "
+            f"{path}: its SHA-256 is {sha256}: expected {quote(expected['sha256'].value)}; "
             f"{_CONVERT_AGAIN}"
         )
 
@@ -286,17 +215,3 @@ def _files_below(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if (path.is_symlink() or not path.is_dir()) and path.name not in _IGNORED_NAMES
     )
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_HASH_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _quote(value: object) -> str:
-    """A bad value for an error message: in one line, and not a long one."""
-    text = repr(value)
-    return text if len(text) <= _QUOTED_LENGTH else f"{text[: _QUOTED_LENGTH - 1]}…"

@@ -54,7 +54,7 @@ def test_no_folder(tmp_path):
     refuse(tmp_path / "file", "not a folder")
 
 
-@pytest.mark.parametrize("text", ["", "{", "\xff", "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "{", "\xff", "[" * 100_000, '{"threshold": NaN}'])
 def test_manifest_that_is_no_json(tiny_artifact, text):
     (tiny_artifact / MANIFEST_FILE).write_bytes(text.encode("latin-1"))
     refuse(tiny_artifact, "manifest.json: is not valid JSON", "convert again")
@@ -104,13 +104,19 @@ def test_extra_link_to_a_folder(tiny_artifact, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../outside", "goldens/../../outside", "goldens/../goldens/goldens.json", "a\0b"]
+    "name", ["../outside", "goldens/../../outside", "goldens/../goldens/goldens.json"]
 )
 def test_path_that_leaves_the_folder(tiny_artifact, edit_manifest, name):
     (tiny_artifact.parent / "outside").write_text("")
     record = {"bytes": 0, "sha256": ""}
     edit_manifest(tiny_artifact, lambda document: document["files"].update({name: record}))
     refuse(tiny_artifact, f"the path {name!r} leaves the artefact's folder")
+
+
+def test_path_that_no_terminal_shows(tiny_artifact, edit_manifest):
+    record = {"bytes": 0, "sha256": ""}
+    edit_manifest(tiny_artifact, lambda document: document["files"].update({"a\0b": record}))
+    refuse(tiny_artifact, "'files key' is 'a\\x00b'", "without control characters")
 
 
 def test_absolute_path(tiny_artifact, edit_manifest):
@@ -150,22 +156,21 @@ def set_entry(name, value):
         ("model", "vit_x", "expected vit_t"),
         ("format", "onnx", "expected torchscript or coreml"),
         ("format", None, "expected torchscript or coreml"),
-        ("scheme", 8, "expected a string"),
-        ("prompt_slots", 0, "expected at least 1"),
-        ("prompt_slots", True, "expected an integer"),
-        ("checkpoint", "seeded", "'checkpoint.name' is None"),
+        ("scheme", 8, "expected a line of text"),
+        ("prompt_slots", 0, "expected an integer of 1 to"),
+        ("prompt_slots", True, "expected an integer of 1 to"),
+        ("checkpoint", "seeded", "'checkpoint' is 'seeded': expected an object"),
         ("checkpoint.trained", "no", "expected true or false"),
         ("files", [], "expected an object"),
-        ("files.mobile_sam_mask_decoder", {}, "expected its 'bytes' and 'sha256'"),
+        ("files.mobile_sam_mask_decoder", {}, "lacks 'bytes', 'sha256'"),
         ("components.mask_decoder.file", "other.ptl", "expected a file of the list 'files'"),
-        ("components.mask_decoder.file", "", "expected a file of the list 'files'"),
+        ("components.mask_decoder.file", "", "expected a line of text"),
         ("goldens", "goldens", "expected a file of the list 'files'"),
         ("preprocessing.frame_size", 512, "expected 256 for tiny"),
         ("masks.low_res_size", 256, "expected 64 for tiny"),
-        ("preprocessing.padding_rgb", [1, 2], "expected three numbers in 0…255"),
-        ("preprocessing.padding_rgb", [1, 2, "3"], "expected three numbers in 0…255"),
-        ("preprocessing.padding_rgb", [1, 2, float("nan")], "expected three numbers in 0…255"),
-        ("preprocessing.padding_rgb", [1, 2, 256], "expected three numbers in 0…255"),
+        ("preprocessing.padding_rgb", [1, 2], "expected red, green and blue"),
+        ("preprocessing.padding_rgb", [1, 2, "3"], "expected a number of 0 to 255"),
+        ("preprocessing.padding_rgb", [1, 2, 256], "expected a number of 0 to 255"),
     ],
 )
 def test_entry_that_makes_no_sense(tiny_artifact, edit_manifest, name, value, expected):

@@ -66,7 +66,10 @@ POINT = {"name": "a", "points": [[1, 2]]}
             "'b': expected an earlier case of this photo (there is none)",
         ),
         ([POINT | {"mask_index": True}], "is True: expected an integer of 0 to 3"),
-        ([POINT | {"mask_index": 4}], "'photos[0].cases[0].mask_index' is 4: expected an integer of 0 to 3"),
+        (
+            [POINT | {"mask_index": 4}],
+            "'photos[0].cases[0].mask_index' is 4: expected an integer of 0 to 3",
+        ),
         ([POINT | {"label": [1]}], "has 'label': expected only name, points, labels"),
         ([POINT | {"truth": {"size": [1, 1], "counts": "1"}}], "expected the photo's (40, 60)"),
         ([POINT | {"truth": "mask.png"}], "expected compressed COCO RLE"),
@@ -99,7 +102,10 @@ def test_image_that_is_not_there(prompts_file):
         ("[]", "'schema' is None"),
         ('{"schema": "other"}', "'schema' is 'other': expected 'mobile-sam-export/prompts/1'"),
         (f'{{"schema": "{SCHEMA}"}}', "lacks 'photos'"),
-        (f'{{"schema": "{SCHEMA}", "photos": []}}', "'photos' is \\[\\]: expected at least one photo"),
+        (
+            f'{{"schema": "{SCHEMA}", "photos": []}}',
+            "'photos' is \\[\\]: expected at least one photo",
+        ),
     ],
 )
 def test_refused_documents(tmp_path, text, expected):
