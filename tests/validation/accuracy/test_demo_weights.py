@@ -1,10 +1,15 @@
-"""The demo weights draw objects, as docs/demo-weights.md says."""
+"""The demo weights draw objects, as docs/demo-weights.md says, and their artefacts draw the same."""
 
 import pytest
 from real_photos import real_photo_samples
 
+from converters.convert import convert, load_source
+from converters.coreml import CoreMLOptions
 from reference import build_sam
 from validation.accuracy import HeldOutScenes, measure_accuracy
+from validation.artifact import load_artifact
+from validation.artifact_comparison import Comparer
+from validation.results import PASSED
 
 pytestmark = pytest.mark.slow
 
@@ -27,3 +32,13 @@ def test_real_photos(sam, tmp_path):
     assert ious["flower.jpg"]["box"] >= 0.9
     assert ious["flower.jpg"]["point"] >= 0.6
     assert accuracy.miou["box"] >= 0.5
+
+
+@pytest.mark.parametrize("scheme", ["none", "lut6"])
+def test_packages_hold_their_gates(scheme, tmp_path):
+    """Those whose masks are nearest to a limit, by docs/numbers.md."""
+    comparison = Comparer().compare(
+        load_artifact(convert(load_source(), CoreMLOptions(scheme), tmp_path))
+    )
+    failures = [(case.name, case.reasons) for case in comparison.cases if case.reasons]
+    assert (comparison.verdict, failures) == (PASSED, [])
