@@ -13,6 +13,7 @@ from converters.artifact_layout import COMPONENTS, FORMATS, MANIFEST_FILE, MANIF
 from reference.errors import ArtifactError
 from reference.variants import VARIANTS, Variant
 from validation.strict_json import Source, Value, quote
+from validation.untrusted_paths import is_inside
 
 # What file managers leave behind in folders that somebody looked at.
 _IGNORED_NAMES = (".DS_Store",)
@@ -158,12 +159,8 @@ def _listed(folder: Path, file: Value, files: Collection[str]) -> Path:
 def _path_inside(folder: Path, name: str) -> Path:
     """``name`` below the artefact's folder, or an ArtifactError if it leads out of it."""
     path = folder / name
-    try:
-        # Resolving also follows symbolic links; the parts tell of a '..' that comes back in.
-        inside = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError):  # a null character, or links that form a loop
-        inside = False
-    if not inside or Path(name).is_absolute() or ".." in Path(name).parts:
+    # The parts tell of a '..' that comes back in.
+    if not is_inside(path, folder) or Path(name).is_absolute() or ".." in Path(name).parts:
         raise ArtifactError(
             f"{folder / MANIFEST_FILE}: the path {quote(name)} leaves the artefact's folder: expected one "
             "below it; do not use this artefact, convert again"

@@ -20,6 +20,7 @@ from reference.masks import decode_rle
 from reference.prompts import normalize_prompts
 from validation.cases import PHOTO, Question
 from validation.strict_json import Source, Value
+from validation.untrusted_paths import is_inside
 
 SCHEMA = "mobile-sam-export/prompts/1"
 _CASE_OPTIONS = ("points", "labels", "box", "mask_from", "mask_index", "truth")
@@ -45,21 +46,18 @@ def read_prompts(path: Path) -> list[Question]:
 def _question(photo: Value, folder: Path) -> Question:
     members = photo.object(("image", "cases"))
     file = folder / members["image"].text()
-    if not file.resolve().is_relative_to(folder.resolve()):
+    if not is_inside(file, folder):
         members["image"].refuse("a file below its folder")
     pixels = read_image(file)
     cases: dict[str, SampleCase] = {}
     truths: dict[str, np.ndarray] = {}
-
-    def add(value: Value) -> None:
+    for value in members["cases"].list(lambda value: value):
         record = value.object(("name",), _CASE_OPTIONS)
         case = _case(value, record, str(file), pixels.shape[:2], tuple(cases))
         cases[case.name] = case
         truth = record["truth"].optional(lambda rle: _truth(rle, pixels.shape[:2]))
         if truth is not None:
             truths[case.name] = truth
-
-    members["cases"].list(add)
     return Question(PHOTO, str(file), lambda: pixels, tuple(cases.values()), truths)
 
 
@@ -75,8 +73,9 @@ def _case(
         record["name"].refuse("a name of its own")
     mask_from = record["mask_from"].value
     if mask_from is not None and mask_from not in earlier:
-        none = "there is none"
-        record["mask_from"].refuse(f"an earlier case of this photo ({', '.join(earlier) or none})")
+        record["mask_from"].refuse(
+            f"an earlier case of this photo ({', '.join(earlier) or 'there is none'})"
+        )
     mask_index = record["mask_index"].optional(lambda value: value.integer(0, NUM_MASKS - 1))
     points = record["points"].optional(lambda value: value.list(_as_written)) or ()
     labels = record["labels"].optional(lambda value: value.list(_as_written))

@@ -98,13 +98,13 @@ class Value:
             raise self.source.error(
                 f"{start} has {quote(surplus[0])}: expected only {', '.join(known)}; {self.source.fix}"
             )
-        return {key: self.get(key) for key in known}
+        return {key: self._member(key) for key in known}
 
     def get(self, key: str) -> "Value":
         """A member of an object that may have others; None if it is not there."""
         if not isinstance(self.value, dict):
             self.refuse("an object")
-        return Value(self.source, f"{self.place}.{key}".lstrip("."), self.value.get(key))
+        return self._member(key)
 
     def mapping(
         self, read: "Callable[[Value], Item]", low: int = 0, high: int = 1 << 20
@@ -171,7 +171,7 @@ class Value:
 
     def _member(self, key: str) -> "Value":
         prefix = f"{self.place}." if self.place else ""
-        return Value(self.source, f"{prefix}{shorten(key)}", self.value[key])
+        return Value(self.source, f"{prefix}{shorten(key)}", self.value.get(key))
 
 
 def quote(value: object) -> str:

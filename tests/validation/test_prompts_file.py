@@ -90,6 +90,12 @@ def test_images_lie_below_the_file(prompts_file, image):
         read_prompts(prompts_file(POINT, image=image))
 
 
+def test_links_that_form_a_loop(prompts_file, tmp_path):
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    with pytest.raises(PromptError, match="expected a file below its folder"):
+        read_prompts(prompts_file(POINT, image="loop.png"))
+
+
 def test_image_that_is_not_there(prompts_file):
     with pytest.raises(ImageError):
         read_prompts(prompts_file(POINT, image="none.png"))

@@ -20,6 +20,7 @@ from reference.images import read_image
 from reference.masks import decode_rle
 from validation.accuracy.annotations import segmentation_rle
 from validation.accuracy.samples import Instance, Sample
+from validation.untrusted_paths import is_inside
 
 ANNOTATIONS_FILE = "annotations.json"
 IMAGES_FOLDER = "images"
@@ -159,11 +160,7 @@ def _find(path: Path, place: str, name: object) -> Path:
         raise DatasetError(f"{path}: {place}: 'file_name' is {name!r}: expected a photo's")
     folder = path.parent
     for candidate in (folder / name, folder / IMAGES_FOLDER / name):
-        try:
-            inside = candidate.resolve().is_relative_to(folder.resolve())
-        except (OSError, ValueError, RuntimeError):  # a null character, or links that form a loop
-            inside = False
-        if not inside:
+        if not is_inside(candidate, folder):
             raise DatasetError(
                 f"{path}: {place}: 'file_name' is {name!r}: expected a file below {folder}"
             )
