@@ -10,6 +10,7 @@ from pathlib import Path
 
 from converters.artifact_layout import MANIFEST_FILE
 from reference.errors import OutputError
+from reference.folders import entries_below
 
 
 def require_free(folder: Path, force: bool | None, option: str = "--output") -> None:
@@ -33,9 +34,9 @@ def require_free(folder: Path, force: bool | None, option: str = "--output") -> 
 
 def _is_replaceable(folder: Path) -> bool:
     try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_text())
+        manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
     except FileNotFoundError:
-        return not any(folder.iterdir())
+        return not any(entries_below(folder))
     except (OSError, ValueError):
         return False
     return isinstance(manifest, dict) and "schema" in manifest

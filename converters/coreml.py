@@ -28,6 +28,7 @@ from converters.float16_range import require_float16_range
 from converters.io_spec import ModuleSpec, TensorSpec
 from converters.mil_passes import pass_pipeline
 from reference.errors import ConversionError, OutputError
+from reference.folders import files_below
 
 DEPLOYMENT_TARGETS = {
     "iOS16": ct.target.iOS16,
@@ -241,7 +242,7 @@ def _make_reproducible(package: Path) -> None:
     The items of a package are named by random UUIDs in its manifest; here each UUID is derived from the
     item's path. Maps in the specification are written in the order of their keys.
     """
-    specification = next(package.rglob("*.mlmodel"))
+    specification = next(file for file in files_below(package) if file.suffix == ".mlmodel")
     model = ct.utils.load_spec(str(specification))
     specification.write_bytes(model.SerializeToString(deterministic=True))
 

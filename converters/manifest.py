@@ -23,6 +23,7 @@ from converters.io_spec import (
     ModuleSpec,
 )
 from reference.checkpoint import Checkpoint
+from reference.folders import files_below, size_of
 from reference.variants import Variant
 
 PACKAGE = "mobile-sam-export"
@@ -107,7 +108,7 @@ def component(spec: ModuleSpec, path: Path, operators: tuple[str, ...]) -> dict:
     """One component: its file or package, and its inputs and outputs."""
     return {
         "file": path.name,
-        "bytes": sum(file.stat().st_size for file in files_below(path)),
+        "bytes": size_of(path),
         "summary": spec.summary,
         "inputs": [asdict(tensor) for tensor in spec.inputs],
         "outputs": [asdict(tensor) for tensor in spec.outputs],
@@ -136,8 +137,3 @@ def write_manifest(folder: Path, entries: dict, components: dict[str, dict]) -> 
 def to_json(document: dict) -> str:
     """JSON as it is written to files: indented, with a final newline."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def files_below(path: Path) -> list[Path]:
-    """Every file of a folder, sorted, or the file itself."""
-    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]

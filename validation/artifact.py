@@ -11,12 +11,11 @@ from pathlib import Path
 
 from converters.artifact_layout import COMPONENTS, FORMATS, MANIFEST_FILE, MANIFEST_SCHEMA
 from reference.errors import ArtifactError
+from reference.folders import entries_below
 from reference.variants import VARIANTS, Variant
 from validation.strict_json import Source, Value, quote
 from validation.untrusted_paths import is_inside
 
-# What file managers leave behind in folders that somebody looked at.
-_IGNORED_NAMES = (".DS_Store",)
 _CONVERT_AGAIN = "the artefact is incomplete or was altered; convert again"
 _LARGEST = 1 << 20  # of a number: prompt slots and logits are far below
 
@@ -207,8 +206,4 @@ def _verify_file(path: Path, record: Value) -> None:
 
 def _files_below(folder: Path) -> list[Path]:
     """Everything below ``folder`` but folders; a link to a folder counts as a file."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if (path.is_symlink() or not path.is_dir()) and path.name not in _IGNORED_NAMES
-    )
+    return [path for path in entries_below(folder) if path.is_symlink() or not path.is_dir()]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from converters.samples import SampleCase
+from reference.folders import size_of
 from validation.agreement import Agreement, StageLoss
 from validation.artifact import Artifact
 from validation.engines import Unavailable
@@ -151,12 +152,7 @@ class Comparison:
     @property
     def size_bytes(self) -> int:
         """Size of the two model files."""
-        files = (
-            file
-            for path in self.artifact.components.values()
-            for file in ([path] if path.is_file() else path.rglob("*"))
-        )
-        return sum(file.stat().st_size for file in files if file.is_file())
+        return sum(map(size_of, self.artifact.components.values()))
 
     def count(self, status: str) -> int:
         """How many cases have ``status``."""

@@ -53,7 +53,7 @@ class Source:
                 f"{self.name}: has more than {most_bytes >> 20} MiB: expected {self.what}; {self.fix}"
             )
         try:
-            text = data if isinstance(data, str) else data.decode("utf-8")
+            text = data if isinstance(data, str) else data.decode("utf-8-sig")
             return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
             raise self.error(f"{self.name}: is not valid JSON ({error}); {self.fix}") from None

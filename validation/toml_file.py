@@ -9,7 +9,7 @@ from reference.errors import MobileSAMError
 def read_toml(path: Path, error_class: type[MobileSAMError]) -> dict:
     """The tables of a file; ``error_class`` if it cannot be read or is not valid."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise error_class(f"{path}: cannot be read ({error.strerror or error})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

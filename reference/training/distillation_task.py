@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reference.checkpoint import load_weights
 from reference.errors import TrainingError
+from reference.folders import files_below
 from reference.images import read_image
 from reference.official_names import official_name
 from reference.preprocessing import photo_to_frame
@@ -82,4 +83,4 @@ def load_decoder(sam: Sam, weights: Mapping[str, Tensor], name: str) -> None:
 
 def find_photos(folder: Path) -> list[Path]:
     """Every photo in a folder and below it, by name."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTO_SUFFIXES)
+    return [path for path in files_below(folder) if path.suffix.lower() in PHOTO_SUFFIXES]

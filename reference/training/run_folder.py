@@ -45,7 +45,7 @@ class RunFolder:
                 draft.write_text(json.dumps(dict(options), indent=2) + "\n", encoding="utf-8")
             return
         try:
-            begun = json.loads(path.read_text(encoding="utf-8"))
+            begun = json.loads(path.read_bytes())
             other = [f"{name} {begun[name]}" for name in options if begun[name] != options[name]]
         except (ValueError, KeyError, TypeError):
             raise TrainingError(f"{path}: is damaged; choose another --output") from None

@@ -18,7 +18,7 @@ from PIL import Image
 from tiny_variant import TINY
 from torch.jit.mobile import _load_for_lite_interpreter
 
-from converters.artifact_folder import staged
+from converters.artifact_folder import require_free, staged
 from converters.cli import main
 from converters.convert import convert, load_source
 from converters.torchscript import TorchScriptOptions
@@ -332,3 +332,16 @@ def test_replacing_is_undone_when_it_fails(tmp_path, monkeypatch):
         (partial / "manifest.json").write_text('{"schema": "second"}')
     assert (folder / "manifest.json").read_text() == '{"schema": "first"}'
     assert [path.name for path in tmp_path.iterdir()] == ["artifact"]
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_force_replaces_whatever_is_an_artifact(tmp_path, mark):
+    folder = tmp_path / "artifact"
+    folder.mkdir()
+    (folder / ".DS_Store").write_bytes(b"left there by macOS")
+    require_free(folder, force=True)  # an empty folder is nobody's
+    (folder / "weights.bin").write_bytes(b"precious")
+    with pytest.raises(OutputError, match="is not an artefact folder"):
+        require_free(folder, force=True)
+    (folder / "manifest.json").write_text(f'{mark}{{"schema": "first"}}', encoding="utf-8")
+    require_free(folder, force=True)

@@ -8,8 +8,12 @@ import pytest
 
 from converters import manifest
 from reference.errors import ArtifactError
+from reference.folders import size_of
+from validation import mil_runtime
 from validation.artifact import MANIFEST_FILE, MANIFEST_SCHEMA, load_artifact
+from validation.conventions import false_statements
 from validation.goldens import golden_questions
+from validation.report.provenance import provenance
 
 DECODER = "mobile_sam_mask_decoder.ptl"
 
@@ -42,9 +46,30 @@ def test_reads_packages(tiny_package):
     assert artifact.padding_rgb == (124, 116, 104)
 
 
-def test_what_a_file_manager_leaves_is_no_alteration(tiny_artifact):
-    (tiny_artifact / "goldens" / ".DS_Store").write_bytes(b"\0")
-    load_artifact(tiny_artifact)
+def test_what_operating_systems_leave_is_no_alteration(tiny_package):
+    size = size_of(tiny_package)
+    package = tiny_package / "MobileSAMMaskDecoder.mlpackage"
+    for path in (
+        tiny_package / "._manifest.json",
+        tiny_package / "Thumbs.db",
+        tiny_package / "__MACOSX" / "manifest.json",
+        tiny_package / "goldens" / ".DS_Store",
+        package / "desktop.ini",
+        package / "Data" / "com.apple.CoreML" / "._model.mlmodel",
+    ):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"\0")
+    artifact = load_artifact(tiny_package)
+    mil_runtime.load(artifact.components["mask_decoder"])
+    assert size_of(tiny_package) == size
+
+
+def test_a_manifest_with_a_byte_order_mark(tiny_artifact):
+    path = tiny_artifact / MANIFEST_FILE
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    artifact = load_artifact(tiny_artifact)
+    assert false_statements(artifact) == []
+    assert provenance(artifact).files
 
 
 def test_no_folder(tmp_path):

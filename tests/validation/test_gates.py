@@ -27,6 +27,11 @@ def test_a_file_changes_what_it_names_and_nothing_else(gates_file):
     assert changed == defaults
 
 
+def test_a_file_with_a_byte_order_mark(gates_file):
+    changed = read_gates(gates_file("\ufeff[coreml.int8]\nmin_iou = 0.9\n"))
+    assert changed["coreml"]["int8"].min_iou == 0.9
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -3,8 +3,8 @@
 import pytest
 
 from converters.convert import convert
-from converters.manifest import files_below
 from converters.torchscript import TorchScriptOptions
+from reference.folders import size_of
 from validation.artifact import load_artifact
 from validation.gates import read_gates
 from validation.numbers import accuracy, agreement, conversion
@@ -50,7 +50,7 @@ def test_sizes_are_those_of_the_files(monkeypatch, bench):
     assert (script["format"], package["format"]) == ("torchscript", "coreml")
     for row, pair in ((script, FLOAT32), (package, PACKAGE)):
         components = bench.artifact(*pair).components.values()
-        size = sum(file.stat().st_size for path in components for file in files_below(path))
+        size = sum(map(size_of, components))
         assert float(row["together"]) == pytest.approx(size / 1e6, abs=0.01)
         assert 0 < float(row["above the weights"]) < float(row["together"])
     assert (script["verdict"], package["verdict"]) == (MET, "–")

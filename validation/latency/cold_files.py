@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from reference.folders import files_below
 from validation.artifact import Artifact
 
 
@@ -26,7 +27,4 @@ def forget_files(paths: Iterable[Path]) -> str | None:
 
 def forget_artifact(artifact: Artifact) -> str | None:
     """``forget_files`` of an artefact's models."""
-    models = artifact.components.values()
-    return forget_files(
-        file for path in models for file in (path, *path.rglob("*")) if file.is_file()
-    )
+    return forget_files(file for path in artifact.components.values() for file in files_below(path))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from coremltools.proto import MIL_pb2
 
+from reference.folders import files_below
 from validation.mil_runtime.package import open_package
 
 # Metadata of a record in a weight file; see ``mil_runtime.blob_storage``.
@@ -26,8 +27,8 @@ class EditablePackage:
 
     def __init__(self, path: Path) -> None:
         """Read a package; ``save`` writes it back."""
-        self._model_file = next(path.rglob("*.mlmodel"))
-        self._weight_file = next(path.rglob("weight.bin"))
+        self._model_file = _find(path, ".mlmodel")
+        self._weight_file = _find(path, ".bin")
         self._weights = bytearray(self._weight_file.read_bytes())
         self.specification = open_package(path).specification
         function = self.specification.mlProgram.functions["main"]
@@ -88,3 +89,7 @@ class EditablePackage:
             return
         values = getattr(tensor, kind).values
         values[:] = np.asarray(change(np.array(values))).tolist()
+
+
+def _find(package: Path, suffix: str) -> Path:
+    return next(file for file in files_below(package) if file.suffix == suffix)

@@ -18,6 +18,7 @@ from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.torchscript import TorchScriptOptions
 from converters.torchscript_quantization import phone_engine, quantize
 from reference.errors import ArtifactError
+from reference.folders import files_below
 from validation.artifact import Artifact, load_artifact
 from validation.artifact_comparison import compare_pipelines
 from validation.artifact_model import ArtifactModel
@@ -188,8 +189,8 @@ def _list_files(folder: Path) -> dict:
             "bytes": path.stat().st_size,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST_FILE
+        for path in files_below(folder)
+        if path.name != MANIFEST_FILE
     }
 
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from converters.export_modules import ImageEncoder, MaskDecoder
-from converters.manifest import files_below
 from reference.command_line import progress
 from reference.errors import MobileSAMError
+from reference.folders import size_of
 from validation.artifact import COMPONENTS, Artifact
 from validation.numbers.bench import ARTIFACTS, Bench
 from validation.numbers.page import Table, verdict
@@ -67,7 +67,7 @@ def _size_row(artifact: Artifact, weights: int) -> tuple[str, ...]:
 
 
 def _megabytes(path: Path) -> float:
-    return sum(file.stat().st_size for file in files_below(path)) / MEGABYTE
+    return size_of(path) / MEGABYTE
 
 
 def measure_cost(bench: Bench) -> list[Table]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converters.convert import Source
+from reference.folders import size_of
 from validation.artifact import Artifact
 from validation.engines import engine_targets
 from validation.peers.files import (
@@ -39,9 +40,7 @@ class Contestant:
     @property
     def size_bytes(self) -> int:
         """Of the files of both components, each counted once."""
-        models = set(self.artifact.components.values())
-        files = [file for model in models for file in (model, *model.rglob("*")) if file.is_file()]
-        return sum(file.stat().st_size for file in files)
+        return sum(map(size_of, set(self.artifact.components.values())))
 
 
 def contestants(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from reference.errors import ArtifactError
+from reference.folders import size_of
 from validation.artifact import Artifact
 from validation.artifact_comparison import compare_pipelines
 from validation.artifact_model import ArtifactModel
@@ -136,10 +137,7 @@ class _Seen:
 
     def count_cost(self, artifact: Artifact) -> None:
         self.figures |= {
-            f"{SIZE}.{name}": sum(
-                file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file()
-            )
-            for name, path in artifact.components.items()
+            f"{SIZE}.{name}": size_of(path) for name, path in artifact.components.items()
         }
         try:
             cost = measure_cost(artifact)

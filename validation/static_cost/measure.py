@@ -1,9 +1,9 @@
 """Static cost of an artefact, whatever its format."""
 
 from importlib import import_module
-from pathlib import Path
 
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
+from reference.folders import size_of
 from validation.artifact import Artifact
 from validation.static_cost.component import ArtifactCost
 from validation.static_cost.sources import ReferenceSources
@@ -29,10 +29,4 @@ def measure_cost(artifact: Artifact) -> ArtifactCost:
         reader.component_cost(path, spec, ReferenceSources(spec.name, variant))
         for path, spec in zip(paths, specs, strict=True)
     )
-    return ArtifactCost(artifact, sum(map(_size, paths)), components)
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return ArtifactCost(artifact, sum(map(size_of, paths)), components)

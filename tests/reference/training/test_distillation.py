@@ -64,6 +64,7 @@ def photos(tmp_path_factory):
         photo = Image.fromarray(load_sample_image(folder.joinpath(name).name))
         photo.resize((128, 96)).save(folder / name)
     (folder / "notes.txt").write_text("not a photo")
+    (folder / "._china.jpg").write_bytes(b"left there by macOS")
     return folder
 
 
