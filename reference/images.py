@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from reference.errors import ImageError, OutputError
+from reference.input_files import require_regular_file
 from reference.output_files import replacing, require_writable
 
 # Raster formats only: Pillow would hand an EPS file to Ghostscript, which runs it as a program.
@@ -98,15 +99,13 @@ def _from_file(path: str | Path) -> np.ndarray:
         raise ImageError(f"{path}: not an image that can be read; {EXPECTED}") from None
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file; {EXPECTED}") from None
-    except IsADirectoryError:
-        raise ImageError(f"{path}: a folder; {EXPECTED}") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path}: cannot be read ({reason}); {EXPECTED}") from None
 
 
 def _refuse_empty(path: Path) -> None:
-    if path.is_file() and path.stat().st_size == 0:
+    if require_regular_file(path, ImageError, EXPECTED).st_size == 0:
         raise ImageError(f"{path}: the file is empty; {EXPECTED}")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from reference.errors import MobileSAMError
+from reference.input_files import require_regular_file
 
 MOST_BYTES = 1 << 24  # of a document
 _QUOTED_LENGTH = 60  # characters of a bad value that an error message repeats
@@ -36,6 +37,7 @@ class Source:
     def read(self, path: Path, most_bytes: int = MOST_BYTES) -> object:
         """Parse a file of at most so many bytes."""
         try:
+            require_regular_file(path, self.error, f"expected {self.what}; {self.fix}")
             with path.open("rb") as file:
                 data = file.read(most_bytes + 1)
         except FileNotFoundError:

@@ -16,6 +16,7 @@ from torch import nn
 
 from reference.checkpoint_file import first_non_finite
 from reference.errors import TrainingError
+from reference.input_files import require_regular_file
 from reference.official_names import official_name
 from reference.output_files import replacing
 
@@ -40,7 +41,7 @@ class RunFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         path = self.path / "options.json"
-        if not path.exists():
+        if not _is_there(path):
             with replacing(path) as draft:
                 draft.write_text(json.dumps(dict(options), indent=2) + "\n", encoding="utf-8")
             return
@@ -57,7 +58,7 @@ class RunFolder:
 
     def read_state(self) -> dict | None:
         """What ``write_state`` wrote last, on the CPU; None before the first time."""
-        if not self._state.exists():
+        if not _is_there(self._state):
             return None
         try:
             return torch.load(self._state, map_location="cpu", weights_only=True)
@@ -73,7 +74,7 @@ class RunFolder:
 
     def forget_after(self, step: int) -> None:
         """Drop what was logged after the state of ``step`` was written: it will be logged again."""
-        if self._metrics.exists():
+        if _is_there(self._metrics):
             lines = self._metrics.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
             with replacing(self._metrics) as draft:
@@ -101,6 +102,15 @@ class RunFolder:
             raise TrainingError(f"'{overflowed}' is not finite in float16: the training diverged")
         with replacing(self.weights) as draft:
             save_file(tensors, draft)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether the folder has the file; TrainingError if it is no file."""
+    try:
+        require_regular_file(path, TrainingError, "expected what a training wrote")
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _step_of(line: str) -> int:

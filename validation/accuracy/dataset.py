@@ -17,6 +17,7 @@ import numpy as np
 from reference.command_line import progress
 from reference.errors import MobileSAMError
 from reference.images import read_image
+from reference.input_files import require_regular_file
 from reference.masks import decode_rle
 from validation.accuracy.annotations import segmentation_rle
 from validation.accuracy.samples import Instance, Sample
@@ -93,6 +94,7 @@ def read_dataset(folder: Path) -> Dataset:
 
 def _read(path: Path) -> dict:
     try:
+        require_regular_file(path, DatasetError, "expected annotations in COCO's format")
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise DatasetError(
