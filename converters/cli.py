@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import print_json, run, step_bar, warn
+from reference.command_line import print_json, print_lines, run, step_bar, warn
 
 EXAMPLES = """
 \b
@@ -158,8 +158,7 @@ def _convert(
     if as_json:
         print_json({"artifacts": results})
     else:
-        for result in results:
-            print(_summary(result))
+        print_lines(line for result in results for line in _summary(result))
 
 
 def _result(folder: Path) -> dict:
@@ -179,10 +178,9 @@ def _result(folder: Path) -> dict:
     }
 
 
-def _summary(result: dict) -> str:
+def _summary(result: dict) -> list[str]:
     lines = [f"{result['folder']}  {result['bytes'] / 1e6:.1f} MB"]
-    lines += [f"  {file}  {size / 1e6:.1f} MB" for file, size in result["files"].items()]
-    return "\n".join(lines)
+    return lines + [f"  {file}  {size / 1e6:.1f} MB" for file, size in result["files"].items()]
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -23,6 +23,7 @@ from reference.official_names import (
     official_name,
     rename_official,
 )
+from reference.plain_text import shorten
 from reference.seeded_weights import seeded_state_dict, state_dict_sha256
 from reference.variants import DemoCheckpoint, Variant
 
@@ -41,13 +42,14 @@ BUILT_IN = ("demo", "official", "seeded")  # checkpoints that can be had by name
 _DATA = Path(__file__).parent / "data"
 _INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _NAMES_SHOWN = 5  # of each kind, in an error
+_NAME_LENGTH = 200  # characters, of a file's name that manifests repeat
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """Weights under the official names, and where they come from."""
 
-    name: str  # one of BUILT_IN, or the file's name without its folder
+    name: str  # one of BUILT_IN, or the file's name without its folder, fit to be shown
     sha256: str  # hex; of the file's bytes, or of the seeded weights' content
     trained: bool  # False: the masks mean nothing
     state_dict: dict[str, Tensor] = field(repr=False, compare=False)
@@ -85,7 +87,7 @@ def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = Tr
             "a .pt or .safetensors file"
         )
     weights = read_checkpoint(path)
-    return Checkpoint(path.name, sha256_of_file(path), True, weights)
+    return Checkpoint(shorten(path.name, _NAME_LENGTH), sha256_of_file(path), True, weights)
 
 
 def _bundled_weights(demo: DemoCheckpoint) -> dict[str, Tensor]:

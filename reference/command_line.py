@@ -15,6 +15,7 @@ import click
 from tqdm import tqdm
 
 from reference.errors import MobileSAMError, OutputError, PromptError
+from reference.plain_text import as_line, shorten
 from reference.prompts import Prompt, normalize_prompts
 
 Point = tuple[float, float]
@@ -109,7 +110,7 @@ def warn(message: str) -> None:
 
 
 def _print_line(message: str) -> None:
-    print(" ".join(message.split()), file=sys.stderr)
+    print(as_line(message), file=sys.stderr)
 
 
 def _drop_unwritten_output() -> None:
@@ -237,6 +238,11 @@ def prompts_from_options(
     )
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Print a table, or whatever else has names of files in it, on stdout: each as one line, whatever it holds."""
+    click.echo("\n".join(map(as_line, lines)))
+
+
 def print_json(document: object) -> None:
     """Print one JSON document on stdout.
 
@@ -262,7 +268,7 @@ def step_bar(total: int) -> Iterator[Callable[[str], None]]:
             nonlocal begun
             bar.update(1 if begun else 0)  # what was begun before is done now
             begun += 1
-            bar.set_description(step)
+            bar.set_description(shorten(step))
 
         yield begin
 
@@ -278,7 +284,7 @@ def progress(
     """A progress bar on stderr, gone when done; none at all if stderr is not a terminal."""
     return tqdm(
         iterable,
-        desc=description,
+        desc=shorten(description),
         total=total,
         unit=unit,
         unit_scale=unit_scale,

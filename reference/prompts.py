@@ -7,9 +7,9 @@ from numbers import Real
 import numpy as np
 
 from reference.errors import PromptError
+from reference.plain_text import quote
 
 BOX_LABELS = (2, 3)  # Segment Anything's labels for a box's top-left and bottom-right corner
-QUOTED_LENGTH = 60  # characters of a bad value that an error message repeats
 
 
 def _no_points() -> np.ndarray:
@@ -149,14 +149,14 @@ def _point_groups(points: object) -> list[list[list[float]]]:
     if depth == 3:
         return [_point_group(group) for group in points]
     raise PromptError(
-        f"points={_quote(points)}: expected [x, y], a list of points (one object each), or a list "
+        f"points={quote(points)}: expected [x, y], a list of points (one object each), or a list "
         "of lists of points (several points of one object)"
     )
 
 
 def _point_group(group: object) -> list[list[float]]:
     if not isinstance(group, list) or not group:
-        raise PromptError(f"{_quote(group)} as an object's points: expected [[x, y], …]")
+        raise PromptError(f"{quote(group)} as an object's points: expected [[x, y], …]")
     return [_point(point) for point in group]
 
 
@@ -181,12 +181,10 @@ def _boxes(bboxes: object) -> list[list[float]]:
 def _numbers(values: object, count: int, kind: str, form: str) -> list[float]:
     """``values`` as ``count`` finite floats, or a PromptError."""
     if not isinstance(values, list) or len(values) != count:
-        raise PromptError(f"{_quote(values)} is not {kind}: expected {count} numbers, {form}")
+        raise PromptError(f"{quote(values)} is not {kind}: expected {count} numbers, {form}")
     numbers = [_number(value) for value in values]
     if not all(math.isfinite(number) for number in numbers):
-        raise PromptError(
-            f"{_quote(values)} is not {kind}: expected {count} finite numbers, {form}"
-        )
+        raise PromptError(f"{quote(values)} is not {kind}: expected {count} finite numbers, {form}")
     return numbers
 
 
@@ -206,14 +204,14 @@ def _label_groups(labels: object, points: object, groups: list[list]) -> list[li
         return [[1] * len(group) for group in groups]
     if not groups:
         raise PromptError(
-            f"labels={_quote(labels)} without points: labels belong to points, a box has none"
+            f"labels={quote(labels)} without points: labels belong to points, a box has none"
         )
     if not isinstance(labels, list):
         return [[_label(labels)] * len(group) for group in groups]
     nested = labels if _depth(points) == 3 else [[label] for label in labels]
     if not _same_nesting(nested, groups):
         raise PromptError(
-            f"labels={_quote(labels)} do not match points={_quote(points)}: expected one label per "
+            f"labels={quote(labels)} do not match points={quote(points)}: expected one label per "
             "point, nested alike: points=[x, y], labels=[1] or points=[[[x, y], [x, y]]], "
             "labels=[[1, 0]]"
         )
@@ -233,7 +231,7 @@ def _same_nesting(nested: list, groups: list[list]) -> bool:
 def _label(label: object) -> int:
     if not isinstance(label, Real) or label not in (0, 1):
         raise PromptError(
-            f"label {_quote(label)}: expected 1 for a point of the object, 0 for the background"
+            f"label {quote(label)}: expected 1 for a point of the object, 0 for the background"
         )
     return int(label)
 
@@ -266,9 +264,3 @@ def _extent(image_size: tuple[int, int]) -> str:
 
 def _show(numbers: list[float]) -> str:
     return "(" + ", ".join(f"{number:.10g}" for number in numbers) + ")"
-
-
-def _quote(value: object) -> str:
-    """A bad value for an error message: in one line, and not a long one."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= QUOTED_LENGTH else f"{text[: QUOTED_LENGTH - 1]}…"

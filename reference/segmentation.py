@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import click
 import numpy as np
 
-from reference.command_line import Box, Point, print_json, prompts_from_options, step_bar, warn
+from reference.command_line import (
+    Box,
+    Point,
+    print_json,
+    print_lines,
+    prompts_from_options,
+    step_bar,
+    warn,
+)
 from reference.errors import OutputError
 from reference.images import check_writable, read_image, write_image
 from reference.masks import mask_box, mask_record
@@ -103,8 +110,7 @@ def answer(request: Request, segmenter: Segmenter, source: dict) -> None:
     if request.as_json:
         print_json(build_document(request, segmentations, source))
     else:
-        print("\n".join(summarize(segmentations)))
-        print(f"overlay: {click.format_filename(request.output)}")
+        print_lines([*summarize(segmentations), f"overlay: {request.output}"])
 
 
 def build_document(request: Request, segmentations: list["Segmentation"], source: dict) -> dict:

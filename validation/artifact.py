@@ -12,8 +12,9 @@ from pathlib import Path
 from converters.artifact_layout import COMPONENTS, FORMATS, MANIFEST_FILE, MANIFEST_SCHEMA
 from reference.errors import ArtifactError
 from reference.folders import entries_below
+from reference.plain_text import quote
 from reference.variants import VARIANTS, Variant
-from validation.strict_json import Source, Value, quote
+from validation.strict_json import Source, Value
 from validation.untrusted_paths import is_inside
 
 _CONVERT_AGAIN = "the artefact is incomplete or was altered; convert again"

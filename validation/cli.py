@@ -14,6 +14,7 @@ from reference.command_line import (
     Box,
     Point,
     answer_options,
+    print_lines,
     prompt_options,
     run,
     warn,
@@ -172,7 +173,9 @@ def compare(
     for artifact, engine in product(artifacts, engines or (None,)):
         comparisons.append(comparer.compare(artifact, engine))
         if not output.replaces_table:
-            click.echo(("\n" if len(comparisons) > 1 else "") + format_comparison(comparisons[-1]))
+            print_lines(
+                [*([""] if len(comparisons) > 1 else []), *format_comparison(comparisons[-1])]
+            )
     document = build_document(comparisons)
     if report is not None:
         from validation.report import write_report
@@ -182,9 +185,9 @@ def compare(
     output.write(document)
     if not output.replaces_table:
         if len(comparisons) > 1:
-            click.echo(f"\n{format_overview(comparisons)}")
+            print_lines(["", *format_overview(comparisons)])
         if report is not None:
-            click.echo(f"report: {click.format_filename(report / 'report.html')}")
+            print_lines([f"report: {report / 'report.html'}"])
     return FAILED_STATUS if document["verdict"] == FAILED else 0
 
 

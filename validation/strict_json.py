@@ -11,9 +11,9 @@ from typing import NoReturn, TypeVar
 
 from reference.errors import MobileSAMError
 from reference.input_files import require_regular_file
+from reference.plain_text import is_plain, quote, shorten
 
 MOST_BYTES = 1 << 24  # of a document
-_QUOTED_LENGTH = 60  # characters of a bad value that an error message repeats
 
 Item = TypeVar("Item")
 
@@ -135,7 +135,7 @@ class Value:
     def text(self, high: int = 300) -> str:
         """A line of text that a terminal shows as it is, of at most ``high`` characters."""
         value = self.value
-        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        if not isinstance(value, str) or not value.strip() or not is_plain(value):
             self.refuse("a line of text without control characters")
         if len(value) > high:
             self.refuse(f"at most {high} characters")
@@ -174,17 +174,6 @@ class Value:
     def _member(self, key: str) -> "Value":
         prefix = f"{self.place}." if self.place else ""
         return Value(self.source, f"{prefix}{shorten(key)}", self.value.get(key))
-
-
-def quote(value: object) -> str:
-    """A bad value for an error message: in one line, and not a long one."""
-    return shorten(repr(value))
-
-
-def shorten(text: str) -> str:
-    """A text for an error message: in one line, and not a long one."""
-    text = text if len(text) <= _QUOTED_LENGTH else f"{text[: _QUOTED_LENGTH - 1]}…"
-    return text if text.isprintable() else repr(text)
 
 
 def _refuse_constant(constant: str) -> NoReturn:

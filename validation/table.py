@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
+from reference.plain_text import escape, shorten
 from validation.results import FAILED, NOT_RUN, PASSED, CaseResult, Comparison
 
 VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_RUN: "NOT RUN"}
+_CELL_WIDTH = 120  # characters; of a longer text the end is left out
 PHOTO_WIDTH = 24  # characters; of a longer path the end is shown, which has the file's name
 
 _COLUMNS = ("case", "photo", "IoU min", "boundary", "shown", "score Δ", "logit Δ")
 _OVERVIEW = ("artefact", "engine", "MB", "IoU mean", "IoU min", "boundary", "encode", "decode", "")
 
 
-def format_comparison(comparison: Comparison) -> str:
+def format_comparison(comparison: Comparison) -> list[str]:
     """Lines of a title, one row per case, the verdict, and why it is not a plain pass."""
     rows = [_COLUMNS, *map(_row, comparison.cases)]
     results = ["", *map(_result, comparison.cases)]
@@ -19,10 +21,10 @@ def format_comparison(comparison: Comparison) -> str:
     for row, result in zip(aligned(rows, left=2), results, strict=True):
         lines.append(f"{row}  {result}".rstrip())
     lines += [_verdict(comparison), *_stage_lines(comparison)]
-    return "\n".join([*lines, *_drift_lines(comparison), *_explanations(comparison)])
+    return [*lines, *_drift_lines(comparison), *_explanations(comparison)]
 
 
-def format_overview(comparisons: Sequence[Comparison]) -> str:
+def format_overview(comparisons: Sequence[Comparison]) -> list[str]:
     """One line per artefact, side by side."""
     rows = [_OVERVIEW]
     for item in comparisons:
@@ -41,11 +43,12 @@ def format_overview(comparisons: Sequence[Comparison]) -> str:
                 VERDICTS[item.verdict],
             )
         )
-    return "\n".join(line.rstrip() for line in aligned(rows, left=2))
+    return [line.rstrip() for line in aligned(rows, left=2)]
 
 
 def aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
-    """Rows with cells of one width per column; the first ``left`` columns are aligned left."""
+    """Rows with cells of one width per column, fit to be shown; the first ``left`` columns are aligned left."""
+    rows = [[shorten(cell, _CELL_WIDTH) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -75,10 +78,10 @@ def _title(comparison: Comparison) -> str:
 def _row(case: CaseResult) -> tuple[str, ...]:
     agreement = case.agreement
     if agreement is None:
-        return case.name, _shorten(case.photo), *["-"] * 5
+        return case.name, _end_of(case.photo), *["-"] * 5
     return (
         case.name,
-        _shorten(case.photo),
+        _end_of(case.photo),
         f"{agreement.min_iou:.4f}",
         f"{min(agreement.boundary_ious):.4f}",
         f"{agreement.shown_iou:.4f}",
@@ -87,8 +90,9 @@ def _row(case: CaseResult) -> tuple[str, ...]:
     )
 
 
-def _shorten(photo: str) -> str:
-    return photo if len(photo) <= PHOTO_WIDTH else f"…{photo[1 - PHOTO_WIDTH :]}"
+def _end_of(photo: str) -> str:
+    shown = escape(photo)
+    return shown if len(shown) <= PHOTO_WIDTH else f"…{shown[1 - PHOTO_WIDTH :]}"
 
 
 def _result(case: CaseResult) -> str:

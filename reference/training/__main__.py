@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reference.command_line import progress, run
+from reference.command_line import print_lines, progress, run
 from reference.variants import VARIANTS
 
 if TYPE_CHECKING:  # not at run time: they import torch, which takes seconds
@@ -288,7 +288,7 @@ def _train(
             show = _shown_on(bar)
         trainer.train(save_every, show)
     if processes.is_first:
-        print(f"weights: {click.format_filename(folder.weights)}")
+        print_lines([f"weights: {folder.weights}"])
 
 
 def _ignore(metrics: dict[str, float]) -> None:

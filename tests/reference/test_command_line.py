@@ -11,6 +11,7 @@ from reference.command_line import (
     BOX,
     POINT,
     print_json,
+    print_lines,
     progress,
     prompt_options,
     prompts_from_options,
@@ -47,6 +48,34 @@ def outcome(capsys, command, *arguments):
     return caught.value.code, captured.out, captured.err
 
 
+# What is shown
+
+
+def test_an_error_of_any_length_keeps_its_beginning_and_its_end(capsys):
+    status, out, err = outcome(capsys, fail_with(ImageError(f"{'a' * 5000}.jpg: no such file")))
+    assert (status, out) == (2, "")
+    assert err.startswith("tool: error: aaa")
+    assert err.endswith("aaa.jpg: no such file\n")
+    assert len(err) < 1100
+
+
+def test_a_line_on_stdout_is_one_line(capsys):
+    print_lines(
+        [
+            "a table",
+            "one\nPASS: 37 of 37 cases passed",
+            "\x1b[1A\x9b2K\u2028",
+            "caf\u00e9\u00a0\u6f22",
+        ]
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "a table",
+        r"one\nPASS: 37 of 37 cases passed",
+        r"\x1b[1A\x9b2K\u2028",
+        "caf\u00e9\u00a0\u6f22",
+    ]
+
+
 # Exit statuses
 
 
@@ -63,7 +92,11 @@ def test_output_goes_out(capsys):
     ("error", "message"),
     [
         (ImageError("photo.jpg: no such file"), "photo.jpg: no such file"),
-        (PromptError("two\n  lines"), "two lines"),
+        (PromptError("two\nlines"), r"two\nlines"),
+        (
+            ImageError("\x1b[2J\u202egpj.\udc80: no such file"),
+            r"\x1b[2J\u202egpj.\udc80: no such file",
+        ),
         (click.ClickException("no good"), "no good"),
         (
             FileNotFoundError(2, "No such file or directory", "x.pt"),
@@ -274,7 +307,7 @@ def test_json_has_no_nan(capsys, number):
 
 def test_warning_is_one_line_on_stderr(capsys):
     warn("mind\nthe gap")
-    assert capsys.readouterr() == ("", "warning: mind the gap\n")
+    assert capsys.readouterr() == ("", "warning: mind\\nthe gap\n")
 
 
 def test_progress_is_silent_without_a_terminal(capsys):

@@ -5,6 +5,7 @@ from pycocotools import mask as coco
 
 from reference.errors import MobileSAMError
 from reference.masks import decode_rle, encode_rle
+from reference.plain_text import quote
 
 MIN_NUMBERS = 6  # of a polygon: three vertices. pycocotools takes four numbers for a box.
 FAR = 1e9  # pixels; NaN, infinities and integers too large for a float are not nearer
@@ -42,7 +43,7 @@ def _from_polygons(polygons: list, size: tuple[int, int]) -> dict:
     for polygon in polygons:
         if not _is_polygon(polygon):
             raise MobileSAMError(
-                f"has the polygon {_quote(polygon)}: expected x and y of at least three vertices, in "
+                f"has the polygon {quote(polygon)}: expected x and y of at least three vertices, in "
                 "pixels"
             )
         # pycocotools walks along every edge, pixel by pixel, and does not mind how long it is.
@@ -69,7 +70,7 @@ def _from_run_lengths(rle: dict, size: tuple[int, int]) -> dict:
     height, width = size
     if rle.get("size") != [height, width]:
         raise MobileSAMError(
-            f"has a mask of size {_quote(rle.get('size'))}: expected the photo's [height, width] = "
+            f"has a mask of size {quote(rle.get('size'))}: expected the photo's [height, width] = "
             f"{[height, width]}"
         )
     counts = rle.get("counts")
@@ -82,8 +83,3 @@ def _from_run_lengths(rle: dict, size: tuple[int, int]) -> dict:
         )
     values = np.arange(len(counts)) % 2 == 1
     return encode_rle(np.repeat(values, counts).reshape(width, height).T)
-
-
-def _quote(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"

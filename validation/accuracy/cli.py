@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reference.command_line import print_lines
 from validation.command_options import FAILED_STATUS, JsonOutput, gates_option, json_option
 from validation.engines import engine_names
 
@@ -95,7 +96,7 @@ def accuracy(
     document = build_document(evaluations, data)
     output.write(document)
     if not output.replaces_table:
-        click.echo(format_accuracy(evaluations, data))
+        print_lines(format_accuracy(evaluations, data))
     return FAILED_STATUS if overall_verdict(evaluations) == FAILED else 0
 
 

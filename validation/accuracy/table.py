@@ -20,7 +20,7 @@ from validation.table import VERDICTS, aligned
 COLUMNS = {POINT: "point", POINT_BEST: "best of 3", BOX: "box", CLICKS: "3 clicks"}
 
 
-def format_accuracy(evaluations: Sequence[Evaluation], data: Data) -> str:
+def format_accuracy(evaluations: Sequence[Evaluation], data: Data) -> list[str]:
     """A row per model with mean IoU and verdict, the same by size and kind of object, and reasons."""
     shown = with_references(evaluations)
     rows = [("", "engine", *COLUMNS.values(), "lost", ""), *map(_row, shown)]
@@ -29,7 +29,7 @@ def format_accuracy(evaluations: Sequence[Evaluation], data: Data) -> str:
         if evaluation.accuracy is not None:
             lines += ["", *_breakdown(evaluation.name, evaluation.accuracy)]
     notes = [note for evaluation in shown for note in _notes(evaluation)]
-    return "\n".join([*lines, *([""] if notes else []), *dict.fromkeys(notes)])
+    return [*lines, *([""] if notes else []), *dict.fromkeys(notes)]
 
 
 def _title(evaluations: Sequence[Evaluation], data: Data) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from reference.command_line import print_lines
 from validation.environments import ENVIRONMENTS, find_environments
 from validation.environments.environment import Environment, SetupError, set_up
 
@@ -35,7 +36,7 @@ def setup(names: tuple[str, ...]) -> None:
 
 
 def _report(environment: Environment, step: str) -> None:
-    click.echo(f"{environment.name}: {step}")
+    print_lines([f"{environment.name}: {step}"])
 
 
 def _try(environment: Environment, folder: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from converters.artifact_folder import require_free
-from reference.command_line import COMMAND_LINE
+from reference.command_line import COMMAND_LINE, print_lines
 from validation.artifact import load_artifact
 from validation.command_options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
 from validation.latency.targets import Target, TargetError, find_targets, known_targets
@@ -129,7 +129,7 @@ def latency(
         results.append(target.measure(artifacts, plan, image))
         document = build_document(results, plan, None if image is None else str(image))
         if not output.replaces_table:
-            click.echo(("\n" if len(results) > 1 else "") + format_result(results[-1]))
+            print_lines([*([""] if len(results) > 1 else []), *format_result(results[-1])])
             output.write(document)  # at once: the next target may take hours
     if output.replaces_table:
         output.write(document)
@@ -138,7 +138,7 @@ def latency(
 
         write_latency_report(report, document, click.get_current_context().meta[COMMAND_LINE])
         if not output.replaces_table:
-            click.echo(f"report: {click.format_filename(report / 'latency.html')}")
+            print_lines([f"report: {report / 'latency.html'}"])
     return FAILED_STATUS if any_failed(results) else 0
 
 
@@ -155,7 +155,7 @@ def targets() -> None:
     for name, target in known.items():
         missing = target.missing()
         state = "here" if missing is None else f"NOT RUN: {missing}"
-        click.echo(f"{name.ljust(width)}  {target.measures}; {state}")
+        print_lines([f"{name.ljust(width)}  {target.measures}; {state}"])
 
 
 def _targets(

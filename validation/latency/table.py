@@ -28,15 +28,15 @@ _COLUMNS = (
 _TEXT_COLUMNS = 2
 
 
-def format_result(result: TargetResult) -> str:
+def format_result(result: TargetResult) -> list[str]:
     """A target's title, a row per artefact and stage, and a line per artefact about the rest."""
     title = f"{result.target}: {result.description}"
     if result.missing is not None:
-        return f"{title}\n{_WORDS[NOT_RUN]}: {result.missing}"
+        return [title, f"{_WORDS[NOT_RUN]}: {result.missing}"]
     rows = [_row(result, item, stage) for item in result.measurements for stage in item.stages]
     lines = [title]
     if rows:
-        lines += [f"{line.rstrip()}" for line in aligned([_COLUMNS, *rows], _TEXT_COLUMNS)]
+        lines += [line.rstrip() for line in aligned([_COLUMNS, *rows], _TEXT_COLUMNS)]
         lines.append(f"  milliseconds; {DISTURBED} disturbed")
     lines += format_counts(
         [item.artifact.name for item in result.measurements],
@@ -47,7 +47,7 @@ def format_result(result: TargetResult) -> str:
         lines.append(_HINT)
     if result.unwatched:
         lines.append(f"not watched, since this system does not tell: {', '.join(result.unwatched)}")
-    return "\n".join(lines)
+    return lines
 
 
 def _row(result: TargetResult, item: Measurement, stage: str) -> tuple[str, ...]:

@@ -137,7 +137,7 @@ def _in_words(standings: list, result: object) -> str:
     table = table_of(standings, result)
     parts = [table.to_markdown(), table.note]
     if result is not None:
-        parts = [format_result(result), *parts, "\n".join(sentences(standings, result))]
+        parts = ["\n".join(format_result(result)), *parts, "\n".join(sentences(standings, result))]
     return "\n\n".join(parts)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reference.command_line import print_lines
 from reference.output_files import require_writable
 from validation.artifact import Artifact, load_artifact
 from validation.command_options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
@@ -207,14 +208,13 @@ def _finish(
     name = None if path is None else str(path)
     document = build_document(lines, name, updated=renewed is not None)
     if not output.replaces_table:
-        click.echo(format_lines(lines))
-        click.echo(format_verdict(lines, name or "none"))
+        print_lines([*format_lines(lines), *format_verdict(lines, name or "none")])
         if unwatched:
-            click.echo(f"not watched, since this system does not tell: {', '.join(unwatched)}")
+            print_lines([f"not watched, since this system does not tell: {', '.join(unwatched)}"])
     if renewed is not None:
         write_baseline(path, renewed)
         if not output.replaces_table:
-            click.echo(f"{click.format_filename(path)}: written")
+            print_lines([f"{path}: written"])
     output.write(document)
     if update:
         return 0 if renewed is not None else FAILED_STATUS

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from converters.artifact_layout import COMPONENTS
+from reference.plain_text import shorten
 from validation.artifact import MANIFEST_FILE, Artifact
 from validation.regression.record import Entry
 
@@ -67,6 +68,4 @@ def _is_named(item: object) -> bool:
 
 def _text(value: object) -> str:
     """One line that a terminal shows as it is."""
-    text = str(value)
-    text = text if text.isprintable() else repr(text)
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
+    return shorten(str(value), _MOST_CHARACTERS)

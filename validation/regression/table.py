@@ -19,7 +19,7 @@ VERDICTS = {
 _NONE = "-"
 
 
-def format_lines(lines: Mapping[str, list[Line]]) -> str:
+def format_lines(lines: Mapping[str, list[Line]]) -> list[str]:
     """One table: a row per quantity, below a row with each artefact's name."""
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for name, each in lines.items():
@@ -28,10 +28,10 @@ def format_lines(lines: Mapping[str, list[Line]]) -> str:
     for each in lines.values():
         reasons += ["", *(line.reason or "" for line in each)]
     texts = zip(aligned(rows, left=1), reasons, strict=True)
-    return "\n".join(f"{text}  {reason}".rstrip() for text, reason in texts)
+    return [f"{text}  {reason}".rstrip() for text, reason in texts]
 
 
-def format_verdict(lines: Mapping[str, list[Line]], baseline: str) -> str:
+def format_verdict(lines: Mapping[str, list[Line]], baseline: str) -> list[str]:
     """The last word: how many lines passed, failed, or say nothing."""
     verdicts = [line.verdict for each in lines.values() for line in each]
     parts = [f"{sum(verdict in (PASSED, BETTER) for verdict in verdicts)} pass"]
@@ -42,12 +42,12 @@ def format_verdict(lines: Mapping[str, list[Line]], baseline: str) -> str:
         parts.append(f"{count} new")
     judged = PASSED in verdicts or BETTER in verdicts or INFORMATION in verdicts
     word = "FAIL" if FAILED in verdicts else "PASS" if judged else "NOT RUN"
-    text = f"{word}: {', '.join(parts)}; baseline: {baseline}"
+    words = [f"{word}: {', '.join(parts)}; baseline: {baseline}"]
     if better := verdicts.count(BETTER):
-        text += (
-            f"\n{better} better than the baseline by more than the limit: --update holds on to that"
+        words.append(
+            f"{better} better than the baseline by more than the limit: --update holds on to that"
         )
-    return text
+    return words
 
 
 def _row(line: Line) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import hashlib
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from reference.plain_text import escape
 from validation.report import formatting
 
 
@@ -15,6 +16,7 @@ def environment() -> Environment:
         loader=PackageLoader("validation.report"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -31,6 +33,12 @@ def environment() -> Environment:
     ):
         made.filters[write.__name__] = write
     return made
+
+
+def _shown(value: object) -> object:
+    """What an expression gives, without characters that are invisible or turn the direction of writing."""
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return escape(value) if is_text else value
 
 
 def page_sources(made: Environment) -> dict[str, object]:

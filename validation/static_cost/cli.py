@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from reference.command_line import print_lines
 from validation.artifact import load_artifact
 from validation.command_options import JsonOutput, artifacts_argument, json_option
 
@@ -39,4 +40,4 @@ def cost(folders: tuple[Path, ...], operations: bool, output: JsonOutput) -> Non
     document = build_document(costs)
     output.write(document)
     if not output.replaces_table:
-        click.echo(format_costs(costs, operations))
+        print_lines(format_costs(costs, operations))

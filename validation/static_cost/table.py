@@ -13,7 +13,7 @@ _COLUMNS = (
 )
 
 
-def format_costs(costs: Sequence[ArtifactCost], operations: bool) -> str:
+def format_costs(costs: Sequence[ArtifactCost], operations: bool) -> list[str]:
     """A row per component; below it, per artefact, the costliest layers and the Neural Engine's risks.
 
     Args:
@@ -31,7 +31,7 @@ def format_costs(costs: Sequence[ArtifactCost], operations: bool) -> str:
                 lines += ["", f"{title}: operators", *_operators(component)]
             if component.risks is not None:
                 lines += ["", *_risks(title, component.risks)]
-    return "\n".join(lines)
+    return lines
 
 
 def _table(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:

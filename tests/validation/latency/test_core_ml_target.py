@@ -49,7 +49,7 @@ def test_times_and_placement(tiny_package):
     assert (measurement.status, measurement.reasons, measurement.note) == ("measured", [], None)
     assert measurement.load.engine.endswith("(all compute units)")
 
-    table = format_result(result)
+    table = "\n".join(format_result(result))
     assert "image encoder: neural engine " in table
     assert "not on the neural engine: layer_norm '" in table
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reference.errors import MobileSAMError
+from reference.plain_text import shorten
 
 _QUOTED_LENGTH = 400  # characters of a program's output that an error message repeats
 
@@ -63,5 +64,4 @@ def run_tool(
 
 def quote(text: str) -> str:
     """A program's words for a message: one line, nothing that a terminal would obey, and not long."""
-    line = "".join(character if character.isprintable() else " " for character in text).strip()
-    return line if len(line) <= _QUOTED_LENGTH else f"{line[: _QUOTED_LENGTH - 1]}…"
+    return shorten(text.strip(), _QUOTED_LENGTH)
