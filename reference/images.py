@@ -1,7 +1,8 @@
 """Photos in, pictures out: what a photo viewer would show, and files that appear only complete."""
 
+import contextlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,19 @@ from PIL import Image, UnidentifiedImageError
 from reference.errors import ImageError, OutputError
 from reference.input_files import require_regular_file
 from reference.output_files import replacing, require_writable
+from reference.photo_decoding import decode
+from reference.unread_formats import container_format, unread_format
 
 # Raster formats only: Pillow would hand an EPS file to Ghostscript, which runs it as a program.
-PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "TGA")
-EXPECTED = "expected a photo such as JPEG, PNG, WebP, TIFF, BMP or GIF"
+PHOTO_FORMATS = (
+    *("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA"),
+)
+EXPECTED = "expected a photo such as JPEG, PNG, WebP, HEIC, TIFF, BMP or GIF"
+# What a photo calls itself → Pillow's name for the format, and what reads it.
+CONTAINERS = {
+    "HEIC": ("HEIF", "pip install 'mobile-sam-export[heif]' (or pillow-heif)"),
+    "AVIF": ("AVIF", "pip install --force-reinstall pillow (its wheels read it)"),
+}
 
 # Suffix → Pillow's format and options. For 108 megapixels, PNG at level 4 takes 5 s in place of the
 # default level's 11, and 4 % more space. JPEG at quality 95 keeps contours crisp.
@@ -24,36 +34,24 @@ OUTPUT_FORMATS = {
 }
 JPEG_MAX_SIDE = 65_500  # pixels; libjpeg's JPEG_MAX_DIMENSION
 
-EXIF_ORIENTATION = 0x0112
-# EXIF orientation → the turn that brings the stored rows upright (EXIF 2.3, section 4.6.4).
-UPRIGHT = {
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.transpose(1, 0, 2),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
-    8: lambda pixels: np.rot90(pixels),
-}
-
-# Pixels converted at a time: a photo of 108 megapixels then lies in memory twice, not four times.
-STRIP_PIXELS = 4_000_000
-
 
 def read_image(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
-    """Read a photo as a viewer would show it.
+    """Read a photo as a viewer would show it; docs/photos.md says how, format by format.
 
-    The EXIF orientation is applied, transparency lies over white, 16-bit grey is scaled to 8 bits,
-    and of an animation the first frame counts. Colour profiles are not applied.
+    It stands upright by its EXIF orientation, its colors are sRGB by its embedded profile, transparency
+    lies over white, 16-bit channels are scaled to 8 bits, and of several pictures in a file the first
+    or the primary one counts.
 
     Args:
-        source: a file, a PIL image, or a uint8 array: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA.
+        source: a file; a PIL image, whose metadata count likewise; or a uint8 array: (H, W) gray,
+            (H, W, 3) RGB or (H, W, 4) RGBA.
 
     Returns:
-        Contiguous uint8 (H, W, 3), RGB. An array that is one already is returned, not copied.
+        Contiguous uint8 (H, W, 3), RGB in sRGB. An array that is one already is returned, not copied.
 
     Raises:
-        ImageError: the source is missing, damaged, not a photo, or an array of another kind.
+        ImageError: the source is missing, damaged, no photo (a camera's raw file is none), of pixels
+            whose meaning is not known (floating-point), or an array of another kind.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -78,25 +76,21 @@ def _from_array(array: np.ndarray) -> np.ndarray:
         raise ImageError(f"{kind} has no pixels: expected at least 1×1")
     if array.ndim == 3 and array.shape[2] == 3:
         return np.ascontiguousarray(array)
-    return _pixels(Image.fromarray(np.ascontiguousarray(array)))
+    return decode(Image.fromarray(np.ascontiguousarray(array)))
 
 
 def _from_file(path: str | Path) -> np.ndarray:
     try:
-        _refuse_empty(Path(path))
         # Pillow warns from 89 megapixels on, which some cameras exceed, and refuses twice that.
         # Its remarks on odd metadata are of no use to somebody who wants a mask either.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_known_formats()) as image:
-                return _decode(image, path)
+            return _from_named_file(Path(path))
     except Image.DecompressionBombError:
         limit = 2 * Image.MAX_IMAGE_PIXELS
         raise ImageError(
             f"{path}: claims to have more than {limit:,} pixels; scale the photo down first"
         ) from None
-    except UnidentifiedImageError:
-        raise ImageError(f"{path}: not an image that can be read; {EXPECTED}") from None
     except FileNotFoundError:
         raise ImageError(f"{path}: no such file; {EXPECTED}") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
@@ -104,13 +98,42 @@ def _from_file(path: str | Path) -> np.ndarray:
         raise ImageError(f"{path}: cannot be read ({reason}); {EXPECTED}") from None
 
 
-def _refuse_empty(path: Path) -> None:
+def _from_named_file(path: Path) -> np.ndarray:
     if require_regular_file(path, ImageError, EXPECTED).st_size == 0:
         raise ImageError(f"{path}: the file is empty; {EXPECTED}")
+    with path.open("rb") as file:
+        if what := unread_format(file, path.suffix):
+            raise ImageError(f"{path}: {what}")
+        container = container_format(file)
+        formats = _known_formats(container)
+        try:
+            with Image.open(file, formats=formats) as image:
+                return _decode(image, path)
+        except UnidentifiedImageError:
+            raise ImageError(f"{path}: {_unidentified(container, formats)}") from None
+        except (ImageError, OSError, MemoryError, Image.DecompressionBombError):
+            raise
+        except Exception as error:  # so say some of Pillow's readers that a file is damaged
+            raise ImageError(f"{path}: {_damaged(error)}") from error
 
 
-def _known_formats() -> list[str]:
-    """``PHOTO_FORMATS`` without those that this build of Pillow lacks."""
+def _unidentified(container: str | None, formats: Sequence[str]) -> str:
+    """Why no reader of Pillow takes a file, and how to go on."""
+    if container is None:
+        return f"not an image that can be read; {EXPECTED}"
+    pillow_name, remedy = CONTAINERS[container]
+    if pillow_name in formats:
+        return f"a damaged or truncated {container} photo; {EXPECTED}"
+    return f"of the format {container}, which needs another package: {remedy}, or export it as JPEG"
+
+
+def _known_formats(container: str | None) -> list[str]:
+    """``PHOTO_FORMATS`` without those that this build of Pillow lacks; HEIC if there is pillow-heif."""
+    if container == "HEIC":
+        with contextlib.suppress(ImportError):
+            from pillow_heif import register_heif_opener
+
+            register_heif_opener()
     Image.init()
     return [name for name in PHOTO_FORMATS if name in Image.OPEN]
 
@@ -118,8 +141,7 @@ def _known_formats() -> list[str]:
 def _decode(image: Image.Image, name: str | Path) -> np.ndarray:
     """Decode an opened image; ``name`` is what an error message calls it."""
     try:
-        image.load()
-        return np.ascontiguousarray(_upright(_pixels(image), image))
+        return decode(image)
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
     except MemoryError:
@@ -127,63 +149,12 @@ def _decode(image: Image.Image, name: str | Path) -> np.ndarray:
     except Exception as error:
         # Pillow's decoders let nearly anything escape on a damaged file: OSError, SyntaxError,
         # struct.error, zlib.error, IndexError, …; to the person who sees it they mean the same.
-        reason = str(error) or type(error).__name__
-        raise ImageError(f"{name}: damaged or truncated image ({reason}); {EXPECTED}") from error
+        raise ImageError(f"{name}: {_damaged(error)}") from error
 
 
-def _upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
-    """Turn (H, W, 3) as the EXIF says. (A TIFF, Pillow has turned already, and dropped the tag.)"""
-    try:
-        orientation = image.getexif().get(EXIF_ORIENTATION, 1)
-    except Exception:  # damaged EXIF around sound pixels: shown as stored, as viewers do
-        return pixels
-    return UPRIGHT.get(orientation, lambda stored: stored)(pixels)
-
-
-def _pixels(image: Image.Image) -> np.ndarray:
-    """A loaded image of any mode → uint8 (H, W, 3), as stored, strip by strip."""
-    if image.width == 0 or image.height == 0:
-        raise ImageError(f"has {image.width}×{image.height} pixels: expected at least 1×1")
-    to_rgb = _rgb_converter(image)
-    pixels = np.empty((image.height, image.width, 3), np.uint8)
-    rows = max(1, STRIP_PIXELS // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        pixels[top:bottom] = to_rgb(image.crop((0, top, image.width, bottom)))
-    return pixels
-
-
-def _rgb_converter(image: Image.Image) -> Callable[[Image.Image], Image.Image | np.ndarray]:
-    """What turns a strip of ``image`` into uint8 (h, w, 3), or (h, w, 1) for numpy to repeat."""
-    if image.mode.startswith("I"):  # "I;16" and its byte orders, and 32-bit "I"
-        return _deep_grey_converter(image)
-    if image.mode == "F":
-        raise ImageError("has floating-point pixels: expected 8 or 16 bits a channel")
-    if image.has_transparency_data:
-        return _over_white
-    return lambda strip: strip.convert("RGB")
-
-
-def _deep_grey_converter(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
-    """Scale 16-bit grey by its full range, as viewers do; wider integers by the range they span."""
-    low, high = 0, 65_535
-    if image.mode == "I":
-        darkest, brightest = image.getextrema()
-        if darkest < low or brightest > high:
-            low, high = darkest, max(brightest, darkest + 1)
-
-    def to_grey(strip: Image.Image) -> np.ndarray:
-        grey = np.rint((np.asarray(strip, np.float64) - low) * (255 / (high - low)))
-        return grey.astype(np.uint8)[..., None]
-
-    return to_grey
-
-
-def _over_white(strip: Image.Image) -> Image.Image:
-    rgba = strip.convert("RGBA")
-    white = Image.new("RGB", strip.size, "white")
-    white.paste(rgba, mask=rgba)
-    return white
+def _damaged(error: Exception) -> str:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"damaged or truncated image ({reason}); {EXPECTED}"
 
 
 def check_writable(path: str | Path) -> None:

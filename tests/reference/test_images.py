@@ -237,7 +237,7 @@ def test_no_damaged_byte_escapes_as_another_error(photo, tmp_path):
     """Damaged files are read or refused; they never end in another exception."""
     path = tmp_path / "damaged"
     random = np.random.default_rng(0)
-    for image_format in ("PNG", "JPEG", "TIFF", "GIF"):
+    for image_format in ("PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP", "JPEG2000"):
         buffer = io.BytesIO()
         Image.fromarray(photo).save(buffer, image_format)
         for _ in range(25):
@@ -282,7 +282,9 @@ def test_other_types(source):
 
 def test_floating_point_pixels(tmp_path):
     path = save(Image.fromarray(np.zeros((2, 2), np.float32)), tmp_path / "float.tif")
-    assert refusal(path) == f"{path}: has floating-point pixels: expected 8 or 16 bits a channel"
+    assert refusal(path) == (
+        f"{path}: has floating-point pixels: expected 8 or 16 bits a channel; convert it to one of them"
+    )
 
 
 def test_image_of_no_pixels():
