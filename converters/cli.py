@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import print_json, print_lines, run, step_bar, warn
+from reference.command_line import note, print_json, print_lines, run, step_bar, warn
 
 EXAMPLES = """
 \b
@@ -150,6 +150,8 @@ def _convert(
         on_step("reference")
         source = load_source(checkpoint, model, prompt_slots)
         folders = [convert(source, options, output, force, on_step) for options in all_options]
+    if source.checkpoint.note:
+        note(f"weights of '{source.checkpoint.name}': {source.checkpoint.note}")
     if not source.checkpoint.trained:
         warn(
             f"the {source.checkpoint.name} weights are untrained: the artefact is real, its masks mean nothing"

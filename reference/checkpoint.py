@@ -1,7 +1,10 @@
 """From a name or a file to weights in a model, strictly: all tensors or none."""
 
+import json
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -9,8 +12,11 @@ from torch import Tensor, nn
 
 from reference.checkpoint_file import (
     FLOAT_DTYPES,
+    checked_tensors,
     first_non_finite,
+    no_tensors,
     read_checkpoint,
+    read_content,
     sha256_of_file,
 )
 from reference.download import fetch_official
@@ -18,13 +24,17 @@ from reference.errors import CheckpointError
 from reference.official_names import (
     UNUSED_TENSORS,
     TensorLayout,
+    is_counter,
+    is_unused,
     layout_of,
     official_layout,
     official_name,
     rename_official,
 )
+from reference.other_models import looks_like
 from reference.plain_text import shorten
 from reference.seeded_weights import seeded_state_dict, state_dict_sha256
+from reference.state_dicts import StateDict, find_model
 from reference.variants import DemoCheckpoint, Variant
 
 __all__ = [
@@ -41,6 +51,7 @@ __all__ = [
 BUILT_IN = ("demo", "official", "seeded")  # checkpoints that can be had by name
 _DATA = Path(__file__).parent / "data"
 _INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+_PIXEL_STATISTICS = ("pixel_mean", "pixel_std")
 _NAMES_SHOWN = 5  # of each kind, in an error
 _NAME_LENGTH = 200  # characters, of a file's name that manifests repeat
 
@@ -53,6 +64,9 @@ class Checkpoint:
     sha256: str  # hex; of the file's bytes, or of the seeded weights' content
     trained: bool  # False: the masks mean nothing
     state_dict: dict[str, Tensor] = field(repr=False, compare=False)
+    note: str = (
+        ""  # where in the file they were, what they were called there, and what was left out
+    )
 
 
 def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = True) -> Checkpoint:
@@ -61,8 +75,10 @@ def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = Tr
     ``"demo"`` comes with this package (docs/demo-weights.md says how it was trained), ``"official"`` is
     downloaded once into the user's cache (with a progress bar on a terminal, unless ``progress`` is
     off), ``"seeded"`` is an untrained initialisation that is the same everywhere, and anything else is
-    the path of a ``.pt`` or ``.safetensors`` file (``./demo`` for a file of that name).
-    Raises CheckpointError if the weights cannot be had; whether they fit is load_weights' question.
+    the path of a ``.pt`` or ``.safetensors`` file (``./demo`` for a file of that name), official or as
+    training scripts write them (docs/conversion.md says which).
+    Raises CheckpointError if the weights cannot be had, or if the file has several models' that
+    differ; whether they fit is load_weights' question.
     """
     if source == "demo":
         if variant.demo is None:
@@ -86,8 +102,54 @@ def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = Tr
             f"no checkpoint '{source}': expected 'demo', 'official', 'seeded' or the path of "
             "a .pt or .safetensors file"
         )
-    weights = read_checkpoint(path)
-    return Checkpoint(shorten(path.name, _NAME_LENGTH), sha256_of_file(path), True, weights)
+    found = _find_weights(path, _layout(variant))
+    name = shorten(path.name, _NAME_LENGTH)
+    return Checkpoint(name, sha256_of_file(path), True, found.tensors, found.note)
+
+
+def _find_weights(path: Path, layout: Mapping[str, TensorLayout]) -> StateDict:
+    """The model of this layout that a file holds; what comes nearest to it, if none is complete."""
+    content = read_content(path)
+    found = find_model(content, [name for name in layout if not is_counter(name)])
+    if not found:
+        raise no_tensors(path, content)
+    if len(found) > 1:
+        raise CheckpointError(
+            f"'{path}' holds the weights of several models, which differ: "
+            f"{' and '.join(model.place or 'the file itself' for model in found)}; save one alone, for "
+            f"example: {_command_to_save(path, max(found, key=_depth))}"
+        )
+    (model,) = found
+    # Counters become floats, and may leave their range, where every tensor is cast to half precision.
+    tensors = {
+        name: tensor
+        for name, tensor in model.tensors.items()
+        if not (is_counter(name) and tensor.is_floating_point())
+    }
+    return replace(model, tensors=checked_tensors(path, tensors))
+
+
+def _depth(model: StateDict) -> tuple[int, bool]:
+    """How far inside the file a model is: one that lies outermost cannot be saved without the others."""
+    return len(model.keys), bool(model.prefix)
+
+
+def _command_to_save(path: Path, model: StateDict) -> str:
+    """A shell command that writes one of a file's models to a file of its own."""
+    content = f"read_content({_python(str(path))})" + "".join(f"[{_python(k)}]" for k in model.keys)
+    if model.prefix:
+        prefix = _python(model.prefix)
+        content = f"{{k: v for k, v in {content}.items() if k.startswith({prefix})}}"
+    code = (
+        "import torch; from reference.checkpoint_file import read_content; "
+        f'torch.save({content}, "weights.pt")'
+    )
+    return f"python -c {shlex.quote(code)}"
+
+
+def _python(text: str) -> str:
+    """Text as Python and JSON write it, in double quotes: a shell's quotes are single."""
+    return json.dumps(text)
 
 
 def _bundled_weights(demo: DemoCheckpoint) -> dict[str, Tensor]:
@@ -106,19 +168,29 @@ def load_weights(
 ) -> None:
     """Copy official tensors into ``sam``, all of them or, on an error, none.
 
-    Every tensor of ``sam`` must be there in its exact shape, and nothing else but UNUSED_TENSORS.
-    Floats of 16, 32 or 64 bits are converted to the dtype of the model's tensor, as are integers of
-    any width. ``name`` is what errors call the weights. Raises CheckpointError that names the
-    tensors at fault.
+    Every tensor of ``sam`` must be there in its exact shape, and nothing else but those that
+    ``is_unused`` knows and the normalization of pixels, if it is the model's own. Batch
+    normalizations' counters may be missing, and count from zero then. Floats of 16, 32 or 64 bits are
+    converted to the dtype of the model's tensor, as are integers of any width. ``name`` is what errors
+    call the weights. Raises CheckpointError that says what the weights look like, or names the tensors
+    at fault.
     """
     expected = official_layout(sam)
-    given = {key: tensor for key, tensor in state_dict.items() if key not in UNUSED_TENSORS}
+    given = {
+        key: tensor
+        for key, tensor in state_dict.items()
+        if not is_unused(key) and not _is_normalization(key, tensor, sam)
+    }
     problems = _problems(expected, layout_of(given))
     if problems:
+        recognized = looks_like(layout_of(given), expected)
         raise CheckpointError(
-            f"{name} does not fit the model: {'; '.join(problems)}; expected the tensors of the "
+            f"{name} does not fit the model: it looks like {recognized}"
+            if recognized is not None
+            else f"{name} does not fit the model: {'; '.join(problems)}; expected the tensors of the "
             "official MobileSAM checkpoint"
         )
+    counters = {key: torch.zeros((), dtype=torch.int64) for key in expected if is_counter(key)}
     converted = {key: tensor.to(expected[key].dtype) for key, tensor in given.items()}
     overflowed = first_non_finite(converted)
     if overflowed is not None:
@@ -126,10 +198,20 @@ def load_weights(
             f"{name} holds a value in '{overflowed}' that is not finite as "
             f"{expected[overflowed].dtype}: the weights are unusable"
         )
-    sam.load_state_dict({rename_official(key): tensor for key, tensor in converted.items()})
+    loaded = {rename_official(key): tensor for key, tensor in (counters | converted).items()}
+    sam.load_state_dict(loaded)
     sam.train(sam.training)  # timm keeps attention biases of the old weights; this drops them
 
 
+def _is_normalization(key: str, tensor: Tensor, sam: nn.Module) -> bool:
+    """Whether a tensor is the mean or the deviation of pixels that the model has already."""
+    if key not in _PIXEL_STATISTICS:
+        return False
+    found, own = (each.detach().float().cpu().flatten() for each in (tensor, getattr(sam, key)))
+    return found.shape == own.shape and torch.allclose(found, own, rtol=1e-3)
+
+
+@cache
 def _layout(variant: Variant) -> dict[str, TensorLayout]:
     """Official names, shapes and dtypes of all tensors that a model of this variant needs."""
     from reference.sam import Sam  # not at the top: sam imports this module
@@ -162,7 +244,7 @@ def _problems(expected: Mapping[str, TensorLayout], given: Mapping[str, TensorLa
         if not _convertible(given[key].dtype, expected[key].dtype)
     ]
     kinds = {
-        "missing": [key for key in expected if key not in given],
+        "missing": [key for key in expected if key not in given and not is_counter(key)],
         "surplus": [key for key in given if key not in expected],
         "of the wrong shape": misshapen,
         "of the wrong type": mistyped,

@@ -21,8 +21,10 @@ import safetensors.torch
 import torch
 
 from reference.errors import CheckpointError
+from reference.plain_text import quote
+from reference.stand_ins import stand_ins
+from reference.state_dicts import is_dense, state_dicts
 
-WRAPPER_KEYS = ("model", "state_dict")  # training scripts like to save {"model": state_dict}
 FLOAT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 _ZIP_MAGIC = b"PK\x03\x04"  # torch.save since 1.6
@@ -43,24 +45,65 @@ _MISTAKES = (
 )
 
 
-def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read a ``.pt``/``.pth`` (zip or older pickle format) or ``.safetensors`` file.
+def read_content(path: str | Path) -> object:
+    """Read a ``.pt``/``.pth`` (zip or older pickle format) or ``.safetensors`` file, whatever is in it.
 
-    Returns name → dense CPU tensor, with names and dtypes as the file has them; every float is
-    finite. ``{"model": …}`` and ``{"state_dict": …}`` are unwrapped when that is their only key.
-    Raises CheckpointError for a file that is missing, empty, truncated, damaged, of another kind,
-    that wants to run code, or that holds anything but finite tensors.
+    Tensors are on the CPU. Of what training scripts save beside them, numbers, texts and containers
+    are as the file has them, and objects that have no effect, such as numpy's numbers or an
+    ``argparse.Namespace``, are ``LeftOut``. Nothing that a file names is run or even imported.
+    Raises CheckpointError for a file that is missing, empty, truncated, damaged, of another kind, or
+    that wants to run code.
     """
     path = Path(path)
     size = _regular_file_size(path)
     try:
-        return _checked_tensors(path, _read_any(path, size))
+        return _read_any(path, size)
     except CheckpointError:
         raise
     except OSError as error:
         raise CheckpointError(f"cannot read '{path}': {_reason(error)}") from error
     except Exception as error:  # a damaged file makes the parsers raise almost anything
         raise CheckpointError(f"'{path}' is damaged ({_reason(error)}): {_GET_AGAIN}") from error
+
+
+def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
+    """The named tensors of a file: of several dicts of them, the one that has most.
+
+    Returns name → dense CPU tensor, with names and dtypes as the file has them; every float is
+    finite. Raises CheckpointError as ``read_content`` does, and for tensors of other kinds.
+    """
+    content = read_content(path)
+    found = state_dicts(content)
+    if not found:
+        raise no_tensors(path, content)
+    tensors = max(found, key=lambda each: len(each.tensors)).tensors
+    return checked_tensors(path, tensors)
+
+
+def no_tensors(path: str | Path, content: object) -> CheckpointError:
+    """The error for a file in whose content nothing looks like a state_dict."""
+    what = "no named tensors" if isinstance(content, Mapping) else f"one {type(content).__name__}"
+    return CheckpointError(
+        f"'{path}' holds {what}: expected a model's state_dict(), names and tensors, alone or in a dict"
+    )
+
+
+def checked_tensors(
+    path: str | Path, tensors: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Make sure that tensors of a file are dense and finite; their gradients are dropped."""
+    for name, tensor in tensors.items():
+        if not is_dense(tensor):
+            raise CheckpointError(
+                f"'{path}' holds {quote(name)} sparse, quantized or without data: expected a dense "
+                "tensor"
+            )
+    bad = first_non_finite(tensors)
+    if bad is not None:
+        raise CheckpointError(
+            f"'{path}' holds NaN or infinity in {quote(bad)}: the weights are unusable"
+        )
+    return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
 def sha256_of_file(path: str | Path) -> str:
@@ -158,9 +201,9 @@ def _check_legacy_pickles(path: Path, size: int) -> None:
 
 
 def _load_pickled(path: Path) -> object:
-    """torch.load that runs no code: its restricted unpickler knows tensors and containers."""
+    """torch.load that runs no code: its restricted unpickler knows tensors, containers and stand-ins."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(list(stand_ins())):
             # About pickle protocols: the file is either read all the same or refused below.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -172,14 +215,17 @@ def _load_pickled(path: Path) -> object:
 
 def _refused_pickle(path: Path, forbidden: str | None) -> CheckpointError:
     """The error for a pickle that is no plain dict, given the global that it asks for, if any."""
+    save = "torch.save(model.state_dict(), 'weights.pt')"
     if forbidden is None:
         return CheckpointError(
-            f"'{path}' is damaged or not a plain dict of tensors: {_GET_AGAIN}, or save "
-            "model.state_dict() with torch.save"
+            f"'{path}' is damaged, no plain dict of tensors, or written with a pickle_protocol of its "
+            f"own: {_GET_AGAIN}, or write it with {save}"
         )
+    if forbidden.startswith("ultralytics."):  # whose SAM is a wrapper around the module
+        save = "torch.save(SAM('mobile_sam.pt').model.state_dict(), 'weights.pt')"
     return CheckpointError(
-        f"'{path}' wants to run '{forbidden}' while loading, which is refused: expected only "
-        "tensors; save model.state_dict() with torch.save instead of a whole object"
+        f"'{path}' wants to run '{forbidden}' while loading, which is refused: expected tensors and "
+        f"no objects of other kinds; where it was written, save its weights alone, with {save}"
     )
 
 
@@ -214,41 +260,6 @@ def _check_safetensors_size(path: Path, size: int) -> None:
         raise CheckpointError(
             f"'{path}' is truncated: expected at least {expected:,} bytes, found {size:,}; "
             f"{_GET_AGAIN}"
-        )
-
-
-def _checked_tensors(path: Path, content: object) -> dict[str, torch.Tensor]:
-    """Unwrap ``content`` and make sure that it is names → dense, finite tensors."""
-    if isinstance(content, dict) and len(content) == 1:
-        (key, inner), *_ = content.items()
-        content = inner if key in WRAPPER_KEYS and isinstance(inner, dict) else content
-    if not isinstance(content, dict):
-        raise CheckpointError(
-            f"'{path}' holds one {type(content).__name__}: expected a dict of names and tensors"
-        )
-    if not content:
-        raise CheckpointError(f"'{path}' holds no tensors: expected a model's state_dict")
-    for name, value in content.items():
-        _check_entry(path, name, value)
-    bad = first_non_finite(content)
-    if bad is not None:
-        raise CheckpointError(
-            f"'{path}' holds NaN or infinity in '{bad}': the weights are unusable"
-        )
-    return {name: tensor.detach() for name, tensor in content.items()}
-
-
-def _check_entry(path: Path, name: object, value: object) -> None:
-    if not isinstance(name, str):
-        raise CheckpointError(f"'{path}' has the key {name!r}: expected names of tensors")
-    if not isinstance(value, torch.Tensor):
-        raise CheckpointError(
-            f"'{path}' holds '{name}' of type {type(value).__name__}, expected only tensors: "
-            "save the model's state_dict() alone"
-        )
-    if value.layout != torch.strided or value.is_quantized or value.is_meta:
-        raise CheckpointError(
-            f"'{path}' holds '{name}' sparse, quantised or without data: expected a dense tensor"
         )
 
 

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import Box, Point, answer_options, prompt_options, run
+from reference.command_line import Box, Point, answer_options, note, prompt_options, run
 from reference.segmentation import answer, prepare, warn_untrained
 from reference.variants import VARIANTS
 
@@ -57,6 +57,8 @@ def segment(
     from reference.predictor import SAM  # here: importing torch would slow --help and refusals down
 
     sam = SAM(checkpoint, model)
+    if sam.checkpoint.note:
+        note(f"weights of '{sam.checkpoint.name}': {sam.checkpoint.note}")
     if not sam.checkpoint.trained:
         warn_untrained(sam.checkpoint.name)
     weights = {name: getattr(sam.checkpoint, name) for name in ("name", "sha256", "trained")}

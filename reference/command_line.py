@@ -109,6 +109,11 @@ def warn(message: str) -> None:
     _print_line(f"warning: {message}")
 
 
+def note(message: str) -> None:
+    """Tell the user what was decided for them, in one line on stderr."""
+    _print_line(f"note: {message}")
+
+
 def _print_line(message: str) -> None:
     print(as_line(message), file=sys.stderr)
 

@@ -21,6 +21,11 @@ UNUSED_TENSORS = (
     "image_encoder.head.bias",
 )
 
+# A batch normalization's counter of batches: training needs it, and nothing that is computed does.
+_COUNTER = ".num_batches_tracked"
+# What TinyViT derives from the attention biases; some versions of it save that too.
+_DERIVED = (".attention_bias_idxs", ".attn.ab")
+
 
 class TensorLayout(NamedTuple):
     """Shape and dtype of one tensor of a checkpoint."""
@@ -56,6 +61,16 @@ def rename_official(name: str) -> str | None:
 def official_name(name: str) -> str:
     """The official name of one of our tensors: the inverse of rename_official."""
     return _OUR_CONVOLUTION.sub(r"\1.c.weight", _replace_prefix(name, _TO_OFFICIAL))
+
+
+def is_counter(name: str) -> bool:
+    """Whether a tensor counts batches; it may be missing, or of any type, in a checkpoint."""
+    return name.endswith(_COUNTER)
+
+
+def is_unused(name: str) -> bool:
+    """Whether an official file may hold a tensor that no part of Segment Anything uses."""
+    return name in UNUSED_TENSORS or name.endswith(_DERIVED)
 
 
 def official_layout(module: nn.Module) -> dict[str, TensorLayout]:

@@ -115,9 +115,9 @@ class TestReading:
         safetensors.torch.save_file(tensors, tmp_path / name, metadata={"format": "pt"})
         assert_same(read_checkpoint(str(tmp_path / name)), tensors)
 
-    @pytest.mark.parametrize("key", ["model", "state_dict"])
-    def test_unwraps_a_sole_wrapper(self, tmp_path, tensors, key):
-        torch.save({key: tensors}, tmp_path / "a.pt")
+    def test_the_dict_with_most_tensors_is_read(self, tmp_path, tensors):
+        content = {"step": torch.tensor(3), "model": tensors, "optimizer": {"state": {}}}
+        torch.save(content, tmp_path / "a.pt")
         assert_same(read_checkpoint(tmp_path / "a.pt"), tensors)
 
     def test_parameters_become_plain_tensors(self, tmp_path):
@@ -166,7 +166,7 @@ class TestNotACheckpoint:
             (b"hello, world\n", "is not a checkpoint"),
             (b"PK", "is not a checkpoint"),
             (bytes(1000), "is not a checkpoint"),
-            (b"\x80\x02garbage", "is damaged or not a plain dict of tensors"),
+            (b"\x80\x02garbage", "is damaged, no plain dict of tensors"),
         ],
     )
     def test_other_content(self, tmp_path, content, expected):
@@ -289,14 +289,12 @@ class TestContent:
     @pytest.mark.parametrize(
         ("content", "expected"),
         [
-            ([1.0], "holds one list: expected a dict"),
-            (torch.ones(1), "holds one Tensor: expected a dict"),
-            ({}, "holds no tensors"),
-            ({"model": {}}, "holds no tensors"),
-            ({"epoch": 3}, "holds 'epoch' of type int, expected only tensors"),
-            ({"model": {"w": torch.ones(1)}, "epoch": 3}, "holds 'model' of type dict"),
-            ({"net": {"w": torch.ones(1)}}, "holds 'net' of type dict"),
-            ({3: torch.ones(1)}, "has the key 3"),
+            ([1.0], "holds one list: expected a model's state_dict()"),
+            (torch.ones(1), "holds one Tensor: expected"),
+            ({}, "holds no named tensors"),
+            ({"model": {}}, "holds no named tensors"),
+            ({"epoch": 3}, "holds no named tensors: expected a model's state_dict()"),
+            ({3: torch.ones(1)}, "holds no named tensors"),
             ({"w": torch.eye(2).to_sparse()}, "holds 'w' sparse"),
             ({"w": torch.ones(2, device="meta")}, "without data"),
             ({"a": torch.ones(2), "b": torch.tensor([1.0, torch.nan])}, "infinity in 'b'"),
@@ -386,7 +384,9 @@ class TestLoading:
         assert expected in self.check_refused(sam, weights)
 
     def test_many_missing_are_counted(self, sam, weights):
-        some = dict(list(weights.items())[7:])
+        some = dict(
+            list(weights.items())[8:]
+        )  # one of the eight is a counter, which may be missing
         first = ", ".join(list(weights)[:5])
         assert f"7 tensors missing ({first} and 2 more)" in self.check_refused(sam, some)
 

@@ -33,7 +33,9 @@ def stand_in(monkeypatch):
 
     class StandIn:
         def __init__(self, checkpoint, model):
-            self.checkpoint = SimpleNamespace(name=checkpoint, sha256="0" * 64, trained=True)
+            self.checkpoint = SimpleNamespace(
+                name=checkpoint, sha256="0" * 64, trained=True, note=""
+            )
 
         def segment(self, image, prompts, on_step):
             return [
