@@ -1,10 +1,19 @@
 """Names in an artefact folder, shared by what writes it and what reads it; imports nothing heavy."""
 
+from reference.artifact_marker import MANIFEST_FILE, MANIFEST_SCHEMA
+
+__all__ = [
+    "COMPONENTS",
+    "FORMATS",
+    "GOLDENS_FILE",
+    "GOLDENS_FOLDER",
+    "GOLDENS_SCHEMA",
+    "MANIFEST_FILE",
+    "MANIFEST_SCHEMA",
+]
+
 FORMATS = ("torchscript", "coreml")
 COMPONENTS = ("image_encoder", "mask_decoder")
-
-MANIFEST_FILE = "manifest.json"
-MANIFEST_SCHEMA = "mobile-sam-export/artifact/1"
 
 GOLDENS_FOLDER = "goldens"
 GOLDENS_FILE = "goldens.json"

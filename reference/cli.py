@@ -68,7 +68,3 @@ def segment(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``segment`` and exit; see ``reference.command_line.run``."""
     run(segment, arguments)
-
-
-if __name__ == "__main__":
-    main()

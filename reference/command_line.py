@@ -7,6 +7,7 @@ import math
 import os
 import shlex
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -14,6 +15,8 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
+from reference import interrupts
+from reference.bug_report import BUG, report_bug
 from reference.errors import MobileSAMError, OutputError, PromptError
 from reference.plain_text import as_line, shorten
 from reference.prompts import Prompt, normalize_prompts
@@ -23,10 +26,9 @@ Box = tuple[float, float, float, float]
 
 COMMAND_LINE = "command_line"  # in a click context's meta: what was typed, as a shell takes it
 
-# Exit statuses, beside 0 (done) and 1 (a gate failed).
+# Exit statuses, beside 0 (done), 1 (a gate failed), BUG, and those of reference.interrupts.
 BAD_INPUT = 2
-INTERRUPTED = 130  # as shells report a program ended by Ctrl-C: 128 + SIGINT
-BROKEN_PIPE = 141  # 128 + SIGPIPE
+BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells report it
 
 # By this name in the message, a RuntimeError of torch is known to mean that memory ran out.
 TORCH_ALLOCATOR = "DefaultCPUAllocator"
@@ -36,7 +38,8 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> NoRet
     """Run a command and exit: the one place where errors become a line on stderr and a status.
 
     The command's callback returns None or 0 when all went well, or another status, such as 1 for a
-    gate that failed. Bad usage and bad input end in ``PROG: error: …``, one line, and status 2.
+    gate that failed. Bad usage and bad input end in ``PROG: error: …``, one line, and status 2; so does
+    what nobody foresaw, in status 70, with its traceback in a file.
 
     Args:
         command: what to run; its name is the program's.
@@ -46,20 +49,50 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> NoRet
         "TORCH_CPP_LOG_LEVEL", "ERROR"
     )  # its warnings name no remedy of the user's
     try:
-        status = _invoke(command, list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()  # so that a full disk or a closed pipe shows here, not after the end
+        status = _run(command, list(sys.argv[1:] if arguments is None else arguments))
     except (KeyboardInterrupt, click.Abort):
-        status = _fail(command, "interrupted", INTERRUPTED)
-    except Exception as error:
-        if getattr(error, "errno", None) == errno.EPIPE:  # the reader, such as head, has enough
-            status = BROKEN_PIPE
-        else:
-            message = _message(error, command)
-            if message is None:  # a bug: its traceback is what helps
-                raise
-            status = _fail(command, message)
+        interrupts.heed()
+        status = _fail(command, *interrupts.ending())
     _drop_unwritten_output()
     sys.exit(status)
+
+
+def _run(command: click.Command, arguments: list[str]) -> int:
+    """The exit status; whatever else than an interruption is raised has been told to the user."""
+    try:
+        with _failures_of_threads() as failures:
+            status = _invoke(command, arguments)
+        if failures:
+            raise failures[0]
+        sys.stdout.flush()  # so that a full disk or a closed pipe shows here, not after the end
+        interrupts.heed()
+    except (KeyboardInterrupt, click.Abort):
+        raise
+    except BaseException as error:
+        if (
+            interrupts.was_requested()
+        ):  # and lost on its way, in a library that made this error of it
+            raise KeyboardInterrupt from error
+        interrupts.heed()
+        if getattr(error, "errno", None) == errno.EPIPE:  # the reader, such as head, has enough
+            return BROKEN_PIPE
+        message = _message(error, command)
+        if message is None:
+            return _fail(command, report_bug(command.name, error), BUG)
+        return _fail(command, message)
+    return status
+
+
+@contextlib.contextmanager
+def _failures_of_threads() -> Iterator[list[BaseException]]:
+    """What other threads raise meanwhile, and nobody catches."""
+    failures: list[BaseException] = []
+    before = threading.excepthook
+    threading.excepthook = lambda failure: failures.append(failure.exc_value)
+    try:
+        yield failures
+    finally:
+        threading.excepthook = before
 
 
 def _invoke(command: click.Command, arguments: list[str]) -> int:
@@ -81,7 +114,7 @@ def _invoke(command: click.Command, arguments: list[str]) -> int:
         return done.exit_code
 
 
-def _message(error: Exception, command: click.Command) -> str | None:
+def _message(error: BaseException, command: click.Command) -> str | None:
     """What an expected error tells the user; None for an unexpected one."""
     if isinstance(error, MobileSAMError):
         return str(error)
@@ -91,7 +124,9 @@ def _message(error: Exception, command: click.Command) -> str | None:
         return f"{error.format_message().rstrip('.')}; try '{path} --help'"
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, MemoryError) or TORCH_ALLOCATOR in str(error):
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and TORCH_ALLOCATOR in str(error)
+    ):
         return "out of memory: expected more of it, or a smaller photo"
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__

@@ -253,7 +253,3 @@ for command in (accuracy, latency, targets, setup, cost, regress, ingest):
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``validate`` and exit; see ``reference.command_line.run``."""
     run(validate, arguments)
-
-
-if __name__ == "__main__":
-    main()

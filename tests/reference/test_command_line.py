@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import tempfile
+import threading
 
 import click
 import pytest
@@ -115,10 +117,71 @@ def test_expected_errors_are_one_line_and_status_2(capsys, error, message):
     assert outcome(capsys, fail_with(error)) == (2, "", f"tool: error: {message}\n")
 
 
-def test_bugs_keep_their_traceback():
-    for error in (RuntimeError("shapes"), KeyError("x"), AssertionError()):
-        with pytest.raises(type(error)):
-            run(fail_with(error), [])
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def recurse():
+    return recurse()
+
+
+def fail_in_thread():
+    thread = threading.Thread(target=fail_with(ValueError("elsewhere")).callback, args=(None, "a"))
+    thread.start()
+    thread.join()
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Where tracebacks go."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("shapes\ndo not fit"), "RuntimeError: shapes do not fit"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (AssertionError(), "AssertionError"),
+        (UnicodeEncodeError("ascii", "é", 0, 1, "why"), "UnicodeEncodeError: 'ascii' codec"),
+        (BaseExceptionGroup("two", [SystemExit(1), ValueError()]), "BaseExceptionGroup: two"),
+        (SystemExit(1), "SystemExit: 1"),  # of a library: not a gate that failed
+        (SystemExit("x"), "SystemExit: x"),
+        (SystemExit(), "SystemExit"),
+        (GeneratorExit(), "GeneratorExit"),
+        (Unprintable(), "Unprintable"),
+        (ValueError("long " * 1000), "ValueError: long long"),
+    ],
+)
+def test_bugs_are_one_line_that_names_the_file_with_the_traceback(capsys, temporary, error, words):
+    status, out, err = outcome(capsys, fail_with(error))
+    (file,) = temporary.iterdir()
+    assert (status, out, err.count("\n")) == (70, "", 1)
+    assert err.startswith(f"tool: error: unexpected {words}")
+    assert f"this is a bug: please report it, with the file {file}," in err
+    assert len(err) < 500
+    assert "test_command_line.py" in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("action", "words"), [(recurse, "RecursionError"), (fail_in_thread, "ValueError: elsewhere")]
+)
+def test_bugs_wherever_they_are(capsys, temporary, action, words):
+    status, _, err = outcome(capsys, command_that(action))
+    assert (status, err.count("\n")) == (70, 1)
+    assert f"unexpected {words}" in err
+    assert words.split(":")[0] in next(temporary.iterdir()).read_text()
+
+
+def test_bug_whose_traceback_cannot_be_written(capsys, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    status, _, err = outcome(capsys, fail_with(RuntimeError("shapes")))
+    assert (status, err.count("\n")) == (70, 1)
+    assert "unexpected RuntimeError: shapes" in err
+    assert "no traceback: FileNotFoundError" in err
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])

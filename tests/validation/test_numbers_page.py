@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reference.errors import OutputError
-from validation.numbers.__main__ import SECTIONS
+from validation.numbers.cli import SECTIONS
 from validation.numbers.page import MET, MISSED, NOT_AIMED, Table, verdict, write_table
 
 TEXT = (Path(__file__).parents[2] / "docs" / "numbers.md").read_text()

@@ -7,15 +7,19 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Protocol
 
 import numpy as np
 
+from reference.bug_report import BUG
 from reference.command_line import TORCH_ALLOCATOR
 from reference.errors import ArtifactError, MobileSAMError
+from reference.interrupts import inherited_as_blocked
 from validation.engines.base import EngineDiedError
 from validation.engines.standalone.messages import receive, send
 
@@ -173,16 +177,27 @@ def spawn(serve: Callable, arguments: Sequence) -> tuple[Process, Connection]:
     context = multiprocessing.get_context("spawn")
     connection, far_end = context.Pipe()
     process = context.Process(
-        target=serve,
-        args=(far_end, *arguments),
+        target=_serve,
+        args=(serve, far_end, *arguments),
         daemon=True,  # also ended when an exception ends the parent
     )
-    process.start()
+    resource_tracker.ensure_running()  # or it is started below, and unblocks what is blocked
+    with inherited_as_blocked():
+        process.start()
     far_end.close()  # the child's end of the pipe is then the only one, and its death shows
     return process, connection
 
 
 # The child's side
+
+
+def _serve(serve: Callable, connection: Connection, *arguments: object) -> None:
+    try:
+        serve(connection, *arguments)
+    except BaseException as error:  # else a traceback appears among the parent's lines
+        with contextlib.suppress(OSError):
+            send(connection, describe(error))
+        sys.exit(BUG)
 
 
 def settle_in() -> None:
@@ -210,7 +225,7 @@ def answer_requests(connection: Connection, answer: Answer) -> None:
             send(connection, header, outputs)
 
 
-def describe(error: Exception) -> dict:
+def describe(error: BaseException) -> dict:
     """A header that tells the parent of an error."""
     if isinstance(error, MemoryError) or TORCH_ALLOCATOR in str(error):
         return {"error": "memory"}
@@ -219,5 +234,5 @@ def describe(error: Exception) -> dict:
     return {"error": "other", "text": f"{type(error).__name__}: {_first_line(error)}"}
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:TEXT_LENGTH]

@@ -1,7 +1,13 @@
 """Generated scenes: photo-like pictures with exact masks of every object and part, from seeds."""
 
-from reference.training.scenes.instances import INSTANCES, MIN_AREA
-from reference.training.scenes.scenes import Scenes, generate_scenes
-from reference.training.scenes.textures import load_textures
+from reference.lazy_names import lazy_names
 
-__all__ = ["INSTANCES", "MIN_AREA", "Scenes", "generate_scenes", "load_textures"]
+_HOMES = {
+    "INSTANCES": "reference.training.scenes.instances",
+    "MIN_AREA": "reference.training.scenes.instances",
+    "Scenes": "reference.training.scenes.scenes",
+    "generate_scenes": "reference.training.scenes.scenes",
+    "load_textures": "reference.training.scenes.textures",
+}
+__all__ = list(_HOMES)
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -2,7 +2,7 @@ import pytest
 from tiny_variant import TINY
 
 from reference.command_line import run
-from reference.training.__main__ import training
+from reference.training.cli import training
 from reference.variants import VARIANTS
 
 

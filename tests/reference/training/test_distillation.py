@@ -16,7 +16,7 @@ from reference.command_line import run
 from reference.errors import CheckpointError, ImageError, TrainingError
 from reference.official_names import official_name
 from reference.sam import Sam
-from reference.training.__main__ import training
+from reference.training.cli import training
 from reference.training.distillation_task import DistillationTask, find_photos, load_decoder
 from reference.training.processes import Processes
 from reference.training.run_folder import RunFolder

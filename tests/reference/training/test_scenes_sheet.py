@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from reference.command_line import run
-from reference.training.scenes.__main__ import scenes
+from reference.training.scenes.cli import scenes
 from reference.training.scenes.contact_sheet import draw_contact_sheet
 from reference.training.scenes.scenes import generate_scenes
 

@@ -22,7 +22,7 @@ from validation.latency.plan import STAGES, Plan
 from validation.latency.results import Measurement, StageTimes, TargetResult, Turn
 from validation.latency.session import Session, WarmUp
 from validation.latency.statistics import Interval, Ratio
-from validation.peers.__main__ import peers
+from validation.peers.cli import peers
 from validation.peers.contestants import BASELINE, EMULATED, OURS, PEER, contestants
 from validation.peers.document import build_document
 from validation.peers.engines import without_slots

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -20,9 +21,9 @@ PROMPT = ("--point", "320,210")
 SCHEME = "int8"
 
 
-@click.command()
+@click.command("demo")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
-def demo(output: Path) -> None:
+def demo(output: Path) -> int:
     """Convert to both formats with int8, compare with the reference, and draw overlays of a photo."""
     output.mkdir(parents=True, exist_ok=True)
     photo, results = output / PHOTO, output / "comparison.json"
@@ -45,7 +46,7 @@ def demo(output: Path) -> None:
     print("\nThe photo, the reference's mask and the artefacts':")
     for path in (photo, reference, *overlays):
         print(f"  {path}")
-    sys.exit(status)
+    return status
 
 
 def _step(command: str, *arguments: object, accepted: tuple[int, ...] = (0,)) -> int:
@@ -75,5 +76,6 @@ def _table(comparisons: list[dict], folders: list[Path]) -> list[str]:
     ]
 
 
-if __name__ == "__main__":
+def main() -> NoReturn:
+    """Run the command and exit; see ``reference.command_line.run``."""
     run(demo)

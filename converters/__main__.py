@@ -1,0 +1,12 @@
+"""``convert``, or ``python -m converters``."""
+
+from reference.entry_point import start
+
+
+def main() -> None:
+    """Run the command and exit."""
+    start("converters.cli", "convert")
+
+
+if __name__ == "__main__":
+    main()

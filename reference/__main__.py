@@ -1,0 +1,12 @@
+"""``segment``, or ``python -m reference``."""
+
+from reference.entry_point import start
+
+
+def main() -> None:
+    """Run the command and exit."""
+    start("reference.cli", "segment")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""``validate``, or ``python -m validation``."""
+
+from reference.entry_point import start
+
+
+def main() -> None:
+    """Run the command and exit."""
+    start("validation.cli", "validate")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""``python -m validation.numbers [SECTION…]``: measure, and write the tables of docs/numbers.md."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from reference.command_line import run
+
+SECTIONS = ("cost", "sizes", "parity", "agreement", "accuracy", "speed", "runtime")
+CORES = 2  # that all figures are for
+
+
+@click.command("numbers")
+@click.argument("sections", metavar=f"[{'|'.join(SECTIONS)}]...", nargs=-1)
+def numbers(sections: tuple[str, ...]) -> None:
+    """Measure what docs/numbers.md states, and write its tables; without SECTIONS, all.
+
+    About two hours on 2 cores, most of it for accuracy. The figures of cost, speed and runtime want an idle machine.
+    """
+    for section in sections:
+        if section not in SECTIONS:
+            raise click.UsageError(f"unknown section '{section}': expected {', '.join(SECTIONS)}")
+    _use_two_cores()
+    with tempfile.TemporaryDirectory() as folder:
+        _measure([name for name in SECTIONS if name in sections or not sections], Path(folder))
+
+
+def _use_two_cores() -> None:
+    """Before torch is imported; not possible on macOS."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+
+
+def _measure(sections: list[str], folder: Path) -> None:
+    from validation.numbers.accuracy import measure_accuracy_of_schemes
+    from validation.numbers.agreement import measure_agreement
+    from validation.numbers.bench import Bench
+    from validation.numbers.conversion import measure_cost, measure_sizes
+    from validation.numbers.page import write_table
+    from validation.numbers.parity import measure_parity
+    from validation.numbers.runtime import measure_runtime
+    from validation.numbers.speed import measure_speed
+
+    measures = (
+        measure_cost,
+        measure_sizes,
+        measure_parity,
+        measure_agreement,
+        measure_accuracy_of_schemes,
+        measure_speed,
+        measure_runtime,
+    )
+    bench = Bench(folder)
+    for section, measure in dict(zip(SECTIONS, measures, strict=True)).items():
+        if section in sections:
+            for table in measure(bench):
+                write_table(table, f"python -m validation.numbers {section}")
+                click.echo(f"\n{table.name}\n{table.to_markdown()}")
+
+
+def main() -> NoReturn:
+    """Run the command and exit; see ``reference.command_line.run``."""
+    run(numbers)
