@@ -37,7 +37,7 @@ def _is_replaceable(folder: Path) -> bool:
         manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
     except FileNotFoundError:
         return not any(entries_below(folder))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(manifest, dict) and "schema" in manifest
 

@@ -17,7 +17,7 @@ from reference.variants import VARIANTS, Variant
 from validation.strict_json import Source, Value
 from validation.untrusted_paths import is_inside
 
-_CONVERT_AGAIN = "the artefact is incomplete or was altered; convert again"
+CONVERT_AGAIN = "the artefact is incomplete or was altered; convert again"
 _LARGEST = 1 << 20  # of a number: prompt slots and logits are far below
 
 
@@ -76,7 +76,7 @@ class Artifact:
         if path not in listed:
             raise ArtifactError(
                 f"{quote(str(path))}: not in the list of files of "
-                f"{self.folder / MANIFEST_FILE}; {_CONVERT_AGAIN}"
+                f"{self.folder / MANIFEST_FILE}; {CONVERT_AGAIN}"
             )
         return path
 
@@ -117,15 +117,23 @@ def load_artifact(folder: str | Path) -> Artifact:
     )
 
 
+def read_manifest(artifact: Artifact) -> dict:
+    """The whole manifest of a verified artefact; ArtifactError if it can no longer be read."""
+    return {"schema": MANIFEST_SCHEMA, **_read_manifest(artifact.folder).value}
+
+
 def _read_manifest(folder: Path) -> Value:
     path = folder / MANIFEST_FILE
     example = "expected one that 'convert' wrote, such as artifacts/mobile_sam-torchscript-none"
-    if not folder.is_dir():
-        kind = "not a folder" if folder.exists() else "no such artefact folder"
-        raise ArtifactError(f"{folder}: {kind}; {example}")
-    if not path.exists():
-        raise ArtifactError(f"{folder}: has no {MANIFEST_FILE}; {example}")
-    source = Source(str(path), "an artefact's manifest", _CONVERT_AGAIN, ArtifactError)
+    try:
+        if not folder.is_dir():
+            kind = "not a folder" if folder.exists() else "no such artefact folder"
+            raise ArtifactError(f"{folder}: {kind}; {example}")
+        if not path.exists():
+            raise ArtifactError(f"{folder}: has no {MANIFEST_FILE}; {example}")
+    except OSError as error:  # such as a name that is too long
+        raise ArtifactError(f"{folder}: cannot be read ({error.strerror}); {example}") from None
+    source = Source(str(path), "an artefact's manifest", CONVERT_AGAIN, ArtifactError)
     return source.document(source.read(path), MANIFEST_SCHEMA)
 
 
@@ -186,13 +194,13 @@ def _verify_files(folder: Path, listed: Value) -> frozenset[str]:
 
 def _verify_file(path: Path, record: Value) -> None:
     expected = record.object(("bytes", "sha256"))
-    if not path.is_file():
-        raise ArtifactError(f"{path}: is missing: expected by {MANIFEST_FILE}; {_CONVERT_AGAIN}")
     try:
+        if not path.is_file():
+            raise ArtifactError(f"{path}: is missing: expected by {MANIFEST_FILE}; {CONVERT_AGAIN}")
         size = path.stat().st_size
         if size != expected["bytes"].value:
             raise ArtifactError(
-                f"{path}: has {size} bytes: expected {quote(expected['bytes'].value)}; {_CONVERT_AGAIN}"
+                f"{path}: has {size} bytes: expected {quote(expected['bytes'].value)}; {CONVERT_AGAIN}"
             )
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -201,7 +209,7 @@ def _verify_file(path: Path, record: Value) -> None:
     if sha256 != expected["sha256"].value:
         raise ArtifactError(
             f"{path}: its SHA-256 is {sha256}: expected {quote(expected['sha256'].value)}; "
-            f"{_CONVERT_AGAIN}"
+            f"{CONVERT_AGAIN}"
         )
 
 

@@ -13,15 +13,17 @@ import numpy as np
 from converters.coreml import package_spec
 from converters.io_spec import ModuleSpec, TensorSpec, image_encoder_spec, mask_decoder_spec
 from converters.manifest import conventions
-from validation.artifact import MANIFEST_FILE, Artifact
+from reference.plain_text import shorten
+from validation.artifact import MANIFEST_FILE, Artifact, read_manifest
 
+_MOST_SHOWN = 200  # characters of an entry
 _TAKEN_AS_STATED = ("preprocessing.padding_rgb", "masks.threshold")
 _WORDS_THAT_COUNT = ("preprocessing.channels", "preprocessing.placement")  # others are prose
 
 
 def false_statements(artifact: Artifact) -> list[str]:
     """What the manifest states that is not so, in words; empty if all of it is."""
-    manifest = json.loads((artifact.folder / MANIFEST_FILE).read_bytes())
+    manifest = read_manifest(artifact)
     expected = conventions(artifact.variant, np.array(artifact.padding_rgb))
     checks = [
         (name, value, _find(manifest, name))
@@ -35,10 +37,14 @@ def false_statements(artifact: Artifact) -> list[str]:
     ):
         checks += _tensor_checks(manifest, package_spec(spec) if _is_package(artifact) else spec)
     return [
-        f"{MANIFEST_FILE} states {json.dumps(stated)} as {name}: expected {json.dumps(wanted)}"
+        f"{MANIFEST_FILE} states {_shown(stated)} as {name}: expected {_shown(wanted)}"
         for name, wanted, stated in checks
         if stated != wanted
     ]
+
+
+def _shown(value: object) -> str:
+    return shorten(json.dumps(value), _MOST_SHOWN)
 
 
 def _is_package(artifact: Artifact) -> bool:

@@ -5,13 +5,15 @@ The limits are in ``gates.toml``, where each is explained, and in a user's own f
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reference.errors import ArtifactError, GateError
+from reference.plain_text import quote, shorten
 from validation.agreement import Agreement, StageLoss
 from validation.artifact import Artifact
+from validation.limits import limit, read_limit
 from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 from validation.toml_file import read_toml
 
@@ -25,15 +27,15 @@ DEFAULTS = Path(__file__).with_name("gates.toml")
 class Gates:
     """Limits for one format and scheme; see ``gates.toml``. Whatever they are, outputs must be finite."""
 
-    min_iou: float
-    mean_iou: float
-    mean_boundary_iou: float
-    max_score_difference: float
-    min_same_choice: float
-    max_miou_lost: float
-    max_frame_difference: float
-    min_embeddings_sqnr: float
-    min_logits_sqnr: float
+    min_iou: float = limit(0, 1)
+    mean_iou: float = limit(0, 1)
+    mean_boundary_iou: float = limit(0, 1)
+    max_score_difference: float = limit(0, 1)
+    min_same_choice: float = limit(0, 1)
+    max_miou_lost: float = limit(-1, 1)  # an artefact may be asked to be better
+    max_frame_difference: float = limit(0, 255)
+    min_embeddings_sqnr: float = limit(0, 200)
+    min_logits_sqnr: float = limit(0, 200)
 
     def failures(self, agreement: Agreement) -> list[str]:
         """Which limits of a case from photo to mask are not held, in words; empty if all are."""
@@ -102,29 +104,22 @@ def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:
     """
     tables = read_toml(DEFAULTS, GateError)
     changes = {} if path is None else read_toml(path, GateError)
-    known = {field.name for field in fields(Gates)}
     for format_name, schemes in changes.items():
         if format_name not in tables:
             raise GateError(
-                f"{path}: [{format_name}]: expected {' or '.join(tables)}, then a scheme"
+                f"{path}: [{shorten(format_name)}]: expected {' or '.join(tables)}, then a scheme"
             )
         for scheme, limits in _table(path, format_name, schemes).items():
             place = f"{format_name}.{scheme}"
             if scheme not in tables[format_name]:
                 raise GateError(
-                    f"{path}: [{place}]: expected a scheme of {format_name}: "
+                    f"{path}: [{shorten(place)}]: expected a scheme of {format_name}: "
                     f"{', '.join(tables[format_name])}"
                 )
-            for name, limit in _table(path, place, limits).items():
-                if name not in known:
-                    raise GateError(
-                        f"{path}: '{name}' in [{place}]: expected one of {', '.join(sorted(known))}"
-                    )
-                if isinstance(limit, bool) or not isinstance(limit, int | float) or limit != limit:
-                    raise GateError(
-                        f"{path}: '{name}' in [{place}] is {limit!r}: expected a number"
-                    )
-                tables[format_name][scheme][name] = limit
+            for name, value in _table(path, place, limits).items():
+                tables[format_name][scheme][name] = read_limit(
+                    Gates, name, value, f"{path}: [{place}]", GateError
+                )
     return {
         format_name: {scheme: Gates(**limits) for scheme, limits in schemes.items()}
         for format_name, schemes in tables.items()
@@ -142,7 +137,9 @@ def gates_for(artifact: Artifact, gates: Mapping[str, Mapping[str, Gates]]) -> G
     return known[artifact.scheme]
 
 
-def _table(path: Path | None, place: str, value: object) -> dict:
+def _table(path: Path, place: str, value: object) -> dict:
     if not isinstance(value, dict):
-        raise GateError(f"{path}: '{place}' is {value!r}: expected a table, such as [coreml.int8]")
+        raise GateError(
+            f"{path}: '{place}' is {quote(value)}: expected a table, such as [coreml.int8]"
+        )
     return value

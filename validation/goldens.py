@@ -1,7 +1,12 @@
-"""Read the goldens of an artefact: photos, prompts, and what the reference answered."""
+"""Read the goldens of an artefact: photos, prompts, and what the reference answered.
 
-import json
+Their list is a document like any other, and nothing in it is taken on trust.
+"""
+
 import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,8 +18,14 @@ from converters.samples import SampleCase
 from reference.errors import ArtifactError
 from reference.images import read_image
 from reference.mask_decoder import NUM_MASKS
-from validation.artifact import Artifact
+from validation.artifact import CONVERT_AGAIN, Artifact
 from validation.cases import GOLDEN, Answer, Question, StoredAnswers
+from validation.prompts_file import read_prompt
+from validation.strict_json import Source, Value
+
+MOST_PHOTOS, MOST_CASES = 100, 1000
+_MOST_PIXELS = 1 << 16  # of a photo's side
+_LARGEST_SCORE = 1e6  # scores lie in about 0…1
 
 
 def golden_questions(artifact: Artifact) -> list[Question]:
@@ -23,74 +34,104 @@ def golden_questions(artifact: Artifact) -> list[Question]:
     Raises:
         ArtifactError: they are damaged, of another schema, or name a file that is not listed.
     """
-    try:
-        document = json.loads(artifact.goldens.read_bytes())
-        if document["schema"] != GOLDENS_SCHEMA:
-            raise ValueError(f"its schema is {document['schema']!r}")
-        return [_question(artifact, document, name) for name in document["photos"]]
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        raise ArtifactError(
-            f"{artifact.goldens}: damaged ({type(error).__name__}: {error}): expected goldens of "
-            f"schema {GOLDENS_SCHEMA}; convert again"
-        ) from error
+    document = _read(artifact)
+    photos = document.get("photos").mapping(lambda photo: photo, 1, MOST_PHOTOS)
+    records = _by_name(document)
+    for record in records.values():
+        record.get("photo").choice(tuple(photos))
+    return [
+        _question(
+            artifact,
+            name,
+            photo,
+            {case: item for case, item in records.items() if item.get("photo").value == name},
+        )
+        for name, photo in photos.items()
+    ]
 
 
-def _question(artifact: Artifact, document: dict, name: str) -> Question:
-    records = [record for record in document["cases"] if record["photo"] == name]
-    cases = tuple(map(_case, records))
-    for index, case in enumerate(cases):
-        earlier = {other.name for other in cases[:index]}
-        if case.name in earlier or (case.mask_from and case.mask_from not in earlier):
-            raise ValueError(f"case {case.name!r} is there twice, or before its mask prompt")
-    photo = document["photos"][name]
-    path = artifact.require_file(artifact.goldens.parent / photo["file"])
+def golden_cases(artifact: Artifact) -> list[str]:
+    """The names of an artefact's cases, in the order of its list; ArtifactError if that is damaged."""
+    return list(_by_name(_read(artifact)))
+
+
+def _read(artifact: Artifact) -> Value:
+    source = Source(
+        str(artifact.goldens), "the list of an artefact's goldens", CONVERT_AGAIN, ArtifactError
+    )
+    return source.document(source.read(artifact.goldens), GOLDENS_SCHEMA)
+
+
+def _by_name(document: Value) -> dict[str, Value]:
+    cases = document.get("cases").list(lambda case: case, MOST_CASES)
+    if not cases:
+        document.get("cases").refuse("at least one case")
+    records: dict[str, Value] = {}
+    for case in cases:
+        name = case.get("name").text()
+        if name in records:
+            case.get("name").refuse("a name of its own")
+        records[name] = case
+    return records
+
+
+def _question(
+    artifact: Artifact, name: str, photo: Value, records: Mapping[str, Value]
+) -> Question:
+    size = tuple(photo.get(side).integer(1, _MOST_PIXELS) for side in ("height", "width"))
+    cases: list[SampleCase] = []
+    for case, record in records.items():
+        cases.append(_case(case, name, record, size, [earlier.name for earlier in cases]))
+    (embeddings,) = image_encoder_spec(artifact.variant).outputs
     stored = StoredAnswers(
-        _embeddings(artifact, name, photo["image_embeddings"]),
-        tuple(_answer(artifact, record) for record in records),
+        _tensor(artifact, photo.get("image_embeddings"), embeddings.shape),
+        tuple(_answer(artifact, record) for record in records.values()),
     )
-    return Question(GOLDEN, name, lambda: read_image(path), cases, stored=stored)
+    read = partial(_read_photo, _file(artifact, photo), photo, size)
+    return Question(GOLDEN, name, read, tuple(cases), stored=stored)
 
 
-def _case(record: dict) -> SampleCase:
-    mask_input = record["mask_input"] or {"case": None, "index": 1}
-    case = SampleCase(
-        name=str(record["name"]),
-        photo=str(record["photo"]),
-        points=tuple((float(x), float(y)) for x, y in record["points"]),
-        labels=tuple(int(label) for label in record["labels"]),
-        box=tuple(float(side) for side in record["box"]) if record["box"] else None,
-        mask_from=mask_input["case"],
-        mask_index=int(mask_input["index"]),
+def _read_photo(path: Path, photo: Value, size: tuple[int, int]) -> np.ndarray:
+    pixels = read_image(path)
+    if pixels.shape[:2] != size:
+        photo.get("height").refuse(f"the photo's size, {pixels.shape[0]}×{pixels.shape[1]}")
+    return pixels
+
+
+def _case(
+    name: str, photo: str, record: Value, photo_size: tuple[int, int], earlier: Sequence[str]
+) -> SampleCase:
+    points, labels, box = read_prompt(
+        record, record.get("points"), record.get("labels"), record.get("box"), photo_size
     )
-    well_formed = len(case.labels) == len(case.points) and len(case.box or range(4)) == 4
-    if not well_formed or case.mask_index not in range(NUM_MASKS):
-        raise ValueError(f"case {case.name!r} has prompts that do not fit together")
-    return case
+    mask_from, mask_index = None, 1
+    if record.get("mask_input").value is not None:
+        mask_input = record.get("mask_input").object(("case", "index"))
+        mask_from = mask_input["case"].choice(earlier)
+        mask_index = mask_input["index"].integer(0, NUM_MASKS - 1)
+    return SampleCase(name, photo, points, labels, box, mask_from, mask_index)
 
 
-def _embeddings(artifact: Artifact, name: str, record: dict) -> Tensor:
-    (output,) = image_encoder_spec(artifact.variant).outputs
-    embeddings = _tensor(artifact, record)
-    if tuple(embeddings.shape) != output.shape:
-        raise ValueError(f"the embeddings of {name!r} have the shape {tuple(embeddings.shape)}")
-    return embeddings
-
-
-def _answer(artifact: Artifact, record: dict) -> Answer:
+def _answer(artifact: Artifact, record: Value) -> Answer:
     side = artifact.variant.mask_size
-    low_res_masks = _tensor(artifact, record["low_res_masks"])
-    iou_predictions = torch.tensor([record["iou_predictions"]], dtype=torch.float32)
-    shapes = tuple(low_res_masks.shape), tuple(iou_predictions.shape)
-    if shapes != ((1, NUM_MASKS, side, side), (1, NUM_MASKS)):
-        raise ValueError(f"the answer of case {record['name']!r} has shapes {shapes}")
-    return Answer(low_res_masks, iou_predictions)
+    low_res_masks = _tensor(artifact, record.get("low_res_masks"), (1, NUM_MASKS, side, side))
+    scores = record.get("iou_predictions").list(
+        lambda score: score.number(-_LARGEST_SCORE, _LARGEST_SCORE), NUM_MASKS
+    )
+    if len(scores) != NUM_MASKS:
+        record.get("iou_predictions").refuse(f"{NUM_MASKS} numbers, one per mask")
+    return Answer(low_res_masks, torch.tensor([scores], dtype=torch.float32))
 
 
-def _tensor(artifact: Artifact, record: dict) -> Tensor:
-    """A stored tensor: little-endian float32 in C order."""
-    path = artifact.require_file(artifact.goldens.parent / record["file"])
-    shape = tuple(record["shape"])
-    data = path.read_bytes()
+def _tensor(artifact: Artifact, record: Value, shape: tuple[int, ...]) -> Tensor:
+    """A stored tensor of that shape: little-endian float32 in C order."""
+    if record.get("shape").value != list(shape):
+        record.get("shape").refuse(str(list(shape)))
+    data = _file(artifact, record).read_bytes()
     if len(data) != 4 * math.prod(shape):
-        raise ValueError(f"{path.name} has {len(data)} bytes, which is not float32 {shape}")
+        record.get("file").refuse(f"a file of {4 * math.prod(shape)} bytes, not {len(data)}")
     return torch.from_numpy(np.frombuffer(data, "<f4").astype(np.float32).reshape(shape))
+
+
+def _file(artifact: Artifact, record: Value) -> Path:
+    return artifact.require_file(artifact.goldens.parent / record.get("file").path())

@@ -17,6 +17,7 @@ from reference.errors import MobileSAMError, PromptError
 from reference.images import read_image
 from reference.mask_decoder import NUM_MASKS
 from reference.masks import decode_rle
+from reference.plain_text import shorten
 from reference.prompts import normalize_prompts
 from validation.cases import PHOTO, Question
 from validation.strict_json import Source, Value
@@ -24,7 +25,13 @@ from validation.untrusted_paths import is_inside
 
 SCHEMA = "mobile-sam-export/prompts/1"
 _CASE_OPTIONS = ("points", "labels", "box", "mask_from", "mask_index", "truth")
+MOST_PHOTOS = MOST_CASES = 1000  # of a document, and of a photo
+_MOST_SHOWN = 200  # characters of a list of names
+MOST_POINTS = 1000  # of a case; a decoder has few slots for them
 _FIX = "write it as docs/validation.md says"
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
 
 
 def read_prompts(path: Path) -> list[Question]:
@@ -40,25 +47,25 @@ def read_prompts(path: Path) -> list[Question]:
     photos = source.document(source.read(path), SCHEMA).object(("photos",))["photos"]
     if not photos.value:
         photos.refuse("at least one photo with its cases")
-    return list(photos.list(lambda photo: _question(photo, path.parent)))
+    return list(photos.list(lambda photo: _question(photo, path.parent), MOST_PHOTOS))
 
 
 def _question(photo: Value, folder: Path) -> Question:
     members = photo.object(("image", "cases"))
-    file = folder / members["image"].text()
+    file = folder / members["image"].path()
     if not is_inside(file, folder):
         members["image"].refuse("a file below its folder")
     pixels = read_image(file)
     cases: dict[str, SampleCase] = {}
     truths: dict[str, np.ndarray] = {}
-    for value in members["cases"].list(lambda value: value):
+    for value in members["cases"].list(lambda value: value, MOST_CASES):
         record = value.object(("name",), _CASE_OPTIONS)
         case = _case(value, record, str(file), pixels.shape[:2], tuple(cases))
         cases[case.name] = case
         truth = record["truth"].optional(lambda rle: _truth(rle, pixels.shape[:2]))
         if truth is not None:
             truths[case.name] = truth
-    return Question(PHOTO, str(file), lambda: pixels, tuple(cases.values()), truths)
+    return Question(PHOTO, str(file), lambda: read_image(file), tuple(cases.values()), truths)
 
 
 def _case(
@@ -73,32 +80,44 @@ def _case(
         record["name"].refuse("a name of its own")
     mask_from = record["mask_from"].value
     if mask_from is not None and mask_from not in earlier:
-        record["mask_from"].refuse(
-            f"an earlier case of this photo ({', '.join(earlier) or 'there is none'})"
-        )
+        known = shorten(", ".join(earlier), _MOST_SHOWN) or "there is none"
+        record["mask_from"].refuse(f"an earlier case of this photo ({known})")
     mask_index = record["mask_index"].optional(lambda value: value.integer(0, NUM_MASKS - 1))
-    points = record["points"].optional(lambda value: value.list(_as_written)) or ()
-    labels = record["labels"].optional(lambda value: value.list(_as_written))
-    box = record["box"].value
-    if not points and box is None:
+    prompt = read_prompt(place, record["points"], record["labels"], record["box"], photo_size)
+    return SampleCase(name, photo, *prompt, mask_from, 1 if mask_index is None else mask_index)
+
+
+def read_prompt(
+    place: Value, points: Value, labels: Value, box: Value, photo_size: tuple[int, int]
+) -> tuple[tuple[Point, ...], tuple[int, ...], Box | None]:
+    """Points, labels and box of one object as a document has them, each of which may be null.
+
+    Args:
+        place: what they are of.
+        points: [[x, y], …] in pixels of the photo.
+        labels: one for each point, 1 of the object, 0 of the background.
+        box: [x1, y1, x2, y2].
+        photo_size: the photo's (height, width).
+    """
+    all_points = points.optional(lambda value: value.list(_as_written, MOST_POINTS)) or ()
+    all_labels = labels.optional(lambda value: value.list(_as_written, MOST_POINTS))
+    if not all_points and box.value is None:
         place.refuse("'points', a 'box' or both")
+    if not all_points and not all_labels:
+        all_labels = None
     (prompt,) = _checked(
         place,
         lambda: normalize_prompts(
-            points=[points] if points else None,
-            labels=None if labels is None else [labels],
-            bboxes=None if box is None else [box],
+            points=[all_points] if all_points else None,
+            labels=None if all_labels is None else [all_labels],
+            bboxes=None if box.value is None else [box.value],
             image_size=photo_size,
         ),
     )
-    return SampleCase(
-        name,
-        photo,
+    return (
         tuple((float(x), float(y)) for x, y in prompt.point_coords),
         tuple(map(int, prompt.point_labels)),
         None if prompt.box is None else tuple(map(float, prompt.box)),
-        mask_from,
-        1 if mask_index is None else mask_index,
     )
 
 
@@ -121,4 +140,5 @@ def _checked(place: Value, make: Callable) -> object:
     try:
         return make()
     except MobileSAMError as error:
-        raise PromptError(f"{place.source.name}: '{place.place}': {error}") from error
+        source = place.source
+        raise source.error(f"{source.name}: '{place.place}': {error}; {source.fix}") from error

@@ -4,6 +4,7 @@ Every refusal is one line that names the file, the place in it, the value, what 
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,12 @@ from reference.input_files import require_regular_file
 from reference.plain_text import is_plain, quote, shorten
 
 MOST_BYTES = 1 << 24  # of a document
+MOST_DIGITS = 100  # characters of a number; no measurement, size or count has half as many
+MOST_LEVELS = 30  # of objects and lists in one another
+_MOST_SHOWN = 200  # characters of the texts that a value can be
+MOST_PATH = 1000  # characters of a path
+_CONTAINERS = dict, list
+_TOO_DEEP = f"nested in more than {MOST_LEVELS} levels"
 
 Item = TypeVar("Item")
 
@@ -49,16 +56,26 @@ class Source:
         return self.parse(data, most_bytes)
 
     def parse(self, data: bytes | str, most_bytes: int = MOST_BYTES) -> object:
-        """Parse a document: strict JSON, without a key twice in one object."""
+        """Parse a document: strict JSON of finite numbers, without a key twice in one object, and not nested deep."""
         if len(data) > most_bytes:
             raise self.error(
                 f"{self.name}: has more than {most_bytes >> 20} MiB: expected {self.what}; {self.fix}"
             )
         try:
             text = data if isinstance(data, str) else data.decode("utf-8-sig")
-            return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
-        except (ValueError, RecursionError) as error:
+            parsed = json.loads(
+                text,
+                parse_int=_integer,
+                parse_float=_float,
+                parse_constant=_refuse_constant,
+                object_pairs_hook=_unique,
+            )
+            _refuse_deep(parsed)
+        except RecursionError:
+            raise self.error(f"{self.name}: is not valid JSON ({_TOO_DEEP}); {self.fix}") from None
+        except ValueError as error:
             raise self.error(f"{self.name}: is not valid JSON ({error}); {self.fix}") from None
+        return parsed
 
     def document(self, parsed: object, schema: str) -> "Value":
         """The members of a document beside "schema", which has to be this one."""
@@ -141,10 +158,17 @@ class Value:
             self.refuse(f"at most {high} characters")
         return value
 
+    def path(self) -> str:
+        """A path, which may have characters that are not shown as they are; whether there is one is not asked."""
+        value = self.value
+        if not isinstance(value, str) or not value or "\0" in value or len(value) > MOST_PATH:
+            self.refuse(f"a path of at most {MOST_PATH} characters")
+        return value
+
     def choice(self, known: Sequence[str]) -> str:
         """One of these texts."""
         if not isinstance(self.value, str) or self.value not in known:
-            self.refuse(" or ".join(known))
+            self.refuse(shorten(" or ".join(known), _MOST_SHOWN) or "nothing, since there is none")
         return self.value
 
     def truth(self) -> bool:
@@ -176,8 +200,35 @@ class Value:
         return Value(self.source, f"{prefix}{shorten(key)}", self.value.get(key))
 
 
+def _integer(text: str) -> int:
+    return int(_of_few_digits(text))
+
+
+def _float(text: str) -> float:
+    number = float(_of_few_digits(text))
+    if math.isinf(number):
+        raise ValueError(f"the number {shorten(text)} is too large")
+    return number
+
+
+def _of_few_digits(text: str) -> str:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"a number has more than {MOST_DIGITS} characters")
+    return text
+
+
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number in JSON")
+
+
+def _refuse_deep(parsed: object) -> None:
+    """ValueError if a document is nested so deep that what walks through it might not come to an end."""
+    level = [parsed] if isinstance(parsed, _CONTAINERS) else []
+    for _ in range(MOST_LEVELS):
+        items = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [value for each in items for value in each if isinstance(value, _CONTAINERS)]
+    if level:
+        raise ValueError(_TOO_DEEP)
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict:

@@ -48,7 +48,7 @@ class RunFolder:
         try:
             begun = json.loads(path.read_bytes())
             other = [f"{name} {begun[name]}" for name in options if begun[name] != options[name]]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise TrainingError(f"{path}: is damaged; choose another --output") from None
         if other:
             raise TrainingError(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 
 import pytest
@@ -206,6 +207,10 @@ def test_entry_that_makes_no_sense(tiny_artifact, edit_manifest, name, value, ex
 # Goldens
 
 
+def case(index, key, value):
+    return lambda document: document["cases"][index].update({key: value})
+
+
 def test_goldens_are_read_as_they_were_written(tiny_artifact, tiny_source):
     questions = golden_questions(load_artifact(tiny_artifact))
     assert [question.photo for question in questions] == ["china", "flower_portrait"]
@@ -222,24 +227,88 @@ def test_goldens_are_read_as_they_were_written(tiny_artifact, tiny_source):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "expected"),
     [
-        set_entry("schema", "mobile-sam-export/goldens/0"),
-        set_entry("photos", None),
-        lambda document: document["cases"][0].pop("low_res_masks"),
-        lambda document: document["cases"][0]["low_res_masks"].update(shape=[1, 4, 32, 32]),
-        lambda document: document["cases"][0].update(iou_predictions=[0.5]),
-        lambda document: document["cases"][0].update(labels=[1, 1]),
-        lambda document: document["cases"][2].update(box=[1, 2, 3]),
-        lambda document: document["cases"][4]["mask_input"].update(case="portrait_box"),
-        lambda document: document["cases"][4]["mask_input"].update(index=4),
+        (set_entry("schema", "mobile-sam-export/goldens/0"), "'schema' is"),
+        (set_entry("photos", None), "'photos' is None: expected an object of 1 to 100 entries"),
+        (set_entry("photos", {}), "expected an object of 1 to 100 entries"),
+        (set_entry("cases", []), "expected at least one case"),
+        (set_entry("cases", [{}] * 1001), "a list of at most 1000"),
+        (case(0, "low_res_masks", None), r"'cases\[0\].low_res_masks' is None: expected an object"),
+        (
+            lambda document: document["cases"][0]["low_res_masks"].update(shape=[1, 4, 32, 32]),
+            "'cases\\[0\\].low_res_masks.shape' is",
+        ),
+        (
+            lambda document: document["cases"][0]["low_res_masks"].update(file="china.png"),
+            "a file of 65536 bytes",
+        ),
+        (case(0, "iou_predictions", [0.5]), "expected 4 numbers"),
+        (case(0, "iou_predictions", [0.5, 0.5, 0.5, 10**50]), "expected a number of"),
+        (case(0, "labels", [1, 1]), "do not match"),
+        (case(0, "labels", [math.inf]), "is not valid JSON .Infinity"),
+        (case(0, "labels", [7]), "label 7"),
+        (case(0, "points", [[10**400, 1]]), "is not valid JSON .a number has more than 100"),
+        (case(0, "points", [[10**9, 1]]), "outside"),
+        (case(2, "box", [1, 2, 3]), "is not a box"),
+        (
+            case(4, "mask_input", {"case": "portrait_box", "index": 1}),
+            "'cases\\[4\\].mask_input.case'",
+        ),
+        (case(4, "mask_input", {"case": "one_point", "index": 4}), "an integer of 0 to 3"),
+        (case(1, "name", "one_point"), "expected a name of its own"),
+        (case(1, "name", "\x1b[1A\nPASS: 7 of 7"), "a line of text without control characters"),
+        (case(1, "photo", "rome"), "is 'rome': expected china or flower_portrait"),
+        (lambda document: document["photos"]["china"].update(height=-1), "an integer of 1 to"),
+        (
+            lambda document: document["photos"].update(
+                {"a\u202eb": document["photos"].pop("china")}
+            ),
+            "a line of text without control characters",
+        ),
     ],
 )
-def test_damaged_goldens(tiny_artifact, change):
+def test_damaged_goldens(tiny_artifact, change, expected):
     artifact = load_artifact(tiny_artifact)
     rewrite(artifact.goldens, change)
-    with pytest.raises(ArtifactError, match="goldens.json: damaged"):
+    with pytest.raises(ArtifactError, match=f"goldens.json: .*{expected}.*convert again"):
         golden_questions(artifact)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"", "is not valid JSON"),
+        (b"[" * 10**6, "nested in more than 30 levels"),
+        (b"[" * 900 + b"]" * 900, "nested in more than 30 levels"),
+        (b'{"schema": 1, "schema": 2}', "a key is there twice"),
+        (b'{"schema": 1e999}', "the number 1e999 is too large"),
+        (b'{"schema": %s}' % (b"1" * 5000), "a number has more than 100 characters"),
+        ("{}".encode("utf-16"), "is not valid JSON"),
+        (b'"' + b"a" * (1 << 24), "more than 16 MiB"),
+    ],
+)
+def test_goldens_that_are_no_document(tiny_artifact, text, expected):
+    artifact = load_artifact(tiny_artifact)
+    artifact.goldens.write_bytes(text)
+    with pytest.raises(ArtifactError, match=f"goldens.json: .*{expected}"):
+        golden_questions(artifact)
+
+
+def test_a_photo_of_another_size_than_its_goldens_say(tiny_artifact):
+    artifact = load_artifact(tiny_artifact)
+    rewrite(artifact.goldens, lambda document: document["photos"]["china"].update(height=428))
+    with pytest.raises(ArtifactError, match="'photos.china.height' is 428: expected .* 427×640"):
+        golden_questions(artifact)[0].read()
+
+
+def test_names_that_are_too_long(tiny_artifact, edit_manifest):
+    refuse("a" * 5000, "cannot be read (File name too long)")
+    edit_manifest(
+        tiny_artifact,
+        lambda document: document["files"].update({"a" * 290: {"bytes": 1, "sha256": ""}}),
+    )
+    refuse(tiny_artifact, "cannot be read (File name too long)")
 
 
 @pytest.mark.parametrize("name", ["../../secret.png", "/etc/hostname", "unlisted.png"])

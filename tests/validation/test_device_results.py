@@ -160,7 +160,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     binary.write_bytes(b"\xff\xfe\x00")
     for path, said in (
         (binary, "utf-8"),
-        (tmp_path, "cannot be read"),
+        (tmp_path, "a folder"),
         (tmp_path / "none", "no such"),
     ):
         with pytest.raises(DeviceResultsError, match=said):

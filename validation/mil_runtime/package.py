@@ -3,7 +3,6 @@
 Nothing in a package is taken on trust: no path leaves it, and what does not parse is refused.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from validation.mil_runtime.blob_storage import BlobFile
 from validation.mil_runtime.errors import ModelError
+from validation.strict_json import Source
 
 _MODEL_PATH = "@model_path/"
 # Newest specification that is known here: iOS 18's.
@@ -94,11 +94,10 @@ def _read_package(path: Path) -> Package:
 def _root_model(package: Path) -> Path:
     """The model file that the package's own manifest names as its root."""
     manifest_file = package / "Manifest.json"
+    source = Source(str(manifest_file), "a package's manifest", _CONVERT_AGAIN, ModelError)
+    manifest = source.parse(_read(manifest_file, _MAX_MANIFEST_BYTES))
     try:
-        manifest = json.loads(_read(manifest_file, _MAX_MANIFEST_BYTES))
         item = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{manifest_file}: cannot be read ({error}); {_CONVERT_AGAIN}") from error
     except (KeyError, TypeError, IndexError) as error:
         raise ModelError(f"{manifest_file}: names no root model; {_CONVERT_AGAIN}") from error
     if not isinstance(item, str) or "\0" in item:

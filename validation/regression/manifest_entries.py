@@ -5,18 +5,12 @@ from collections.abc import Iterator
 
 from converters.artifact_layout import COMPONENTS
 from reference.plain_text import shorten
-from validation.artifact import MANIFEST_FILE, Artifact
 from validation.regression.record import Entry
 
 # Prose; what a record names itself by; and what it has figures of, or operators, of its own.
 _LEFT_OUT = {"meaning", "range", "summary", "bytes", "operators"}
 _NOT_RELIED_ON = {"model", "format", "scheme", "files", "tools", "goldens"}
 _MOST_CHARACTERS = 200  # of a value
-
-
-def read_manifest(artifact: Artifact) -> dict:
-    """The document of a verified artefact."""
-    return json.loads((artifact.folder / MANIFEST_FILE).read_bytes())
 
 
 def manifest_entries(manifest: dict) -> dict[str, Entry]:

@@ -6,7 +6,7 @@ from statistics import median
 
 from reference.errors import ArtifactError
 from reference.folders import size_of
-from validation.artifact import Artifact
+from validation.artifact import Artifact, read_manifest
 from validation.artifact_comparison import compare_pipelines
 from validation.artifact_model import ArtifactModel
 from validation.engines import Unavailable, engine_targets
@@ -22,7 +22,6 @@ from validation.regression.latency import Problem, measure_latency, ratios
 from validation.regression.manifest_entries import (
     manifest_entries,
     operators,
-    read_manifest,
     tools,
 )
 from validation.regression.outlines import outline_of

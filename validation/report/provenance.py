@@ -1,11 +1,10 @@
 """Where an artefact comes from, in its manifest's words."""
 
-import json
 from dataclasses import dataclass
 
 from converters.artifact_layout import MANIFEST_FILE
 from reference.errors import ArtifactError
-from validation.artifact import Artifact
+from validation.artifact import Artifact, read_manifest
 
 
 @dataclass(frozen=True)
@@ -32,17 +31,16 @@ class Provenance:
 
 def provenance(artifact: Artifact) -> Provenance:
     """Read the manifest again; ArtifactError if it has gone, or changed, since it was verified."""
-    path = artifact.folder / MANIFEST_FILE
+    manifest = read_manifest(artifact)
     try:
-        manifest = json.loads(path.read_bytes())
         files = [
             ListedFile(name, manifest["files"][name]["bytes"], manifest["files"][name]["sha256"])
             for name in sorted(artifact.files)
         ]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (LookupError, TypeError) as error:
         raise ArtifactError(
-            f"{path}: changed while the artefact was compared ({error}): expected the manifest that "
-            "was verified; compare again"
+            f"{artifact.folder / MANIFEST_FILE}: changed while the artefact was compared ({error}): "
+            "expected the manifest that was verified; compare again"
         ) from error
     goldens = artifact.goldens.relative_to(artifact.folder).parent.as_posix()
     files.sort(key=lambda file: file.name.startswith(f"{goldens}/"))

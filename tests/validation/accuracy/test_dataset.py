@@ -89,9 +89,7 @@ def with_segmentation(segmentation):
         ({"segmentation": [[1, 2, 3, 4]]}, "at least three vertices"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "at least three vertices"),
         ({"segmentation": [[1, 2, 3, 4, 5, "6"]]}, "at least three vertices"),
-        ({"segmentation": [[1, 2, 3, 4, 5, 1e400]]}, "at least three vertices"),
-        ({"segmentation": [[1, 2, 3, 4, 5, float("nan")]]}, "at least three vertices"),
-        ({"segmentation": [[1, 2, 3, 4, 5, 10**400]]}, "at least three vertices"),
+        ({"segmentation": [[1, 2, 3, 4, 5, 10**90]]}, "at least three vertices"),
         ({"segmentation": [7]}, "at least three vertices"),
         ({"segmentation": [[0, 0, 500, 0, 500, 60]]}, "in a photo of 96×64 pixels"),
         ({"segmentation": [[0, 0, 50, 0, 50, 900]]}, "in a photo of 96×64 pixels"),
@@ -155,6 +153,8 @@ def test_link_out_of_the_folder(dataset, tmp_path):
     [
         ("{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),
+        ('{"images": [NaN]}', "NaN is no number in JSON"),
+        ('{"images": [%s]}' % ("1" * 400), "a number has more than 100 characters"),
         ("[]", "expected an object with 'images' and 'annotations'"),
     ],
 )

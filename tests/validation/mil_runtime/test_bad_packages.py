@@ -142,7 +142,7 @@ def test_a_compiled_model_is_refused(tmp_path):
     [
         (MODEL_FILE, "holds no model"),
         (WEIGHT_FILE, "cannot be read"),
-        ("Manifest.json", "cannot be read"),
+        ("Manifest.json", "is not valid JSON"),
     ],
 )
 def test_empty_files_are_refused(package, file, message):
@@ -185,7 +185,7 @@ def test_any_other_file_is_refused(tmp_path):
 )
 def test_manifests_that_name_no_model_are_refused(package, text):
     (package / "Manifest.json").write_bytes(text.encode(errors="surrogateescape"))
-    refuse(package, r"Manifest\.json: (cannot be read|names no root model)")
+    refuse(package, r"Manifest\.json: (is not valid JSON|names no root model)")
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,7 @@ def test_garbage(refuses, tiny_artifact, tmp_path, text, expected, update):
     ("place", "value", "expected"),
     [
         (("figures", "masks.mean_iou"), "high", "expected a number of -1e+18 to 1e+18"),
-        (("figures", "masks.mean_iou"), 10**400, "expected a number of -1e+18 to 1e+18"),
+        (("figures", "masks.mean_iou"), 10**90, "expected a number of -1e+18 to 1e+18"),
         (("figures", "speed"), 1, "expected one of masks.cases_held"),
         (("masks", "box"), "64x64 !!", "not a mask"),
         (("masks", "box"), "64x64 0", "the RLE is damaged"),
@@ -296,6 +296,8 @@ def test_damaged_record(refuses, baseline, tiny_artifact, place, value, expected
         ("max_speed = 1", "'max_speed': expected one of max_cases_lost"),
         ("max_slowdown = -1", "'max_slowdown' is -1: expected a number from 0"),
         ("max_slowdown = nan", "expected a number from 0"),
+        ("max_slowdown = inf", "'max_slowdown' is inf: expected a number from 0 to 1000"),
+        ("min_baseline_iou = 1.5", "'min_baseline_iou' is 1.5: expected a number from 0 to 1"),
         ("max_slowdown = true", "expected a number from 0"),
         ("[", "is not valid TOML"),
     ],

@@ -1,17 +1,16 @@
 """What measuring on any phone takes: one artefact after another, and an app's results as a measurement."""
 
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from converters.artifact_layout import MANIFEST_FILE
 from reference.command_line import progress
 from reference.errors import MobileSAMError
-from validation.artifact import Artifact
+from validation.artifact import Artifact, read_manifest
 from validation.device_results import UNKNOWN, ArtifactIdentity, DeviceResults, FileIdentity, Limits
 from validation.engines.base import Unavailable
 from validation.gates import gates_for, read_gates
+from validation.goldens import golden_cases
 from validation.latency.plan import Plan
 from validation.latency.results import Measurement, StageTimes, TargetResult, Turn
 from validation.latency.session import Load
@@ -139,8 +138,7 @@ def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platfo
 
 def _require_same(artifact: Artifact, results: DeviceResults) -> None:
     """Refuse results of another artefact, of other cases, or held to other limits."""
-    manifest = json.loads((artifact.folder / MANIFEST_FILE).read_bytes())
-    files = manifest["files"].items()
+    files = read_manifest(artifact)["files"].items()
     identity = ArtifactIdentity(
         artifact.model,
         artifact.format,
@@ -148,8 +146,7 @@ def _require_same(artifact: Artifact, results: DeviceResults) -> None:
         artifact.checkpoint.sha256,
         {name: FileIdentity(record["bytes"], record["sha256"]) for name, record in files},
     )
-    cases = json.loads(artifact.goldens.read_bytes())["cases"]
-    names = [case["name"] for case in cases]
+    names = golden_cases(artifact)
     measured = [case.name for case in results.cases]
     for what, ours, theirs in (
         ("artefact", identity, results.artifact),

@@ -1,6 +1,5 @@
 """iPhones that Xcode's tools reach, and what is on them."""
 
-import json
 import os
 import re
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from validation.engines.base import Unavailable
 from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
+from validation.strict_json import Source
 
 BUNDLE = "org.mobilesam.sample"
 PROJECT = Path(__file__).parents[3] / "sample_apps" / "ios" / "MobileSAMSample.xcodeproj"
@@ -20,7 +20,7 @@ TEST_RUN_VARIABLE = "MOBILE_SAM_XCTESTRUN"
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 
 _TIME_LIMIT = 60.0  # seconds
-_MOST_BYTES = 1 << 24  # of JSON that devicectl writes
+_DEVICECTL = Source("devicectl", "what devicectl wrote", "update Xcode", ToolError)
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,8 @@ def devicectl(*arguments: str) -> tuple[Outcome, dict]:
             ("xcrun", "devicectl", *arguments, "--json-output", str(file)), _TIME_LIMIT
         )
         try:
-            with file.open("rb") as opened:
-                document = json.loads(opened.read(_MOST_BYTES))
-        except (OSError, ValueError, RecursionError):
+            document = _DEVICECTL.read(file)
+        except ToolError:
             document = {}
     return outcome, document if isinstance(document, dict) else {}
 
