@@ -17,6 +17,7 @@ TARGETS = {
     "iOS16": ct.target.iOS16,
     "iOS17": ct.target.iOS17,
     "iOS18": ct.target.iOS18,
+    "iOS26": ct.target.iOS26,
 }
 FLOAT64_TOLERANCE = 1e-10  # of the largest value: the oracle's own rounding, and no more
 FLOAT32_TOLERANCE = 1e-5  # likewise, for sums of some hundred terms

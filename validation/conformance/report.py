@@ -105,21 +105,23 @@ def suite_table(results: dict[str, list[TestResult]]) -> Table:
 
 
 def operator_table(results: Iterable[TestResult]) -> Table:
-    """A row per operator: tests that ran it and passed, of those that ran it, for each opset."""
+    """A row per operator: tests that ran it and passed, of those that ran it, for each opset that they use."""
     ran: Counter[str] = Counter()
     passed: Counter[str] = Counter()
     for result in results:
         ran.update(result.operators)
         if result.outcome == "passed":
             passed.update(result.operators)
+    used = {key.split(":")[0] for key in ran}
+    opsets = [opset for opset in Opset if opset.name in used]
     rows = []
     for kind in registered_operators():
         cells = []
-        for opset in Opset:
+        for opset in opsets:
             key = f"{opset.name}:{kind}"
             cells.append(f"{passed[key]} of {ran[key]}" if ran[key] else "–")
         rows.append((f"`{kind}`", *cells))
-    header = ("<operator", *(opset.name for opset in Opset))
+    header = ("<operator", *(opset.name for opset in opsets))
     return Table("operators", ("coremltools", "torch"), header, rows)
 
 

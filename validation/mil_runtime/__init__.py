@@ -1,4 +1,4 @@
-"""Runs Core ML packages on any system: loads an ``.mlpackage`` and executes its ML Program.
+"""Runs Core ML packages on any system: loads an ``.mlpackage`` and executes its ML Programs.
 
 >>> program = load("MobileSAMMaskDecoder.mlpackage")
 >>> outputs = program.predict({"image_embeddings": embeddings, ...})
@@ -17,8 +17,10 @@ from validation.mil_runtime.errors import (
     OperationError,
     UnsupportedOperationError,
 )
+from validation.mil_runtime.loading import load
 from validation.mil_runtime.numerics import NUMERICS
-from validation.mil_runtime.program import Prediction, Program, State, load
+from validation.mil_runtime.pipeline import Pipeline
+from validation.mil_runtime.program import Prediction, Program, State
 
 __all__ = [
     "NUMERICS",
@@ -27,6 +29,7 @@ __all__ = [
     "MilRuntimeError",
     "ModelError",
     "OperationError",
+    "Pipeline",
     "Prediction",
     "Program",
     "State",

@@ -3,6 +3,8 @@
 Numbers are converted to the described type; pictures are PIL images.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from PIL import Image
@@ -11,22 +13,40 @@ from torch import Tensor
 from validation.mil_runtime.errors import InputError, ModelError
 from validation.mil_runtime.feature_description import (
     ArrayFeature,
+    Description,
     Feature,
     ImageFeature,
     OtherFeature,
-    Shapes,
-    fits,
 )
+from validation.mil_runtime.flexible_shapes import describe_misfit, fits, require_together
 from validation.mil_runtime.numerics import Numerics
 from validation.mil_runtime.operators.registry import StateCell, TensorList
 from validation.mil_runtime.value_types import TensorType
 
 
-def read_input(value: object, feature: ArrayFeature | ImageFeature) -> np.ndarray:
-    """A user's value as an array of what is described; InputError if it is not that."""
-    if isinstance(feature, ImageFeature):
-        return _read_picture(value, feature)
-    return _read_array(value, feature)
+def read_inputs(data: object, description: Description) -> dict[str, np.ndarray]:
+    """A user's values as arrays of what is described, with defaults for those left out.
+
+    Raises:
+        InputError: the data are no dict, have a name that is not described, lack one that has no
+            default, or hold something else than is described.
+    """
+    if not isinstance(data, Mapping):
+        raise InputError(f"a {type(data).__name__}: expected a dict of {description}")
+    unknown = data.keys() - description.inputs.keys()
+    if unknown:
+        raise InputError(
+            f"input {', '.join(sorted(map(repr, unknown)))}: the model takes {description}"
+        )
+    arrays = {
+        name: _read_input(data[name], feature) if name in data else _default(feature)
+        for name, feature in description.inputs.items()
+    }
+    require_together(
+        {name: feature.shape_of(arrays[name]) for name, feature in description.inputs.items()},
+        {name: feature.shapes for name, feature in description.inputs.items()},
+    )
+    return arrays
 
 
 def read_numbers(value: object, what: str, expected: str) -> np.ndarray:
@@ -73,12 +93,24 @@ def from_program(value: object, feature: Feature | None, numerics: Numerics) -> 
     return _converted(array, array.dtype if exact else feature.dtype.numpy)
 
 
+def _read_input(value: object, feature: ArrayFeature | ImageFeature) -> np.ndarray:
+    if isinstance(feature, ImageFeature):
+        return _read_picture(value, feature)
+    return _read_array(value, feature)
+
+
+def _default(feature: ArrayFeature | ImageFeature) -> np.ndarray:
+    if feature.default is None:
+        raise InputError(f"input '{feature.name}' is missing: expected {feature}")
+    return np.full(feature.default_shape, feature.default, feature.dtype.numpy)
+
+
 def _read_array(value: object, feature: ArrayFeature) -> np.ndarray:
     """A user's value as an array of the described type; InputError if it is not one."""
     array = read_numbers(value, f"input '{feature.name}'", str(feature))
     if feature.shapes and not fits(array.shape, feature.shapes):
         raise InputError(
-            f"input '{feature.name}': {_misfit(array.shape, feature.shapes)}, expected {feature}"
+            f"input '{feature.name}': {describe_misfit(array.shape, feature.shapes)}, expected {feature}"
         )
     if feature.dtype.is_float:
         return array
@@ -92,29 +124,13 @@ def _read_array(value: object, feature: ArrayFeature) -> np.ndarray:
     return array
 
 
-def _misfit(shape: tuple[int, ...], shapes: Shapes) -> str:
-    """What is wrong with a shape that fits none of ``shapes``, where Core ML is as exact: its words."""
-    if len(shapes) > 1:
-        sizes = " x ".join(map(str, shape))
-        return f"MultiArray Shape ({sizes}) was not in enumerated set of allowed shapes"
-    (allowed,) = shapes
-    if len(shape) == len(allowed) and any(sizes.lower != sizes.upper for sizes in allowed):
-        axis = next(axis for axis, size in enumerate(shape) if size not in allowed[axis])
-        lower, upper = allowed[axis].lower, allowed[axis].upper
-        return (
-            f"Size ({shape[axis]}) of dimension ({axis}) is not in allowed range "
-            f"({lower}..{'any' if upper is None else upper})"
-        )
-    return f"an array of shape {list(shape)}"
-
-
 def _read_picture(value: object, feature: ImageFeature) -> np.ndarray:
     """A picture as an array (1, C, H, W); uint8 (H, W, 3) or (H, W) arrays are pictures too."""
     if isinstance(value, np.ndarray) and value.dtype == np.uint8:
         value = _as_picture(value, feature)
     if not isinstance(value, Image.Image):
         raise InputError(f"input '{feature.name}': a {type(value).__name__}, expected {feature}")
-    if value.mode != feature.mode or not fits((value.height, value.width), feature.sizes):
+    if value.mode != feature.mode or not fits((value.height, value.width), feature.shapes):
         raise InputError(
             f"input '{feature.name}': a picture of mode {value.mode}, (height, width) "
             f"[{value.height}, {value.width}], expected {feature}"

@@ -15,8 +15,8 @@ from validation.mil_runtime.errors import ModelError
 from validation.strict_json import Source
 
 _MODEL_PATH = "@model_path/"
-# Newest specification that is known here: iOS 18's.
-NEWEST_SPECIFICATION = 9
+# Newest specification that is known here: iOS 26's.
+NEWEST_SPECIFICATION = 10
 # A proto cannot be larger, and a manifest is a page of text.
 _MAX_MODEL_BYTES = 1 << 31
 _MAX_MANIFEST_BYTES = 1 << 20
@@ -56,13 +56,24 @@ class Package:
     specification: Model_pb2.Model
     weights: WeightFiles
 
+    @property
+    def stages(self) -> "tuple[Package, ...] | None":
+        """The models of a pipeline, in order; None if it is no pipeline."""
+        pipeline = _pipeline_of(self.specification)
+        if pipeline is None:
+            return None
+        return tuple(
+            Package(f"{self.name}, stage {number} of the pipeline", model, self.weights)
+            for number, model in enumerate(pipeline.models, 1)
+        )
+
 
 def open_package(source: "str | Path | MLModel") -> Package:
-    """A package from its folder, or from coremltools' model in memory.
+    """An ML Program, or a pipeline of them, from its folder, or from coremltools' model in memory.
 
     Raises:
-        ModelError: it is missing, incomplete, damaged, not an ML Program, or of a newer
-            specification than ``NEWEST_SPECIFICATION``.
+        ModelError: it is missing, incomplete, damaged, something else, or of a newer specification
+            than ``NEWEST_SPECIFICATION``.
     """
     if isinstance(source, MLModel):
         weights_dir = source.weights_dir
@@ -70,7 +81,15 @@ def open_package(source: "str | Path | MLModel") -> Package:
         package = Package("the model", source.get_spec(), WeightFiles(folder))
     else:
         package = _read_package(Path(source))
-    _require_ml_program(package)
+    _require_ml_programs(package)
+    return package
+
+
+def open_program(source: "str | Path | MLModel") -> Package:
+    """Like ``open_package``; ModelError for a pipeline, too."""
+    package = open_package(source)
+    if package.stages is not None:
+        raise ModelError(f"{package.name}: is a pipeline, expected one ML Program")
     return package
 
 
@@ -130,19 +149,44 @@ def _inside(folder: Path, relative: str, what: str) -> Path:
     return path
 
 
-def _require_ml_program(package: Package) -> None:
+def _pipeline_of(specification: Model_pb2.Model) -> Model_pb2.Pipeline | None:
+    kind = specification.WhichOneof("Type")
+    if kind == "pipeline":
+        return specification.pipeline
+    if kind in ("pipelineClassifier", "pipelineRegressor"):
+        return getattr(specification, kind).pipeline
+    return None
+
+
+def _require_ml_programs(package: Package, in_pipeline: bool = False) -> None:
+    """Refuse what is neither an ML Program nor a pipeline of nothing else."""
     specification = package.specification
     kind = specification.WhichOneof("Type")
     if kind is None:
         raise ModelError(f"{package.name}: holds no model; {_CONVERT_AGAIN}")
-    if kind != "mlProgram":
-        raise ModelError(
-            f"{package.name}: is a {kind}, expected an ML Program; convert it again with "
-            'convert_to="mlprogram"'
-        )
     if specification.specificationVersion > NEWEST_SPECIFICATION:
         raise ModelError(
             f"{package.name}: is of specification version {specification.specificationVersion}, "
-            f"expected at most {NEWEST_SPECIFICATION} (iOS 18); convert it again for iOS 18 or "
+            f"expected at most {NEWEST_SPECIFICATION} (iOS 26); convert it again for iOS 26 or "
             "earlier"
         )
+    if package.stages is not None:
+        for stage in package.stages:
+            _require_ml_programs(stage, in_pipeline=True)
+    elif kind != "mlProgram":
+        raise ModelError(
+            f"{package.name}: is a {kind}, expected an ML Program; {_remedy(kind, in_pipeline)}"
+        )
+
+
+def _remedy(kind: str, in_pipeline: bool) -> str:
+    """What to do about a model that is no ML Program."""
+    if kind.startswith("neuralNetwork"):
+        again = ", and make the pipeline again" if in_pipeline else ""
+        return f'convert it again with convert_to="mlprogram"{again}'
+    if in_pipeline:
+        return (
+            "run the pipeline's ML Programs one by one, as docs/mil_runtime.md shows, or the whole "
+            "of it on a Mac"
+        )
+    return "models of this kind run on a Mac only"

@@ -1,12 +1,10 @@
-"""A loaded program: what ``load`` gives, and what predicts."""
+"""A loaded program: what predicts, from what, and what it remembers."""
 
 import math
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
-from coremltools.models import MLModel
 
 from validation.mil_runtime.errors import InputError, ModelError
 from validation.mil_runtime.feature_description import (
@@ -15,53 +13,20 @@ from validation.mil_runtime.feature_description import (
     Feature,
     ImageFeature,
     OtherFeature,
-    default_function,
-    parse_description,
 )
 from validation.mil_runtime.feature_values import (
     from_program,
-    read_input,
+    read_inputs,
     read_numbers,
     to_program,
 )
 from validation.mil_runtime.interpreter import Interpreter, Observer
-from validation.mil_runtime.numerics import numerics_named
 from validation.mil_runtime.operators.registry import StateCell
 from validation.mil_runtime.operators.sizes import MAX_ELEMENTS
-from validation.mil_runtime.package import open_package
-from validation.mil_runtime.program_structure import Block, Function, parse_function
+from validation.mil_runtime.program_structure import Block, Function
 from validation.mil_runtime.value_types import StateType, TensorType, ValueType
 
 _DAMAGED = "the model is damaged: convert it again"
-
-
-def load(
-    source: "str | Path | MLModel",
-    numerics: str = "declared",
-    function: str | None = None,
-    seed: int = 0,
-) -> "Program":
-    """Load an ML Program so that it can be run on any system.
-
-    Args:
-        source: an ``.mlpackage``, or a coremltools model in memory.
-        numerics: "declared": each operation computes in float32, and its result is rounded once to
-            the type that the program declares for it. "float32", "float64": all floating-point
-            values are computed and held in that type, whatever the program declares.
-        function: which function of a package that has several; by default the one it names.
-        seed: of random operations that bring no seed of their own. Each prediction starts anew.
-
-    Raises:
-        ModelError: the package is damaged, is no ML Program, or is of an unknown specification.
-        UnsupportedOperationError: it has an operation that is not known.
-        MilRuntimeError: there are no such numerics.
-    """
-    chosen = numerics_named(numerics)
-    package = open_package(source)
-    description = package.specification.description
-    name = default_function(description) if function is None else function
-    parsed = parse_function(package.specification.mlProgram, name, package.weights)
-    return Program(parse_description(description, name), Interpreter(parsed, chosen), seed)
 
 
 class Prediction(dict):
@@ -108,7 +73,7 @@ class State:
 
 
 class Program:
-    """One function of an ML Program, ready to run.
+    """One function of an ML Program, ready to run; see ``load``.
 
     Attributes:
         function: its structure: operations, types, constants.
@@ -173,7 +138,7 @@ class Program:
         """
         inputs = self._read_inputs(data)
         inputs.update(self._read_state(state))
-        unknown = set(intermediates) - self._interpreter.value_names()
+        unknown = set(intermediates) - self.value_names()
         if unknown:
             raise InputError(f"the program has no value named {', '.join(sorted(unknown))}")
         outputs, kept = self._interpreter.run(
@@ -189,26 +154,17 @@ class Program:
             {name: from_program(value, None, numerics) for name, value in kept.items()},
         )
 
-    def _read_inputs(self, data: Mapping[str, object]) -> dict[str, object]:
-        if not isinstance(data, Mapping):
-            raise InputError(f"a {type(data).__name__}: expected a dict of {self._description}")
-        unknown = data.keys() - self.inputs.keys()
-        if unknown:
-            raise InputError(
-                f"input {', '.join(sorted(map(repr, unknown)))}: the model takes "
-                f"{self._description}"
-            )
-        declared = {item.name: item.type for item in self.function.inputs}
-        values = {}
-        for name, feature in self.inputs.items():
-            array = read_input(data[name], feature) if name in data else self._default(feature)
-            values[name] = to_program(array, declared[name], self._interpreter.numerics)
-        return values
+    def value_names(self) -> frozenset[str]:
+        """Every value that ``predict`` can give as an intermediate."""
+        return self._interpreter.value_names()
 
-    def _default(self, feature: ArrayFeature | ImageFeature) -> np.ndarray:
-        if feature.default is None:
-            raise InputError(f"input '{feature.name}' is missing: expected {feature}")
-        return np.full(feature.default_shape, feature.default, feature.dtype.numpy)
+    def _read_inputs(self, data: Mapping[str, object]) -> dict[str, object]:
+        arrays = read_inputs(data, self._description)
+        return {
+            item.name: to_program(arrays[item.name], item.type, self._interpreter.numerics)
+            for item in self.function.inputs
+            if item.name in arrays
+        }
 
     def _read_state(self, state: State | None) -> Mapping[str, StateCell]:
         states = self._states()

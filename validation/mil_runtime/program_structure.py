@@ -47,6 +47,7 @@ class Opset(IntEnum):
     iOS16 = 6
     iOS17 = 7
     iOS18 = 8
+    iOS26 = 9
 
     @property
     def label(self) -> str:
@@ -144,7 +145,7 @@ def parse_function(program: MIL_pb2.Program, name: str, weights: WeightFiles) ->
     if proto.opset not in opsets:
         raise ModelError(
             f"function {name}: is of opset '{proto.opset}', expected one of {', '.join(opsets)} "
-            "(iOS 15 to 18); convert the model again for one of these"
+            "(iOS 15 to 26); convert the model again for one of these"
         )
     if proto.opset not in proto.block_specializations:
         raise ModelError(f"function {name}: has no block for its opset {proto.opset}; {_DAMAGED}")

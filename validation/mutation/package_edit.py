@@ -8,7 +8,7 @@ import numpy as np
 from coremltools.proto import MIL_pb2
 
 from reference.folders import files_below
-from validation.mil_runtime.package import open_package
+from validation.mil_runtime.package import open_program
 
 # Metadata of a record in a weight file; see ``mil_runtime.blob_storage``.
 _METADATA = struct.Struct("<IIQQQ")
@@ -30,7 +30,7 @@ class EditablePackage:
         self._model_file = _find(path, ".mlmodel")
         self._weight_file = _find(path, ".bin")
         self._weights = bytearray(self._weight_file.read_bytes())
-        self.specification = open_package(path).specification
+        self.specification = open_program(path).specification
         function = self.specification.mlProgram.functions["main"]
         self.block = function.block_specializations[function.opset]
 

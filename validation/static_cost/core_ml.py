@@ -11,7 +11,7 @@ from converters.io_spec import ModuleSpec
 from reference.errors import ArtifactError
 from validation.mil_runtime.errors import ModelError
 from validation.mil_runtime.feature_description import default_function
-from validation.mil_runtime.package import open_package
+from validation.mil_runtime.package import open_program
 from validation.mil_runtime.program_structure import (
     Function,
     Operation,
@@ -59,7 +59,7 @@ def component_cost(
         ArtifactError: it cannot be read, or it branches or loops.
     """
     try:
-        package = open_package(source)
+        package = open_program(source)
         program = package.specification.mlProgram
         name = default_function(package.specification.description)
         function = parse_function(program, name, package.weights)

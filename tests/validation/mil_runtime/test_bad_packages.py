@@ -307,8 +307,8 @@ def test_other_kinds_of_model_are_refused(package):
 
 
 def test_newer_specifications_are_refused(package):
-    edit(package, lambda model: setattr(model, "specificationVersion", 10))
-    refuse(package, "of specification version 10, expected at most 9")
+    edit(package, lambda model: setattr(model, "specificationVersion", 11))
+    refuse(package, "of specification version 11, expected at most 10")
 
 
 def set_opset(model):

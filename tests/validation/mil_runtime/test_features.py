@@ -3,62 +3,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from traced_models import HEIGHT, WIDTH, only, picture, save, tensor
 
 from validation import mil_runtime
 from validation.mil_runtime import InputError, ModelError
 
-HEIGHT, WIDTH = 4, 6
 COLORS = (1.0, 10.0, 100.0)
-FLEXIBLE = {
-    "range": ct.Shape((1, ct.RangeDim(2, 5, default=3))),
-    "unbounded": ct.Shape((1, ct.RangeDim(2, -1, default=3))),
-    "enumerated": ct.EnumeratedShapes([(1, 3), (1, 5)], default=(1, 3)),
-}
-
-
-def save(compute, folder, inputs, outputs=None, target=ct.target.iOS16, pipeline=None):
-    """A package on disk of a function of tensors, traced by torch and converted in float32."""
-
-    class Module(torch.nn.Module):
-        def forward(self, *tensors):
-            return compute(*tensors)
-
-    examples = [torch.ones(tuple(default_shape(item)), dtype=torch_type(item)) for item in inputs]
-    model = ct.convert(
-        torch.jit.trace(Module().eval(), examples),
-        inputs=inputs,
-        outputs=outputs,
-        minimum_deployment_target=target,
-        compute_precision=ct.precision.FLOAT32,
-        skip_model_load=True,
-        **({} if pipeline is None else {"pass_pipeline": pipeline}),
-    )
-    path = folder / "model.mlpackage"
-    model.save(str(path))
-    return path
-
-
-def default_shape(item):
-    return item.shape.default if hasattr(item.shape, "default") else item.shape.shape
-
-
-def torch_type(item):
-    integers = getattr(item, "dtype", None) == ct.converters.mil.mil.types.int32
-    return torch.int32 if integers else torch.float32
-
-
-def tensor(name="x", shape=(1, 3), **options):
-    return ct.TensorType(name=name, shape=shape, **options)
-
-
-def picture(layout, name="x", size=(HEIGHT, WIDTH), **options):
-    channels = 3 if layout in (ct.colorlayout.RGB, ct.colorlayout.BGR) else 1
-    return ct.ImageType(name=name, shape=(1, channels, *size), color_layout=layout, **options)
-
-
-def only(prediction):
-    (value,) = prediction.values()
-    return value
 
 
 @pytest.fixture
@@ -165,59 +115,6 @@ def test_pictures_of_another_size_or_kind_are_refused(tmp_path, pixels):
             program.predict({"x": given})
 
 
-@pytest.mark.parametrize("kind", ["range", "enumerated"])
-def test_pictures_of_several_sizes(tmp_path, kind):
-    sizes = {
-        "range": ct.Shape((1, 3, ct.RangeDim(2, 5, default=4), ct.RangeDim(3, 8, default=6))),
-        "enumerated": ct.EnumeratedShapes([(1, 3, 4, 6), (1, 3, 5, 8)], default=(1, 3, 4, 6)),
-    }
-    image = ct.ImageType(name="x", shape=sizes[kind])
-    program = mil_runtime.load(save(lambda x: x * 2, tmp_path, [image]))
-    for size in ((4, 6), (5, 8)):
-        assert only(program.predict({"x": Image.new("RGB", size[::-1])})).shape == (1, 3, *size)
-    with pytest.raises(
-        InputError, match=r"\[6, 8\], expected .*\[(2 to 5, 3 to 8|4, 6\] or \[5, 8)"
-    ):
-        program.predict({"x": Image.new("RGB", (8, 6))})
-
-
-@pytest.mark.parametrize(
-    ("kind", "allowed", "refused", "complaint"),
-    [
-        (
-            "range",
-            (2, 3, 5),
-            (1, 6),
-            r"dimension \(1\) is not in allowed range \(2..5\), .*2 to 5\]",
-        ),
-        ("unbounded", (2, 100), (1,), r"is not in allowed range \(2..any\), .*\[1, 2 to any\]"),
-        ("enumerated", (3, 5), (2, 4), r"not in enumerated set .*\[1, 3\] or \[1, 5\]"),
-    ],
-)
-def test_flexible_shapes(tmp_path, kind, allowed, refused, complaint):
-    # Unbounded sizes are only for the ML Programs of older tools; the description allows them.
-    shape = FLEXIBLE["range" if kind == "unbounded" else kind]
-    path = save(lambda x: x * 2, tmp_path, [tensor(shape=shape)])
-    if kind == "unbounded":
-        set_upper_bound(path, -1)
-    program = mil_runtime.load(path)
-    for size in allowed:
-        x = np.arange(size, dtype=np.float32)[None]
-        np.testing.assert_array_equal(only(program.predict({"x": x})), 2 * x)
-    for size in refused:
-        with pytest.raises(InputError, match=rf"^input 'x': .*\b{size}\).*{complaint}"):
-            program.predict({"x": np.zeros((1, size))})
-
-
-def set_upper_bound(path, bound):
-    model_file = path / "Data/com.apple.CoreML/model.mlmodel"
-    specification = ct.proto.Model_pb2.Model()
-    specification.ParseFromString(model_file.read_bytes())
-    sizes = specification.description.input[0].type.multiArrayType.shapeRange.sizeRanges
-    sizes[1].upperBound = bound
-    model_file.write_bytes(specification.SerializeToString())
-
-
 def test_inputs_with_a_default_may_be_left_out(tmp_path):
     path = save(
         lambda x, y: x + 2 * y,
@@ -260,6 +157,34 @@ def test_float16_inputs_and_outputs(tmp_path, numerics):
 def doubling(tmp_path_factory):
     """A package that doubles numbers (1, 3); tests must not change it."""
     return save(lambda x: x * 2, tmp_path_factory.mktemp("doubling"), [tensor()])
+
+
+def test_eight_bit_integers_go_in_and_come_out(tmp_path):
+    path = save(
+        lambda x, y: (torch.relu(x), (x * 0.5 + y).to(torch.int32)),
+        tmp_path,
+        [tensor("x"), tensor("y", dtype=np.int8)],
+        [ct.TensorType(name="rectified"), ct.TensorType(name="sum", dtype=np.int8)],
+        target=ct.target.iOS26,
+    )
+    program = mil_runtime.load(path)
+    assert program.function.opset.name == "iOS26"
+    x = np.array([[2.0, 4.0, 6.0]], np.float32)
+    for y in ([[-128, 0, 120]], np.array([[-128, 0, 120]], np.int8), [[-128.0, 0.0, 120.0]]):
+        outputs = program.predict({"x": x, "y": y})
+        assert outputs["sum"].dtype == np.int8
+        np.testing.assert_array_equal(outputs["sum"], [[-127, 2, 123]])
+        np.testing.assert_array_equal(outputs["rectified"], x.clip(0))
+    for value in (128, -129, 0.5, np.nan):
+        message = r"input 'y': has values that int8 cannot hold, expected int8 of shape \[1, 3\]"
+        with pytest.raises(InputError, match=message):
+            program.predict({"x": x, "y": [[0, value, 0]]})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_not_finite_reach_the_program(doubling, value):
+    output = only(mil_runtime.load(doubling).predict({"x": [[1, value, 1]]}))
+    np.testing.assert_array_equal(output, [[2, value, 2]])
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,15 @@ TARGETS = {
     Opset.iOS16: ct.target.iOS16,
     Opset.iOS17: ct.target.iOS17,
     Opset.iOS18: ct.target.iOS18,
+    Opset.iOS26: ct.target.iOS26,
 }
-COUNTS = {Opset.iOS15: 152, Opset.iOS16: 159, Opset.iOS17: 162, Opset.iOS18: 168}
+COUNTS = {
+    Opset.iOS15: 152,
+    Opset.iOS16: 159,
+    Opset.iOS17: 162,
+    Opset.iOS18: 168,
+    Opset.iOS26: 168,  # nothing new
+}
 # Constants are decoded by the parser; symbolic ones exist only while a model is converted.
 NOT_OPERATORS = {"const", "_const_symbolic"}
 # A state is written by an operator that only programs have: in coremltools it is a dialect's.
