@@ -62,10 +62,14 @@ def measure(
 
 
 def _load(artifact: Artifact, spec: ModuleSpec) -> mil_runtime.Program:
+    package = artifact.components[spec.name]
     try:
-        return mil_runtime.load(artifact.components[spec.name])
+        program = mil_runtime.load(package)
     except mil_runtime.MilRuntimeError as error:
         raise ArtifactError(f"{error}; or convert the artefact again") from error
+    if not isinstance(program, mil_runtime.Program):
+        raise ArtifactError(f"{package}: is a pipeline, expected one ML Program; convert again")
+    return program
 
 
 def _measure(

@@ -33,7 +33,7 @@ def _open(artifact: Artifact, numerics: str) -> PackageEngine:
     )
 
 
-def _load(package: Path, numerics: str) -> mil_runtime.Program:
+def _load(package: Path, numerics: str) -> mil_runtime.Program | mil_runtime.Pipeline:
     try:
         return mil_runtime.load(package, numerics)
     except mil_runtime.MilRuntimeError as error:

@@ -206,6 +206,22 @@ def test_upsample_nearest_neighbor_takes_the_pixel_under_the_corner():
     )
 
 
+@pytest.mark.parametrize(
+    ("size", "scale", "as_torch"),
+    [(10, 0.75, False), (9, 1.7, False), (10, 4.5, True), (4, 1.5, True), (6, 0.5, True)],
+)
+def test_fractional_scales_are_torchs_where_they_give_a_whole_size(size, scale, as_torch):
+    x = np.arange(size, dtype=np.float32).reshape(1, 1, 1, size)
+    model = build_model(
+        lambda x: mb.upsample_nearest_neighbor(x=x, scale_factor_width=scale), {"x": x}
+    )
+    (y,) = run_model(model, {"x": x})
+    by_size = F.interpolate(torch.from_numpy(x), (1, int(size * scale)))
+    np.testing.assert_array_equal(y, by_size.numpy())
+    by_scale = F.interpolate(torch.from_numpy(x), scale_factor=(1, scale))
+    assert np.array_equal(y, by_scale.numpy()) == as_torch
+
+
 @pytest.mark.parametrize("align_corners", [True, False])
 def test_upsample_bilinear_samples_by_the_ratio_of_the_sizes(align_corners):
     # As float32 has them, 10 * 0.7 is 7 and 10 * 1.3 is 13, as the converter declares.
