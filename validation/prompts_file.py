@@ -127,12 +127,7 @@ def _as_written(value: Value) -> object:
 
 
 def _truth(rle: Value, photo_size: tuple[int, int]) -> np.ndarray:
-    mask = _checked(rle, lambda: decode_rle(rle.value))
-    if mask.shape != photo_size:
-        raise PromptError(
-            f"{rle.source.name}: '{rle.place}' is a mask of {mask.shape}: expected the photo's {photo_size}"
-        )
-    return mask
+    return _checked(rle, lambda: decode_rle(rle.value, photo_size))
 
 
 def _checked(place: Value, make: Callable) -> object:

@@ -69,14 +69,20 @@ def test_box_of_an_empty_mask():
         {"size": [2], "counts": "04"},
         {"size": [2.5, 2], "counts": "04"},
         {"size": [2, 2], "counts": 4},
-        {"size": [2, 2], "counts": [0, 4]},
+        {"size": [2, 2], "counts": [[0, 4]]},
+        {"size": [2, 2], "counts": ["0", "4"]},
+        {"size": [2, 2], "counts": [False, 4]},
+        {"size": [2, 2], "counts": [10**400]},
+        {"size": [True, 2], "counts": "04"},
+        {"size": "22", "counts": "04"},
         {"size": [2, 2], "counts": "é"},
         {"size": [2, 2], "counts": "\x01"},
         {"size": [2, 2], "counts": "P"},  # says that more follows, and nothing does
+        {"size": [2, 2], "counts": "PPPPPP0"},  # one number of seven digits
     ],
 )
 def test_what_is_no_rle(rle):
-    with pytest.raises(MobileSAMError, match="not a mask: expected compressed COCO RLE"):
+    with pytest.raises(MobileSAMError, match="not a mask: expected COCO RLE"):
         decode_rle(rle)
 
 
@@ -85,11 +91,66 @@ def test_what_is_no_rle(rle):
     [
         {"size": [4, 4], "counts": "3"},
         {"size": [4, 4], "counts": ""},
-        {"size": [100_000, 1_000_000], "counts": "4"},
-        {"size": [-4, 4], "counts": "0"},
+        {"size": [4, 4], "counts": []},
+        {"size": [4, 4], "counts": [-1, 17]},
+        {"size": [4, 4], "counts": [1e300]},
+        {"size": [4, 4], "counts": [0.5, 15.5]},
+        {"size": [4, 4], "counts": [float("nan")]},
         {"size": [2, 2], "counts": "05O"},  # 0, 5, −1
     ],
 )
 def test_runs_that_do_not_fill_the_mask(rle):
     with pytest.raises(MobileSAMError, match="the RLE is damaged"):
         decode_rle(rle)
+
+
+@pytest.mark.parametrize(
+    "size", [[100_000, 1_000_000], [-4, 4], [0, 0], [-4, -4], [10**400, 1], [2, 1 << 60]]
+)
+def test_sizes_that_no_photo_has(size):
+    with pytest.raises(MobileSAMError, match=r"at least 1 each and at most 268,435,456 pixels"):
+        decode_rle({"size": size, "counts": "4"})
+
+
+@pytest.mark.parametrize("counts", ["o" * 10_000_000, "0" * 10_000_000, [0] * 1_000_000])
+def test_endless_runs_are_refused_unread(counts):
+    """Decoded one by one, the first alone would be a number of 50 million bits."""
+    with pytest.raises(MobileSAMError, match="more runs than the mask's 16 pixels have"):
+        decode_rle({"size": [4, 4], "counts": counts})
+
+
+def test_size_of_the_photo_comes_first():
+    rle = encode_rle(np.ones((4, 6), bool))
+    assert decode_rle(rle, (4, 6)).all()
+    for size in ((6, 4), (4, 4)):
+        with pytest.raises(MobileSAMError, match=r"of size \[4, 6\]: expected the photo's"):
+            decode_rle(rle | {"counts": "nonsense"}, size)
+
+
+@pytest.mark.parametrize("name", corner_cases())
+def test_runs_as_a_list(name):
+    mask = corner_cases()[name]
+    flat = mask.ravel(order="F")
+    runs = np.diff([0, *(np.flatnonzero(np.diff(flat)) + 1), flat.size]).tolist()
+    counts = [0, *runs] if flat[0] else runs
+    for form in (counts, [float(run) for run in counts]):
+        np.testing.assert_array_equal(decode_rle({"size": mask.shape, "counts": form}), mask)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # their decoder
+def test_what_is_accepted_is_what_pycocotools_reads():
+    """Characters changed at random: refused, or decoded like there, which never sees the others."""
+    random = np.random.default_rng(0)
+    accepted = 0
+    for _ in range(3000):
+        rle = encode_rle(random.random(random.integers(1, 8, 2)) < 0.5)
+        characters = list(rle["counts"])
+        characters[random.integers(len(characters))] = chr(random.integers(48, 112))
+        rle["counts"] = "".join(characters)
+        try:
+            mask = decode_rle(rle)
+        except MobileSAMError:
+            continue
+        accepted += 1
+        np.testing.assert_array_equal(mask, coco.decode(rle))
+    assert accepted > 50

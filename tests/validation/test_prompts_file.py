@@ -71,8 +71,11 @@ POINT = {"name": "a", "points": [[1, 2]]}
             "'photos[0].cases[0].mask_index' is 4: expected an integer of 0 to 3",
         ),
         ([POINT | {"label": [1]}], "has 'label': expected only name, points, labels"),
-        ([POINT | {"truth": {"size": [1, 1], "counts": "1"}}], "expected the photo's (40, 60)"),
-        ([POINT | {"truth": "mask.png"}], "expected compressed COCO RLE"),
+        (
+            [POINT | {"truth": {"size": [1, 1], "counts": "1"}}],
+            "expected the photo's [height, width], [40, 60]",
+        ),
+        ([POINT | {"truth": "mask.png"}], "expected COCO RLE"),
         (["a"], "'photos[0].cases[0]' is 'a': expected an object"),
     ],
 )

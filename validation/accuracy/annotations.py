@@ -1,85 +1,132 @@
 """Masks of COCO annotations, from polygons or run lengths, none of which is trusted."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from pycocotools import mask as coco
 
 from reference.errors import MobileSAMError
 from reference.masks import decode_rle, encode_rle
 from reference.plain_text import quote
+from validation.accuracy.loose_numbers import whole_number
 
-MIN_NUMBERS = 6  # of a polygon: three vertices. pycocotools takes four numbers for a box.
-FAR = 1e9  # pixels; NaN, infinities and integers too large for a float are not nearer
+MIN_VERTICES = 3  # of a polygon. pycocotools takes two for the corners of a box.
+MOST_POLYGONS = 10_000  # of one object, which pycocotools merges one by one
+MOST_OUTLINE = (
+    2_000_000  # pixels along the polygons of one object, which pycocotools walks five times
+)
 
 
-def segmentation_rle(segmentation: object, size: tuple[int, int]) -> dict:
-    """The mask of an annotation as compressed COCO RLE.
+class NoMaskError(MobileSAMError):
+    """An annotation that has no mask to measure; the message says why, as one of a few kinds."""
+
+
+@dataclass(frozen=True)
+class AnnotationMask:
+    """The mask of an annotation.
+
+    Attributes:
+        rle: compressed COCO RLE, of the photo's size and with at least one pixel.
+        left_out: how many of its polygons have fewer than three vertices, and so no area.
+    """
+
+    rle: dict
+    left_out: int = 0
+
+
+def read_mask(segmentation: object, size: tuple[int, int]) -> AnnotationMask:
+    """The mask of an annotation.
 
     Args:
-        segmentation: a list of polygons [x1, y1, x2, y2, …] in pixels, or an RLE whose counts are
-            compressed (a string) or not (a list).
+        segmentation: a list of polygons [x1, y1, x2, y2, …] in pixels, one polygon, flat or as a list of
+            [x, y], or an RLE whose counts are compressed (a string) or not (a list). Numbers may be
+            written as text.
         size: the photo's (height, width).
 
     Raises:
-        MobileSAMError: it is none of these, does not fit the photo, or has no pixel.
+        NoMaskError: there is none, or it has no area.
+        MobileSAMError: it is none of these, or does not fit the photo.
     """
-    if not segmentation:
-        raise MobileSAMError("has no mask: expected polygons or an RLE as its 'segmentation'")
+    if segmentation is None or segmentation == [] or segmentation == {}:
+        raise NoMaskError("without a mask (a box alone)")
     if isinstance(segmentation, list):
-        rle = _from_polygons(segmentation, size)
+        mask = _from_polygons(_polygons(segmentation), size)
     elif isinstance(segmentation, dict):
-        rle = _from_run_lengths(segmentation, size)
+        mask = AnnotationMask(_from_run_lengths(segmentation, size))
     else:
         raise MobileSAMError(
-            f"has a 'segmentation' of type {type(segmentation).__name__}: expected a list of polygons "
-            "or an RLE"
+            f"has the 'segmentation' {quote(segmentation)}: expected a list of polygons or an RLE"
         )
-    if not coco.area(rle):
-        raise MobileSAMError("has a mask without a pixel: expected at least one; remove it")
-    return rle
+    if not coco.area(mask.rle):
+        raise NoMaskError("with a mask of less than a pixel")
+    return mask
 
 
-def _from_polygons(polygons: list, size: tuple[int, int]) -> dict:
+def _polygons(segmentation: list) -> list:
+    """The polygons of a segmentation; some tools write the only one without the list around it."""
+    if not any(isinstance(item, list) for item in segmentation):
+        return [segmentation]
+    pairs = all(isinstance(item, list) and len(item) == 2 for item in segmentation)
+    if pairs and len(segmentation) >= MIN_VERTICES:
+        return [[number for vertex in segmentation for number in vertex]]
+    return segmentation
+
+
+def _from_polygons(polygons: list, size: tuple[int, int]) -> AnnotationMask:
     height, width = size
-    for polygon in polygons:
-        if not _is_polygon(polygon):
-            raise MobileSAMError(
-                f"has the polygon {quote(polygon)}: expected x and y of at least three vertices, in "
-                "pixels"
-            )
-        # pycocotools walks along every edge, pixel by pixel, and does not mind how long it is.
-        for numbers, side in ((polygon[::2], width), (polygon[1::2], height)):
-            if min(numbers) < -side or max(numbers) > 2 * side:
-                raise MobileSAMError(
-                    f"has a polygon from {min(numbers):g} to {max(numbers):g} in a photo of "
-                    f"{width}×{height} pixels: expected pixels of that photo"
-                )
-    rle = coco.merge(coco.frPyObjects(polygons, height, width))
-    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+    if len(polygons) > MOST_POLYGONS:
+        raise MobileSAMError(f"has {len(polygons)} polygons: expected at most {MOST_POLYGONS}")
+    vertices = [_vertices(polygon) for polygon in polygons]
+    areas = [polygon for polygon in vertices if len(polygon) >= MIN_VERTICES]
+    if not areas:
+        raise NoMaskError("whose polygons all have fewer than three vertices")
+    for polygon in areas:
+        _check_extent(polygon, width, height)
+    outline = sum(_outline(polygon) for polygon in areas)
+    if outline > MOST_OUTLINE:
+        raise MobileSAMError(
+            f"has an outline of {outline:,.0f} pixels: expected at most {MOST_OUTLINE:,}"
+        )
+    rle = coco.merge(coco.frPyObjects([polygon.ravel().tolist() for polygon in areas], *size))
+    rle = {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+    return AnnotationMask(rle, len(vertices) - len(areas))
 
 
-def _is_polygon(values: object) -> bool:
-    return (
-        isinstance(values, list)
-        and len(values) >= MIN_NUMBERS
-        and len(values) % 2 == 0
-        and all(isinstance(value, int | float) and abs(value) < FAR for value in values)
+def _vertices(polygon: object) -> np.ndarray:
+    """A polygon as (N, 2) finite numbers, x and y."""
+    problem = MobileSAMError(
+        f"has the polygon {quote(polygon)}: expected x and y of at least three vertices, in pixels"
     )
+    if not isinstance(polygon, list) or any(isinstance(value, bool) for value in polygon):
+        raise problem
+    try:
+        numbers = np.array([float(value) for value in polygon], np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise problem from None
+    if numbers.size % 2 or not np.isfinite(numbers).all():
+        raise problem
+    return numbers.reshape(-1, 2)
+
+
+def _check_extent(polygon: np.ndarray, width: int, height: int) -> None:
+    """Refuse what is not of this photo; outlines may leave it a little."""
+    for numbers, side in zip(polygon.T, (width, height), strict=True):
+        if numbers.min() < -side or numbers.max() > 2 * side:
+            raise MobileSAMError(
+                f"has a polygon from {numbers.min():g} to {numbers.max():g} in a photo of "
+                f"{width}×{height} pixels: expected pixels of that photo"
+            )
+
+
+def _outline(polygon: np.ndarray) -> float:
+    """How many pixels lie along a polygon's edges."""
+    return float(np.abs(polygon - np.roll(polygon, 1, axis=0)).max(axis=1).sum())
 
 
 def _from_run_lengths(rle: dict, size: tuple[int, int]) -> dict:
-    height, width = size
-    if rle.get("size") != [height, width]:
-        raise MobileSAMError(
-            f"has a mask of size {quote(rle.get('size'))}: expected the photo's [height, width] = "
-            f"{[height, width]}"
-        )
-    counts = rle.get("counts")
-    if not isinstance(counts, list):
-        decode_rle(rle)  # which refuses what pycocotools would crash on
-        return {"size": [height, width], "counts": counts}
-    if not all(type(run) is int and run >= 0 for run in counts) or sum(counts) != height * width:
-        raise MobileSAMError(
-            f"has an RLE whose counts are not run lengths that add up to {height * width}"
-        )
-    values = np.arange(len(counts)) % 2 == 1
-    return encode_rle(np.repeat(values, counts).reshape(width, height).T)
+    given = rle.get("size")
+    sides = [whole_number(side) for side in given] if isinstance(given, list) else given
+    try:
+        return encode_rle(decode_rle({"size": sides, "counts": rle.get("counts")}, size))
+    except MobileSAMError as error:
+        raise MobileSAMError(f"has {error}") from None

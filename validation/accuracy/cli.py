@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reference.command_line import print_lines
+from reference.command_line import print_lines, warn
 from validation.command_options import FAILED_STATUS, JsonOutput, gates_option, json_option
 from validation.engines import engine_names
 
@@ -104,10 +104,12 @@ def _samples(dataset: Path | None, scenes: int | None) -> "tuple[Sequence[Sample
     from validation.accuracy.document import Data
 
     if dataset is not None:
-        from validation.accuracy.dataset import read_dataset
+        from validation.accuracy.dataset import describe_left_out, read_dataset
 
         samples = read_dataset(dataset)
-        return samples, Data("dataset", str(dataset), len(samples))
+        if left_out := describe_left_out(samples.left_out):
+            warn(f"{dataset}: {left_out}")
+        return samples, Data("dataset", str(dataset), len(samples), samples.left_out)
     from validation.accuracy.scenes import DEFAULT_SCENES, HeldOutScenes
 
     samples = HeldOutScenes(scenes or DEFAULT_SCENES)

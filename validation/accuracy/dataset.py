@@ -17,7 +17,10 @@ from reference.command_line import progress
 from reference.errors import MobileSAMError
 from reference.images import read_image
 from reference.masks import decode_rle
-from validation.accuracy.annotations import segmentation_rle
+from reference.plain_text import quote
+from validation.accuracy.annotations import NoMaskError, read_mask
+from validation.accuracy.findings import Findings
+from validation.accuracy.loose_numbers import identity, truth, whole_number
 from validation.accuracy.samples import Instance, Sample
 from validation.strict_json import Source
 from validation.untrusted_paths import is_inside
@@ -43,11 +46,16 @@ class _Photo:
 
 
 class Dataset(Sequence[Sample]):
-    """The photos that have annotations; each is read when it is asked for."""
+    """The photos that have annotations; each is read when it is asked for.
 
-    def __init__(self, photos: Sequence[_Photo]) -> None:
+    Attributes:
+        left_out: kind of entry → how many of the file were left out, having nothing to measure.
+    """
+
+    def __init__(self, photos: Sequence[_Photo], left_out: Mapping[str, int]) -> None:
         """For ``read_dataset``."""
         self._photos = photos
+        self.left_out = left_out
 
     def __len__(self) -> int:
         return len(self._photos)
@@ -64,33 +72,35 @@ class Dataset(Sequence[Sample]):
 def read_dataset(folder: Path) -> Dataset:
     """Read and check a folder of photos with their annotations; crowds (``iscrowd``) are left out.
 
-    Boxes and areas in the file are not read: the masks say them.
+    Numbers may be written in any way that means one (7, 7.0, "7"). What has nothing to measure is left
+    out and counted: annotations without a mask or with one of less than a pixel, those of photos that
+    are not listed, and polygons of fewer than three vertices. Boxes and areas in the file are not read:
+    the masks say them.
 
     Raises:
-        DatasetError: the annotations are missing or not as COCO has them, a photo is missing, lies
-            outside the folder or has another size, or an annotation has no mask or photo.
-        ImageError: a photo cannot be read.
+        DatasetError: the annotations are missing or not as COCO has them, a photo is missing or damaged,
+            lies outside the folder or has another size, or a mask does not fit. The message has the
+            first of all such entries, and how many there are.
     """
     path = folder / ANNOTATIONS_FILE
     document = _read(path)
-    annotations = _by_image(path, _records(path, document, "annotations"))
-    photos = []
-    images = _records(path, document, "images")
-    known = set()
-    for place, image in progress(images, description="reading photos", unit="photo"):
-        identity = _identity(path, place, image, "id")
-        if identity in known:
-            raise DatasetError(f"{path}: {place}: the id {identity!r} again: expected its own")
-        known.add(identity)
-        if identity in annotations:
-            photos.append(_photo(path, place, image, annotations.pop(identity)))
-    for missing, records in annotations.items():
-        raise DatasetError(
-            f"{path}: {records[0][0]}: 'image_id' is {missing!r}: expected the id of one of 'images'"
-        )
+    findings = Findings()
+    photos = _photos(path, document, findings)
+    if problems := findings.summary():
+        raise DatasetError(f"{path}: {problems}")
     if not photos:
-        raise DatasetError(f"{path}: has no annotation with a mask: expected at least one")
-    return Dataset(photos)
+        left_out = describe_left_out(findings.left_out)
+        raise DatasetError(
+            f"{path}: has no annotation with a mask: expected at least one"
+            + (f" ({left_out})" if left_out else "")
+        )
+    return Dataset(photos, findings.left_out)
+
+
+def describe_left_out(left_out: Mapping[str, int]) -> str:
+    """What ``Dataset.left_out`` says, in words; empty if nothing was left out."""
+    counts = "; ".join(f"{kind}: {count}" for kind, count in left_out.items())
+    return f"left out are {counts}" if counts else ""
 
 
 def _read(path: Path) -> dict:
@@ -109,58 +119,112 @@ def _records(path: Path, document: dict, key: str) -> list[tuple[str, dict]]:
     return [(f"{key}[{index}]", record) for index, record in enumerate(records)]
 
 
-def _by_image(path: Path, records: Sequence[tuple[str, dict]]) -> dict[_Id, list]:
+def _photos(path: Path, document: dict, findings: Findings) -> list[_Photo]:
+    annotations = _by_image(_records(path, document, "annotations"), findings)
+    photos = []
+    known: dict[_Id, dict] = {}
+    images = _records(path, document, "images")
+    for place, image in progress(images, description="reading photos", unit="photo"):
+        number = identity(image.get("id"))
+        if number is None:
+            findings.problem(place, f"'id' is {quote(image.get('id'))}: expected a number")
+        elif known.setdefault(number, image) != image:
+            findings.problem(place, f"the id {quote(number)} again: expected its own")
+        elif number in annotations:
+            photos.append(_photo(path.parent, place, image, annotations.pop(number), findings))
+    unlisted = sum(len(records) for number, records in annotations.items() if number not in known)
+    findings.leave_out("annotations of photos that 'images' does not list", unlisted)
+    return [photo for photo in photos if photo is not None and photo.masks]
+
+
+def _by_image(records: Sequence[tuple[str, dict]], findings: Findings) -> dict[_Id, list]:
     """Image id → its annotations with their places, without crowds."""
     grouped = defaultdict(list)
     for place, record in records:
-        if not record.get("iscrowd"):
-            grouped[_identity(path, place, record, "image_id")].append((place, record))
+        is_crowd, number = truth(record.get("iscrowd")), identity(record.get("image_id"))
+        if is_crowd is None:
+            findings.problem(place, f"'iscrowd' is {quote(record['iscrowd'])}: expected 0 or 1")
+        elif is_crowd:
+            continue
+        elif number is None:
+            findings.problem(
+                place, f"'image_id' is {quote(record.get('image_id'))}: expected the id of a photo"
+            )
+        else:
+            grouped[number].append((place, record))
     return dict(grouped)
 
 
-def _identity(path: Path, place: str, record: dict, key: str) -> _Id:
-    value = record.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise DatasetError(f"{path}: {place}: '{key}' is {value!r}: expected a number")
-    return value
-
-
-def _photo(path: Path, place: str, image: dict, records: Sequence[tuple[str, dict]]) -> _Photo:
-    """An image with its annotations, checked."""
-    name = image.get("file_name")
-    file = _find(path, place, name)
-    height, width = size = read_image(file).shape[:2]
-    stated = image.get("width"), image.get("height")
-    if stated != (width, height):
-        raise DatasetError(
-            f"{path}: {place}: '{name}' has {width}×{height} pixels: expected the 'width' and "
-            f"'height' of the file, not {stated[0]}×{stated[1]}"
-        )
-    masks = {}
+def _photo(
+    folder: Path,
+    place: str,
+    image: dict,
+    records: Sequence[tuple[str, dict]],
+    findings: Findings,
+) -> _Photo | None:
+    """An image with its annotations, checked; None if there is something wrong with the image."""
+    try:
+        name, file = _find(folder, image.get("file_name"))
+        size = read_image(file).shape[:2]
+        _check_size(name, image, size)
+    except MobileSAMError as error:
+        findings.problem(place, str(error))
+        return None
+    masks: dict[_Id, dict] = {}
     for where, record in records:
-        identity = _identity(path, where, record, "id")
-        if identity in masks:
-            raise DatasetError(f"{path}: {where}: the id {identity!r} again: expected its own")
+        number = identity(record.get("id"))
+        number = f"at {where}" if number is None else number
+        if number in masks:
+            findings.problem(where, f"the id {quote(number)} again: expected its own")
+            continue
         try:
-            masks[identity] = segmentation_rle(record.get("segmentation"), size)
+            mask = read_mask(record.get("segmentation"), size)
+        except NoMaskError as error:
+            findings.leave_out(f"annotations {error}")
         except MobileSAMError as error:
-            raise DatasetError(f"{path}: {where} (id {identity}): {error}") from None
+            findings.problem(f"{where} (id {quote(number)})", str(error))
+        else:
+            findings.leave_out("polygons of fewer than three vertices", mask.left_out)
+            masks[number] = mask.rle
     return _Photo(name, file, masks)
 
 
-def _find(path: Path, place: str, name: object) -> Path:
-    """The file of an image, in the dataset's folder or its folder of images."""
+def _check_size(name: str, image: dict, size: tuple[int, int]) -> None:
+    """Refuse a photo whose stated size, which may be missing, is not that of its file."""
+    height, width = size
+    stated = {"width": image.get("width"), "height": image.get("height")}
+    numbers = {key: whole_number(value) for key, value in stated.items() if value is not None}
+    for key, number in numbers.items():
+        if number is None:
+            raise DatasetError(f"'{key}' is {quote(stated[key])}: expected a number of pixels")
+    given = numbers.get("width", width), numbers.get("height", height)
+    if given == (width, height):
+        return
+    start = (
+        f"{quote(name)} has {width}×{height} pixels (width × height), and the entry says "
+        f"{given[0]}×{given[1]}"
+    )
+    if given == (height, width):
+        raise DatasetError(
+            f"{start}: expected the size, and masks, of the photo as viewers show it, after its EXIF "
+            "rotation; turn the photo itself upright, or annotate it anew"
+        )
+    raise DatasetError(f"{start}: expected the size of the photo that was annotated")
+
+
+def _find(folder: Path, name: object) -> tuple[str, Path]:
+    """The name and the file of an image, in the dataset's folder or its folder of images.
+
+    Windows' backslashes separate folders too, unless a file is named so.
+    """
     if not isinstance(name, str) or not name:
-        raise DatasetError(f"{path}: {place}: 'file_name' is {name!r}: expected a photo's")
-    folder = path.parent
-    for candidate in (folder / name, folder / IMAGES_FOLDER / name):
-        if not is_inside(candidate, folder):
-            raise DatasetError(
-                f"{path}: {place}: 'file_name' is {name!r}: expected a file below {folder}"
-            )
-        if candidate.is_file():
-            return candidate
+        raise DatasetError(f"'file_name' is {quote(name)}: expected a photo's")
+    for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
+        for candidate in (folder / spelling, folder / IMAGES_FOLDER / spelling):
+            if not is_inside(candidate, folder):
+                raise DatasetError(f"'file_name' is {quote(name)}: expected a file below {folder}")
+            if candidate.is_file():
+                return name, candidate
     raise DatasetError(
-        f"{path}: {place}: '{name}' is neither in {folder} nor in {folder / IMAGES_FOLDER}: expected "
-        "the photo there"
+        f"{quote(name)} is neither in {folder} nor in {folder / IMAGES_FOLDER}: expected the photo there"
     )

@@ -1,7 +1,7 @@
 """What ``validate accuracy`` found, as a JSON document; docs/accuracy.md describes it."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from validation.accuracy.evaluation import Evaluation
 from validation.accuracy.results import PROTOCOLS, Accuracy
@@ -18,11 +18,13 @@ class Data:
         kind: "scenes" or "dataset".
         path: the dataset's folder; None for scenes.
         photos: how many.
+        left_out: kind of entry of the dataset → how many were left out.
     """
 
     kind: str
     path: str | None
     photos: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def with_references(evaluations: Sequence[Evaluation]) -> list[Evaluation]:

@@ -43,7 +43,8 @@ def test_artifact_and_checkpoint(validate, tiny_artifact, folder, tmp_path):
     document = json.loads(results.read_text())
     assert document["schema"] == "mobile-sam-export/accuracy/1"
     assert document["verdict"] == "passed"
-    assert document["data"] == {"kind": "dataset", "path": str(folder), "photos": 2}
+    data = {"kind": "dataset", "path": str(folder), "photos": 2, "left_out": {}}
+    assert document["data"] == data
     reference, artifact = document["models"]
     assert (reference["name"], reference["verdict"]) == ("seeded", None)
     assert (artifact["name"], artifact["verdict"]) == ("tiny-torchscript", "passed")
@@ -141,9 +142,20 @@ def test_refusals(refuses, tiny_artifact, folder, tmp_path):
         refuses(expected, "accuracy", *arguments)
 
 
+def test_what_is_left_out_is_said(validate, dataset, tiny_artifact):
+    folder = dataset(
+        annotations=[annotation_record(1, 1), annotation_record(2, 1, segmentation=[])]
+    )
+    status, out, err = validate("accuracy", tiny_artifact, "--dataset", folder, "--json", "-")
+    assert status == 0
+    assert err == f"warning: {folder}: left out are annotations without a mask (a box alone): 1\n"
+    left_out = json.loads(out)["data"]["left_out"]
+    assert left_out == {"annotations without a mask (a box alone)": 1}
+
+
 def test_bad_dataset(refuses, dataset, tiny_artifact):
     folder = dataset(annotations=[annotation_record(1, 99)])
-    refuses("'image_id' is 99", "accuracy", tiny_artifact, "--dataset", folder)
+    refuses("photos that 'images' does not list", "accuracy", tiny_artifact, "--dataset", folder)
 
 
 def test_too_few_prompt_slots(refuses, tiny_artifact, folder, edit_manifest):

@@ -5,10 +5,13 @@ import pytest
 from coco_records import SIZE, annotation_record, photo_record
 from PIL import Image
 from pycocotools import mask as coco
+from pycocotools.coco import COCO
 
-from reference.errors import ImageError, MobileSAMError
+from reference.errors import MobileSAMError
 from reference.masks import encode_rle
 from validation.accuracy import read_dataset
+
+their_decoder = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 RECTANGLE = np.zeros(SIZE, bool)
 RECTANGLE[8:56, 8:40] = True
@@ -83,25 +86,31 @@ def with_segmentation(segmentation):
 @pytest.mark.parametrize(
     ("segmentation", "expected"),
     [
-        ({"segmentation": []}, "has no mask"),
-        ({"segmentation": None}, "has no mask"),
-        ({"segmentation": "mask"}, "of type str"),
-        ({"segmentation": [[1, 2, 3, 4]]}, "at least three vertices"),
+        ({"segmentation": "mask"}, "has the 'segmentation' 'mask'"),
         ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "at least three vertices"),
-        ({"segmentation": [[1, 2, 3, 4, 5, "6"]]}, "at least three vertices"),
-        ({"segmentation": [[1, 2, 3, 4, 5, 10**90]]}, "at least three vertices"),
+        ({"segmentation": [[1, 2, 3, 4, 5, "six"]]}, "at least three vertices"),
+        ({"segmentation": [[1, 2, 3, 4, 5, "nan"]]}, "at least three vertices"),
+        ({"segmentation": [[1, 2, 3, 4, 5, True]]}, "at least three vertices"),
+        ({"segmentation": [[1, 2, 3, 4, 5, 10**90]]}, "in a photo of 96×64 pixels"),
         ({"segmentation": [7]}, "at least three vertices"),
+        ({"segmentation": [[[1, 2], [3, 4], [5, 6]]]}, "at least three vertices"),
         ({"segmentation": [[0, 0, 500, 0, 500, 60]]}, "in a photo of 96×64 pixels"),
         ({"segmentation": [[0, 0, 50, 0, 50, 900]]}, "in a photo of 96×64 pixels"),
-        ({"segmentation": [[5, 5, 5, 5, 5, 5]]}, "a mask without a pixel"),
-        ({"segmentation": run_lengths(np.zeros(SIZE, bool))}, "a mask without a pixel"),
-        ({"segmentation": {"size": [10, 10], "counts": [100]}}, "[height, width] = [64, 96]"),
-        ({"segmentation": {"size": [64, 96], "counts": [100]}}, "that add up to 6144"),
-        ({"segmentation": {"size": [64, 96], "counts": [-1, 6145]}}, "that add up to 6144"),
-        ({"segmentation": {"size": [64, 96], "counts": ["a"]}}, "that add up to 6144"),
-        ({"segmentation": {"size": [64, 96], "counts": "abc"}}, "expected compressed COCO RLE"),
+        ({"segmentation": [[0, 0, 90, 60] * 20_000]}, "an outline of 3,600,000 pixels"),
+        ({"segmentation": [[0, 0, 9, 0, 9, 9]] * 10_001}, "has 10001 polygons"),
+        ({"segmentation": {"size": [10, 10], "counts": [100]}}, "[height, width], [64, 96]"),
+        ({"segmentation": {"size": [96, 64], "counts": [6144]}}, "[height, width], [64, 96]"),
+        ({"segmentation": {"size": [-64, -96], "counts": [6144]}}, "[height, width], [64, 96]"),
+        ({"segmentation": {"size": [64, 10**90], "counts": [1]}}, "[height, width], [64, 96]"),
+        ({"segmentation": {"size": [64, 96], "counts": [100]}}, "the RLE is damaged"),
+        ({"segmentation": {"size": [64, 96], "counts": [-1, 6145]}}, "the RLE is damaged"),
+        ({"segmentation": {"size": [64, 96], "counts": [0] * 10_000}}, "more runs than"),
+        ({"segmentation": {"size": [64, 96], "counts": "o" * 100_000}}, "more runs than"),
+        ({"segmentation": {"size": [64, 96], "counts": ["a"]}}, "expected COCO RLE"),
+        ({"segmentation": {"size": [64, 96], "counts": "abc"}}, "expected COCO RLE"),
         ({"segmentation": {"size": [64, 96], "counts": "12"}}, "the RLE is damaged"),
-        ({"segmentation": {"size": [64, 96]}}, "expected compressed COCO RLE"),
+        ({"segmentation": {"size": [64, 96]}}, "expected COCO RLE"),
+        ({"segmentation": {"size": None, "counts": [6144]}}, "expected COCO RLE"),
     ],
 )
 def test_bad_masks(dataset, segmentation, expected):
@@ -117,13 +126,30 @@ def test_bad_masks(dataset, segmentation, expected):
         ({"images": None}, "'images' is not a list of objects"),
         ({"images": [1]}, "'images' is not a list of objects"),
         ({"annotations": []}, "has no annotation with a mask"),
-        ({"annotations": [annotation_record(1, 7)]}, "'image_id' is 7: expected the id of one"),
+        (
+            {"annotations": [annotation_record(1, 7)]},
+            "(left out are annotations of photos that 'images' does not list: 1)",
+        ),
+        (
+            {"annotations": [annotation_record(1, 1, segmentation=[])]},
+            "(left out are annotations without a mask (a box alone): 1)",
+        ),
+        ({"annotations": [annotation_record(1, 1, iscrowd=7)]}, "'iscrowd' is 7: expected 0 or 1"),
+        ({"annotations": [annotation_record(1, 1, iscrowd="no")]}, "'iscrowd' is 'no'"),
         ({"annotations": [{"id": 1}]}, "'image_id' is None"),
         (
             {"annotations": [annotation_record(1, 1), annotation_record(1, 1)]},
             "annotations[1]: the id 1 again",
         ),
-        ({"images": [photo_record(1), photo_record(1)]}, "images[1]: the id 1 again"),
+        (
+            {"images": [photo_record(1), photo_record(1, file_name="photo2.png")]},
+            "images[1]: the id 1 again",
+        ),
+        ({"images": [photo_record(1, width="wide"), photo_record(2)]}, "'width' is 'wide'"),
+        (
+            {"images": [photo_record(1, width=95), photo_record(2)]},
+            "'photo1.png' has 96×64 pixels (width × height), and the entry says 95×64",
+        ),
         ({"images": [photo_record(True)]}, "'id' is True"),
         (
             {"images": [photo_record(1, width=64, height=96), photo_record(2)]},
@@ -171,15 +197,156 @@ def test_no_annotations_file(tmp_path):
 def test_damaged_photo(dataset):
     folder = dataset()
     (folder / "photo1.png").write_bytes(b"no photo")
-    with pytest.raises(ImageError, match="not an image"):
-        read_dataset(folder)
+    assert "images[0]: " in refusal(folder)
+    assert "not an image" in refusal(folder)
 
 
+def test_all_problems_are_told_at_once(dataset):
+    """The first five, and how many more: one run, not one a run."""
+    folder = dataset(
+        annotations=[annotation_record(number, 1, [0, 0, 500, 0, 500, 60]) for number in range(7)]
+        + [annotation_record(7, 2, iscrowd="perhaps")]
+    )
+    (folder / "photo2.png").unlink()
+    message = refusal(folder)
+    assert ": 8 problems: annotations[7]: 'iscrowd' is 'perhaps'" in message
+    assert message.endswith("; and 3 more")
+    assert message.count("annotations[") == 5
+
+
+# What other tools write
+
+
+def test_numbers_in_any_form(dataset):
+    images = [photo_record(1, id=1.0, width="96", height=64.0), photo_record(2, id="2")]
+    annotations = [
+        annotation_record("10", "1", ["8", 8, "40", 8, 40, 56, 8, "56.0"], iscrowd="0"),
+        annotation_record(11.0, 1.0, iscrowd=0.0),
+        annotation_record(12, 2, iscrowd=None),
+        annotation_record(13, "2.0", iscrowd=False),
+        annotation_record(14, 2, iscrowd="1"),
+        annotation_record(15, 2, iscrowd="true"),
+        annotation_record(16, 2, segmentation={"size": ["64", 96.0], "counts": [0.0, 6144]}),
+    ]
+    first, second = read_dataset(dataset(images=images, annotations=annotations))
+    assert [item.name for item in first.instances] == ["annotation 10", "annotation 11"]
+    assert [item.name for item in second.instances] == [f"annotation {n}" for n in (12, 13, 16)]
+    for item in (*first.instances, *second.instances[:-1]):
+        assert (item.mask == RECTANGLE).all()
+    assert second.instances[-1].mask.all()
+
+
+def test_ids_that_are_texts(dataset):
+    images = [photo_record(1, id="007"), photo_record(2, id="7")]
+    annotations = [annotation_record("a", "007"), annotation_record("b", 7)]
+    first, second = read_dataset(dataset(images=images, annotations=annotations))
+    assert (first.name, first.instances[0].name) == ("photo1.png", "annotation a")
+    assert (second.name, second.instances[0].name) == ("photo2.png", "annotation b")
+
+
+def test_fields_that_are_not_needed(dataset):
+    """Sizes are the files', and ids of annotations only name them."""
+    image = {"id": 1, "file_name": "photo1.png"}
+    annotations = [annotation_record(1, 1), annotation_record(2, 1)]
+    for record in annotations:
+        del record["id"]
+    (sample,) = read_dataset(dataset(images=[image, image], annotations=annotations))
+    assert len({item.name for item in sample.instances}) == 2
+
+
+@pytest.mark.parametrize(
+    "polygon",
+    [
+        [8, 8, 40, 8, 40, 56, 8, 56],
+        [[8, 8], [40, 8], [40, 56], [8, 56]],
+        [[8, 8, 40, 8, 40, 56, 8, 56]],
+        [[8, 8, 40, 8, 40, 56, 8, 56], [1, 1, 5, 5], []],
+    ],
+)
+def test_polygons_in_any_form(dataset, polygon):
+    annotations = [annotation_record(1, 1, segmentation=polygon)]
+    samples = read_dataset(dataset(annotations=annotations))
+    assert (samples[0].instances[0].mask == RECTANGLE).all()
+    left_out = {"polygons of fewer than three vertices": 2} if len(polygon) == 3 else {}
+    assert samples.left_out == left_out
+
+
+def test_what_has_no_mask_is_left_out_and_counted(dataset):
+    annotations = [
+        annotation_record(1, 1),
+        annotation_record(2, 1, segmentation=[]),
+        annotation_record(3, 1, segmentation=None),
+        annotation_record(4, 1, [5, 5, 5.1, 5, 5.1, 5.1]),
+        annotation_record(5, 1, segmentation=run_lengths(np.zeros(SIZE, bool))),
+        annotation_record(6, 1, segmentation=[[1, 1, 5, 5]]),
+        annotation_record(7, 2, segmentation=[]),
+        annotation_record(8, 99),
+    ]
+    samples = read_dataset(dataset(annotations=annotations))
+    assert [item.name for sample in samples for item in sample.instances] == ["annotation 1"]
+    assert samples.left_out == {
+        "annotations without a mask (a box alone)": 3,
+        "annotations with a mask of less than a pixel": 2,
+        "annotations whose polygons all have fewer than three vertices": 1,
+        "annotations of photos that 'images' does not list": 1,
+    }
+
+
+def test_sizes_of_before_the_rotation(dataset):
+    """Whether their masks lie in the stored or the shown photo is not clear: they are refused."""
+    folder = dataset(annotations=[annotation_record(1, 1)])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(folder / "photo1.png").save(folder / "photo1.png", exif=exif)
+    message = refusal(folder)
+    assert "'photo1.png' has 64×96 pixels (width × height), and the entry says 96×64" in message
+    assert "after its EXIF rotation" in message
+
+
+def test_folders_as_windows_writes_them(dataset):
+    folder = dataset(
+        images=[photo_record(1, file_name="part\\photo1.png")],
+        annotations=[annotation_record(1, 1)],
+    )
+    (folder / "images" / "part").mkdir(parents=True)
+    (folder / "photo1.png").rename(folder / "images" / "part" / "photo1.png")
+    assert len(read_dataset(folder)) == 1
+
+
+def test_byte_order_mark(dataset):
+    path = dataset() / "annotations.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read_dataset(path.parent)) == 2
+
+
+@their_decoder
 def test_polygons_are_drawn_as_coco_draws_them(dataset):
     polygon = [50.3, 10.2, 90.7, 20.5, 70.1, 60.9]
     (sample,) = read_dataset(dataset(annotations=[annotation_record(1, 1, polygon)]))
     expected = coco.decode(coco.frPyObjects([polygon], *SIZE)[0]).astype(bool)
     assert (sample.instances[0].mask == expected).all()
+
+
+@their_decoder
+def test_masks_are_those_of_pycocotools(dataset):
+    random = np.random.default_rng(0)
+    polygons = [(random.random((random.integers(3, 9), 2)) * (96, 64)).ravel() for _ in range(20)]
+    segmentations = [
+        *([polygon.round(2).tolist()] for polygon in polygons),
+        [polygon.tolist() for polygon in polygons[:5]],
+        encode_rle(random.random(SIZE) < 0.5),
+        run_lengths(random.random(SIZE) < 0.5),
+    ]
+    annotations = [
+        annotation_record(number, 1, segmentation=segmentation)
+        for number, segmentation in enumerate(segmentations)
+    ]
+    folder = dataset(annotations=annotations)
+    theirs = COCO(folder / "annotations.json")
+    (sample,) = read_dataset(folder)
+    assert len(sample.instances) == len(annotations)
+    for item, record in zip(sample.instances, theirs.loadAnns(theirs.getAnnIds()), strict=True):
+        assert (item.mask == theirs.annToMask(record)).all(), record["id"]
 
 
 def test_photos_may_be_of_any_format(dataset):
