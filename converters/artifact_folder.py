@@ -1,16 +1,23 @@
-"""An artefact folder, or any other, is there whole or not at all."""
+"""An artefact folder, or any other, is there whole or not at all, and one process at a time writes it."""
 
 import contextlib
-import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from converters.artifact_layout import MANIFEST_FILE
+from converters.exchange import exchange
+from reference.artifact_marker import is_artifact, require_outside_artifacts
 from reference.errors import OutputError
 from reference.folders import entries_below
+
+# In the hidden folder beside the one that is written, which is named after it:
+_LOCK = "lock"  # held by the process that writes
+_NEW = "new"  # what will be the folder
+_FORMER = "former"  # what was the folder, for the moment when the new one takes its place
+
+# Folders that this process has reserved and is not writing yet, and the hidden one of each.
+_reserved: dict[Path, Path] = {}
 
 
 def require_free(folder: Path, force: bool | None, option: str = "--output") -> None:
@@ -21,6 +28,9 @@ def require_free(folder: Path, force: bool | None, option: str = "--output") -> 
         force: whether an artefact in its place is replaced; None: the command has no ``--force``.
         option: what the user named the folder with.
     """
+    if "\0" in str(folder):
+        raise OutputError(f"{str(folder)!r}: no folder can have this name; choose another {option}")
+    require_outside_artifacts(folder)
     if not os.path.lexists(folder):
         return
     if not force:
@@ -33,13 +43,36 @@ def require_free(folder: Path, force: bool | None, option: str = "--output") -> 
 
 
 def _is_replaceable(folder: Path) -> bool:
-    try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_bytes())
-    except FileNotFoundError:
-        return not any(entries_below(folder))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(manifest, dict) and "schema" in manifest
+    return is_artifact(folder) or not any(entries_below(folder))
+
+
+@contextlib.contextmanager
+def reserved(folder: Path, force: bool | None, option: str = "--output") -> Iterator[None]:
+    """Keep other processes from writing ``folder`` until the block ends: they are told at once.
+
+    In the block, ``staged`` writes it. That it can be written is known as well: there is a hidden folder
+    beside it by now. A process that is killed leaves no more than that; the next one takes it over.
+
+    The arguments are those of ``require_free``.
+
+    Raises:
+        OutputError: another process is writing ``folder``, it exists and ``force`` is off, or it cannot be
+            written.
+    """
+    require_free(folder, force, option)
+    name = _real_name(folder)
+    created = _create(folder.parent, option)
+    with contextlib.ExitStack() as stack:
+        for parent in reversed(created):  # at the end, deepest first; those in use stay
+            stack.callback(_remove_if_empty, parent)
+        with _told_as_output_error(folder, option):
+            work = stack.enter_context(_locked(name, folder, option))
+            stack.callback(shutil.rmtree, work, ignore_errors=True)
+            _put_back_former(work, name)
+        require_free(folder, force, option)  # also what was put back
+        _reserved[name] = work
+        stack.callback(_reserved.pop, name, None)
+        yield
 
 
 @contextlib.contextmanager
@@ -47,28 +80,31 @@ def staged(folder: Path, force: bool | None, option: str = "--output") -> Iterat
     """A hidden folder to fill, which becomes ``folder`` in one step when the block ends without an error.
 
     Whatever stops the block, ``folder`` is as it was; a process that is killed leaves at most a hidden folder
-    whose name ends in ``.partial``.
+    whose name ends in ``.partial``. The folder is reserved meanwhile, if it is not yet.
 
     The arguments are those of ``require_free``.
 
     Raises:
-        OutputError: ``folder`` exists and ``force`` is off, or it cannot be written.
+        OutputError: as ``reserved``.
     """
-    require_free(folder, force, option)
-    created = _create(folder.parent, option)
-    try:
-        with _partial_folder(folder) as partial:
-            yield partial
-            _publish(partial, folder, force, option)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write '{folder}': {error.strerror or error}; check space and permissions, or "
-            f"choose another {option}"
-        ) from error
-    finally:
-        for parent in created:  # deepest first; those in use stay
-            with contextlib.suppress(OSError):
-                parent.rmdir()
+    name = _real_name(folder)
+    with contextlib.ExitStack() as stack:
+        if name not in _reserved:
+            stack.enter_context(reserved(folder, force, option))
+        work = _reserved.pop(name)  # once: another thread of this process would be refused
+        stack.callback(_reserved.setdefault, name, work)
+        stack.enter_context(_told_as_output_error(folder, option))
+        new = work / _NEW
+        stack.callback(shutil.rmtree, new, ignore_errors=True)
+        new.mkdir()
+        yield new
+        require_free(folder, force, option)  # it may have appeared meanwhile
+        _publish(new, name)
+
+
+def _real_name(folder: Path) -> Path:
+    """One name for one folder, however it is written."""
+    return folder.parent.resolve() / folder.name
 
 
 def _create(folder: Path, option: str) -> list[Path]:
@@ -83,27 +119,79 @@ def _create(folder: Path, option: str) -> list[Path]:
     return missing
 
 
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
 @contextlib.contextmanager
-def _partial_folder(folder: Path) -> Iterator[Path]:
-    partial = Path(
-        tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent)
-    )
-    partial.chmod(0o755)  # mkdtemp's is for its owner's eyes only
-    try:
-        yield partial
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _publish(partial: Path, folder: Path, force: bool | None, option: str) -> None:
-    require_free(folder, force, option)  # it may have appeared meanwhile
-    if not folder.exists():
-        partial.rename(folder)
-        return
-    with _partial_folder(folder) as attic:
-        former = folder.rename(attic / folder.name)
+def _locked(name: Path, folder: Path, option: str) -> Iterator[Path]:
+    """The hidden folder beside ``name``, held by this process alone."""
+    work = name.with_name(f".{name.name}.partial")
+    while True:
+        work.mkdir(exist_ok=True)
         try:
-            partial.rename(folder)
+            lock = os.open(work / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # another process was done with it just now
+            continue
+        try:
+            if not _lock(lock):
+                raise OutputError(
+                    f"'{folder}' is being written by another process: wait for it, or choose another {option}"
+                )
+            if _is_still_there(lock, work / _LOCK):
+                yield work
+                return
+        finally:
+            os.close(lock)
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the file is locked now, until it is closed, also by the end of the process."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: nothing tells two processes apart
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still_there(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _put_back_former(work: Path, name: Path) -> None:
+    """Undo what a process that was killed left half done."""
+    if (work / _FORMER).exists() and not os.path.lexists(name):
+        (work / _FORMER).rename(name)
+    for leftover in (_NEW, _FORMER):
+        shutil.rmtree(work / leftover, ignore_errors=True)
+
+
+def _publish(new: Path, name: Path) -> None:
+    if not name.exists():
+        new.rename(name)
+    elif not exchange(new, name):  # and what was there is removed with the hidden folder
+        former = name.rename(new.with_name(_FORMER))  # killed now, the next process puts it back
+        try:
+            new.rename(name)
         except OSError:
-            former.rename(folder)
+            former.rename(name)
             raise
+
+
+@contextlib.contextmanager
+def _told_as_output_error(folder: Path, option: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write '{folder}': {error.strerror or error}; check space and permissions, or "
+            f"choose another {option}"
+        ) from error

@@ -1,5 +1,6 @@
 """The ``convert`` command."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -141,12 +142,13 @@ def _convert(
     as_json: bool,
 ) -> None:
     # Imported here, so that --help and bad usage do not wait for torch and coremltools.
-    from converters.artifact_folder import require_free
+    from converters.artifact_folder import reserved
     from converters.convert import STEPS, artifact_path, convert, load_source
 
-    for options in all_options:  # before minutes of work, not after
-        require_free(artifact_path(output, options, model), force)
-    with step_bar(total=1 + STEPS * len(all_options)) as on_step:
+    with contextlib.ExitStack() as stack:
+        for options in all_options:  # before minutes of work, not after
+            stack.enter_context(reserved(artifact_path(output, options, model), force))
+        on_step = stack.enter_context(step_bar(total=1 + STEPS * len(all_options)))
         on_step("reference")
         source = load_source(checkpoint, model, prompt_slots)
         folders = [convert(source, options, output, force, on_step) for options in all_options]

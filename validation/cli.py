@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from converters.artifact_folder import require_free
+from converters.artifact_folder import reserved
 from reference.command_line import (
     COMMAND_LINE,
     Box,
@@ -147,7 +147,7 @@ def compare(
       validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
     """
     if report is not None:
-        require_free(report, force=None, option="--report")
+        click.get_current_context().with_resource(reserved(report, None, "--report"))
     elif latency_file is not None:
         raise click.UsageError("--latency adds a page to the report: expected --report DIR as well")
     artifacts = [load_artifact(folder) for folder in folders]

@@ -319,18 +319,21 @@ def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):
 def test_replacing_is_undone_when_it_fails(tmp_path, monkeypatch):
     folder = tmp_path / "artifact"
     with staged(folder, False) as partial:
-        (partial / "manifest.json").write_text('{"schema": "first"}')
+        (partial / "manifest.json").write_text('{"schema": "mobile-sam-export/artifact/1"}')
     rename = Path.rename
 
     def failing(self, target):
-        if self.suffix == ".partial":
+        if self.name == "new":
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr("converters.artifact_folder.exchange", lambda one, other: False)
     with pytest.raises(OutputError, match="No space left"), staged(folder, True) as partial:
-        (partial / "manifest.json").write_text('{"schema": "second"}')
-    assert (folder / "manifest.json").read_text() == '{"schema": "first"}'
+        (partial / "manifest.json").write_text(
+            '{"schema": "mobile-sam-export/artifact/1", "again": 1}'
+        )
+    assert (folder / "manifest.json").read_text() == '{"schema": "mobile-sam-export/artifact/1"}'
     assert [path.name for path in tmp_path.iterdir()] == ["artifact"]
 
 
@@ -343,5 +346,7 @@ def test_force_replaces_whatever_is_an_artifact(tmp_path, mark):
     (folder / "weights.bin").write_bytes(b"precious")
     with pytest.raises(OutputError, match="is not an artefact folder"):
         require_free(folder, force=True)
-    (folder / "manifest.json").write_text(f'{mark}{{"schema": "first"}}', encoding="utf-8")
+    (folder / "manifest.json").write_text(
+        f'{mark}{{"schema": "mobile-sam-export/artifact/1"}}', encoding="utf-8"
+    )
     require_free(folder, force=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from converters.artifact_folder import require_free
+from converters.artifact_folder import reserved
 from reference.command_line import COMMAND_LINE, print_lines
 from validation.artifact import load_artifact
 from validation.command_options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
@@ -109,7 +109,7 @@ def latency(
       validate latency artifacts/mobile_sam-torchscript-int8 --target android --json phone.json
     """
     if report is not None:
-        require_free(report, force=None, option="--report")
+        click.get_current_context().with_resource(reserved(report, None, "--report"))
     targets = _targets(names, threads, cores)
     artifacts = [load_artifact(folder) for folder in folders]
 
