@@ -11,6 +11,7 @@ from converters.io_spec import (
     LABEL_EMPTY_SLOT,
 )
 from reference.errors import PromptError
+from reference.prompt_arrays import PADDING_LABEL
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,13 @@ def fill_slots(
         mask_input: (1, 1, mask_size, mask_size) logits, or None.
 
     Raises:
-        PromptError: the prompt takes more slots than there are.
+        PromptError: the prompt takes more slots than there are, or has a point that stands for none.
     """
+    if points is not None and (points[1] == PADDING_LABEL).any():
+        raise PromptError(
+            f"label {PADDING_LABEL}, for a point that stands for none: a converted decoder has empty "
+            "slots for that; leave the point out"
+        )
     coords, labels = [], []
     if points is not None:
         coords.append(points[0].float())

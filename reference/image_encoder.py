@@ -35,6 +35,7 @@ class TinyViTImageEncoder(nn.Module):
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
+        self.img_size = variant.image_size  # S, by the original's name
         dims = variant.embed_dims
         self.patch_embed = PatchEmbed(in_chs=3, out_chs=dims[0], act_layer=nn.GELU)
         self.stages = nn.Sequential(

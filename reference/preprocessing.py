@@ -43,35 +43,53 @@ def photo_to_frame(photo: np.ndarray, frame_size: int, padding: np.ndarray) -> n
     return np.ascontiguousarray(frame.transpose(2, 0, 1)[None])
 
 
-def points_to_frame(points: np.ndarray, photo_size: tuple[int, int], frame_size: int) -> np.ndarray:
-    """(..., 2) x, y in pixels of a photo of (height, width) → float32 pixels of the frame."""
+def frame_scale(photo_size: tuple[int, int], frame_size: int) -> np.ndarray:
+    """float64 (2,): pixels of the frame for one pixel of a photo of (height, width), along x and y."""
     height, width = photo_size
     frame_height, frame_width = resized_size(height, width, frame_size)
-    scale = np.array([frame_width / width, frame_height / height])
+    return np.array([frame_width / width, frame_height / height])
+
+
+def points_to_frame(points: np.ndarray, photo_size: tuple[int, int], frame_size: int) -> np.ndarray:
+    """(..., 2) x, y in pixels of a photo of (height, width) → float32 pixels of the frame."""
+    scale = frame_scale(photo_size, frame_size)
     return (np.asarray(points, np.float64) * scale).astype(np.float32)
 
 
-def masks_to_photo(low_res_logits: Tensor, photo_size: tuple[int, int], frame_size: int) -> Tensor:
-    """(B, C, S/4, S/4) mask logits → (B, C, H, W) logits at the photo's own size."""
+def masks_to_photo(
+    low_res_logits: Tensor,
+    photo_size: tuple[int, int],
+    frame_size: int,
+    input_size: tuple[int, int] | None = None,
+) -> Tensor:
+    """(B, C, S/4, S/4) mask logits → (B, C, H, W) logits at the photo's own size.
+
+    ``input_size`` is the resized photo's (height, width) in the frame, if somebody else resized it.
+    """
     logits = interpolate(
         low_res_logits, (frame_size, frame_size), mode="bilinear", align_corners=False
     )
-    height, width = resized_size(*photo_size, frame_size)
+    height, width = input_size or resized_size(*photo_size, frame_size)
     return interpolate(
         logits[..., :height, :width], photo_size, mode="bilinear", align_corners=False
     )
 
 
-def threshold_masks(low_res_logits: Tensor, photo_size: tuple[int, int], frame_size: int) -> Tensor:
-    """(B, C, S/4, S/4) mask logits → boolean (B, C, H, W) masks at the photo's own size.
+def threshold_masks(
+    low_res_logits: Tensor,
+    photo_size: tuple[int, int],
+    frame_size: int,
+    input_size: tuple[int, int] | None = None,
+) -> Tensor:
+    """(B, C, S/4, S/4) mask logits → boolean (B, C, H, W) masks; see ``masks_to_photo``.
 
     One mask at a time: logits of several at a large photo's size would fill the memory.
     """
     batch, channels = low_res_logits.shape[:2]
-    masks = torch.empty((batch, channels, *photo_size), dtype=torch.bool)
+    shape = batch, channels, *photo_size
+    masks = torch.empty(shape, dtype=torch.bool, device=low_res_logits.device)
     for b in range(batch):
         for c in range(channels):
-            masks[b, c] = (
-                masks_to_photo(low_res_logits[b, c][None, None], photo_size, frame_size)[0, 0] > 0
-            )
+            one = low_res_logits[b, c][None, None]
+            masks[b, c] = masks_to_photo(one, photo_size, frame_size, input_size)[0, 0] > 0
     return masks

@@ -8,6 +8,7 @@ import numpy as np
 
 from reference.errors import PromptError
 from reference.plain_text import quote
+from reference.prompt_arrays import check_area, check_points, extent, shown
 
 BOX_LABELS = (2, 3)  # Segment Anything's labels for a box's top-left and bottom-right corner
 
@@ -87,7 +88,8 @@ def normalize_prompts(
     _check_counts(len(point_groups), len(boxes))
     label_groups = _label_groups(labels, points, point_groups)
     if image_size is not None:
-        _check_points(point_groups, image_size)
+        for group in point_groups:
+            check_points(np.array(group), np.ones(len(group)), image_size)
         boxes = [_clip_box(box, image_size) for box in boxes]
 
     objects = max(len(point_groups), len(boxes))
@@ -169,12 +171,7 @@ def _boxes(bboxes: object) -> list[list[float]]:
     nested = bboxes if _depth(bboxes) > 1 else [bboxes]
     boxes = [_numbers(box, 4, "a box", "[x1, y1, x2, y2]") for box in nested]
     for box in boxes:
-        x1, y1, x2, y2 = box
-        if x2 <= x1 or y2 <= y1:
-            raise PromptError(
-                f"box {_show(box)} has no area: expected x1 < x2 and y1 < y2, the top-left corner "
-                "first"
-            )
+        check_area(box)
     return boxes
 
 
@@ -236,31 +233,11 @@ def _label(label: object) -> int:
     return int(label)
 
 
-def _check_points(groups: list[list[list[float]]], image_size: tuple[int, int]) -> None:
-    """Refuse points outside the photo. Its far edges are inside: coordinates may be sub-pixel."""
-    height, width = image_size
-    for x, y in (point for group in groups for point in group):
-        if not (0 <= x <= width and 0 <= y <= height):
-            raise PromptError(f"point {_show([x, y])} is outside {_extent(image_size)}")
-
-
 def _clip_box(box: list[float], image_size: tuple[int, int]) -> list[float]:
     """The part of a box inside the photo, or a PromptError if there is none."""
     height, width = image_size
     x1, y1, x2, y2 = box
     clipped = [max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))]
     if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
-        raise PromptError(f"box {_show(box)} does not overlap {_extent(image_size)}")
+        raise PromptError(f"box {shown(box)} does not overlap {extent(image_size)}")
     return clipped
-
-
-def _extent(image_size: tuple[int, int]) -> str:
-    height, width = image_size
-    return (
-        f"the photo of {width}×{height} pixels (width × height): expected x in 0…{width} and "
-        f"y in 0…{height}"
-    )
-
-
-def _show(numbers: list[float]) -> str:
-    return "(" + ", ".join(f"{number:.10g}" for number in numbers) + ")"

@@ -45,6 +45,41 @@ class Sam(nn.Module):
         """Where the weights are."""
         return self.pixel_mean.device
 
+    @property
+    def mask_threshold(self) -> float:
+        """Above it, a mask's logit means the object."""
+        return 0.0
+
+    def forward(self, batched_input: list[dict], multimask_output: bool) -> list[dict[str, Tensor]]:
+        """Answer prompts about several photos, as the original's ``Sam`` does when it is called.
+
+        Args:
+            batched_input: one dict a photo, with ``image`` (3, h, w) and ``original_size`` as
+                ``Predictor.set_torch_image`` takes them, and what there is of ``point_coords``,
+                ``point_labels``, ``boxes`` and ``mask_inputs``, as ``Predictor.predict_torch`` takes them.
+            multimask_output: three guesses for an ambiguous prompt, or the one answer.
+
+        Returns:
+            One dict a photo: ``masks`` (B, C, H, W), boolean, ``iou_predictions`` (B, C) and
+            ``low_res_logits`` (B, C, S/4, S/4).
+
+        Raises:
+            MobileSAMError: a photo or a prompt does not fit.
+        """
+        from reference.predictor import Predictor  # not at the top: it imports this module
+
+        predictor, answers = Predictor(self), []
+        for record in batched_input:
+            predictor.set_torch_image(record["image"][None], record["original_size"])
+            prompts = (
+                record.get(name)
+                for name in ("point_coords", "point_labels", "boxes", "mask_inputs")
+            )
+            answer = predictor.predict_torch(*prompts, multimask_output)
+            names = "masks", "iou_predictions", "low_res_logits"
+            answers.append(dict(zip(names, answer, strict=True)))
+        return answers
+
     @torch.no_grad()
     def encode_image(self, frame: Tensor) -> Tensor:
         """(1, 3, S, S) RGB in 0…255, padded with the mean colour → (1, dim, S/16, S/16) image embeddings."""

@@ -90,32 +90,15 @@ def test_predict_shapes_and_masks(predictor):
 
 def test_batches_of_boxes_equal_boxes_one_by_one(predictor):
     boxes = torch.tensor([[10.0, 10, 99, 99], [50, 40, 200, 150]])
-    together = predictor.predict_torch(None, boxes)[2]
+    together = predictor.predict_torch(None, None, boxes)[2]
     for i in range(2):
-        alone = predictor.predict_torch(None, boxes[i : i + 1])[2]
+        alone = predictor.predict_torch(None, None, boxes[i : i + 1])[2]
         torch.testing.assert_close(together[i : i + 1], alone, rtol=0, atol=1e-5)
 
 
 def test_a_mask_alone_is_a_prompt(predictor):
     logits = predictor.predict(np.array([[320, 200]]), np.array([1]))[2]
     assert predictor.predict(mask_input=logits[:1])[2].shape == (3, 64, 64)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"point_coords": [[1, 2]], "point_labels": [1, 0]}, "1 point_coords with 2 point_labels"),
-        ({"point_coords": [[1, 2]]}, "point_labels is not numeric|point_labels has shape"),
-        ({"point_coords": [[float("nan"), 2]], "point_labels": [1]}, "NaN"),
-        ({"point_coords": [1, 2], "point_labels": [1]}, r"has shape \(2,\): expected N×2"),
-        ({"box": [1, 2, 3]}, r"box has shape \(3,\): expected 4"),
-        ({"mask_input": np.zeros((1, 8, 8))}, "mask_input has shape"),
-        ({"point_coords": "ab", "point_labels": [1]}, "point_coords is not numeric"),
-    ],
-)
-def test_bad_prompts_are_named(predictor, arguments, message):
-    with pytest.raises(PromptError, match=message):
-        predictor.predict(**arguments)
 
 
 def test_a_photo_must_be_set_first(tiny_sam, china):
