@@ -7,20 +7,21 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import note, print_json, print_lines, run, step_bar, warn
-
-EXAMPLES = """
-\b
-Examples:
-  convert coreml --quantize int8
-  convert torchscript --checkpoint mobile_sam.pt --quantize int8
-  convert all --checkpoint official --output build/models --force
-"""
+from reference.command_line import (
+    model_option,
+    note,
+    print_json,
+    print_lines,
+    run,
+    step_bar,
+    version_option,
+    warn,
+)
 
 
 def _shared_options(command: Callable) -> Callable:
     options = (
-        click.option("--model", default="vit_t", show_default=True, help="Which model to build."),
+        model_option("Which model to build."),
         click.option(
             "--checkpoint",
             default="demo",
@@ -53,50 +54,71 @@ def _shared_options(command: Callable) -> Callable:
 
 _deployment_target = click.option(
     "--deployment-target",
-    metavar="iOS16|iOS17|iOS18",
+    metavar="[iOS16|iOS17|iOS18]",
     help="Lowest iOS that the packages run on. Default: the lowest that holds the scheme.",
 )
 _bytecode_version = click.option(
     "--bytecode-version",
     type=int,
-    help="Bytecode of the .ptl files, 5 to 8. Default: 7, which every runtime since 1.11 loads.",
+    metavar="[5|6|7|8]",
+    help="Bytecode of the .ptl files. Default: 7, which every runtime since 1.11 loads.",
 )
 
 
-@click.group(name="convert", epilog=EXAMPLES)
+@click.group(name="convert")
+@version_option
 def convert_command() -> None:
-    """Convert MobileSAM to files that phones run, each checked against the PyTorch reference."""
+    """Convert MobileSAM to files that phones run, each checked against the PyTorch reference.
+
+    \b
+    Examples:
+      convert coreml --quantize int8
+      convert torchscript --checkpoint mobile_sam.pt --quantize int8
+      convert all --checkpoint official --output build/models --force
+    """
 
 
-@convert_command.command(name="torchscript", epilog=EXAMPLES)
-@click.option("--quantize", "scheme", default="none", show_default=True, metavar="none|fp16|int8")
+@convert_command.command(name="torchscript")
+@click.option("--quantize", "scheme", default="none", show_default=True, metavar="[none|fp16|int8]")
 @_bytecode_version
 @_shared_options
 def torchscript_command(scheme: str, bytecode_version: int | None, **shared: object) -> None:
-    """TorchScript Lite files (.ptl) for Android."""
+    """TorchScript Lite files (.ptl) for Android.
+
+    \b
+    Examples:
+      convert torchscript --quantize int8
+      convert torchscript --checkpoint mobile_sam.pt --bytecode-version 6 --output build/models
+    """
     _convert([_torchscript_options(scheme, bytecode_version)], **shared)
 
 
-@convert_command.command(name="coreml", epilog=EXAMPLES)
+@convert_command.command(name="coreml")
 @click.option(
     "--quantize",
     "scheme",
     default="fp16",
     show_default=True,
-    metavar="none|fp16|int8|int4|lut8|lut6|lut4|w8a8",
+    metavar="[none|fp16|int8|int4|lut8|lut6|lut4|w8a8]",
 )
 @_deployment_target
 @_shared_options
 def coreml_command(scheme: str, deployment_target: str | None, **shared: object) -> None:
-    """Core ML packages (.mlpackage) for iOS; needs no Mac."""
+    """Core ML packages (.mlpackage) for iOS; needs no Mac.
+
+    \b
+    Examples:
+      convert coreml --quantize int8
+      convert coreml --quantize lut6 --checkpoint mobile_sam.pt --deployment-target iOS18
+    """
     _convert([_coreml_options(scheme, deployment_target)], **shared)
 
 
-@convert_command.command(name="all", epilog=EXAMPLES)
+@convert_command.command(name="all")
 @click.option(
     "--quantize",
     "scheme",
-    metavar="none|fp16|int8",
+    metavar="[none|fp16|int8]",
     help="One scheme for both. Default: none for TorchScript, fp16 for Core ML.",
 )
 @_deployment_target
@@ -108,7 +130,13 @@ def all_command(
     bytecode_version: int | None,
     **shared: object,
 ) -> None:
-    """Both formats."""
+    """Both formats.
+
+    \b
+    Examples:
+      convert all --quantize int8
+      convert all --checkpoint official --output build/models --force
+    """
     _convert(
         [
             _torchscript_options(scheme or "none", bytecode_version),

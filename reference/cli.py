@@ -6,9 +6,17 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import Box, Point, answer_options, note, prompt_options, run
+from reference.command_line import (
+    Box,
+    Point,
+    answer_options,
+    model_option,
+    note,
+    prompt_options,
+    run,
+    version_option,
+)
 from reference.segmentation import answer, prepare, warn_untrained
-from reference.variants import VARIANTS
 
 
 @click.command("segment")
@@ -23,13 +31,8 @@ from reference.variants import VARIANTS
     help="Weights: a .pt or .safetensors file, those trained for demonstration, MobileSAM's own (downloaded once), or "
     "untrained ones.",
 )
-@click.option(
-    "--model",
-    type=click.Choice(list(VARIANTS)),
-    default="vit_t",
-    show_default=True,
-    help="Which variant the weights are of.",
-)
+@model_option("Which variant the weights are of.")
+@version_option
 def segment(
     image: Path,
     points: tuple[Point, ...],
@@ -42,15 +45,15 @@ def segment(
 ) -> None:
     """Segment the object at the given points, or in the given box, of the photo IMAGE.
 
-    All points describe one object; with a box, they refine it. Several boxes are one object each.
-    Coordinates are pixels of the photo as a viewer shows it, from its top left.
-
     \b
     Examples:
       segment photo.jpg --point 400,300 --output overlay.png
       segment photo.jpg --point 400,300 --background-point 520,310 --output overlay.png
       segment photo.jpg --box 100,50,300,400 --box 350,60,500,380 --output overlay.png
       segment photo.jpg --point 400,300 --checkpoint mobile_sam.pt --json > masks.json
+
+    All points describe one object; with a box, they refine it. Several boxes are one object each.
+    Coordinates are pixels of the photo as a viewer shows it, from its top left.
     """
     request = prepare(image, points, background_points, boxes, output, as_json)
 

@@ -20,6 +20,7 @@ from reference.bug_report import BUG, report_bug
 from reference.errors import MobileSAMError, OutputError, PromptError
 from reference.plain_text import as_line, shorten
 from reference.prompts import Prompt, normalize_prompts
+from reference.variants import VARIANTS, get_variant
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
@@ -107,7 +108,9 @@ def _invoke(command: click.Command, arguments: list[str]) -> int:
             raise click.UsageError(f"Missing command: expected one of {names}", context)
     line = shlex.join([command.name, *arguments])
     try:
-        with command.make_context(command.name, arguments) as context:
+        with command.make_context(
+            command.name, arguments, help_option_names=["-h", "--help"]
+        ) as context:
             context.meta[COMMAND_LINE] = line
             return command.invoke(context) or 0
     except click.exceptions.Exit as done:  # --help, --version
@@ -191,6 +194,35 @@ class Coordinates(click.ParamType):
 
 POINT = Coordinates("a point", "X,Y", "400,300")
 BOX = Coordinates("a box", "X1,Y1,X2,Y2", "100,50,300,400")
+
+
+class Model(click.ParamType):
+    """The name of a model variant. No ``click.Choice``, whose list is as it was at import."""
+
+    name = "model"
+
+    def get_metavar(self, *_: object, **__: object) -> str:
+        """The known ones, for --help."""
+        return f"[{'|'.join(VARIANTS)}]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """The name itself, of a variant that is known."""
+        try:
+            return get_variant(str(value)).name
+        except MobileSAMError as error:
+            self.fail(str(error), param, ctx)
+
+
+def model_option(help_text: str) -> Callable:
+    """Add --model, the name of a variant."""
+    return click.option("--model", type=Model(), default="vit_t", show_default=True, help=help_text)
+
+
+def version_option(command: Callable) -> Callable:
+    """Add --version, of the package."""
+    return click.version_option(package_name="mobile-sam-export")(command)
 
 
 def prompt_options(command: Callable) -> Callable:

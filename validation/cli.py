@@ -17,6 +17,7 @@ from reference.command_line import (
     print_lines,
     prompt_options,
     run,
+    version_option,
     warn,
 )
 from reference.segmentation import answer, prepare
@@ -39,6 +40,7 @@ ENGINES = click.Choice(engine_names())
 
 
 @click.group("validate")
+@version_option
 def validate() -> None:
     """Hold converted artefacts to the PyTorch reference that they were made from, to true masks, and to a baseline.
 
@@ -127,6 +129,14 @@ def compare(
 ) -> int:
     """Compare the masks of each ARTIFACT, a folder that convert wrote, with the reference's.
 
+    \b
+    Examples:
+      validate compare artifacts/mobile_sam-torchscript-int8
+      validate compare artifacts/* --report report --json results.json
+      validate compare artifacts/* --report report --latency latency.json
+      validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
+      validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
+
     Each artefact is run on its own goldens, whose reference answers it brings along, and on other
     photos, about which the reference is asked now. Per case the table shows, over all four masks,
     the lowest IoU and boundary IoU at the photo's own size, the IoU of the masks that users are
@@ -137,14 +147,6 @@ def compare(
     run, 2 for bad input. What cannot be run on this machine is reported as NOT RUN, with the reason,
     and never as passed; if nothing could be run, so is the verdict (in JSON: "not run"), and the
     status is 0.
-
-    \b
-    Examples:
-      validate compare artifacts/mobile_sam-torchscript-int8
-      validate compare artifacts/* --report report --json results.json
-      validate compare artifacts/* --report report --latency latency.json
-      validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
-      validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
     """
     if report is not None:
         click.get_current_context().with_resource(reserved(report, None, "--report"))
@@ -211,12 +213,12 @@ def show(
 ) -> None:
     """Segment objects of the photo IMAGE with ARTIFACT, a folder that convert wrote.
 
-    Prompts, picture and JSON are those of the segment command, which asks the reference.
-
     \b
     Examples:
       validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --point 400,300 --output o.png
       validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --box 100,50,300,400 --json
+
+    Prompts, picture and JSON are those of the segment command, which asks the reference.
     """
     request = prepare(image, points, background_points, boxes, output, as_json)
     artifact = load_artifact(folder)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from reference.command_line import print_lines, progress, run
-from reference.variants import VARIANTS
+from reference.command_line import model_option, print_lines, progress, run
 
 if TYPE_CHECKING:  # not at run time: they import torch, which takes seconds
     from reference.sam import Sam
@@ -22,7 +21,7 @@ _shared_options = (
         required=True,
         help="Folder for state, log and weights; one with the same training is continued.",
     ),
-    click.option("--model", type=click.Choice(list(VARIANTS)), default="vit_t", show_default=True),
+    model_option("Which variant to train."),
     click.option("--steps", type=click.IntRange(1), required=True, help="Of the optimizer."),
     click.option(
         "--pictures",
@@ -114,7 +113,14 @@ def picture_side(crop: int | None, frame: int) -> int:
 
 @click.group("training")
 def training() -> None:
-    """Train MobileSAM. Several GPUs: torchrun --nproc-per-node N -m reference.training …"""
+    """Train MobileSAM.
+
+    \b
+    Examples:
+      python -m reference.training grouping --output runs/grouping --crop 224 --steps 1000
+      python -m reference.training distill --teacher sam_vit_b.pth --images photos --output runs/d --steps 100000
+      torchrun --nproc-per-node 8 -m reference.training scenes --output runs/scenes --steps 20000
+    """
 
 
 @training.command()
@@ -124,6 +130,10 @@ def grouping(
     crop: int | None, workers: int, frame: int, plain: float, zoom: float, **shared: object
 ) -> None:
     """Let the image encoder learn what belongs together and what colour it has, as a start for training on scenes.
+
+    \b
+    Example:
+      python -m reference.training grouping --output runs/grouping --crop 224 --steps 1000
 
     Weights from here are for scenes --checkpoint.
     """
@@ -186,7 +196,13 @@ def scenes(
     zoom: float,
     **shared: object,
 ) -> None:
-    """Learn to segment on generated scenes, as Segment Anything learnt."""
+    """Learn to segment on generated scenes, as Segment Anything learnt.
+
+    \b
+    Examples:
+      python -m reference.training scenes --output runs/scenes --steps 20000
+      python -m reference.training scenes --output runs/on --checkpoint start.safetensors --steps 20000
+    """
     from reference.checkpoint import load_weights, resolve_checkpoint
     from reference.training.scene_task import SceneOptions, SceneTask
 
@@ -227,6 +243,10 @@ def scenes(
 )
 def distill(teacher: Path, images: Path, **shared: object) -> None:
     """Teach the small image encoder a large one's embeddings, as MobileSAM was made.
+
+    \b
+    Example:
+      python -m reference.training distill --teacher sam_vit_b.pth --images photos --output runs/d --steps 100000
 
     Prompt encoder and mask decoder are the teacher's.
     """

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reference.command_line import print_lines, warn
+from reference.command_line import model_option, print_lines, warn
 from validation.command_options import FAILED_STATUS, JsonOutput, gates_option, json_option
 from validation.engines import engine_names
 
@@ -33,17 +33,11 @@ if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for tor
 @gates_option("[coreml.int8] max_miou_lost = 0.01")
 @click.option(
     "--checkpoint",
-    metavar="FILE",
+    metavar="PATH|demo|official|seeded",
     help="The weights that the artefacts were converted from, to measure the reference with; not "
     "needed if these can be had by name.",
 )
-@click.option(
-    "--model",
-    metavar="NAME",
-    default="vit_t",
-    show_default=True,
-    help="Which variant a CHECKPOINT is of.",
-)
+@model_option("Which variant a CHECKPOINT is of.")
 @click.option(
     "--engine",
     "engines",
@@ -64,6 +58,11 @@ def accuracy(
 ) -> int:
     """Measure masks against true ones: how well does each ARTIFACT, or CHECKPOINT, find objects?
 
+    \b
+    Examples:
+      validate accuracy demo artifacts/mobile_sam-coreml-int8
+      validate accuracy mobile_sam.pt --dataset photos --json accuracy.json
+
     An ARTIFACT is a folder that convert wrote; a CHECKPOINT is a .pt or .safetensors file, demo,
     official or seeded. Per object it is asked with one point (the mask of the highest score counts, and
     the best of the three), with a box, and with a point and three corrective clicks. The table shows mean
@@ -72,11 +71,6 @@ def accuracy(
 
     Exit status: 0 if every artefact that ran holds its gate, max_miou_lost, 1 if one does not or cannot
     be run, 2 for bad input. What cannot be measured here is reported as NOT RUN, with the reason.
-
-    \b
-    Examples:
-      validate accuracy demo artifacts/mobile_sam-coreml-int8
-      validate accuracy mobile_sam.pt --dataset photos --json accuracy.json
     """
     if dataset is not None and scenes is not None:
         raise click.UsageError("--scenes with --dataset: expected one of them")

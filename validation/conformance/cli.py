@@ -37,6 +37,11 @@ def conformance(
 ) -> int:
     """Run coremltools' own tests with mil_runtime in the place of Core ML; without SUITES, all.
 
+    \b
+    Examples:
+      python -m validation.conformance operators --sample 0.05
+      python -m validation.conformance --write
+
     About an hour on 2 cores. Exit status: 0 if every failure is on the list in
     validation/conformance/known_failures.json, 1 if one is not.
     """

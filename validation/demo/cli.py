@@ -24,7 +24,12 @@ SCHEME = "int8"
 @click.command("demo")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 def demo(output: Path) -> int:
-    """Convert to both formats with int8, compare with the reference, and draw overlays of a photo."""
+    """Convert to both formats with int8, compare with the reference, and draw overlays of a photo.
+
+    \b
+    Example:
+      python -m validation.demo --output demo
+    """
     output.mkdir(parents=True, exist_ok=True)
     photo, results = output / PHOTO, output / "comparison.json"
     photo.write_bytes((resources.files("sklearn.datasets.images") / PHOTO).read_bytes())

@@ -15,6 +15,11 @@ from validation.environments.environment import Environment, SetupError, set_up
 def setup(names: tuple[str, ...]) -> None:
     """Set up what the engines and targets of these NAMES run in: download it, verify it, and try it.
 
+    \b
+    Examples:
+      validate setup arm64
+      validate setup arm64 runtime:2.1.0
+
     Into the user's cache folder, or the one that the environment variable MOBILE_SAM_CACHE names; it
     takes neither root nor a container. An environment appears whole or not at all, and one that is
     there is left as it is.
@@ -23,11 +28,6 @@ def setup(names: tuple[str, ...]) -> None:
     arm64          an emulated Arm processor, of Debian's packages and torch's wheel; 1 GB
     runtime:2.1.0  torch 2.1.0, whose lite interpreter phones have; 4 GB on Linux, where it comes
                    with libraries for GPUs
-
-    \b
-    Examples:
-      validate setup arm64
-      validate setup arm64 runtime:2.1.0
     """
     environments = find_environments(names)
     for environment in environments:

@@ -92,6 +92,13 @@ def latency(
 ) -> int:
     """Measure how long each ARTIFACT, a folder that convert wrote, takes, and how much memory.
 
+    \b
+    Examples:
+      validate latency artifacts/mobile_sam-torchscript-none artifacts/mobile_sam-torchscript-int8
+      validate latency artifacts/* --threads 1 --cores 0 --json latency.json --report report
+      validate latency artifacts/mobile_sam-torchscript-int8 --target cpu --target cpu:phone
+      validate latency artifacts/mobile_sam-torchscript-int8 --target android --json phone.json
+
     Loading from cold files, the first runs, and then image encoder, mask decoder, and all from the
     photo's file to its mask, after a warm-up. Several artefacts take turns, back and forth, so that
     their ratio to the first holds on a noisy machine as well. Turns during which other processes used
@@ -100,13 +107,6 @@ def latency(
     Exit status: 0 if every artefact was measured, 1 if one cannot be run, 2 for bad input. A target
     that this machine lacks is reported as NOT RUN, and an artefact with too many turns that do not
     count as INVALID, each with the reason and without figures; the status is 0 for both.
-
-    \b
-    Examples:
-      validate latency artifacts/mobile_sam-torchscript-none artifacts/mobile_sam-torchscript-int8
-      validate latency artifacts/* --threads 1 --cores 0 --json latency.json --report report
-      validate latency artifacts/mobile_sam-torchscript-int8 --target cpu --target cpu:phone
-      validate latency artifacts/mobile_sam-torchscript-int8 --target android --json phone.json
     """
     if report is not None:
         click.get_current_context().with_resource(reserved(report, None, "--report"))

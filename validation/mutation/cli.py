@@ -15,6 +15,11 @@ from validation.command_options import FAILED_STATUS
 def mutation(write: bool) -> int:
     """Make every mutant, compare it with the reference, and say what caught it.
 
+    \b
+    Examples:
+      python -m validation.mutation
+      python -m validation.mutation --write
+
     About 4 minutes on one core. Exit status 1: a mutant survived, another stage than expected was
     blamed, or an artefact without a mutation failed.
     """

@@ -18,6 +18,11 @@ CORES = 2  # that all figures are for
 def numbers(sections: tuple[str, ...]) -> None:
     """Measure what docs/numbers.md states, and write its tables; without SECTIONS, all.
 
+    \b
+    Examples:
+      python -m validation.numbers
+      python -m validation.numbers cost sizes
+
     About two hours on 2 cores, most of it for accuracy. The figures of cost, speed and runtime want an idle machine.
     """
     for section in sections:

@@ -57,18 +57,18 @@ def peers(
 ) -> int:
     """Run the same photo and weights through PyTorch, ultralytics, onnxruntime, and each ARTIFACT.
 
+    \b
+    Examples:
+      python -m validation.peers --check
+      python -m validation.peers artifacts/mobile_sam-torchscript-* --json peers.json
+      python -m validation.peers --write
+
     In one run, in turns, on the same threads: encode, decode, and from the photo's file to the mask;
     and whether the masks are the reference's. Without ARTIFACTs all schemes of both formats are
     converted first. The peers are installed in an environment of their own. With every scheme it takes
     about an hour and 16 GB of memory; turns that are disturbed do not count, so leave the machine alone.
 
     Exit status: 0 if all could be run, 1 if one could not, 2 for bad input.
-
-    \b
-    Examples:
-      python -m validation.peers --check
-      python -m validation.peers artifacts/mobile_sam-torchscript-* --json peers.json
-      python -m validation.peers --write
     """
     if check and write:
         raise click.UsageError("--write with --check: expected one of them, as there are no times")

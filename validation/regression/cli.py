@@ -58,6 +58,12 @@ def regress(
 ) -> int:
     """Hold each ARTIFACT, a folder that convert wrote, to what a committed baseline says of it.
 
+    \b
+    Examples:
+      validate regress artifacts/* --baseline baseline.json --update
+      validate regress artifacts/* --baseline baseline.json
+      validate regress artifacts/* --baseline baseline.json --limits limits.toml --json regression.json
+
     Masks of its goldens, size, operators, manifest, static cost, peak memory; and latency, on one
     thread, as a ratio to a fixed work that takes turns with it, so that a baseline travels between
     machines. Three launches are timed, and a slowdown fails if all of them show it; it takes about 7
@@ -67,12 +73,6 @@ def regress(
     Exit status: 0 if nothing failed, 1 if something did, 2 for bad input. A latency that was measured
     on a disturbed machine is INVALID: it neither passes nor fails. With --update the status is 0
     whatever changed, unless an artefact cannot be run: the baseline then stays as it is.
-
-    \b
-    Examples:
-      validate regress artifacts/* --baseline baseline.json --update
-      validate regress artifacts/* --baseline baseline.json
-      validate regress artifacts/* --baseline baseline.json --limits limits.toml --json regression.json
     """
     artifacts = _by_key([load_artifact(folder) for folder in folders])
 
@@ -126,6 +126,12 @@ def ingest(
 ) -> int:
     """Hold RESULTS, files in which apps wrote what they measured on phones, to a committed baseline.
 
+    \b
+    Examples:
+      validate ingest device-results.json
+      validate ingest phones/*.json --baseline baseline.json
+      validate ingest phones/*.json --baseline baseline.json --update
+
     Masks that are wrong on the device fail. Times are compared with those of the same device model,
     system's major version and compute unit, and only if the artefact's files are the baseline's. Runs
     of a device that was hot or saved power are INVALID, and not averaged in; of the others the median
@@ -133,12 +139,6 @@ def ingest(
 
     Exit status: 0 if nothing failed, 1 if something did, 2 for bad input. With --update the status is
     0 whatever times changed; wrong masks, or those of another artefact, are not written.
-
-    \b
-    Examples:
-      validate ingest device-results.json
-      validate ingest phones/*.json --baseline baseline.json
-      validate ingest phones/*.json --baseline baseline.json --update
     """
     if update and path is None:
         raise click.UsageError("--update writes to a baseline: expected --baseline FILE as well")

@@ -18,16 +18,16 @@ from validation.command_options import JsonOutput, artifacts_argument, json_opti
 def cost(folders: tuple[Path, ...], operations: bool, output: JsonOutput) -> None:
     """Work out what each ARTIFACT, a folder that convert wrote, costs, without running it.
 
+    \b
+    Examples:
+      validate cost artifacts/mobile_sam-coreml-fp16
+      validate cost artifacts/* --json cost.json
+
     Per component: multiply-adds, parameters, their bytes in the file and as they are computed with,
     bytes of all activations and the most that lives at once, the number of operations, and the
     costliest layers by the reference's module. For Core ML also which operations are known to leave
     the Neural Engine, or to be slow on it: risks that other people found, not what your phone will
     do.
-
-    \b
-    Examples:
-      validate cost artifacts/mobile_sam-coreml-fp16
-      validate cost artifacts/* --json cost.json
     """
     artifacts = [load_artifact(folder) for folder in folders]
 

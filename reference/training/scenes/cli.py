@@ -35,7 +35,12 @@ from reference.output_files import replacing, require_writable
     help="The sheet, as PNG: each scene, and beside it the same with its masks.",
 )
 def scenes(seed: int, count: int, size: int, frame: int | None, output: Path) -> None:
-    """Draw generated scenes and their masks."""
+    """Draw generated scenes and their masks.
+
+    \b
+    Example:
+      python -m reference.training.scenes --seed 0 --count 16 --size 512 --output scenes.png
+    """
     require_writable(output)
 
     # Here: they take seconds to import, which --help and refusals shall not wait for.
