@@ -1,11 +1,10 @@
 """Compare any torch module with its conversion, output by output; for models that are not this project's."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.jit.mobile import _load_for_lite_interpreter
@@ -13,14 +12,8 @@ from torch.jit.mobile import _load_for_lite_interpreter
 from reference.errors import ArtifactError
 from validation import mil_runtime
 from validation.metrics import TensorDifference, tensor_difference
-
-Inputs = tuple[Tensor, ...] | Mapping[str, Tensor]
-
-
-class Predicting(Protocol):
-    """What predicts by name: a ``mil_runtime.Program``, or on a Mac a coremltools ``MLModel``."""
-
-    def predict(self, data: dict) -> Mapping[str, np.ndarray]: ...
+from validation.module_outputs import Named, matched, named_arrays
+from validation.module_package import Inputs, PackageModel, Predicting
 
 
 @dataclass(frozen=True)
@@ -31,11 +24,19 @@ class OutputComparison:
         inputs: index of the set.
         output: index or name of the output.
         difference: of the conversion's from the module's.
+        exact: whether it has to be equal: integers and truth values have no noise to speak of.
     """
 
     inputs: int
     output: str
     difference: TensorDifference
+    exact: bool
+
+    def holds(self, min_sqnr: float) -> bool:
+        """Whether the conversion's output is near enough."""
+        if self.exact:
+            return self.difference.largest == 0
+        return self.difference.sqnr >= min_sqnr
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class ModuleComparison:
 
     Attributes:
         outputs: every output of every set of inputs.
-        min_sqnr: what each of them is held to, in dB.
+        min_sqnr: what each of them is held to, in dB, but for those that have to be equal.
     """
 
     outputs: tuple[OutputComparison, ...]
@@ -53,15 +54,18 @@ class ModuleComparison:
     @property
     def passed(self) -> bool:
         """Whether every output's SQNR is sufficient; a misplaced NaN or infinity never is."""
-        return all(item.difference.sqnr >= self.min_sqnr for item in self.outputs)
+        return all(item.holds(self.min_sqnr) for item in self.outputs)
 
     def __str__(self) -> str:
         """A table with a line per output, and the verdict."""
         lines = ["inputs  output                      SQNR dB  relative L2  largest"]
         for item in self.outputs:
             difference = item.difference
+            quality = f"{difference.sqnr:.1f}"
+            if item.exact:
+                quality = "equal" if item.holds(self.min_sqnr) else "differs"
             lines.append(
-                f"{item.inputs:>6}  {item.output:<24}  {difference.sqnr:>9.1f}  "
+                f"{item.inputs:>6}  {item.output:<24}  {quality:>9}  "
                 f"{difference.relative_l2:>11.2e}  {difference.largest:>7.2g}"
             )
         verdict = "PASS" if self.passed else "FAIL"
@@ -77,52 +81,59 @@ def compare(
     """Run a module and its conversion on the same inputs.
 
     Args:
-        module: in eval mode; gives a tensor, or a tuple or dict of tensors.
+        module: in eval mode; gives a tensor, or tuples, lists, dicts and dataclasses of them, nested
+            as it likes. Outputs are matched by name where the conversion has the same names, else in
+            order; a scalar is what Core ML gives as an array of one.
         artifact: a ``.ptl`` file, which runs in the lite interpreter; an ``.mlpackage``, which runs in
             ``mil_runtime``; or something that predicts by name, such as a ``mil_runtime.Program`` in
             other numerics, or on a Mac an ``MLModel``.
-        inputs: one or more sets, each a tuple of tensors in the order of ``module.forward``, or a dict
-            by its parameters' names. A package gets them by these names, or, if they are a tuple, in
-            the order in which it declares its inputs.
-        min_sqnr: dB that every output has to reach. About 100 is float32 in another order, 50 float16,
-            30 int8 weights.
+        inputs: one or more sets, each a tensor, a tuple of tensors in the order of ``module.forward``,
+            or a dict by its parameters' names. A package gets them by these names, or, if they are a
+            tuple, in the order in which it declares its inputs. Where it takes a picture it gets the
+            picture of which it makes the tensor, (1, C, H, W): with ``scale`` and ``bias`` of its
+            ``ct.ImageType`` undone, these have to be whole numbers of 0 to 255, in the order of its
+            color layout.
+        min_sqnr: dB that every output of floating-point numbers has to reach. About 100 is float32 in
+            another order, 50 float16, 30 int8 weights. Integers and truth values have to be equal.
 
     Raises:
-        ArtifactError: the conversion cannot be loaded or run, has another number of outputs, or one of
-            another shape.
+        ArtifactError: the conversion cannot be loaded or run, has other inputs or another number of
+            outputs, or one of another shape; or an input is no picture where it takes one.
     """
     if not inputs:
         raise ArtifactError("no inputs to compare with: expected at least one set")
-    run = _runner(artifact)
+    run = _runner(artifact, module)
     compared = []
     for index, item in enumerate(inputs):
+        item = (item,) if isinstance(item, Tensor) else item
         with torch.no_grad():
             expected = module(**item) if isinstance(item, Mapping) else module(*item)
-        named, actual = _named(expected), run(item)
-        if len(actual) != len(named):
-            raise ArtifactError(
-                f"the conversion gives {len(actual)} outputs: expected {len(named)}, as the module does"
-            )
-        for (name, wanted), values in zip(named, _matched(actual, named), strict=True):
-            difference = tensor_difference(values, wanted.detach().cpu().numpy())
-            compared.append(OutputComparison(index, name, difference))
+        named = named_arrays(expected)
+        for (name, wanted), values in zip(named, matched(run(item), named), strict=True):
+            if wanted.ndim == 0 and values.shape == (1,):
+                values = values.reshape(())
+            difference = tensor_difference(values, wanted)
+            exact = wanted.dtype.kind in "biu"
+            compared.append(OutputComparison(index, name, difference, exact))
     return ModuleComparison(tuple(compared), min_sqnr)
 
 
-def _runner(artifact: "str | Path | Predicting"):
-    """Inputs → outputs by name; those of a ``.ptl`` are numbered."""
+def _runner(
+    artifact: "str | Path | Predicting", module: nn.Module
+) -> Callable[[Inputs], list[Named]]:
+    """Inputs → outputs by name, in order; those of a ``.ptl`` have the names that the module's have."""
     if not isinstance(artifact, str | Path):
-        return lambda inputs: _predict(artifact, inputs)
+        return PackageModel(artifact)
     path = Path(artifact)
     if path.suffix == ".ptl":
         lite = _load_lite_file(path)
-        return lambda inputs: _run_lite_file(path, lite, inputs)
+        return lambda inputs: _run_lite_file(path, lite, _in_order(module, inputs))
     if path.suffix == ".mlpackage":
         try:
             program = mil_runtime.load(path)
         except mil_runtime.MilRuntimeError as error:
             raise ArtifactError(str(error)) from error
-        return lambda inputs: _predict(program, inputs)
+        return PackageModel(program)
     raise ArtifactError(f"{path}: expected a .ptl file or an .mlpackage")
 
 
@@ -135,48 +146,23 @@ def _load_lite_file(path: Path):
         raise ArtifactError(f"{path}: cannot be loaded ({_first_line(error)})") from error
 
 
-def _run_lite_file(path: Path, lite, inputs: Inputs) -> dict[str, np.ndarray]:
-    tensors = tuple(inputs.values()) if isinstance(inputs, Mapping) else inputs
+def _in_order(module: nn.Module, inputs: Inputs) -> tuple[Tensor, ...]:
+    """Inputs as a lite file takes them: in the order of the module's parameters."""
+    if not isinstance(inputs, Mapping):
+        return inputs
+    try:
+        return inspect.signature(module.forward).bind(**inputs).args
+    except (TypeError, ValueError):  # of a scripted module: it has no signature to speak of
+        return tuple(inputs.values())
+
+
+def _run_lite_file(path: Path, lite, inputs: tuple[Tensor, ...]) -> list[Named]:
     try:
         with torch.no_grad():
-            outputs = lite(*tensors)
+            outputs = lite(*inputs)
     except RuntimeError as error:
         raise ArtifactError(f"{path}: cannot run ({_first_line(error)})") from error
-    return {name: tensor.numpy() for name, tensor in _named(outputs)}
-
-
-def _predict(model: Predicting, inputs: Inputs) -> dict[str, np.ndarray]:
-    if not isinstance(inputs, Mapping):
-        inputs = dict(zip(_input_names(model), inputs, strict=True))
-    try:
-        outputs = model.predict({name: tensor.numpy() for name, tensor in inputs.items()})
-    except mil_runtime.MilRuntimeError as error:
-        raise ArtifactError(str(error)) from error
-    return {name: np.asarray(values) for name, values in outputs.items()}
-
-
-def _input_names(model: Predicting) -> list[str]:
-    if isinstance(model, mil_runtime.Program):
-        return list(model.inputs)
-    return list(model.input_description)  # of an MLModel
-
-
-def _named(outputs: Tensor | Sequence[Tensor] | Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
-    """Outputs of a module by name, or by number if it names none."""
-    if isinstance(outputs, Mapping):
-        return list(outputs.items())
-    tensors = [outputs] if isinstance(outputs, Tensor) else outputs
-    return [(str(index), tensor) for index, tensor in enumerate(tensors)]
-
-
-def _matched(
-    actual: Mapping[str, np.ndarray], expected: Sequence[tuple[str, Tensor]]
-) -> Iterator[np.ndarray]:
-    """The conversion's outputs in the module's order: by name where both name them, else as they come."""
-    names = [name for name, _ in expected]
-    if set(names) == set(actual):
-        return (actual[name] for name in names)
-    return iter(actual.values())
+    return named_arrays(outputs)
 
 
 def _first_line(error: RuntimeError) -> str:

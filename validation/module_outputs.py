@@ -1,0 +1,77 @@
+"""What a module gives, however nested, as a list of tensors by name; and the same of its conversion."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reference.errors import ArtifactError
+
+Named = tuple[str, np.ndarray]
+
+
+def named_arrays(outputs: object) -> list[Named]:
+    """The tensors of nested tuples, lists, dicts and dataclasses, in order.
+
+    The name is the way to the tensor, with dots: keys, names of fields, and numbers from 0; the
+    only tensor of all is "0". None is left out, since it converts to nothing.
+
+    Raises:
+        ArtifactError: there is something else than tensors.
+    """
+    return [(name or "0", to_array(tensor)) for name, tensor in _named_tensors(outputs, "")]
+
+
+def to_array(tensor: Tensor) -> np.ndarray:
+    """A tensor of any type, on any device, as an array; bfloat16, which numpy has not, as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def matched(actual: Sequence[Named], expected: Sequence[Named]) -> list[np.ndarray]:
+    """A conversion's outputs in the module's order: by name where both have it, else as they come.
+
+    Raises:
+        ArtifactError: there are more, or fewer.
+    """
+    if len(actual) != len(expected):
+        raise ArtifactError(
+            f"the conversion gives {len(actual)} outputs: expected {len(expected)}, as the module does"
+        )
+    if len({name for name, _ in actual}) < len(actual):  # a tensor that is given twice
+        return [values for _, values in actual]
+    known = {name for name, _ in expected}
+    by_name = {name: values for name, values in actual if name in known}
+    rest = iter([values for name, values in actual if name not in known])
+    return [by_name[name] if name in by_name else next(rest) for name, _ in expected]
+
+
+def _named_tensors(value: object, name: str) -> Iterator[tuple[str, Tensor]]:
+    if value is None:
+        return
+    if isinstance(value, Tensor):
+        yield name, value
+        return
+    if isinstance(value, bool | int | float | np.ndarray | np.generic):
+        yield name, torch.as_tensor(value)
+        return
+    for key, item in _items(value):
+        yield from _named_tensors(item, f"{name}.{key}" if name else str(key))
+
+
+def _items(value: object) -> Iterator[tuple[object, object]]:
+    if isinstance(value, Mapping):
+        yield from value.items()
+    elif dataclasses.is_dataclass(value):
+        yield from ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+    elif hasattr(value, "_asdict"):  # of a named tuple
+        yield from value._asdict().items()
+    elif isinstance(value, list | tuple):
+        yield from enumerate(value)
+    else:
+        raise ArtifactError(
+            f"the module gives a {type(value).__name__}: expected tensors, and tuples, lists and "
+            "dicts of them"
+        )
