@@ -57,7 +57,8 @@ def _refuse_preview(image: TiffImageFile) -> None:
     """Refuse the first picture of a raw file; whoever chose another page knows what it is."""
     if image.tell() == 0:
         is_open = image.tile and image.fp is not None
-        found = list(directories(image.fp)) if is_open else [image.tag_v2]
+        # Of one that is loaded, Pillow still knows the first directory's tags.
+        found = directories(image.fp) if is_open else [dict.fromkeys(image.tag_v2, ())]
         if message := raw_tiff(found):
             raise ImageError(f"is {message}")
 

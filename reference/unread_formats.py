@@ -4,10 +4,9 @@ Most raw files are TIFFs whose first picture is a small preview, and some reader
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
-from typing import BinaryIO
-
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
+import struct
+from collections.abc import Mapping, Sequence
+from typing import BinaryIO, NamedTuple
 
 _EXPORT = "export it as JPEG, or as TIFF, and use that"
 _RAW = "a camera's raw file ({}), of which only a preview could be shown"
@@ -42,7 +41,9 @@ _RAW_SUFFIXES = frozenset(
         *(".kdc", ".mef", ".mos", ".nef", ".nrw", ".pef", ".rwl", ".sr2", ".srf", ".srw"),
     )
 )
-_COLOR_FILTER_ARRAY, _LINEAR_RAW = 32_803, 34_892  # photometric interpretations (TIFF/EP, DNG)
+_SENSORS = frozenset(
+    (32_803, 34_892)
+)  # photometric: color filter array (TIFF/EP), linear raw (DNG)
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 255, 262, 330, 50_706
 _REDUCED, _OLD_REDUCED = 1, 2  # in _NEW_SUBFILE_TYPE a bit, in _SUBFILE_TYPE the value
 _MOST_DIRECTORIES = 16  # that are looked at; a raw file has fewer than ten
@@ -52,7 +53,28 @@ _WANTED = (_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSI
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 
-Directory = Mapping[int, object]  # tag → value, of the tags in _WANTED at least
+Directory = Mapping[int, tuple[int, ...]]  # tag → values, of the tags in _WANTED
+
+
+class _Form(NamedTuple):
+    """How a TIFF of one kind is laid out, as the struct module has it."""
+
+    first: int  # where the first directory's offset is
+    offset: str
+    count: str  # of a directory's entries
+    entry: str  # tag, kind of value, number of values, and the values or their offset
+
+
+_TIFF, _BIG_TIFF = _Form(4, "I", "H", "HHI4s"), _Form(8, "Q", "Q", "HHQ8s")
+_KINDS = {
+    1: "B",
+    3: "H",
+    4: "I",
+    13: "I",
+    16: "Q",
+    18: "Q",
+}  # kinds of values that are whole numbers
+_MOST_ENTRIES, _MOST_VALUES = 4096, 16  # of a directory, and of an entry
 
 
 def unread_format(file: BinaryIO, suffix: str) -> str | None:
@@ -72,12 +94,12 @@ def unread_format(file: BinaryIO, suffix: str) -> str | None:
             return None
         if suffix.lower() in _RAW_SUFFIXES:
             return f"{_RAW.format(suffix.lstrip('.').upper())}: {_EXPORT}"
-        return raw_tiff(list(directories(file)))
+        return raw_tiff(directories(file))
     finally:
         file.seek(0)
 
 
-def raw_tiff(found: list[Directory]) -> str | None:
+def raw_tiff(found: Sequence[Directory]) -> str | None:
     """What a TIFF is if its first picture is not the photo; None if it is.
 
     A TIFF of several pages, or of a picture and its reductions, is a photo: the first page. So is a
@@ -88,9 +110,9 @@ def raw_tiff(found: list[Directory]) -> str | None:
     """
     if any(_DNG_VERSION in directory for directory in found):
         return f"{_RAW.format('DNG')}: {_EXPORT}"
-    if any(d.get(_PHOTOMETRIC) in (_COLOR_FILTER_ARRAY, _LINEAR_RAW) for d in found):
+    if any(_SENSORS.intersection(directory.get(_PHOTOMETRIC, ())) for directory in found):
         return f"{_RAW.format('a TIFF of what the sensor saw')}: {_EXPORT}"
-    if found and _is_reduced(found[0]) and (len(found) > 1 or _SUB_IFDS in found[0]):
+    if len(found) > 1 and _is_reduced(found[0]):
         return (
             "a TIFF whose first picture is only a reduced preview of another (NewSubfileType 1), as "
             f"raw files of cameras have it: {_EXPORT}"
@@ -99,42 +121,59 @@ def raw_tiff(found: list[Directory]) -> str | None:
 
 
 def _is_reduced(directory: Directory) -> bool:
-    new = directory.get(_NEW_SUBFILE_TYPE)
-    return (isinstance(new, int) and new & _REDUCED != 0) or directory.get(
-        _SUBFILE_TYPE
-    ) == _OLD_REDUCED
+    new, old = directory.get(_NEW_SUBFILE_TYPE, (0,)), directory.get(_SUBFILE_TYPE, (0,))
+    return any(value & _REDUCED for value in new) or _OLD_REDUCED in old
 
 
-def directories(file: BinaryIO) -> Iterator[Directory]:
-    """A TIFF's directories: each with its sub-directories after it, up to ``_MOST_DIRECTORIES``.
+def directories(file: BinaryIO) -> list[Directory]:
+    """A TIFF's directories, each with its sub-directories after it, up to ``_MOST_DIRECTORIES``.
 
-    The rest of a damaged file is left out: whoever decodes it will say so. The file is left where it was.
+    Not by Pillow's reader, which reads all that the entries point to, as often as they do. The rest of a
+    damaged file is left out: whoever decodes it will say so. The file is left where it was.
     """
     place = file.tell()
-    # Pillow's readers let nearly anything escape on a damaged file.
-    with contextlib.suppress(Exception):
-        yield from _directories(file)
-    file.seek(place)
-
-
-def _directories(file: BinaryIO) -> Iterator[Directory]:
     file.seek(0)
-    header = file.read(8)
-    if b"+" in header[:4]:
-        header += file.read(8)
-    pending, seen = [ImageFileDirectory_v2(header).next], {0}
-    while pending and len(seen) <= _MOST_DIRECTORIES:
-        offset = pending.pop(0)
-        if offset in seen:
-            continue
-        seen.add(offset)
-        directory = ImageFileDirectory_v2(header)
-        file.seek(offset)
-        directory.load(file)
-        yield {tag: directory.get(tag) for tag in _WANTED if tag in directory}
-        below = directory.get(_SUB_IFDS, ())
-        below = below if isinstance(below, tuple) else (below,)
-        pending = [item for item in below if isinstance(item, int)] + [directory.next] + pending
+    start = file.read(4)
+    form = _BIG_TIFF if b"+" in start else _TIFF
+    order = "<" if start.startswith(b"II") else ">"
+    found: list[Directory] = []
+    # A damaged file ends early, or has offsets that no file reaches.
+    with contextlib.suppress(struct.error, OSError, OverflowError):
+        pending, seen = [_number(file, form.first, order, form.offset)], {0}
+        while pending and len(seen) <= _MOST_DIRECTORIES:
+            offset = pending.pop(0)
+            if offset not in seen:
+                seen.add(offset)
+                directory, following = _directory(file, offset, order, form)
+                found.append(directory)
+                pending = [*directory.get(_SUB_IFDS, ()), following, *pending]
+    file.seek(place)
+    return found
+
+
+def _directory(
+    file: BinaryIO, offset: int, order: str, form: _Form
+) -> tuple[dict[int, tuple[int, ...]], int]:
+    """One directory's values of the tags that are looked at, and where the next directory is."""
+    count = min(_number(file, offset, order, form.count), _MOST_ENTRIES)
+    size = struct.calcsize(f"{order}{form.entry}")
+    entries = file.read(count * size)
+    following = _number(file, file.tell(), order, form.offset)
+    found = {}
+    for tag, kind, length, value in struct.iter_unpack(f"{order}{form.entry}", entries):
+        if tag in _WANTED and kind in _KINDS:
+            values = f"{order}{min(length, _MOST_VALUES)}{_KINDS[kind]}"
+            if struct.calcsize(values) > len(value):  # it has an offset in their place
+                file.seek(struct.unpack(f"{order}{form.offset}", value)[0])
+                value = file.read(struct.calcsize(values))
+            found[tag] = struct.unpack_from(values, value)
+    return found, following
+
+
+def _number(file: BinaryIO, offset: int, order: str, form: str) -> int:
+    file.seek(offset)
+    form = f"{order}{form}"
+    return struct.unpack(form, file.read(struct.calcsize(form)))[0]
 
 
 def container_format(file: BinaryIO) -> str | None:

@@ -1,6 +1,7 @@
 """Cameras' raw files and other formats are refused by name, and no TIFF that is a photo is."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -142,3 +143,18 @@ def test_damaged_tiffs(tmp_path):
             read_image(tmp_path / "damaged.tif")
         except ImageError as error:
             assert "\n" not in str(error)
+
+
+def test_directories_without_end(tmp_path):
+    """The last one is followed by the first again, and has more sub-directories than a file can hold."""
+    path = tmp_path / "photo.tif"
+    tifffile.imwrite(path, PHOTO, photometric="rgb")
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        following = page.offset + 2 + 12 * len(page.tags)
+        name = page.tags["Software"].offset  # its entry becomes that of the sub-directories
+    content[following : following + 4] = struct.pack("<I", page.offset)
+    content[name : name + 12] = struct.pack("<HHII", 330, 4, 0xFFFF_FFFF, 8)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_image(path), PHOTO)
