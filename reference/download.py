@@ -13,6 +13,7 @@ from tqdm import tqdm
 from reference.cache import CACHE_VARIABLE, cache_folder
 from reference.checkpoint_file import sha256_of_file
 from reference.errors import CheckpointError
+from reference.input_files import require_regular_file
 from reference.variants import OfficialCheckpoint
 
 TIMEOUT_S = 30  # for connecting, and for every read: gives up a stalled server, not a slow one
@@ -31,6 +32,8 @@ def fetch_official(official: OfficialCheckpoint, progress: bool = True) -> Path:
     """
     path = cache_folder() / official.url.rsplit("/", 1)[-1]
     try:
+        if path.exists():
+            require_regular_file(path, CheckpointError, "expected what was downloaded; remove it")
         if not path.is_file() or _mismatch(path, official) is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _download_verified(official, path, progress)

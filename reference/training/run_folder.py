@@ -18,7 +18,7 @@ from reference.checkpoint_file import first_non_finite
 from reference.errors import TrainingError
 from reference.input_files import require_regular_file
 from reference.official_names import official_name
-from reference.output_files import replacing
+from reference.output_files import replacing, require_writable
 
 
 class RunFolder:
@@ -38,8 +38,10 @@ class RunFolder:
 
         Raises:
             TrainingError: it holds something else.
+            OutputError: it takes no files, or is an artifact.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        require_writable(self.weights)
         path = self.path / "options.json"
         if not _is_there(path):
             with replacing(path) as draft:

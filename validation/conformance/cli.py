@@ -7,6 +7,8 @@ from typing import NoReturn
 import click
 
 from reference.command_line import run
+from reference.output_files import require_writable
+from validation.numbers.page import require_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 NAMES = ("operators", "torch", "optimize", "tools")
@@ -48,8 +50,12 @@ def conformance(
     for name in suites:
         if name not in NAMES:
             raise click.UsageError(f"unknown suite '{name}': expected {', '.join(NAMES)}")
+    if write:
+        require_page(PAGE)
     chosen = [name for name in NAMES if name in suites or not suites]
     logs.mkdir(parents=True, exist_ok=True)
+    for name in chosen:
+        require_writable(logs / f"{name}.jsonl")
 
     from validation.conformance.report import (
         failure_table,

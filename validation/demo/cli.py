@@ -15,6 +15,7 @@ import click
 
 from reference.command_line import run
 from reference.errors import MobileSAMError
+from reference.output_files import require_writable
 
 PHOTO = "flower.jpg"  # ships with scikit-learn
 PROMPT = ("--point", "320,210")
@@ -32,6 +33,7 @@ def demo(output: Path) -> int:
     """
     output.mkdir(parents=True, exist_ok=True)
     photo, results = output / PHOTO, output / "comparison.json"
+    require_writable(photo)
     photo.write_bytes((resources.files("sklearn.datasets.images") / PHOTO).read_bytes())
     artifacts = output / "artifacts"
     folders = [artifacts / f"mobile_sam-{name}-{SCHEME}" for name in ("torchscript", "coreml")]

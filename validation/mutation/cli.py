@@ -28,8 +28,10 @@ def mutation(write: bool) -> int:
     from validation.mutation.report import PAGE, as_expected, kill_table, unmutated_table
     from validation.mutation.small_model import registered
     from validation.mutation.suite import MUTANTS, Suite, artifacts_of
-    from validation.numbers.page import write_table
+    from validation.numbers.page import require_page, write_table
 
+    if write:
+        require_page(PAGE)
     torch.set_num_threads(1)  # a small model's operators are not worth more
     with registered(), tempfile.TemporaryDirectory() as folder:
         suite = Suite(Path(folder))

@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from reference.command_line import run
+from validation.numbers.page import require_page
 
 SECTIONS = ("cost", "sizes", "parity", "agreement", "accuracy", "speed", "runtime")
 CORES = 2  # that all figures are for
@@ -28,6 +29,7 @@ def numbers(sections: tuple[str, ...]) -> None:
     for section in sections:
         if section not in SECTIONS:
             raise click.UsageError(f"unknown section '{section}': expected {', '.join(SECTIONS)}")
+    require_page()
     _use_two_cores()
     with tempfile.TemporaryDirectory() as folder:
         _measure([name for name in SECTIONS if name in sections or not sections], Path(folder))

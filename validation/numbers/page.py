@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from reference.errors import OutputError
+from reference.output_files import replacing, require_writable
 from validation.latency.host import machine
 
 CHECKOUT = Path(__file__).parents[2]
@@ -49,6 +50,13 @@ def verdict(value: float, largest: float | None) -> str:
     return MET if value <= largest else MISSED
 
 
+def require_page(page: Path = PAGE) -> None:
+    """Refuse before the work a page that is not there, or cannot be written: OutputError."""
+    if not page.is_file():
+        raise OutputError(f"{page}: there is no such page: measure from a checkout")
+    require_writable(page)
+
+
 def write_table(table: Table, command: str, page: Path = PAGE) -> None:
     """Replace what stands between the table's markers; OutputError if the page lacks them.
 
@@ -59,16 +67,15 @@ def write_table(table: Table, command: str, page: Path = PAGE) -> None:
 
 def write_lines(lines: Sequence[str], name: str, page: Path) -> None:
     """Replace what stands between the markers of a name; OutputError if the page lacks them."""
-    try:
-        text = page.read_text()
-    except FileNotFoundError:
-        raise OutputError(f"{page}: there is no such page: measure from a checkout") from None
+    require_page(page)
+    text = page.read_text()
     begin, end = (f"<!-- numbers:{word} {name} -->" for word in ("begin", "end"))
     between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     text, count = between.subn(lambda _: "\n".join([begin, *lines, end]), text)
     if count != 1:
         raise OutputError(f"{page}: has {count} pairs of markers '{begin}' … '{end}': expected one")
-    page.write_text(text)
+    with replacing(page) as draft:
+        draft.write_text(text)
 
 
 def _provenance(table: Table, command: str) -> str:

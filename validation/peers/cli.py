@@ -10,8 +10,10 @@ import click
 
 from reference.command_line import run
 from reference.images import read_image
+from reference.output_files import require_writable
 from validation.artifact import Artifact, load_artifact
 from validation.command_options import FAILED_STATUS, JsonOutput, json_option
+from validation.numbers.page import require_page
 from validation.peers.environment import default_folder, prepare, variables
 
 
@@ -72,6 +74,11 @@ def peers(
     """
     if check and write:
         raise click.UsageError("--write with --check: expected one of them, as there are no times")
+    if write:
+        from validation.peers.page import PAGE, PLOT  # here: it imports torch
+
+        require_page(PAGE)
+        require_writable(PLOT)
     for folder in folders:
         load_artifact(folder)  # refused now, not after all has been installed
     if image is not None:

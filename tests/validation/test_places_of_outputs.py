@@ -1,0 +1,89 @@
+"""Where results go is looked at before the work, by every command: nothing is written into an artifact."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from converters.cli import convert_command
+from reference.cli import segment
+from reference.command_line import run
+from reference.training.cli import training
+from reference.training.scenes.cli import scenes
+from validation.artifact import load_artifact
+from validation.cli import validate
+from validation.conformance.cli import conformance
+from validation.demo.cli import demo
+from validation.peers.cli import peers
+
+PROMPT = ["--point", "5,5", "--output"]
+TRAINING = ["--model", "tiny", "--steps", "1", "--output"]
+
+# Command, its arguments but the place, and what it would be called there.
+OUTPUTS = {
+    "segment": (segment, ["{photo}", *PROMPT], "a.png"),
+    "convert": (convert_command, ["all", "--output"], "models"),
+    "show": (validate, ["show", "{artifact}", "{photo}", *PROMPT], "a.png"),
+    "compare --json": (validate, ["compare", "{artifact}", "--json"], "a.json"),
+    "compare --report": (validate, ["compare", "{artifact}", "--report"], "report"),
+    "latency --json": (validate, ["latency", "{artifact}", "--json"], "a.json"),
+    "latency --report": (validate, ["latency", "{artifact}", "--report"], "report"),
+    "accuracy": (validate, ["accuracy", "{artifact}", "--scenes", "1", "--json"], "a.json"),
+    "cost": (validate, ["cost", "{artifact}", "--json"], "a.json"),
+    "regress": (validate, ["regress", "{artifact}", "--update", "--baseline"], "a.json"),
+    "regress --json": (
+        validate,
+        ["regress", "{artifact}", "--baseline", "{photo}", "--json"],
+        "a.json",
+    ),
+    "ingest": (validate, ["ingest", "{photo}", "--json"], "a.json"),
+    "scenes": (scenes, ["--count", "1", "--size", "32", "--output"], "a.png"),
+    "training": (training, ["grouping", *TRAINING], "."),
+    "conformance": (conformance, ["operators", "--sample", "0", "--logs"], "."),
+    "demo": (demo, ["--output"], "."),
+    "peers": (peers, ["--check", "--json"], "a.json"),
+}
+
+
+def refusal(capsys, command, words):
+    """The one line of a command that is refused."""
+    with pytest.raises(SystemExit) as caught:
+        run(command, list(map(str, words)))
+    captured = capsys.readouterr()
+    assert (caught.value.code, captured.out) == (2, "")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+@pytest.mark.parametrize("place", ["", "goldens"])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_nothing_is_written_into_an_artifact(capsys, tiny_artifact, tmp_path, output, place):
+    photo = tmp_path / "photo.png"
+    Image.effect_noise((20, 20), 50).save(photo)
+    command, arguments, name = OUTPUTS[output]
+    words = [word.format(photo=photo, artifact=tiny_artifact) for word in arguments]
+    expected = f"is in the artifact {tiny_artifact.resolve()}, which one more file makes invalid"
+    assert expected in refusal(capsys, command, [*words, tiny_artifact / place / name])
+    load_artifact(tiny_artifact)  # still whole, and nothing is in it that it does not list
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self").is_dir(), reason="NOT RUN: no /proc, which takes no file"
+)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_disk_that_takes_no_file_is_found_before_the_work(
+    capsys, monkeypatch, tiny_artifact, tmp_path, output
+):
+    """Nothing was asked of any model by then: torch's convolutions would fail."""
+    monkeypatch.setattr("torch.nn.Conv2d.forward", None)
+    photo = tmp_path / "photo.png"
+    Image.effect_noise((20, 20), 50).save(photo)
+    command, arguments, name = OUTPUTS[output]
+    words = [word.format(photo=photo, artifact=tiny_artifact) for word in arguments]
+    err = refusal(
+        capsys,
+        command,
+        [*words, Path("/proc") / "none" / name if name == "." else Path("/proc") / name],
+    )
+    assert "/proc" in err
+    assert "cannot" in err or "No such file" in err
