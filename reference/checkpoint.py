@@ -53,7 +53,7 @@ _DATA = Path(__file__).parent / "data"
 _INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _PIXEL_STATISTICS = ("pixel_mean", "pixel_std")
 _NAMES_SHOWN = 5  # of each kind, in an error
-_NAME_LENGTH = 200  # characters, of a file's name that manifests repeat
+_NAME_LENGTH = 200  # characters, of a name that manifests or errors repeat
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ def _convertible(given: torch.dtype, expected: torch.dtype) -> bool:
 
 def _summary(kind: str, entries: list[str]) -> str:
     """For example ``12 tensors missing (a, b, c, d, e and 7 more)``."""
-    shown = ", ".join(entries[:_NAMES_SHOWN])
+    shown = ", ".join(shorten(entry, _NAME_LENGTH) for entry in entries[:_NAMES_SHOWN])
     rest = len(entries) - _NAMES_SHOWN
     more = f" and {rest} more" if rest > 0 else ""
     return f"{len(entries)} tensor{'s' if len(entries) > 1 else ''} {kind} ({shown}{more})"

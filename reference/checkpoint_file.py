@@ -33,6 +33,10 @@ _LEGACY_PICKLES = 5  # magic number, protocol, system, the object, storage keys;
 _PICKLE_MAGIC = re.compile(rb"\x80[\x02-\x05]")
 _SAFETENSORS_HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
 _HEAD_BYTES = 512  # enough to recognise any of the kinds of file
+_IN_FOLDERS = (
+    "model.safetensors",
+    "pytorch_model.bin",
+)  # what transformers' save_pretrained writes
 _GET_AGAIN = "get the file again"
 
 # What people hand over by mistake: first bytes, what that is, and what to do.
@@ -131,7 +135,9 @@ def _regular_file_size(path: Path) -> int:
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         raise CheckpointError(f"cannot read '{path}': {_reason(error)}") from error
     if stat.S_ISDIR(status.st_mode):
-        raise CheckpointError(f"'{path}' is a folder: expected a .pt or .safetensors file")
+        inside = [f"'{path / name}'" for name in _IN_FOLDERS if (path / name).is_file()]
+        example = f", such as {inside[0]}" if inside else ""
+        raise CheckpointError(f"'{path}' is a folder: expected a .pt or .safetensors file{example}")
     if not stat.S_ISREG(status.st_mode):
         raise CheckpointError(f"'{path}' is not a regular file: expected .pt or .safetensors")
     if status.st_size == 0:

@@ -9,8 +9,27 @@ _FINE_TUNED = "expected MobileSAM's weights, such as mobile_sam.pt or what was f
 _SAM_ENCODERS = {768: "SAM ViT-B", 1024: "SAM ViT-L", 1280: "SAM ViT-H"}  # by width
 _PATCH = 16  # pixels, in every one of these ViTs
 
-# Pattern of a name → what has such names, and what to do. The first that is found counts.
-_SIGNS = tuple(
+# Pattern of a name → what has such names. The first that is found counts, before positional embeddings.
+_MODELS = tuple(
+    (re.compile(pattern), what)
+    for pattern, what in (
+        (
+            r"\b(?:sam_mask_decoder|memory_attention|memory_encoder|maskmem_tpos_enc)\b|"
+            r"\bimage_encoder\.(?:trunk|backbone\.(?:blocks|pos_embed))\b",
+            "SAM 2",
+        ),
+        (r"\bvision_backbone\.|^detector\.", "SAM 3"),
+        (
+            r"\bmask_decoder\.(?:hf_|compress_vit|embedding_)",
+            "HQ-SAM, whose decoder has more layers",
+        ),
+        (r"\bmodel\.\d+\.(?:conv|cv\d|m|bn|dfl)\b", "a YOLO network, as FastSAM is"),
+        (r"\bimage_encoder\.(?:features|fuse_stage)", "EdgeSAM or RepViT-SAM"),
+        (r"\bimage_encoder\.(?:backbone|norm|neck\.(?:input_ops|middle))\.", "EfficientViT-SAM"),
+    )
+)
+# Pattern of a name → what it is of, and what to do; after the models, since these are of any of them.
+_LAYERS = tuple(
     (re.compile(pattern), what, advice)
     for pattern, what, advice in (
         (
@@ -28,22 +47,7 @@ _SIGNS = tuple(
             "pruned layers with their masks",
             "bake them in with torch.nn.utils.prune.remove and save again",
         ),
-        (r"\b_?adapter", "adapters beside the layers", _FINE_TUNED),
-        (
-            r"\bmask_decoder\.(?:hf_|compress_vit_feat|embedding_)",
-            "HQ-SAM, whose decoder has more layers",
-            _FINE_TUNED,
-        ),
-        (
-            r"\b(?:sam_mask_decoder|memory_attention|memory_encoder|maskmem_tpos_enc)\b|"
-            r"\bimage_encoder\.trunk\.|\bvision_encoder\.backbone\.blocks\.",
-            "SAM 2",
-            _FINE_TUNED,
-        ),
-        (r"\bvision_backbone\.|^detector\.", "SAM 3", _FINE_TUNED),
-        (r"\bmodel\.\d+\.(?:conv|cv\d|m|bn|dfl)\b", "a YOLO network, as FastSAM is", _FINE_TUNED),
-        (r"\bimage_encoder\.(?:features|fuse_stage)", "EdgeSAM or RepViT-SAM", _FINE_TUNED),
-        (r"\bimage_encoder\.(?:backbone|norm\.|neck\.middle)", "EfficientViT-SAM", _FINE_TUNED),
+        (r"adapter", "adapters beside the layers", _FINE_TUNED),
     )
 )
 _WHOLE = "save the state_dict() of the whole model: image encoder, prompt encoder and mask decoder"
@@ -59,10 +63,13 @@ def looks_like(
         given: names → shapes, official where they are known.
         expected: those of the model.
     """
+    for pattern, what in _MODELS:
+        if any(map(pattern.search, given)):
+            return f"{what}: {_FINE_TUNED}"
     for name, layout in given.items():
         if name.endswith("pos_embed"):
             return f"{_vision_transformer(layout.shape)}: {_FINE_TUNED}"
-    for pattern, what, advice in _SIGNS:
+    for pattern, what, advice in _LAYERS:
         if any(map(pattern.search, given)):
             return f"{what}: {advice}"
     window = _other_window(given, expected)
@@ -79,11 +86,13 @@ def looks_like(
 
 def _vision_transformer(shape: tuple[int, ...]) -> str:
     """Which ViT has a positional embedding of this shape."""
+    if len(shape) not in (3, 4):
+        return "a vision transformer"
     if len(shape) == 3:  # (1, tokens, dim), as in ImageNet's ViTs
         return "EfficientSAM or another ViT"
     name = _SAM_ENCODERS.get(shape[-1], "a SAM with a ViT")
-    side = shape[1] * _PATCH if len(shape) == 4 else 0
-    return f"{name} for pictures of {side}×{side}" if side not in (0, 1024) else name
+    side = shape[1] * _PATCH
+    return name if side == 1024 else f"{name} for pictures of {side}×{side}"
 
 
 def _other_window(

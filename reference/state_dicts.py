@@ -125,8 +125,9 @@ def _parts_apart(mapping: Mapping) -> dict[str, object]:
 
 
 def is_dense(tensor: Tensor) -> bool:
-    """Whether a tensor holds its numbers one by one: it is not sparse, quantized or without data."""
-    return tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_meta
+    """Whether a tensor holds its numbers one by one: not sparse, nested, quantized or without data."""
+    is_odd = tensor.is_quantized or tensor.is_meta or tensor.is_nested
+    return tensor.layout == torch.strided and not is_odd
 
 
 def _models(found: StateDict) -> Iterator[StateDict]:

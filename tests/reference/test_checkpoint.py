@@ -131,7 +131,10 @@ class TestNotACheckpoint:
         assert f"no file '{path}'" in refusal(read_checkpoint, path)
 
     def test_folder(self, tmp_path):
-        assert "is a folder" in refusal(read_checkpoint, tmp_path)
+        assert refusal(read_checkpoint, tmp_path).endswith("expected a .pt or .safetensors file")
+        (tmp_path / "model.safetensors").touch()
+        expected = f"such as '{tmp_path / 'model.safetensors'}'"
+        assert refusal(read_checkpoint, tmp_path).endswith(expected)
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX only")
     def test_named_pipe_does_not_hang(self, tmp_path):
@@ -297,6 +300,7 @@ class TestContent:
             ({3: torch.ones(1)}, "holds no named tensors"),
             ({"w": torch.eye(2).to_sparse()}, "holds 'w' sparse"),
             ({"w": torch.ones(2, device="meta")}, "without data"),
+            ({"w": torch.nested.nested_tensor([torch.ones(2)])}, "expected a dense tensor"),
             ({"a": torch.ones(2), "b": torch.tensor([1.0, torch.nan])}, "infinity in 'b'"),
             ({"a": torch.tensor(torch.inf, dtype=torch.float16)}, "infinity in 'a'"),
         ],

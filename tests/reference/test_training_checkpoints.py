@@ -335,7 +335,8 @@ class TestWhatItLooksLike:
             ({"vision_encoder.pos_embed": (1, 64, 64, 1280)}, "SAM ViT-H:"),
             ({"image_encoder.pos_embed": (1, 16, 16, 768)}, "SAM ViT-B for pictures of 256×256:"),
             ({"image_encoder.pos_embed": (1, 197, 192)}, "EfficientSAM or another ViT:"),
-            ({"image_encoder.trunk.blocks.0.norm1.weight": (96,)}, "SAM 2:"),
+            ({"image_encoder.trunk.pos_embed": (1, 96, 7, 7)}, "SAM 2:"),
+            ({"vision_encoder.backbone.pos_embed": (1, 96, 7, 7)}, "SAM 2:"),
             ({"detector.backbone.x.weight": (3,)}, "SAM 3:"),
             ({"model.0.conv.weight": (16, 3, 3, 3)}, "a YOLO network, as FastSAM is:"),
             ({"image_encoder.features.0.0.c.weight": (24, 3, 3, 3)}, "EdgeSAM or RepViT-SAM:"),
@@ -369,6 +370,10 @@ class TestWhatItLooksLike:
         other = weights | {name: torch.zeros(len(weights[name]), 144)}
         message = refusal(tmp_path, other)
         assert "a TinyViT for pictures of another size, with attention windows of 12×12" in message
+
+    def test_names_of_a_hostile_file_are_escaped(self, tmp_path, weights):
+        message = refusal(tmp_path, weights | {"image_encoder.\x1b[2J\n": torch.ones(2)})
+        assert r"surplus (image_encoder.\x1b[2J\n)" in message
 
     def test_nothing_recognized(self, tmp_path):
         message = refusal(tmp_path, {"backbone.conv.weight": torch.ones(3)})
