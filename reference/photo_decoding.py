@@ -8,7 +8,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from reference.color_profiles import srgb_converter
 from reference.errors import ImageError
-from reference.unread_formats import directories, raw_tiff
+from reference.tiff_photos import bits_of, is_unsigned, load_tiff
 
 # A strip of a picture → its pixels in mode "L", "RGB", "CMYK" or "LAB", and their opacity, or None
 # where all are opaque.
@@ -25,16 +25,10 @@ UPRIGHT = {
     7: lambda pixels: np.rot90(pixels, 2).transpose(1, 0, 2),
     8: lambda pixels: np.rot90(pixels),
 }
-_LYING = (5, 6, 7, 8)  # orientations that exchange width and height
 
 # Pixels converted at a time: a photo of 108 megapixels then lies in memory twice, not four times.
 STRIP_PIXELS = 4_000_000
 
-# Tags of a TIFF, and values of theirs.
-_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT, _PLANAR_CONFIGURATION = 258, 259, 262, 339, 284
-_STRIP_BYTES, _TILE_BYTES = 279, 325
-_UNCOMPRESSED, _WHITE_IS_ZERO, _YCBCR, _UNSIGNED, _SIGNED, _SEPARATE_PLANES = 1, 0, 6, 1, 2, 2
-_RESAVE = "save it as 8-bit gray or RGB"
 # Gray PNGs of less than 8 bits, by Pillow's name for their rows → the largest stored value.
 _SHALLOW_GRAY = {"L;2": 3, "L;4": 15}
 
@@ -46,53 +40,18 @@ def decode(image: Image.Image) -> np.ndarray:
         ImageError: its pixels have no meaning as a photo, or Pillow has misread them.
         Exception: whatever Pillow's decoders let escape on a damaged file.
     """
-    if isinstance(image, TiffImageFile):
-        _refuse_preview(image)
     stored_as = _stored_rows(image)
-    _load(image)
+    if isinstance(image, TiffImageFile):
+        load_tiff(image)
+    else:
+        image.load()
     return np.ascontiguousarray(_upright(_pixels(image, stored_as), image))
-
-
-def _refuse_preview(image: TiffImageFile) -> None:
-    """Refuse the first picture of a raw file; whoever chose another page knows what it is."""
-    if image.tell() == 0:
-        is_open = image.tile and image.fp is not None
-        # Of one that is loaded, Pillow still knows the first directory's tags.
-        found = directories(image.fp) if is_open else [dict.fromkeys(image.tag_v2, ())]
-        if message := raw_tiff(found):
-            raise ImageError(f"is {message}")
 
 
 def _stored_rows(image: Image.Image) -> str | None:
     """Pillow's name for the rows of a PNG that is not loaded yet: "L;4" is gray of 4 bits."""
     tiles = getattr(image, "tile", None)
     return tiles[0][3] if image.format == "PNG" and tiles else None
-
-
-def _load(image: Image.Image) -> None:
-    """Load a picture, but never let Pillow map a TIFF into memory.
-
-    Up to 13.0, at least, it maps an uncompressed one with the width and height that it has once it is
-    turned upright, and scrambles orientations 5 to 8. It maps what has a file's name.
-    """
-    if not isinstance(image, TiffImageFile):
-        image.load()
-    elif image.tile:
-        name, image.filename = image.filename, ""
-        try:
-            image.load()
-        finally:
-            image.filename = name
-    elif getattr(image, "map", None) is not None and _lies(image.filename):
-        raise ImageError(
-            "was scrambled by Pillow as it was loaded, as uncompressed TIFFs with a rotation are: pass "
-            "the path, or the PIL image before anything loads it"
-        )
-
-
-def _lies(path: str) -> bool:
-    with Image.open(path, formats=["TIFF"]) as image:
-        return image.tag_v2.get(EXIF_ORIENTATION) in _LYING
 
 
 def _upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
@@ -108,8 +67,6 @@ def _pixels(image: Image.Image, stored_as: str | None) -> np.ndarray:
     """A loaded image of any mode → uint8 (H, W, 3), as stored, strip by strip."""
     if image.width == 0 or image.height == 0:
         raise ImageError(f"has {image.width}×{image.height} pixels: expected at least 1×1")
-    if isinstance(image, TiffImageFile):
-        _refuse_misread(image)
     split = _splitter(image, stored_as)
     to_srgb = srgb_converter(_layer_mode(image.mode), image.info.get("icc_profile"))
     pixels = np.empty((image.height, image.width, 3), np.uint8)
@@ -119,28 +76,6 @@ def _pixels(image: Image.Image, stored_as: str | None) -> np.ndarray:
         colors, opacity = split(image.crop((0, top, image.width, bottom)))
         pixels[top:bottom] = _over_white(to_srgb(colors), opacity)
     return pixels
-
-
-def _refuse_misread(image: TiffImageFile) -> None:
-    """Refuse what Pillow (13.0) gets wrong without saying so."""
-    tags = image.tag_v2
-    compressed = tags.get(_COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED
-    photometric = tags.get(_PHOTOMETRIC)
-    signed = _SIGNED in tags.get(_SAMPLE_FORMAT, ())
-    if signed and image.mode not in ("I", "F"):
-        raise ImageError(f"has signed pixels, which no photo has: {_RESAVE}")
-    if signed and compressed and tags.prefix == b"MM":
-        raise ImageError(f"has compressed signed pixels of big-endian byte order: {_RESAVE}")
-    deep = max(tags.get(_BITS, (1,))) > 8
-    in_planes = tags.get(_PLANAR_CONFIGURATION) == _SEPARATE_PLANES
-    if in_planes and ((deep and not compressed) or image.mode in ("LA", "La", "PA", "LAB")):
-        raise ImageError(f"has channels in separate planes: {_RESAVE}")
-    if photometric == _WHITE_IS_ZERO and image.mode.startswith("I;16"):
-        raise ImageError(f"has 16-bit gray pixels of which 0 is white: {_RESAVE}")
-    if photometric == _YCBCR and image.mode == "YCbCr" and not compressed:
-        stored = tags.get(_STRIP_BYTES, tags.get(_TILE_BYTES, ()))
-        if sum(stored) < 3 * image.width * image.height:
-            raise ImageError(f"has subsampled colors without compression: {_RESAVE}")
 
 
 def _layer_mode(mode: str) -> str:
@@ -205,9 +140,7 @@ def _deep_gray_splitter(image: Image.Image) -> Callable[[Image.Image], _Layers]:
 
 def _deep_values(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
     """The numbers in a strip: Pillow has no unsigned 32 bits, and gives those of a TIFF as signed."""
-    tags = getattr(image, "tag_v2", {})
-    unsigned = set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))) == {_UNSIGNED}
-    if image.mode == "I" and tags and unsigned and max(tags.get(_BITS, (1,))) == 32:
+    if image.mode == "I" and isinstance(image, TiffImageFile) and is_unsigned(image):
         return lambda strip: np.asarray(strip).view(np.uint32)
     return np.asarray
 
@@ -221,8 +154,8 @@ def _deep_range(
     Wider integers are of 8 bits or 16 if they fit; else white is the brightest, and black the darkest.
     """
     if image.mode != "I":
-        bits = max(getattr(image, "tag_v2", {}).get(_BITS, (16,)))
-        return 0, (1 << min(bits, 16)) - 1
+        bits = bits_of(image) if isinstance(image, TiffImageFile) else 16
+        return 0, (1 << bits) - 1
     values = values_of(image)
     darkest, brightest = int(values.min()), int(values.max())
     if darkest < 0 or brightest > 65_535:

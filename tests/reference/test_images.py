@@ -118,6 +118,14 @@ def test_cmyk_jpeg_looks_like_the_photo(photo, tmp_path):
     assert difference.mean() < 5  # of 255; JPEG's own loss
 
 
+def test_first_picture_of_a_stereo_photo(photo, tmp_path):
+    """MPO: JPEGs one after the other, which phones write for depth and for previews."""
+    left = Image.fromarray(photo)
+    path = tmp_path / "stereo.jpg"
+    left.save(path, "MPO", save_all=True, append_images=[Image.new("RGB", left.size)], quality=95)
+    assert np.abs(read_image(path).astype(int) - photo).mean() < 3
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
 def test_transparency_lies_over_white(mode):
     image = Image.new("LA", (2, 1), (0, 255))

@@ -213,6 +213,19 @@ def test_tiffs_of_another_writer(byteorder, compression, tile):
         assert difference.max() < 1, (shape, kind)  # Pillow cuts 16-bit colors, and does not round
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "jpeg"])
+def test_damaged_tiff_says_no_more_than_its_error(tmp_path, capfd, compression):
+    """libtiff has remarks of its own, which it writes to the process's stderr."""
+    path = tmp_path / "damaged.tif"
+    pictures()["RGB"].save(path, compression=compression)
+    content = bytearray(path.read_bytes())
+    content[8:80] = bytes(72)
+    path.write_bytes(content)
+    with pytest.raises(ImageError):
+        read_image(path)
+    assert capfd.readouterr().err == ""
+
+
 # PNG
 
 
