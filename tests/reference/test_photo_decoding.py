@@ -263,9 +263,10 @@ def test_gray_png_with_a_transparent_level(depth):
 
 
 def test_deep_color_png_with_a_transparent_color():
-    row = struct.pack(">6H", 257, 514, 65_535, 60_000, 30_000, 0)
-    file = png([row], 2, 1, 16, 2, (b"tRNS", struct.pack(">3H", 257, 514, 65_535)))
-    assert read_image(Image.open(file))[0].tolist() == [[255, 255, 255], [234, 117, 0]]
+    transparent = (0x1234, 0x5678, 0x9ABC)  # whose low and high bytes differ
+    row = struct.pack(">6H", *transparent, 0xEA00, 0x7500, 0)
+    file = png([row], 2, 1, 16, 2, (b"tRNS", struct.pack(">3H", *transparent)))
+    assert read_image(Image.open(file))[0].tolist() == [[255, 255, 255], [0xEA, 0x75, 0]]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
