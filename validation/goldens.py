@@ -78,10 +78,14 @@ def _by_name(document: Value) -> dict[str, Value]:
 def _question(
     artifact: Artifact, name: str, photo: Value, records: Mapping[str, Value]
 ) -> Question:
+    if not records:
+        photo.refuse("the photo of at least one case")
     size = tuple(photo.get(side).integer(1, _MOST_PIXELS) for side in ("height", "width"))
     cases: list[SampleCase] = []
     for case, record in records.items():
         cases.append(_case(case, name, record, size, [earlier.name for earlier in cases]))
+        if cases[-1].slots > artifact.prompt_slots:
+            record.refuse(f"at most {artifact.prompt_slots} prompt slots, of which it takes more")
     (embeddings,) = image_encoder_spec(artifact.variant).outputs
     stored = StoredAnswers(
         _tensor(artifact, photo.get("image_embeddings"), embeddings.shape),

@@ -15,11 +15,10 @@ from validation.artifact import Artifact
 from validation.regression.errors import BaselineError
 from validation.regression.figures import DEVICE_FIGURES, FIGURES
 from validation.regression.outlines import read_outline
-from validation.regression.record import Entry, Record
+from validation.regression.record import LARGEST, Entry, Record
 from validation.strict_json import Source, Value
 
 SCHEMA = "mobile-sam-export/baseline/1"
-_LARGEST = 1e18  # of a number: bytes and multiply-adds are far below
 _MOST_CHARACTERS = 10_000  # of a text; a mask's is the longest
 _FIX = "write it with 'validate regress --update', and commit it"
 
@@ -108,7 +107,7 @@ def _figures(value: Value, known: Collection[str]) -> dict[str, float]:
 
 def _number(value: Value) -> float:
     """As it is written: sizes are integers."""
-    value.number(-_LARGEST, _LARGEST)
+    value.number(-LARGEST, LARGEST)
     return value.value
 
 

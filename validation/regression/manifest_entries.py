@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from converters.artifact_layout import COMPONENTS
 from reference.plain_text import shorten
-from validation.regression.record import Entry
+from validation.regression.record import LARGEST, Entry
 
 # Prose; what a record names itself by; and what it has figures of, or operators, of its own.
 _LEFT_OUT = {"meaning", "range", "summary", "bytes", "operators"}
@@ -49,8 +49,8 @@ def _leaves(value: object, place: str) -> Iterator[tuple[str, Entry]]:
     if isinstance(value, dict):
         for key, item in value.items():
             if key not in _LEFT_OUT:
-                yield from _leaves(item, f"{place}.{_text(key)}" if place else _text(key))
-    elif value is None or isinstance(value, bool | int | float):
+                yield from _leaves(item, _text(f"{place}.{key}" if place else key))
+    elif value is None or (isinstance(value, bool | int | float) and abs(value) <= LARGEST):
         yield place, value
     else:
         yield place, _text(value if isinstance(value, str) else json.dumps(value))
@@ -62,4 +62,5 @@ def _is_named(item: object) -> bool:
 
 def _text(value: object) -> str:
     """One line that a terminal shows as it is."""
-    return shorten(str(value), _MOST_CHARACTERS)
+    text = str(value)
+    return shorten(text if text.strip() else repr(text), _MOST_CHARACTERS)

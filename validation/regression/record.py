@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from validation.regression.figures import FIGURES, LATENCY, group_of
 from validation.regression.outlines import outline_iou
 
+LARGEST = 1e18  # of a number that is kept: bytes and multiply-adds are far below
 SAME_OUTLINE = 0.99  # IoU from which --update leaves a mask as it is: another machine's rounding
 
 Entry = str | int | float | bool | None
