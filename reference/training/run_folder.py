@@ -6,12 +6,13 @@ metrics.jsonl        a line per LOG_EVERY steps
 weights.safetensors  the averaged weights in float16, under the official names
 """
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from reference.checkpoint_file import first_non_finite
@@ -72,7 +73,9 @@ class RunFolder:
     def write_state(self, state: Mapping[str, object]) -> None:
         """Tensors, numbers, and dicts and lists of them."""
         with replacing(self._state) as draft:
-            torch.save(dict(state), draft)
+            data = io.BytesIO()  # torch's own writer has no OSError for a full disk
+            torch.save(dict(state), data)
+            draft.write_bytes(data.getbuffer())
 
     def forget_after(self, step: int) -> None:
         """Drop what was logged after the state of ``step`` was written: it will be logged again."""
@@ -103,7 +106,7 @@ class RunFolder:
         if overflowed is not None:
             raise TrainingError(f"'{overflowed}' is not finite in float16: the training diverged")
         with replacing(self.weights) as draft:
-            save_file(tensors, draft)
+            draft.write_bytes(save(tensors))  # nor has this one's
 
 
 def _is_there(path: Path) -> bool:

@@ -168,6 +168,7 @@ def test_commands_are_interrupted_at_any_moment(tmp_path, module, step):
         "validation",
         "reference.training",
         "reference.training.scenes",
+        "validation.app_vectors",
         "validation.conformance",
         "validation.demo",
         "validation.mutation",

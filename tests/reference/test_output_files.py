@@ -35,6 +35,10 @@ path = Path(sys.argv[1])
 try:
     if path.suffix == ".json":
         write_json(path, {"numbers": list(range(10_000))})
+    elif path.suffix == ".pt":
+        import torch
+        from reference.training.run_folder import RunFolder
+        RunFolder(path.parent).write_state({"numbers": torch.zeros(10_000)})
     else:
         write_image(Image.effect_noise((300, 300), 100).convert("RGB"), path)
 except OutputError as error:
@@ -43,7 +47,7 @@ except OutputError as error:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
-@pytest.mark.parametrize("name", ["report.json", "overlay.png", "overlay.jpg"])
+@pytest.mark.parametrize("name", ["report.json", "overlay.png", "overlay.jpg", "state.pt"])
 @pytest.mark.parametrize("before", [None, b"an earlier result"])
 def test_disk_that_fills_up(tmp_path, name, before):
     path = tmp_path / name

@@ -51,6 +51,21 @@ def raising(artifact):
     return FaultyEngine(fault)
 
 
+class Panic(BaseException):
+    """As libraries in Rust raise it."""
+
+
+def panicking(artifact):
+    def fault():
+        raise Panic("at the disco")
+
+    return FaultyEngine(fault)
+
+
+def ending_at_start(artifact):
+    raise SystemExit(1)
+
+
 def misshapen(artifact):
     return FaultyEngine(lambda: (torch.zeros(1, 3, 64, 64), torch.zeros(1, 4)))
 

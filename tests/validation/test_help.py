@@ -10,6 +10,7 @@ from reference.cli import segment
 from reference.command_line import run
 from reference.training.cli import training
 from reference.training.scenes.cli import scenes
+from validation.app_vectors.cli import app_vectors
 from validation.cli import validate
 from validation.conformance.cli import conformance
 from validation.demo.cli import demo
@@ -24,6 +25,7 @@ PROGRAMS = {
     "validate": validate,
     "python -m reference.training": training,
     "python -m reference.training.scenes": scenes,
+    "python -m validation.app_vectors": app_vectors,
     "python -m validation.conformance": conformance,
     "python -m validation.demo": demo,
     "python -m validation.mutation": mutation,

@@ -98,14 +98,22 @@ def test_unavailable(open_faulty):
         ("crashing", r"mask decoder: the engine crashed \(SIGSEGV\)"),
         ("exiting", r"mask decoder: the engine ended by itself \(exit status 3\)"),
         ("raising", r"mask decoder: the engine failed \(ValueError: no such\)"),
+        ("panicking", r"mask decoder: the engine failed \(Panic: at the disco\)"),
         ("noise", r"mask decoder: the engine gave an answer that makes no sense \(.*\)"),
         ("enormous", r"mask decoder: the engine gave an answer that makes no sense \(.*\)"),
         ("too_large", r"mask decoder: .* makes no sense \(a tensor of 4000000000000 bytes\)"),
         ("too_short", r"mask decoder: .* makes no sense \(4 bytes for a tensor of 8\)"),
     ],
 )
-def test_fault(open_faulty, case, name, message):
+def test_fault(open_faulty, case, name, message, capfd):
     check_death(open_faulty(name), case, message)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_fault_at_the_start(open_faulty, capfd):
+    with pytest.raises(EngineDiedError, match=r"start: the engine failed \(SystemExit: 1\)"):
+        open_faulty("ending_at_start")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", ["hanging", "half"])

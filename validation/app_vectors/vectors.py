@@ -24,10 +24,9 @@ from reference.preprocessing import (
 )
 from validation.agreement import chosen_mask
 from validation.cases import Answer, is_ambiguous
-from validation.json_file import write_json
 from validation.metrics import mask_iou
 
-VECTORS = Path(__file__).parents[1] / "sample_apps" / "vectors" / "vectors.json"
+VECTORS = Path(__file__).parents[2] / "sample_apps" / "vectors" / "vectors.json"
 
 _PADDING = (124, 116, 104)
 _LEAST_LOGIT = 1e-4  # of the masks' logits: a rounding must not carry a pixel over the threshold
@@ -212,7 +211,3 @@ def _base64(array: np.ndarray) -> str:
     """Its bytes in C order, little-endian."""
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return base64.b64encode(np.ascontiguousarray(little).tobytes()).decode()
-
-
-if __name__ == "__main__":
-    write_json(VECTORS, build_vectors())
