@@ -24,11 +24,7 @@ _WORDS = {
     getattr(signal, "SIGHUP", signal.SIGTERM): "terminated",
 }
 _AGAIN = 0.01  # seconds until it is tried again to raise
-_IMPORTER = "<frozen importlib"  # file names of the importer's own code
-_OF_LIBRARIES = "ExtensionFileLoader."  # and what in it imports libraries in C
-_PATIENCE = (
-    1.0  # seconds: who asks again after them does not want to wait for anything to be tidied up
-)
+_PATIENCE = 1.0  # seconds: for an import to be done; before asking again means "at once"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -56,7 +52,7 @@ def watch(program: str) -> None:
     signal.signal(signal.SIGALRM, _raise_if_possible)
     signal.siginterrupt(signal.SIGALRM, False)  # C code may not expect a read to be cut short
     for number in _WORDS:
-        # Ignored, it was by nohup, or by a script's "command &".
+        # One that is ignored stays so: nohup, or a script's "command &", asked for that.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _note)
     sys.unraisablehook = _drop_interruptions
@@ -104,11 +100,12 @@ def _raise_if_possible(_number: int, frame: FrameType | None) -> None:
     if _Request.heeded:
         return
     signal.setitimer(signal.ITIMER_REAL, _AGAIN)
-    if _is_importing(frame):
-        if _has_waited():
-            _end_at_once()
-    elif not _is_unwinding():
+    if _is_unwinding():
+        return
+    if not _is_importing(frame):
         raise Interrupted
+    if _has_waited():
+        _end_at_once()
 
 
 def _has_waited() -> bool:
@@ -117,10 +114,8 @@ def _has_waited() -> bool:
 
 def _end_at_once() -> None:
     word, status = ending()
-    was_told, _Request.heeded = (
-        _Request.heeded,
-        True,
-    )  # first, as another signal may come at any line
+    was_told = _Request.heeded
+    _Request.heeded = True  # before anything is written: another signal may come at any line
     if not was_told:
         os.write(2, f"{_Request.program}: error: {word}\n".encode())
     os._exit(status)

@@ -66,13 +66,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def _target(path: Path) -> Path | int:
     """What ``path`` leads to: a file's own name, or the number of a stream that the process has."""
+    if "\0" in str(path):
+        raise OutputError(f"{str(path)!r}: no file can have this name; name another output")
+    target = Path(os.path.realpath(path))
     try:
-        target = Path(os.path.realpath(path))
         status = path.stat()
     except FileNotFoundError:
         return target  # also if a link leads to nothing yet
-    except ValueError as error:
-        raise OutputError(f"{str(path)!r}: no file can have this name ({error})") from None
     if stat.S_ISDIR(status.st_mode):
         raise OutputError(f"{path}: is a folder; name a file in it, such as {path / 'result'}")
     stream = _stream(status)
@@ -119,11 +119,9 @@ def _replace(target: Path, draft: Path) -> None:
     try:
         draft.replace(target)
     except OSError as error:
-        if (
-            error.errno != errno.EBUSY
-        ):  # a file that was mounted, as into a container, stays in its place
+        if error.errno != errno.EBUSY:
             raise
-        shutil.copyfile(draft, target)
+        shutil.copyfile(draft, target)  # it was mounted, as into a container, and cannot be moved
 
 
 @contextlib.contextmanager
@@ -140,6 +138,8 @@ def _draft_of(target: Path) -> Iterator[Path]:
 def _told_as_output_error(path: Path) -> Iterator[None]:
     try:
         yield
+    except BrokenPipeError:  # the reader has enough: no error of the output
+        raise
     except OSError as error:
         if isinstance(error, PermissionError) and path.is_file():
             raise OutputError(

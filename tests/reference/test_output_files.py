@@ -164,6 +164,35 @@ def test_pipe_that_the_shell_made(tmp_path):
     assert (tmp_path / "copy").read_text() == "result\n"
 
 
+ENDLESS = """
+from pathlib import Path
+import click
+from reference.command_line import run
+from validation.json_file import write_json
+
+@click.command("tool")
+def tool():
+    write_json(Path("/dev/stdout"), {"numbers": list(range(100_000))})
+
+run(tool, [])
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="NOT RUN: no /dev/stdout here")
+def test_reader_that_has_enough():
+    script = '"$0" -c "$1" | head -c 9 > /dev/null; exit ${PIPESTATUS[0]}'
+    done = subprocess.run(["bash", "-c", script, sys.executable, ENDLESS], capture_output=True)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_working_folder_that_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(OutputError, match="a.json: cannot be written"):
+        require_writable(Path("a.json"))
+
+
 # Links
 
 
