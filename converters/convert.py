@@ -1,7 +1,7 @@
 """Checkpoint → artefact folder: what the ``convert`` command does."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +150,7 @@ def _format_entries(options: Options) -> dict:
 def _components(source: Source, options: Options) -> tuple[_Component, _Component]:
     sam, goldens = source.sam, source.goldens
     encoder_inputs = goldens.encoder_inputs()
-    if isinstance(options, CoreMLOptions) and COREML_SCHEMES[options.scheme].quantizes_activations:
+    if isinstance(options, CoreMLOptions) and COREML_SCHEMES[options.scheme].computes_float16:
         encoder_inputs += _calibration_frames(sam, goldens)
     return (
         _Component(ImageEncoder(sam).eval(), image_encoder_spec(sam.variant), encoder_inputs),
@@ -163,7 +163,7 @@ def _components(source: Source, options: Options) -> tuple[_Component, _Componen
 
 
 def _calibration_frames(sam: Sam, goldens: Goldens) -> list[tuple[torch.Tensor, ...]]:
-    """Frames of the sample photos that are not goldens: int8 activations need to see more of the world."""
+    """Frames of the sample photos that are not goldens: the range of activations depends on the photo."""
     names = [name for name in PHOTOS if name not in goldens.photos]
     frames = (photo_to_frame(load_photo(name), sam.frame_size, sam.mean_colour) for name in names)
     return [(torch.from_numpy(frame),) for frame in frames]
@@ -197,4 +197,5 @@ def _write_package(
         },
     )
     package = export_coreml(part.module, part.spec, options, metadata, path, part.inputs)
-    return component(package_spec(part.spec), path, package.operators)
+    entries = component(package_spec(part.spec), path, package.operators)
+    return entries if package.float16 is None else entries | {"float16": asdict(package.float16)}

@@ -24,7 +24,9 @@ from converters.coreml_schemes import (
     Scheme,
     quantize_activations,
 )
-from converters.float16_range import require_float16_range
+from converters.float16_range import measure_ranges
+from converters.float16_repair import Overflows, choose_exponents, find_overflows, scaled
+from converters.float32_operations import Float16Selector
 from converters.io_spec import ModuleSpec, TensorSpec
 from converters.mil_passes import pass_pipeline
 from reference.errors import ConversionError, OutputError
@@ -36,7 +38,6 @@ DEPLOYMENT_TARGETS = {
     "iOS18": ct.target.iOS18,
 }
 IMAGE_INPUT = "image"
-COORDINATES_INPUT = "point_coords"
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,37 @@ class PackageMetadata:
 
 
 @dataclass(frozen=True)
+class Float16Fit:
+    """How a module was made to fit float16.
+
+    Attributes:
+        exponents: by the path of a residual stream, or of a layer normalization whose input is meant, the power
+            of two that its values are scaled by. What the module computes stays the same.
+        float32: operations that stay float32 because float16 cannot hold their values, as ``path: operation``.
+        headroom: how many times larger the values that are float16 may be than on the calibration photos; None
+            if all of them are zero.
+    """
+
+    exponents: Mapping[str, int]
+    float32: tuple[str, ...]
+    headroom: float | None
+
+
+@dataclass(frozen=True)
+class ConvertedModel:
+    """A converted module that was not written; ``float16`` is None where it computes in float32."""
+
+    model: ct.models.MLModel
+    float16: Float16Fit | None
+
+
+@dataclass(frozen=True)
 class CoreMLPackage:
-    """A package that was written, and the MIL operators in it."""
+    """A package that was written, the MIL operators in it, and how it fits float16 if it computes in it."""
 
     path: Path
     operators: tuple[str, ...]
+    float16: Float16Fit | None
 
 
 def export_coreml(
@@ -106,19 +133,21 @@ def export_coreml(
 
     Args:
         module: from ``converters.export_modules``, in eval mode; it is not changed.
-        inputs: real inputs in the spec's order: the first is traced with, all calibrate int8 activations and
-            are what float16's range is checked on.
+        inputs: real inputs in the spec's order: the first is traced with, all calibrate int8 activations, and
+            on all of them the module is made to fit float16.
 
     Raises:
-        ConversionError: a value of the module leaves float16's range and the scheme computes in float16.
+        ConversionError: the scheme cannot store a weight.
     """
-    model = convert_in_memory(module, spec, options, inputs)
+    converted = convert_in_memory(module, spec, options, inputs)
+    model = converted.model
     operations = model._mil_program.functions["main"].operations
     with _quiet_coremltools(), _disk_errors_named():
         _describe(model, spec, metadata)
         model.save(str(path))
     _make_reproducible(path)
-    return CoreMLPackage(path, tuple(sorted({op.op_type for op in operations} - {"const"})))
+    operators = tuple(sorted({op.op_type for op in operations} - {"const"}))
+    return CoreMLPackage(path, operators, converted.float16)
 
 
 def convert_in_memory(
@@ -126,21 +155,35 @@ def convert_in_memory(
     spec: ModuleSpec,
     options: CoreMLOptions,
     inputs: Sequence[tuple[Tensor, ...]],
-) -> ct.models.MLModel:
-    """Convert ``module`` as ``export_coreml`` does, and write nothing but coremltools' own temporary files.
-
-    The model's ``_mil_program`` tells which module each operation was traced in.
-    """
+) -> ConvertedModel:
+    """Convert ``module`` as ``export_coreml`` does, and write nothing but coremltools' own temporary files."""
     scheme = SCHEMES[options.scheme]
+    fit = selector = None
     if scheme.computes_float16:
-        require_float16_range(spec.name, module, inputs)
-    if scheme.quantizes_activations:
-        module = quantize_activations(module, inputs)
+        module, exponents, overflows = _fit_float16(module, scheme, inputs)
+        selector = Float16Selector(module, overflows)
     with _quiet_coremltools(), _disk_errors_named():
-        model = _convert(module, spec, scheme, options.target, inputs[0])
+        model = _convert(module, spec, scheme, options.target, inputs[0], selector)
     if scheme.compression is not None:
         _require_compressed(spec, scheme, model._mil_program.functions["main"].operations)
-    return model
+    if selector is not None:
+        headroom = overflows.headroom if math.isfinite(overflows.headroom) else None
+        fit = Float16Fit(exponents, selector.kept, headroom)
+    return ConvertedModel(model, fit)
+
+
+def _fit_float16(
+    module: nn.Module, scheme: Scheme, inputs: Sequence[tuple[Tensor, ...]]
+) -> tuple[nn.Module, dict[str, int], Overflows]:
+    """The module that is traced, the powers of two that its streams are scaled by, and what still overflows."""
+    ranges = measure_ranges(module, inputs)
+    exponents = choose_exponents(module, ranges)
+    fitted = scaled(module, exponents)
+    if scheme.quantizes_activations:
+        fitted = quantize_activations(fitted, inputs)
+    if fitted is not module:
+        ranges = measure_ranges(fitted, inputs)
+    return fitted, exponents, find_overflows(ranges)
 
 
 def _require_compressed(spec: ModuleSpec, scheme: Scheme, operations: Sequence[Operation]) -> None:
@@ -168,22 +211,26 @@ def package_spec(spec: ModuleSpec) -> ModuleSpec:
 
 
 def _convert(
-    module: nn.Module, spec: ModuleSpec, scheme: Scheme, target: str, example: tuple[Tensor, ...]
+    module: nn.Module,
+    spec: ModuleSpec,
+    scheme: Scheme,
+    target: str,
+    example: tuple[Tensor, ...],
+    select_float16: Float16Selector | None,
 ) -> ct.models.MLModel:
     with torch.no_grad():
         traced = torch.jit.trace(module, example, check_trace=False)
-    precision = (
-        ct.transform.FP16ComputePrecision(op_selector=lambda op: not _computes_phases(op))
-        if scheme.computes_float16
-        else ct.precision.FLOAT32
-    )
     return ct.convert(
         traced,
         inputs=[_input_type(tensor) for tensor in spec.inputs],
         outputs=[ct.TensorType(tensor.name, dtype=float) for tensor in spec.outputs],
         convert_to="mlprogram",
         minimum_deployment_target=DEPLOYMENT_TARGETS[target],
-        compute_precision=precision,
+        compute_precision=(
+            ct.transform.FP16ComputePrecision(op_selector=select_float16)
+            if select_float16
+            else ct.precision.FLOAT32
+        ),
         pass_pipeline=pass_pipeline(scheme.compression),
         skip_model_load=True,
     )
@@ -193,32 +240,6 @@ def _input_type(tensor: TensorSpec) -> ct.TensorType | ct.ImageType:
     if tensor.name == IMAGE_INPUT:
         return ct.ImageType(tensor.name, shape=tensor.shape, color_layout=ct.colorlayout.RGB)
     return ct.TensorType(tensor.name, shape=tensor.shape, dtype=float)
-
-
-def _computes_phases(op: Operation) -> bool:
-    """Whether an operation computes from coordinates alone: it stays in float32.
-
-    float16 tells neither 1000.5 from 1000.0 nor, at the phases' size, angles closer than a hundredth. There
-    are a few thousand numbers of this kind, so that float32 costs nothing.
-    """
-    reached = _graph_inputs(op.get_flattened_inputs())
-    return reached == {COORDINATES_INPUT}
-
-
-def _graph_inputs(variables: Sequence[Var]) -> set[str]:
-    """Names of the graph's inputs that ``variables`` are computed from."""
-    names: set[str] = set()
-    pending, seen = list(variables), set()
-    while pending:
-        var = pending.pop()
-        if var in seen:
-            continue
-        seen.add(var)
-        if var.op is None:
-            names.add(var.name)
-        else:
-            pending.extend(var.op.get_flattened_inputs())
-    return names
 
 
 def _describe(model: ct.models.MLModel, spec: ModuleSpec, metadata: PackageMetadata) -> None:

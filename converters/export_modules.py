@@ -50,11 +50,12 @@ class ChannelLayerNorm(nn.Module):
     def __init__(self, original: LayerNorm2d) -> None:
         super().__init__()
         self.original = original
+        self.eps = original.eps
 
     def forward(self, x: Tensor) -> Tensor:
         norm = self.original
         x = x.permute(0, 2, 3, 1)  # (1, C, H, W) → (1, H, W, C)
-        return layer_norm(x, norm.weight.shape, norm.weight, norm.bias, norm.eps).permute(
+        return layer_norm(x, norm.weight.shape, norm.weight, norm.bias, self.eps).permute(
             0, 3, 1, 2
         )
 

@@ -1,15 +1,16 @@
-"""coremltools' graph passes, and one of our own."""
+"""coremltools' graph passes, and two of our own."""
 
 from dataclasses import dataclass
 
 import coremltools as ct
 import coremltools.optimize.coreml as cto
-from coremltools.converters.mil.mil import Operation, Program, Var
+from coremltools.converters.mil.mil import Builder, Operation, Program, Var
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.pass_registry import register_pass
 
 CONST_ELIMINATION = "common::const_elimination"
 KEEP_TABLES_SMALL = "mobile_sam::keep_tables_small"
+SEPARATE_EQUAL_CONSTANTS = "mobile_sam::separate_equal_constants"
 
 # Elements above which a folded constant that is larger than what it is computed from stays unfolded.
 FOLD_LIMIT = 4096
@@ -53,6 +54,37 @@ def _expands(op: Operation) -> bool:
     return any(getattr(output.val, "size", 1) > max(FOLD_LIMIT, *sizes) for output in op.outputs)
 
 
+@register_pass(namespace="mobile_sam")
+class separate_equal_constants(AbstractGraphPass):  # noqa: N801  as above
+    """Give each kind of operation constants of its own.
+
+    coremltools makes one constant of equal ones, such as the zeros of a bias and of a normalization's offset. It
+    then refuses to compress the weights of either, because it compresses one of the two kinds only.
+    """
+
+    def apply(self, prog: Program) -> None:
+        for function in prog.functions.values():
+            for op in list(function.operations):
+                if op.op_type == "const":
+                    _separate(op.outputs[0])
+
+
+def _separate(constant: Var) -> None:
+    """Give a copy of ``constant`` to every user of another kind than the first."""
+    first, *others = constant.child_ops or (None,)
+    for user in others:
+        if user.op_type == first.op_type:
+            continue
+        block = user.enclosing_block
+        with block:
+            copy = Builder.const(
+                val=constant.val, name=f"{constant.name}_of_{user.name}", before_op=user
+            )
+        block.replace_uses_of_var_after_op(
+            anchor_op=copy.op, old_var=constant, new_var=copy, end_op=user
+        )
+
+
 def pass_pipeline(compression: Compression | None) -> ct.PassPipeline:
     """coremltools' default passes with small tables kept small, and then the compression of weights.
 
@@ -66,7 +98,7 @@ def pass_pipeline(compression: Compression | None) -> ct.PassPipeline:
             passes.append(KEEP_TABLES_SMALL)
         passes.append(name)
     if compression is not None:
-        passes.append(compression.graph_pass)
+        passes += [SEPARATE_EQUAL_CONSTANTS, compression.graph_pass]
     pipeline.passes = [*passes, KEEP_TABLES_SMALL]  # the backend folds constants once more
     if compression is not None:
         pipeline.set_options(compression.graph_pass, {"config": compression.config})

@@ -18,6 +18,7 @@ from validation.strict_json import Source, Value
 from validation.untrusted_paths import is_inside
 
 CONVERT_AGAIN = "the artefact is incomplete or was altered; convert again"
+_LARGEST_EXPONENT = 24  # of a power of two between numbers of float16
 _LARGEST = 1 << 20  # of a number: prompt slots and logits are far below
 
 
@@ -42,6 +43,8 @@ class Artifact:
         prompt_slots: how many prompt slots the mask decoder has.
         checkpoint: what it was converted from.
         components: the model file (a folder, for Core ML) of each of COMPONENTS.
+        float16_exponents: per component, the powers of two that its streams are scaled by to fit float16;
+            see ``converters.coreml.Float16Fit``.
         padding_rgb: colour in 0…255 that apps pad the frame with.
         mask_threshold: logit above which apps count a pixel as the object's.
         files: paths below ``folder``, with forward slashes, of all files but the manifest.
@@ -55,6 +58,7 @@ class Artifact:
     prompt_slots: int
     checkpoint: SourceCheckpoint
     components: Mapping[str, Path]
+    float16_exponents: Mapping[str, Mapping[str, int]]
     padding_rgb: tuple[float, float, float]
     mask_threshold: float
     files: frozenset[str]
@@ -110,6 +114,7 @@ def load_artifact(folder: str | Path) -> Artifact:
         components={
             name: _component(folder, components.get(name).get("file"), files) for name in COMPONENTS
         },
+        float16_exponents={name: _exponents(components.get(name)) for name in COMPONENTS},
         padding_rgb=_colour(preprocessing.get("padding_rgb")),
         mask_threshold=masks.get("threshold").number(-_LARGEST, _LARGEST),
         files=files,
@@ -156,6 +161,13 @@ def _component(folder: Path, file: Value, files: Collection[str]) -> Path:
     if name not in files and not any(listed.startswith(f"{name}/") for listed in files):
         file.refuse("a file of the list 'files'")
     return _path_inside(folder, name)
+
+
+def _exponents(component: Value) -> dict[str, int]:
+    if "float16" not in component.value:
+        return {}
+    exponents = component.get("float16").get("exponents")
+    return exponents.mapping(lambda exponent: exponent.integer(-_LARGEST_EXPONENT, 0))
 
 
 def _listed(folder: Path, file: Value, files: Collection[str]) -> Path:

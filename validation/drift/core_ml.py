@@ -13,21 +13,21 @@ anything takes them.
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 
-from coremltools.converters.mil.mil import Operation as MilOperation
-from coremltools.converters.mil.mil.scope import ScopeSource
 from coremltools.models import MLModel
 from torch import Tensor, nn
 
 from converters.coreml import IMAGE_INPUT, CoreMLOptions, convert_in_memory
 from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.float16_repair import scaled
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import SlotPrompt
+from converters.trace_scopes import traced_path
 from reference.errors import ArtifactError
 from reference.sam import Sam
 from validation import mil_runtime
 from validation.artifact import Artifact
 from validation.drift.drift import Drift
-from validation.drift.sources import scope_path, source_path
+from validation.drift.sources import source_path
 from validation.engines.base import Unavailable
 from validation.engines.package_engine import frame_to_image
 from validation.metrics import TensorDifference, tensor_difference
@@ -54,7 +54,8 @@ def measure(
         ),
     ):
         program = _load(artifact, spec)
-        measured = _measure(program, module.eval(), spec, inputs)
+        module = scaled(module.eval(), artifact.float16_exponents[spec.name])
+        measured = _measure(program, module, spec, inputs)
         if isinstance(measured, Unavailable):
             return measured
         drifts += measured
@@ -73,11 +74,14 @@ def _load(artifact: Artifact, spec: ModuleSpec) -> mil_runtime.Program:
 
 
 def _measure(
-    program: mil_runtime.Program, module: nn.Module, spec: ModuleSpec, inputs: Sequence[Tensor]
+    program: mil_runtime.Program,
+    module: nn.Module,
+    spec: ModuleSpec,
+    inputs: Sequence[Tensor],
 ) -> list[Drift] | Unavailable:
     """Drift of one component."""
     options = CoreMLOptions("none", program.function.opset.name)
-    model = convert_in_memory(module, spec, options, [tuple(inputs)])
+    model = convert_in_memory(module, spec, options, [tuple(inputs)]).model
     reference = mil_runtime.load(model, "float32")
     pairs = list(zip_longest(_comparable(program), _comparable(reference)))
     for operation, counterpart in pairs:
@@ -178,14 +182,7 @@ def _moves_data(operation: Operation, program: mil_runtime.Program) -> bool:
 def _sources(model: MLModel, module: nn.Module, component: str) -> dict[str, str]:
     """By the name of an operation's output, the path in ``Sam`` of what it came from."""
     return {
-        output.name: source_path(component, _scope(operation, module))
+        output.name: source_path(component, traced_path(operation, module))
         for operation in model._mil_program.functions["main"].operations
         for output in operation.outputs
     }
-
-
-def _scope(operation: MilOperation, module: nn.Module) -> str:
-    """Path in ``module`` of what called the operation; it is the last of its own scope."""
-    names = operation.scopes.get(ScopeSource.TORCHSCRIPT_MODULE_NAME, [])
-    kinds = operation.scopes.get(ScopeSource.TORCHSCRIPT_MODULE_TYPE, [])
-    return scope_path(module, names[:-1], kinds[:-1])

@@ -1,9 +1,5 @@
 """Where a part of an export module came from: the path of the reference's own module."""
 
-from collections.abc import Sequence
-
-from torch import nn
-
 # Names that ``converters.export_modules`` gives to what the reference calls otherwise.
 _IN_SAM = {
     "image_encoder": {"encoder": "image_encoder"},
@@ -29,27 +25,3 @@ def source_path(component: str, path: str) -> str:
     first, *others = [_RENAMED.get(name, name) for name in path.split(".") if name != _WRAPPED]
     first = _IN_SAM[component].get(first, f"{component}.{first}")
     return ".".join([first, *others])
-
-
-def scope_path(module: nn.Module, names: Sequence[str], kinds: Sequence[str]) -> str:
-    """Path in ``module`` of a scope that tracing recorded.
-
-    A scope has only the modules that were *called*: a list of modules, or a module of which only a
-    child is called, leaves no trace in it, and has to be found again.
-
-    Args:
-        module: what was traced.
-        names: of the modules called, outermost first, each as its parent calls it.
-        kinds: their classes.
-    """
-    path = []
-    for name, kind in zip(names, kinds, strict=True):
-        found = [
-            below
-            for below, child in module.get_submodule(".".join(path)).named_modules()
-            if below.rpartition(".")[2] == name and type(child).__name__ == kind
-        ]
-        if not found:  # called from outside of it
-            break
-        path.append(min(found, key=lambda below: below.count(".")))
-    return ".".join(path)

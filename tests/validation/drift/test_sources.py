@@ -2,7 +2,8 @@ import pytest
 from torch import nn
 
 from converters.export_modules import ImageEncoder, MaskDecoder
-from validation.drift.sources import scope_path, source_path
+from converters.trace_scopes import scope_path
+from validation.drift.sources import source_path
 
 
 @pytest.mark.parametrize(

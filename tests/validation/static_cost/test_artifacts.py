@@ -95,7 +95,7 @@ def test_stored_bytes_of_packages_are_their_weight_files(tiny_source, scheme, bi
         spec,
         CoreMLOptions(scheme),
         [inputs_of(tiny_source, "mask_decoder")],
-    )
+    ).model
     cost = component_cost(model, spec, ReferenceSources(spec.name, variant))
     (file,) = Path(model.weights_dir).rglob("*.bin")
     size = file.stat().st_size

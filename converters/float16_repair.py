@@ -1,0 +1,119 @@
+"""Keeping a module within float16, exactly: what to scale, and what has to stay float32."""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from converters.float16_range import (
+    FLOAT16_TINIEST,
+    Ranges,
+    square_headroom,
+    value_headroom,
+)
+from converters.residual_streams import (
+    LayerNorm,
+    Stream,
+    scale_in_place,
+    separate_norms,
+    streams_of,
+)
+
+# Activations of other photos may be larger than those of the calibration photos, by these factors.
+WANTED_HEADROOM = 4.0  # a scale, which costs nothing, is chosen to leave this much
+REQUIRED_HEADROOM = 2.0  # what would leave less is computed in float32, which costs time
+_SMALLEST_EXPONENT = -10  # a stream scaled by less would lose its small values instead
+
+
+@dataclass(frozen=True)
+class Overflows:
+    """What of a module float16 cannot hold, or holds without the required headroom.
+
+    Attributes:
+        results: operators whose results are too large, each with the module that runs it.
+        norms: layer normalizations whose squares are too large, or whose epsilon is too small.
+        inputs: numbers of the module's inputs that are too large.
+        headroom: how many times larger all other values may be before they leave float16.
+    """
+
+    results: frozenset[tuple[nn.Module, str]]
+    norms: frozenset[nn.Module]
+    inputs: frozenset[int]
+    headroom: float
+
+
+def choose_exponents(module: nn.Module, ranges: Ranges) -> dict[str, int]:
+    """The powers of two that bring the streams of ``module`` within float16; empty if all of them are.
+
+    Each has its stream's name, or the path of the layer normalization whose input it scales.
+    """
+    exponents = {stream.name: _stream_exponent(stream, ranges) for stream in streams_of(module)}
+    exponents |= {
+        path: _square_exponent(norm, ranges, trigger=REQUIRED_HEADROOM) or 0
+        for path, norm in separate_norms(module).items()
+    }
+    return {path: exponent for path, exponent in exponents.items() if exponent}
+
+
+def scaled(module: nn.Module, exponents: Mapping[str, int]) -> nn.Module:
+    """A copy of ``module`` with its streams scaled, or ``module`` itself if there is nothing to scale.
+
+    In float32 it computes what ``module`` does.
+    """
+    if not exponents:
+        return module
+    module = copy.deepcopy(module)
+    scale_in_place(module, exponents)
+    return module
+
+
+def find_overflows(ranges: Ranges) -> Overflows:
+    """What has to be computed in float32, of a module with these ranges."""
+    results = {key: value_headroom(value) for key, value in ranges.results.items()}
+    norms = {norm: square_headroom(square) for norm, square in ranges.squares.items()}
+    norms |= {norm: 0.0 for norm in norms if norm.eps < FLOAT16_TINIEST}
+    inputs = dict(enumerate(map(value_headroom, ranges.inputs)))
+    headrooms = [*results.values(), *norms.values(), *inputs.values()]
+    return Overflows(
+        results=_too_large(results),
+        norms=_too_large(norms),
+        inputs=_too_large(inputs),
+        headroom=min((room for room in headrooms if room >= REQUIRED_HEADROOM), default=math.inf),
+    )
+
+
+def _too_large(headrooms: Mapping) -> frozenset:
+    return frozenset(key for key, headroom in headrooms.items() if headroom < REQUIRED_HEADROOM)
+
+
+def _stream_exponent(stream: Stream, ranges: Ranges) -> int:
+    """The largest power of two, at most 0, that leaves the stream's values and squares room."""
+    for_values = _exponent(value_headroom(ranges.largest(stream.computed_by)))
+    exponents = [_square_exponent(norm, ranges) for norm in stream.norms]
+    for_squares = min((exponent for exponent in exponents if exponent is not None), default=0)
+    return max(min(for_values, for_squares), _SMALLEST_EXPONENT)
+
+
+def _square_exponent(
+    norm: LayerNorm, ranges: Ranges, trigger: float = WANTED_HEADROOM
+) -> int | None:
+    """The power of two that leaves a normalization's squares room; None if there is none.
+
+    The epsilon is scaled by its square, and must not vanish: a token of zeros, with which windows are padded,
+    would be divided by zero. So the wanted headroom may have to be less.
+    """
+    headroom = square_headroom(ranges.squares.get(norm, 0.0))
+    if headroom >= trigger:
+        return 0
+    smallest = math.ceil(math.log2(FLOAT16_TINIEST / norm.eps) / 2)
+    exponent = max(_exponent(headroom), min(smallest, 0))
+    return exponent if headroom * 2.0**-exponent >= REQUIRED_HEADROOM else None
+
+
+def _exponent(headroom: float) -> int:
+    """The largest power of two, at most 0, that turns ``headroom`` into the wanted one."""
+    if headroom in (0, math.inf):  # of infinity, which no scale helps, or of zero
+        return 0
+    return min(0, math.floor(math.log2(headroom / WANTED_HEADROOM)))

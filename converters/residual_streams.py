@@ -1,0 +1,144 @@
+"""Values that can be scaled by a power of two without changing what a module computes.
+
+A layer normalization gives the same answer for x and for s·x, if s² is in its epsilon. So a stream of values that is
+written by linear layers and read by layer normalizations and linear layers may be scaled as a whole: its writers'
+weights and biases by s, its readers' weights by 1/s. With s a power of two no digit of any weight changes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import singledispatch
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import layer_norm
+
+from converters.export_modules import ChannelLayerNorm, ImageEncoder, MaskDecoder
+
+LayerNorm = nn.LayerNorm | ChannelLayerNorm
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Values of one scale.
+
+    Attributes:
+        name: the path of what computes them.
+        writers: linear layers and convolutions whose results belong to the stream.
+        carriers: convolutions from the stream to itself.
+        adders: modules that add values of the stream.
+        norms: layer normalizations that read it.
+        readers: linear layers and convolutions that read it.
+    """
+
+    name: str
+    writers: tuple[nn.Module, ...]
+    norms: tuple[LayerNorm, ...]
+    carriers: tuple[nn.Module, ...] = ()
+    adders: tuple[nn.Module, ...] = ()
+    readers: tuple[nn.Module, ...] = ()
+
+    @property
+    def computed_by(self) -> tuple[nn.Module, ...]:
+        """Every module whose results are values of the stream."""
+        return (*self.writers, *self.carriers, *self.adders)
+
+    @torch.no_grad()
+    def scale(self, exponent: int) -> None:
+        """Multiply the stream by 2**exponent, in place."""
+        factor = 2.0**exponent
+        for layer in self.writers:
+            layer.weight *= factor
+        for layer in (*self.writers, *self.carriers):
+            if layer.bias is not None:
+                layer.bias *= factor
+        for layer in self.readers:
+            layer.weight /= factor
+        for norm in self.norms:
+            norm.eps *= factor**2
+
+
+@singledispatch
+def streams_of(module: nn.Module) -> tuple[Stream, ...]:
+    """The streams of an export module."""
+    return ()
+
+
+@streams_of.register
+def _(module: ImageEncoder) -> tuple[Stream, ...]:
+    encoder = module.encoder
+    transformer_stages = list(encoder.stages)[
+        1:
+    ]  # the first has activations between its convolutions
+    readers = [stage.downsample.conv1 for stage in transformer_stages[1:]] + [encoder.neck[0]]
+    stages = (
+        Stream(
+            name=f"encoder.stages.{number}",
+            writers=(
+                stage.downsample.conv3,
+                *(block.attn.proj for block in stage.blocks),
+                *(block.mlp.fc2 for block in stage.blocks),
+            ),
+            carriers=tuple(block.local_conv for block in stage.blocks),
+            adders=tuple(stage.blocks),
+            norms=(
+                *(block.attn.norm for block in stage.blocks),
+                *(block.mlp.norm for block in stage.blocks),
+            ),
+            readers=(reader,),
+        )
+        for number, (stage, reader) in enumerate(
+            zip(transformer_stages, readers, strict=True), start=1
+        )
+    )
+    return (*stages, *_normalized_convolutions("encoder.neck", encoder.neck))
+
+
+@streams_of.register
+def _(module: MaskDecoder) -> tuple[Stream, ...]:
+    return (
+        *_normalized_convolutions("prompts.mask_downscaling", module.prompts.mask_downscaling),
+        *_normalized_convolutions("output_upscaling", module.output_upscaling),
+    )
+
+
+def _normalized_convolutions(name: str, layers: nn.Sequential) -> Iterable[Stream]:
+    """A stream for each convolution that is directly followed by its normalization."""
+    pairs = enumerate(zip(layers, layers[1:], strict=False))
+    return (
+        Stream(name=f"{name}.{index}", writers=(layer,), norms=(norm,))
+        for index, (layer, norm) in pairs
+        if isinstance(norm, ChannelLayerNorm)
+    )
+
+
+class ScaledLayerNorm(nn.Module):
+    """A layer normalization that scales its input, which belongs to no stream, by 2**exponent."""
+
+    def __init__(self, original: LayerNorm, exponent: int) -> None:
+        super().__init__()
+        self.weight, self.bias = original.weight, original.bias
+        self.factor = 2.0**exponent
+        self.eps = original.eps * self.factor**2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return layer_norm(x * self.factor, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+def separate_norms(module: nn.Module) -> dict[str, nn.LayerNorm]:
+    """Path → layer normalization, of those over the last axis whose input belongs to no stream."""
+    in_streams = {norm for stream in streams_of(module) for norm in stream.norms}
+    return {
+        path: norm
+        for path, norm in module.named_modules()
+        if isinstance(norm, nn.LayerNorm) and norm not in in_streams
+    }
+
+
+def scale_in_place(module: nn.Module, exponents: Mapping[str, int]) -> None:
+    """Scale streams, by their names, and the inputs of separate normalizations, by their paths."""
+    norms = separate_norms(module)
+    for stream in streams_of(module):
+        stream.scale(exponents.get(stream.name, 0))
+    for path in norms.keys() & exponents.keys():
+        module.set_submodule(path, ScaledLayerNorm(norms[path], exponents[path]))
