@@ -24,7 +24,8 @@ from converters.residual_streams import (
 # Activations of other photos may be larger than those of the calibration photos, by these factors.
 WANTED_HEADROOM = 4.0  # a scale, which costs nothing, is chosen to leave this much
 REQUIRED_HEADROOM = 2.0  # what would leave less is computed in float32, which costs time
-_SMALLEST_EXPONENT = -10  # a stream scaled by less would lose its small values instead
+_MIDDLE = 256.0  # the largest value of a stream whose normalizations are float32
+_SMALLEST_EXPONENT = -14  # a value of 1 is scaled to no less than float16's smallest normal number
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,21 @@ def _too_large(headrooms: Mapping) -> frozenset:
 
 
 def _stream_exponent(stream: Stream, ranges: Ranges) -> int:
-    """The largest power of two, at most 0, that leaves the stream's values and squares room."""
-    for_values = _exponent(value_headroom(ranges.largest(stream.computed_by)))
-    exponents = [_square_exponent(norm, ranges) for norm in stream.norms]
-    for_squares = min((exponent for exponent in exponents if exponent is not None), default=0)
-    return max(min(for_values, for_squares), _SMALLEST_EXPONENT)
+    """The largest power of two, at most 0, that leaves the stream's values and their squares room.
+
+    Squares are left room only where the epsilon stays a number of float16; otherwise the normalizations have
+    to be float32, whose epsilon may be as small as it takes.
+    """
+    largest = ranges.largest(stream.computed_by)
+    for_values = _exponent(value_headroom(largest))
+    for_squares = [_square_exponent(norm, ranges) for norm in stream.norms]
+    exponent = min(for_values, *(exponent or 0 for exponent in for_squares))
+    fits = None not in for_squares and all(
+        norm.eps * 4.0**exponent >= FLOAT16_TINIEST for norm in stream.norms
+    )
+    if not fits and math.isfinite(largest):  # then into the middle of the range, so that neither stream nor weights get tiny
+        exponent = min(0, -math.floor(math.log2(largest / _MIDDLE)))
+    return max(exponent, _SMALLEST_EXPONENT)
 
 
 def _square_exponent(
@@ -102,7 +113,7 @@ def _square_exponent(
     """The power of two that leaves a normalization's squares room; None if there is none.
 
     The epsilon is scaled by its square, and must not vanish: a token of zeros, with which windows are padded,
-    would be divided by zero. So the wanted headroom may have to be less.
+    would be divided by zero. So there may be less than the wanted headroom.
     """
     headroom = square_headroom(ranges.squares.get(norm, 0.0))
     if headroom >= trigger:

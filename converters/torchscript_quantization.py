@@ -21,6 +21,7 @@ layers do not. With only the encoder's three large convolutions in int8:
 """
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -35,6 +36,10 @@ SCHEMES = ("none", "fp16", "int8")  # float32; stored half, computed float32; in
 # Smaller layers are stored as half by int8. They are the early ones, at high resolution, and the
 # attention's projections in the mask decoder: an eighth of the weights, and half of the noise.
 _MIN_INT8_WEIGHTS = 65_536
+_LARGEST_HALF = torch.finfo(torch.float16).max
+_SMALLEST_HALVES = (
+    2.0**-10
+)  # a layer whose largest weight is less would store most of them as subnormals
 _INT8_MAX = 127  # symmetric: qnnpack's per-channel weights have no zero point
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 _PHONE_ENGINE = "qnnpack"
@@ -43,17 +48,17 @@ _PHONE_ENGINE = "qnnpack"
 def quantize(module: nn.Module, scheme: str) -> nn.Module:
     """A copy of ``module`` with its weights stored as ``scheme`` says; the original is unchanged.
 
-    Raises ConversionError if a weight does not fit float16. Needs ``phone_engine`` for ``int8``.
+    Needs ``phone_engine`` for ``int8``.
     """
     module = copy.deepcopy(module).requires_grad_(False)
     if scheme == "none":
         return module
     if scheme == "int8":
         _use_int8_linears(module)
-    for name, layer in list(module.named_modules()):
+    for layer in list(module.modules()):
         if isinstance(layer, _LAYERS):
             in_int8 = scheme == "int8" and isinstance(layer, nn.Conv2d) and _is_large(layer)
-            storage = Int8Weight() if in_int8 else HalfWeight(name)
+            storage = Int8Weight() if in_int8 else HalfWeight(layer.weight)
             parametrize.register_parametrization(layer, "weight", storage)
     return module
 
@@ -77,25 +82,23 @@ def phone_engine() -> Iterator[None]:
 class HalfWeight(nn.Module):
     """Parametrisation: a weight stored as float16 and used as float32.
 
-    The cast is in ``forward``, so that tracing records it as an operation on the stored tensor.
+    Weights that float16 cannot hold, or holds with few digits, are stored divided by a power of two. The cast
+    is in ``forward``, so that tracing records it as an operation on the stored tensor.
     """
 
-    def __init__(self, layer_name: str) -> None:
+    def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        self.layer_name = layer_name
+        largest = weight.abs().max().item()
+        is_in_range = largest == 0 or _SMALLEST_HALVES <= largest <= _LARGEST_HALF
+        self.factor = 1.0 if is_in_range else 2.0 ** math.floor(math.log2(largest))
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor]:
         """float32 → what is stored. In a tuple: a lone tensor may not change its dtype."""
-        stored = weight.half()
-        if not torch.isfinite(stored).all():
-            raise ConversionError(
-                f"the weights of {self.layer_name} go up to {weight.abs().max():.3g}, and float16 "
-                "ends at 65504: use the scheme none"
-            )
-        return (stored,)
+        return ((weight / self.factor).half(),)
 
     def forward(self, stored: Tensor) -> Tensor:
-        return stored.float()
+        weight = stored.float()
+        return weight if self.factor == 1 else weight * self.factor
 
 
 class Int8Weight(nn.Module):

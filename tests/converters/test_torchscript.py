@@ -294,12 +294,14 @@ def test_missing_inputs_are_refused(parts, tmp_path):
             export(dataclasses.replace(part, inputs=inputs), tmp_path / "m.ptl")
 
 
-def test_weights_that_float16_cannot_hold_are_refused(tmp_path):
-    layer = nn.Linear(2, 2).eval()
-    nn.init.constant_(layer.weight, 1e5)
+@pytest.mark.parametrize("size", [1e-30, 1e-6, 1e5, 1e30])
+def test_weights_of_any_size_are_stored_as_halves(tmp_path, size):
+    """float16 holds 6e-8 to 65504; the digits of what is beyond are stored beside a power of two."""
+    layer = nn.Linear(2, 2, bias=False).eval()
+    layer.weight.data = torch.tensor([[0.3, -1.0], [0.7, 0.0]]) * size
     part = dataclasses.replace(odd_part(None, torch.ones(2, 2)), module=nn.Sequential(layer))
-    with pytest.raises(ConversionError, match="weights of 0 .*1e.05.*scheme none"):
-        export(part, tmp_path / "m.ptl", "fp16")
+    (output,) = run(export(part, tmp_path / "m.ptl", "fp16").path, part.inputs[0])
+    torch.testing.assert_close(output, part.inputs[0][0] @ layer.weight.T, rtol=1e-3, atol=0)
 
 
 def test_a_layer_of_zeros_survives_int8(tmp_path):
