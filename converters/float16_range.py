@@ -77,13 +77,14 @@ class _Observer(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         outputs = func(*args, **(kwargs or {}))
         if self.running:
-            module, operator = self.running[-1], func.overloadpacket.__name__
-            for output in outputs if isinstance(outputs, (tuple, list)) else (outputs,):
-                key = module, operator
-                self.results[key] = max(self.results[key], _magnitude(output))
+            module = self.running[-1]
+            results = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
             if func is _LAYER_NORM:
                 centered = args[0] - args[0].mean(-1, keepdim=True)
                 self.squares[module] = max(self.squares[module], _magnitude(centered) ** 2)
+                results = results[:1]  # the others, mean and 1/deviation, serve its derivative
+            key = module, func.overloadpacket.__name__
+            self.results[key] = max(self.results[key], *map(_magnitude, results))
         return outputs
 
 
