@@ -179,7 +179,14 @@ def _convert(
         on_step = stack.enter_context(step_bar(total=1 + STEPS * len(all_options)))
         on_step("reference")
         source = load_source(checkpoint, model, prompt_slots)
-        folders = [convert(source, options, output, force, on_step) for options in all_options]
+        folders: list[Path] = []
+        try:
+            for options in all_options:
+                folders.append(convert(source, options, output, force, on_step))
+        except BaseException:
+            for folder in folders:
+                note(f"'{folder}' was written before the error")
+            raise
     if source.checkpoint.note:
         note(f"weights of '{source.checkpoint.name}': {source.checkpoint.note}")
     if not source.checkpoint.trained:
@@ -199,20 +206,43 @@ def _result(folder: Path) -> dict:
     from converters.artifact_layout import MANIFEST_FILE
 
     manifest = json.loads((folder / MANIFEST_FILE).read_text())
-    components = manifest["components"].values()
+    components = manifest["components"]
     return {
         "folder": str(folder),
         "format": manifest["format"],
         "scheme": manifest["scheme"],
         "checkpoint": manifest["checkpoint"],
-        "bytes": sum(component["bytes"] for component in components),
-        "files": {component["file"]: component["bytes"] for component in components},
+        "bytes": sum(component["bytes"] for component in components.values()),
+        "files": {component["file"]: component["bytes"] for component in components.values()},
+        "float16": {
+            name: component["float16"]
+            for name, component in components.items()
+            if "float16" in component
+        },
     }
 
 
 def _summary(result: dict) -> list[str]:
-    lines = [f"{result['folder']}  {result['bytes'] / 1e6:.1f} MB"]
-    return lines + [f"  {file}  {size / 1e6:.1f} MB" for file, size in result["files"].items()]
+    return [
+        f"{result['folder']}  {result['bytes'] / 1e6:.1f} MB",
+        *(f"  {file}  {size / 1e6:.1f} MB" for file, size in result["files"].items()),
+        *(f"  {name}: {_float16_summary(fit)}" for name, fit in result["float16"].items()),
+    ]
+
+
+def _float16_summary(fit: dict) -> str:
+    """What was done so that a component fits float16, and the room that is left."""
+    room = fit["headroom"]
+    parts = ["fits float16"]
+    if room is not None:
+        parts[0] += f", with room for values {room:.1f} times as large as on the sample photos"
+    if fit["exponents"]:
+        scales = (f"{path} by 1/{2**-exponent}" for path, exponent in fit["exponents"].items())
+        parts.append(f"scaled, without a change of its answers: {', '.join(scales)}")
+    if fit["float32"]:
+        kinds = sorted({operation.rpartition(": ")[2] for operation in fit["float32"]})
+        parts.append(f"kept float32: {len(fit['float32'])} operations ({', '.join(kinds)})")
+    return "; ".join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -17,12 +17,14 @@ import torch
 from PIL import Image
 from tiny_variant import TINY
 from torch.jit.mobile import _load_for_lite_interpreter
+from wide_streams import with_one_wide_channel
 
 from converters.artifact_folder import require_free, staged
 from converters.cli import main
 from converters.convert import convert, load_source
 from converters.torchscript import TorchScriptOptions
-from reference.errors import OutputError
+from reference.checkpoint import official_name
+from reference.errors import ConversionError, OutputError
 from reference.masks import decode_rle
 from reference.preprocessing import photo_to_frame
 from reference.variants import VARIANTS
@@ -350,3 +352,37 @@ def test_force_replaces_whatever_is_an_artifact(tmp_path, mark):
         f'{mark}{{"schema": "mobile-sam-export/artifact/1"}}', encoding="utf-8"
     )
     require_free(folder, force=True)
+
+
+def test_what_was_repaired_for_float16_is_told(tmp_path, tiny_model, tiny_sam, capsys):
+    checkpoint = tmp_path / "wide.pt"
+    wide = with_one_wide_channel(tiny_sam, 1e4)
+    torch.save({official_name(key): value for key, value in wide.state_dict().items()}, checkpoint)
+    arguments = ["coreml", "--model", tiny_model, "--checkpoint", checkpoint, "--output", tmp_path]
+    status, out, _ = run(arguments, capsys)
+    assert status == 0
+    fits = [line for line in out.splitlines() if "fits float16" in line]
+    assert re.search(
+        r"image_encoder: .*encoder.stages.1 by 1/\d+.*float32: \d+ operations", fits[0]
+    )
+    assert "scaled" not in fits[1]
+    status, out, _ = run([*arguments, "--force", "--json"], capsys)
+    (result,) = json.loads(out)["artifacts"]
+    manifest = json.loads((Path(result["folder"]) / "manifest.json").read_text())
+    assert result["float16"]["image_encoder"] == manifest["components"]["image_encoder"]["float16"]
+    assert result["float16"]["image_encoder"]["exponents"]["encoder.stages.1"] < 0
+    assert result["float16"]["mask_decoder"]["headroom"] > 2
+
+
+def test_what_was_written_before_an_error_is_named(tmp_path, tiny_model, capsys, monkeypatch):
+    def failing(*_):
+        raise ConversionError("no package")
+
+    monkeypatch.setattr("converters.convert.export_coreml", failing)
+    arguments = ["all", "--model", tiny_model, "--checkpoint", "seeded", "--output", tmp_path]
+    status, _, err = run(arguments, capsys)
+    assert status == 2
+    written, error = err.splitlines()[-2:]
+    assert f"'{tmp_path / 'mobile_sam-torchscript-none'}' was written before the error" in written
+    assert error == "convert: error: no package"
+    assert [path.name for path in tmp_path.iterdir()] == ["mobile_sam-torchscript-none"]
