@@ -18,7 +18,7 @@ from tqdm import tqdm
 from reference import interrupts
 from reference.bug_report import BUG, report_bug
 from reference.errors import MobileSAMError, OutputError, PromptError
-from reference.plain_text import as_line, shorten
+from reference.plain_text import as_line, shorten, tell
 from reference.prompts import Prompt, normalize_prompts
 from reference.variants import VARIANTS, get_variant
 
@@ -138,22 +138,18 @@ def _message(error: BaseException, command: click.Command) -> str | None:
 
 
 def _fail(command: click.Command, message: str, status: int = BAD_INPUT) -> int:
-    _print_line(f"{command.name}: error: {message}")
+    tell(f"{command.name}: error: {message}")
     return status
 
 
 def warn(message: str) -> None:
     """Tell the user something that does not stop the work, in one line on stderr."""
-    _print_line(f"warning: {message}")
+    tell(f"warning: {message}")
 
 
 def note(message: str) -> None:
     """Tell the user what was decided for them, in one line on stderr."""
-    _print_line(f"note: {message}")
-
-
-def _print_line(message: str) -> None:
-    print(as_line(message), file=sys.stderr)
+    tell(f"note: {message}")
 
 
 def _drop_unwritten_output() -> None:

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from reference import interrupts
 from reference.bug_report import BUG, report_bug
-from reference.plain_text import as_line
+from reference.plain_text import tell
 
 _STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}  # by descriptor
 
@@ -35,7 +35,7 @@ def start(module: str, program: str) -> NoReturn:
             message, status = interrupts.ending()
         else:
             message, status = report_bug(program, error), BUG
-    print(as_line(f"{program}: error: {message}"), file=sys.stderr)
+    tell(f"{program}: error: {message}")
     sys.exit(status)
 
 

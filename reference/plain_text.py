@@ -4,6 +4,8 @@ A name in a document or of a file may hold line ends, a terminal's control seque
 direction of writing: shown as they are, they could forge a line such as a verdict. Whatever shows text escapes it here.
 """
 
+import contextlib
+import sys
 import unicodedata
 
 QUOTED_LENGTH = 60  # characters of a bad value that an error message repeats
@@ -53,6 +55,12 @@ def as_line(text: str) -> str:
         return shown
     half = LINE_LENGTH // 2
     return f"{shown[:half]} … {shown[-half:]}"
+
+
+def tell(text: str) -> None:
+    """Say it on stderr, in one line; if that is closed or full, there is nobody to tell."""
+    with contextlib.suppress(OSError):
+        print(as_line(text), file=sys.stderr, flush=True)
 
 
 def _is_unplain(character: str) -> bool:

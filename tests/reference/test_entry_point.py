@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -215,6 +216,17 @@ def test_streams_that_are_closed(tmp_path, closed):
     )
     assert (status, out) == (0, "" if ">&-" in closed.split() else "out\ndone\n")
     assert (tmp_path / "result").read_text() == "result"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT RUN: no /dev/full here")
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [("raise ValueError", 70), ("interrupt(); wait()", 130), ("raise MobileSAMError", 2)],
+)
+def test_errors_that_cannot_be_told_keep_their_status(tmp_path, work, expected):
+    command = ["sh", "-c", '"$@" 2> /dev/full', "sh", sys.executable, "-c", START]
+    module = "from reference.errors import MobileSAMError"
+    assert run_tool(tmp_path, module, work, command=command)[0] == expected
 
 
 def test_a_terminal_without_the_characters(tmp_path):
