@@ -85,11 +85,11 @@ class Pipeline:
                 something that a later one does not take, such as another size.
             OperationError: an operation cannot be computed on them.
         """
-        read_inputs(data, self._description)
+        values = {**read_inputs(data, self._description), **data}  # defaults of those left out, too
         unknown = set(intermediates) - self.value_names()
         if unknown:
             raise InputError(f"the pipeline has no value named {', '.join(sorted(unknown))}")
-        values, kept = dict(data), {}
+        kept: dict[str, object] = {}
         for number, stage in enumerate(self.stages, 1):
             given = {name: _as_input(values[name]) for name in stage.inputs if name in values}
             wanted = stage.value_names().intersection(intermediates)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from traced_models import HEIGHT, WIDTH, only, picture, save, tensor
+from traced_models import HEIGHT, WIDTH, convert_traced, only, picture, save, tensor
 
 from validation import mil_runtime
 from validation.mil_runtime import InputError, ModelError
@@ -127,6 +127,25 @@ def test_inputs_with_a_default_may_be_left_out(tmp_path):
     np.testing.assert_array_equal(only(program.predict({"x": x, "y": x})), 3 * x)
     with pytest.raises(InputError, match=r"input 'x' is missing: expected fp32 of shape \[1, 3\]"):
         program.predict({"y": x})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "target"),
+    [
+        (np.float16, 0.5, ct.target.iOS16),
+        (np.int32, 7, ct.target.iOS16),
+        (np.int8, -3, ct.target.iOS26),
+    ],
+)
+def test_defaults_of_every_type(dtype, value, target):
+    default = np.full((1, 3), value, dtype)
+    model = convert_traced(
+        lambda x, y: x * y,
+        [tensor("x"), tensor("y", dtype=dtype, default_value=default)],
+        target=target,
+    )
+    output = only(mil_runtime.load(model).predict({"x": [[1, 2, 4]]}))
+    np.testing.assert_array_equal(output, np.array([[1, 2, 4]]) * value)
 
 
 def test_optional_inputs_without_a_default_are_needed_all_the_same(doubling):
