@@ -23,7 +23,7 @@ from converters.artifact_folder import require_free, staged
 from converters.cli import main
 from converters.convert import convert, load_source
 from converters.torchscript import TorchScriptOptions
-from reference.checkpoint import official_name
+from reference.checkpoint import official_name, resolve_checkpoint
 from reference.errors import ConversionError, OutputError
 from reference.masks import decode_rle
 from reference.preprocessing import photo_to_frame
@@ -201,6 +201,18 @@ def test_an_existing_folder_is_refused_without_force(artifacts, tmp_path, tiny_m
     result = json.loads(out)["artifacts"][0]
     assert result["folder"] == str(folder)
     assert result["bytes"] == sum(path.stat().st_size for path in folder.glob("*.ptl"))
+
+
+def test_where_the_weights_were_found_is_told(artifacts, tmp_path, tiny_model, capsys):
+    weights = resolve_checkpoint("seeded", TINY).state_dict
+    content = {"epoch": 3, "ema": {f"sam.{name}": tensor for name, tensor in weights.items()}}
+    torch.save(content, tmp_path / "run.pt")
+    arguments = ["--model", tiny_model, "--quantize", "int8", "--checkpoint", tmp_path / "run.pt"]
+    status, _, err = run(["torchscript", *arguments, "--output", tmp_path], capsys)
+    assert status == 0
+    assert err == "note: weights of 'run.pt': found at ['ema'], prefix 'sam.'; left out: 'epoch'\n"
+    goldens = "mobile_sam-torchscript-int8/goldens"
+    assert files(tmp_path / goldens) == files(artifacts / goldens)
 
 
 def test_force_does_not_replace_what_is_no_artefact(tmp_path, tiny_model, capsys):

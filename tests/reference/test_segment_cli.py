@@ -258,3 +258,17 @@ def test_bad_checkpoint(capsys, photo_path, tmp_path):
     assert_refused(
         capsys, tmp_path, f"no checkpoint '{checkpoint}'", *arguments, "--checkpoint", checkpoint
     )
+
+
+def test_where_the_weights_were_found_is_told(capsys, photo_path, stand_in, monkeypatch):
+    class Noted(reference.predictor.SAM):
+        def __init__(self, checkpoint, model):
+            super().__init__(checkpoint, model)
+            self.checkpoint.note = "found at ['ema']; left out: 'epoch'"
+
+    monkeypatch.setattr(reference.predictor, "SAM", Noted)
+    arguments = [photo_path, "--point", "5,5", "--json", "--checkpoint", "run.pt"]
+    status, out, err = segment(capsys, *arguments)
+    assert status == 0
+    assert json.loads(out)["checkpoint"]["name"] == "run.pt"
+    assert err == "note: weights of 'run.pt': found at ['ema']; left out: 'epoch'\n"
