@@ -64,9 +64,7 @@ class Checkpoint:
     sha256: str  # hex; of the file's bytes, or of the seeded weights' content
     trained: bool  # False: the masks mean nothing
     state_dict: dict[str, Tensor] = field(repr=False, compare=False)
-    note: str = (
-        ""  # where in the file they were, what they were called there, and what was left out
-    )
+    note: str = ""  # how they were found in the file, for the user; see StateDict
 
 
 def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = True) -> Checkpoint:

@@ -25,7 +25,10 @@ _MODELS = tuple(
         ),
         (r"\bmodel\.\d+\.(?:conv|cv\d|m|bn|dfl)\b", "a YOLO network, as FastSAM is"),
         (r"\bimage_encoder\.(?:features|fuse_stage)", "EdgeSAM or RepViT-SAM"),
-        (r"\bimage_encoder\.(?:backbone|norm|neck\.(?:input_ops|middle))\.", "EfficientViT-SAM"),
+        (
+            r"\bimage_encoder\.(?:backbone\.(?:input_stem|stages)|neck\.input_ops)\.",
+            "EfficientViT-SAM",
+        ),
     )
 )
 # Pattern of a name → what it is of, and what to do; after the models, since these are of any of them.

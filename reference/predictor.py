@@ -113,7 +113,8 @@ class Predictor:
         Raises:
             ImageError: either is something else.
         """
-        side, shape = self.model.frame_size, tuple(transformed_image.shape)
+        pixels = torch.as_tensor(transformed_image).detach()
+        side, shape = self.model.frame_size, tuple(pixels.shape)
         if len(shape) != 4 or shape[:2] != (1, 3) or max(shape[2:]) != side or min(shape) < 1:
             raise ImageError(
                 f"transformed_image has shape {shape}: expected (1, 3, h, w) with a longer side of "
@@ -126,7 +127,7 @@ class Predictor:
             )
         frame = np.empty((1, 3, side, side), np.float32)
         frame[:] = self.model.mean_colour.reshape(1, 3, 1, 1)
-        frame[..., : shape[2], : shape[3]] = transformed_image.detach().cpu().float().numpy()
+        frame[..., : shape[2], : shape[3]] = pixels.cpu().float().numpy()
         height, width = map(int, original_image_size)
         self._embed(frame, (height, width), shape[2:])
 
