@@ -57,10 +57,21 @@ def _stored_rows(image: Image.Image) -> str | None:
 def _upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
     """Turn (H, W, 3) as the EXIF says. (What lies in a TIFF or HEIC is turned by then, and says so.)"""
     try:
-        orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+        orientation = _exif(image).get(EXIF_ORIENTATION, 1)
     except Exception:  # damaged EXIF around sound pixels: shown as stored, as viewers do
         return pixels
     return UPRIGHT.get(orientation, lambda stored: stored)(pixels)
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    """The EXIF, where Pillow puts an AVIF's own rotation too, and an orientation from XMP if it has none."""
+    if image.format not in ("AVIF", "HEIF"):
+        return image.getexif()
+    exif = (
+        Image.Exif()
+    )  # without XMP: these are turned by a rotation of their own, and by nothing else
+    exif.load(image.info.get("exif", b""))
+    return exif
 
 
 def _pixels(image: Image.Image, stored_as: str | None) -> np.ndarray:

@@ -46,6 +46,16 @@ def test_rotation_is_applied_once(tmp_path, image_format, orientation):
         assert distance(read_image(source), expected) < 3
 
 
+@pytest.mark.parametrize("image_format", ["HEIF", "AVIF"])
+def test_rotation_that_only_the_metadata_have(image_format):
+    """It is what a converter left there that had turned the pixels: these formats do not go by it."""
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    kept = {"xmp": xmp} if image_format == "AVIF" else {}  # pillow-heif would make a rotation of it
+    image = Image.open(stored(STEEP, image_format, **kept))
+    image.info.setdefault("xmp", xmp)
+    assert distance(read_image(image), STEEP) < 3
+
+
 def test_photo_of_10_bits(tmp_path):
     deep = PHOTO.astype(np.uint16) * 257
     image = pillow_heif.from_bytes("RGB;16", (96, 64), deep.tobytes())
