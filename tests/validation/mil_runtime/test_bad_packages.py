@@ -13,6 +13,7 @@ from coremltools.converters.mil.mil import Builder as mb
 from coremltools.proto import MIL_pb2, Model_pb2
 from damage import damage_bytes, damage_proto
 from mil_programs import build_model
+from traced_models import convert_traced, tensor
 
 from validation import mil_runtime
 from validation.mil_runtime import MilRuntimeError, ModelError, UnsupportedOperationError
@@ -574,7 +575,7 @@ def test_many_damaged_packages_work_or_are_refused(sound, tmp_path):
     run_all_damaged(sound, tmp_path, range(1000, 7000))
 
 
-def test_stateful_and_flexible_packages_work_or_are_refused_when_damaged():
+def stateful():
     @mb.program(
         input_specs=[
             mb.TensorSpec((2, 3), ct.converters.mil.mil.types.fp16),
@@ -587,23 +588,55 @@ def test_stateful_and_flexible_packages_work_or_are_refused_when_damaged():
             state=total, value=mb.add(x=mb.read_state(input=total), y=x), name="y"
         )
 
-    model = ct.convert(
+    return ct.convert(
         program,
         convert_to="mlprogram",
         minimum_deployment_target=ct.target.iOS18,
         skip_model_load=True,
     )
+
+
+def enumerated():
+    inputs = [
+        tensor("x", ct.EnumeratedShapes([(2, 3), (2, 5)])),
+        tensor("y", ct.EnumeratedShapes([(1, 3), (1, 5)])),
+    ]
+    return convert_traced(lambda x, y: x * y, inputs, target=ct.target.iOS18)
+
+
+def ranged():
+    inputs = [
+        tensor("x", ct.Shape((2, ct.RangeDim(2, 5)))),
+        tensor("y", (1, 1), default_value=np.ones((1, 1), np.float32)),
+    ]
+    return convert_traced(lambda x, y: x * y, inputs)
+
+
+def pipeline():
+    return ct.utils.make_pipeline(
+        convert_traced(lambda x: x * 2, [tensor("x", (2, 3))], [ct.TensorType("h")]),
+        convert_traced(lambda h: h + 1, [tensor("h", (2, 3))], [ct.TensorType("y")]),
+    )
+
+
+@pytest.mark.parametrize("make", [stateful, enumerated, ranged, pipeline])
+def test_models_of_every_kind_work_or_are_refused_when_damaged(make):
+    model = make()
     sound = model.get_spec()
+    given = {"x": np.ones((2, 3))} | ({"y": np.ones((1, 3))} if make is enumerated else {})
+    works = 0
     for seed in range(100):
         random = Random(seed)
         damaged = Model_pb2.Model()
         damaged.CopyFrom(sound)
-        what = damage_proto(damaged, random)
+        what = damage_proto(damaged.description if seed % 2 else damaged, random)
         model._spec = damaged
         try:
             loaded = mil_runtime.load(model)
-            loaded.predict({"x": np.ones((2, 3))}, loaded.make_state())
-        except MilRuntimeError:
-            continue
+            loaded.predict(given, loaded.make_state())
+            works += 1
+        except MilRuntimeError as error:
+            assert len(str(error).splitlines()) == 1, f"seed {seed}, {what}: {error}"
         except Exception as error:
             raise AssertionError(f"seed {seed}, {what}: {error!r}") from error
+    assert 0 < works < 100
