@@ -66,19 +66,24 @@ def _rle_size(rle: object, expected: tuple[int, int] | None) -> tuple[int, int]:
 
 
 def _runs(counts: object, pixels: int) -> np.ndarray:
-    """The lengths of an RLE's runs, int64, of which there are at most one more than pixels."""
-    most_characters = MOST_DIGITS * (pixels + 1)
+    """The lengths of an RLE's runs, int64, of which there is at most one more than pixels."""
     if not isinstance(counts, str | list):
         raise MobileSAMError(_NO_RLE)
-    if len(counts) > (most_characters if isinstance(counts, str) else pixels + 1):
+    try:
+        if isinstance(counts, list):
+            _check_length(len(counts), pixels)
+            return _listed_runs(counts, pixels)
+        _check_length(-(-len(counts) // MOST_DIGITS), pixels)
+        return _compressed_runs(counts, pixels)
+    except ValueError:  # a character that is none of COCO's among them: UnicodeEncodeError is one
+        raise MobileSAMError(_NO_RLE) from None
+
+
+def _check_length(runs: int, pixels: int) -> None:
+    if runs > pixels + 1:
         raise MobileSAMError(
             f"an RLE of more runs than the mask's {pixels} pixels have; the RLE is damaged"
         )
-    try:
-        runs = _compressed_runs(counts) if isinstance(counts, str) else _listed_runs(counts, pixels)
-    except ValueError:  # a character that is none of COCO's among them: UnicodeEncodeError is one
-        raise MobileSAMError(_NO_RLE) from None
-    return runs
 
 
 def _listed_runs(counts: list, pixels: int) -> np.ndarray:
@@ -97,7 +102,7 @@ def _listed_runs(counts: list, pixels: int) -> np.ndarray:
     return numbers.astype(np.int64)
 
 
-def _compressed_runs(counts: str) -> np.ndarray:
+def _compressed_runs(counts: str, pixels: int) -> np.ndarray:
     """The numbers in a COCO ``counts`` string (rleFrString in cocoapi's maskApi.c).
 
     Each is written in characters of 6 bits, offset by 48: 5 bits of the number, the lowest first,
@@ -107,19 +112,22 @@ def _compressed_runs(counts: str) -> np.ndarray:
     Raises:
         ValueError: a character is none of these, or a number has more than ``MOST_DIGITS``.
     """
-    characters = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - 48
-    if not len(characters):
-        return characters
-    last = np.flatnonzero((characters & 0x20) == 0)  # of each number
-    if characters.min() < 0 or characters.max() > 63 or not len(last):
+    digits = np.frombuffer(counts.encode("ascii"), np.uint8) - np.uint8(
+        48
+    )  # others wrap to 64 and more
+    last = np.flatnonzero((digits & 0x20) == 0)  # of each number
+    _check_length(len(last), pixels)
+    if not len(digits):
+        return np.empty(0, np.int64)
+    if digits.max() > 63 or not len(last) or last[-1] != len(digits) - 1:
         raise ValueError("no RLE")
     first = np.concatenate([[0], last[:-1] + 1])
-    digits = last - first + 1
-    if last[-1] != len(characters) - 1 or digits.max() > MOST_DIGITS:
+    lengths = last - first + 1
+    if lengths.max() > MOST_DIGITS:
         raise ValueError("no RLE")
-    place = np.arange(len(characters)) - np.repeat(first, digits)
-    numbers = np.add.reduceat((characters & 0x1F) << (5 * place), first)
-    numbers -= ((characters[last] & 0x10) != 0) * (1 << (5 * digits))
+    place = np.arange(len(digits)) - np.repeat(first, lengths)
+    numbers = np.add.reduceat((digits & 0x1F).astype(np.int64) << (5 * place), first)
+    numbers -= ((digits[last] & 0x10) != 0) * (1 << (5 * lengths))
     numbers[1::2] = np.cumsum(numbers[1::2])
     numbers[2::2] = np.cumsum(numbers[2::2])
     return numbers
