@@ -14,6 +14,7 @@ __all__ = [
 
 FORMATS = ("torchscript", "coreml")
 COMPONENTS = ("image_encoder", "mask_decoder")
+MAX_PROMPT_SLOTS = 64  # of a mask decoder
 
 GOLDENS_FOLDER = "goldens"
 GOLDENS_FILE = "goldens.json"

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 
 from converters.artifact_folder import require_free, staged
-from converters.artifact_layout import GOLDENS_FOLDER
+from converters.artifact_layout import GOLDENS_FOLDER, MAX_PROMPT_SLOTS
 from converters.coreml import CoreMLOptions, PackageMetadata, export_coreml, package_spec
 from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.goldens import Goldens, compute_goldens, write_goldens
 from converters.io_spec import (
     DEFAULT_PROMPT_SLOTS,
-    MAX_PROMPT_SLOTS,
     ModuleSpec,
     image_encoder_spec,
     mask_decoder_spec,

@@ -8,7 +8,6 @@ from reference.variants import Variant
 LABEL_BACKGROUND, LABEL_OBJECT, LABEL_BOX_TOP_LEFT, LABEL_BOX_BOTTOM_RIGHT = range(4)
 LABEL_EMPTY_SLOT = -2
 DEFAULT_PROMPT_SLOTS = 8
-MAX_PROMPT_SLOTS = 64
 
 
 @dataclass(frozen=True)

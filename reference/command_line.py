@@ -106,6 +106,8 @@ def _invoke(command: click.Command, arguments: list[str]) -> int:
         with click.Context(command, info_name=command.name) as context:
             names = ", ".join(command.list_commands(context))
             raise click.UsageError(f"Missing command: expected one of {names}", context)
+    if any("\0" in argument for argument in arguments):  # from a program: no shell can pass one
+        raise click.UsageError("An argument has a null character: expected none")
     line = shlex.join([command.name, *arguments])
     try:
         with command.make_context(

@@ -43,3 +43,20 @@ def require_regular_file(path: Path, error: type[MobileSAMError], expected: str)
     if kind is not None:
         raise error(f"{path}: {kind}, not a regular file; {expected}")
     return status
+
+
+def require_possible(path: Path, error: type[MobileSAMError]) -> None:
+    """Refuse a path that cannot even be asked whether it is there, such as one that is too long.
+
+    Args:
+        path: about to be looked at.
+        error: what is raised.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as failure:
+        raise error(f"{path}: cannot be read ({failure.strerror or failure})") from None
+    except ValueError:  # a null character
+        raise error(f"{str(path)!r}: is no path; name a file or folder") from None

@@ -9,9 +9,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from converters.artifact_layout import COMPONENTS, FORMATS, MANIFEST_FILE, MANIFEST_SCHEMA
+from converters.artifact_layout import (
+    COMPONENTS,
+    FORMATS,
+    MANIFEST_FILE,
+    MANIFEST_SCHEMA,
+    MAX_PROMPT_SLOTS,
+)
 from reference.errors import ArtifactError
 from reference.folders import entries_below
+from reference.input_files import require_possible
 from reference.plain_text import quote
 from reference.variants import VARIANTS, Variant
 from validation.strict_json import Source, Value
@@ -19,7 +26,8 @@ from validation.untrusted_paths import is_inside
 
 CONVERT_AGAIN = "the artefact is incomplete or was altered; convert again"
 _LARGEST_EXPONENT = 24  # of a power of two between numbers of float16
-_LARGEST = 1 << 20  # of a number: prompt slots and logits are far below
+_LARGEST_LOGIT = 1 << 20  # logits are far below
+_MOST_FILES = 10_000  # three for each golden photo, one for each case, and a package's
 
 
 @dataclass(frozen=True)
@@ -76,8 +84,8 @@ class Artifact:
 
     def require_file(self, path: Path) -> Path:
         """``path`` if it is a file that the manifest lists, and so verified; else ArtifactError."""
-        listed = {self.folder / name for name in self.files}
-        if path not in listed:
+        inside = path.is_relative_to(self.folder)
+        if not inside or path.relative_to(self.folder).as_posix() not in self.files:
             raise ArtifactError(
                 f"{quote(str(path))}: not in the list of files of "
                 f"{self.folder / MANIFEST_FILE}; {CONVERT_AGAIN}"
@@ -105,7 +113,7 @@ def load_artifact(folder: str | Path) -> Artifact:
         variant=variant,
         format=manifest.get("format").choice(FORMATS),
         scheme=manifest.get("scheme").text(),
-        prompt_slots=manifest.get("prompt_slots").integer(1, _LARGEST),
+        prompt_slots=manifest.get("prompt_slots").integer(1, MAX_PROMPT_SLOTS),
         checkpoint=SourceCheckpoint(
             name=checkpoint.get("name").text(),
             sha256=checkpoint.get("sha256").text(),
@@ -116,7 +124,7 @@ def load_artifact(folder: str | Path) -> Artifact:
         },
         float16_exponents={name: _exponents(components.get(name)) for name in COMPONENTS},
         padding_rgb=_colour(preprocessing.get("padding_rgb")),
-        mask_threshold=masks.get("threshold").number(-_LARGEST, _LARGEST),
+        mask_threshold=masks.get("threshold").number(-_LARGEST_LOGIT, _LARGEST_LOGIT),
         files=files,
         goldens=_listed(folder, manifest.get("goldens"), files),
     )
@@ -130,14 +138,12 @@ def read_manifest(artifact: Artifact) -> dict:
 def _read_manifest(folder: Path) -> Value:
     path = folder / MANIFEST_FILE
     example = "expected one that 'convert' wrote, such as artifacts/mobile_sam-torchscript-none"
-    try:
-        if not folder.is_dir():
-            kind = "not a folder" if folder.exists() else "no such artefact folder"
-            raise ArtifactError(f"{folder}: {kind}; {example}")
-        if not path.exists():
-            raise ArtifactError(f"{folder}: has no {MANIFEST_FILE}; {example}")
-    except OSError as error:  # such as a name that is too long
-        raise ArtifactError(f"{folder}: cannot be read ({error.strerror}); {example}") from None
+    require_possible(path, ArtifactError)
+    if not folder.is_dir():
+        kind = "not a folder" if folder.exists() else "no such artefact folder"
+        raise ArtifactError(f"{folder}: {kind}; {example}")
+    if not path.exists():
+        raise ArtifactError(f"{folder}: has no {MANIFEST_FILE}; {example}")
     source = Source(str(path), "an artefact's manifest", CONVERT_AGAIN, ArtifactError)
     return source.document(source.read(path), MANIFEST_SCHEMA)
 
@@ -190,7 +196,7 @@ def _path_inside(folder: Path, name: str) -> Path:
 
 def _verify_files(folder: Path, listed: Value) -> frozenset[str]:
     """Hold the folder's files to the manifest's list, both ways; the names in it."""
-    records = listed.mapping(lambda record: record)
+    records = listed.mapping(lambda record: record, 1, _MOST_FILES)
     paths = {name: _path_inside(folder, name) for name in records}  # all, before any is opened
     for name, path in paths.items():
         _verify_file(path, records[name])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.jit.mobile import _load_for_lite_interpreter
 
 from reference.errors import ArtifactError
+from reference.input_files import require_possible
 from validation import mil_runtime
 from validation.metrics import TensorDifference, tensor_difference
 from validation.module_outputs import Named, matched, named_arrays
@@ -138,6 +139,7 @@ def _runner(
 
 
 def _load_lite_file(path: Path):
+    require_possible(path, ArtifactError)
     if not path.is_file():
         raise ArtifactError(f"{path}: no such file")
     try:

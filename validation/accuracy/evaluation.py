@@ -8,6 +8,7 @@ from converters.artifact_layout import MANIFEST_FILE
 from reference.checkpoint import BUILT_IN, Checkpoint, resolve_checkpoint
 from reference.command_line import progress
 from reference.errors import ArtifactError, MobileSAMError
+from reference.input_files import require_possible
 from reference.predictor import PromptableModel
 from reference.sam import Sam, load_sam
 from reference.variants import get_variant
@@ -90,6 +91,7 @@ def resolve_subject(source: str, model: str) -> Artifact | Weights:
         MobileSAMError: it is neither, or damaged, or cannot be had.
     """
     path = Path(source)
+    require_possible(path / MANIFEST_FILE, MobileSAMError)
     if (path / MANIFEST_FILE).exists():
         return load_artifact(path)
     if source in BUILT_IN or path.is_file():

@@ -10,6 +10,7 @@ from coremltools.models import MLModel
 from coremltools.proto import Model_pb2
 from google.protobuf.message import DecodeError
 
+from reference.input_files import require_possible
 from validation.mil_runtime.blob_storage import BlobFile
 from validation.mil_runtime.errors import ModelError
 from validation.strict_json import Source
@@ -96,6 +97,7 @@ def open_program(source: "str | Path | MLModel") -> Package:
 def _read_package(path: Path) -> Package:
     if path.suffix == ".mlmodelc":
         raise ModelError(f"{path}: is compiled for a device; expected the .mlpackage it came from")
+    require_possible(path, ModelError)
     if not path.exists():
         raise ModelError(f"{path}: is not there; expected an .mlpackage folder")
     model_file = _root_model(path) if path.is_dir() else path

@@ -1,7 +1,6 @@
 """Documents that are nearly right, by the hundred: each is read, or refused in one line with nothing written."""
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -14,9 +13,10 @@ from bad_documents import bad_json, bad_toml, damaged_text, mutated
 from hypothesis import strategies as st
 from PIL import Image
 from reach import contents, explore, few_and_many, require_told, run_command
+from sound_documents import baseline_of, results_of
 
 from reference.errors import MobileSAMError
-from validation.artifact import load_artifact, read_manifest
+from validation.artifact import load_artifact
 from validation.cli import main
 from validation.conventions import false_statements
 from validation.device_results import read_device_results
@@ -26,17 +26,13 @@ from validation.goldens import golden_cases, golden_questions
 from validation.mil_runtime.package import open_package
 from validation.prompts_file import SCHEMA as PROMPTS
 from validation.prompts_file import read_prompts
-from validation.regression.baseline import Baseline, key_of, read_baseline, write_baseline
+from validation.regression.baseline import read_baseline
 from validation.regression.limits import DEFAULTS as LIMITS
 from validation.regression.limits import Limits, read_limits
-from validation.regression.manifest_entries import manifest_entries, operators, tools
-from validation.regression.outlines import outline_of
-from validation.regression.record import Record
 from validation.report.latency_file import read_latency
 from validation.report.provenance import provenance
 from validation.report.write import write_latency_report
 
-DOCS = Path(__file__).parents[3] / "docs"
 EXAMPLES = 60  # of each kind of document in `make test`
 
 
@@ -188,40 +184,6 @@ def limits(folder: Path) -> Document:
 
 
 DOCUMENTS = (manifest, kept, goldens, prompts, device_results, baseline, latency, gates, limits)
-
-
-def results_of(folder: Path) -> dict:
-    """The example of docs/device-results.md, as if an app had measured this artefact."""
-    example = re.search(r"```json\n(.*?)```", (DOCS / "device-results.md").read_text(), re.DOTALL)
-    document, artifact = json.loads(example[1]), load_artifact(folder)
-    files = read_manifest(artifact)["files"]
-    document["artifact"].update(
-        model=artifact.model,
-        scheme=artifact.scheme,
-        checkpoint_sha256=artifact.checkpoint.sha256,
-        files=files,
-    )
-    case = document["cases"][0]
-    document["cases"] = [{**case, "name": name} for name in golden_cases(artifact)]
-    return document
-
-
-def baseline_of(folder: Path) -> Path:
-    artifact = load_artifact(folder)
-    document = read_manifest(artifact)
-    outline = outline_of(np.eye(20, 30, dtype=bool))
-    record = Record(
-        manifest=manifest_entries(document),
-        operators=operators(document),
-        figures={"masks.mean_iou": 0.99, "latency.image_encoder": 2.0},
-        masks=dict.fromkeys(golden_cases(artifact), outline),
-        engine="an engine",
-        files={name: entry["sha256"] for name, entry in document["files"].items()},
-        tools=tools(document),
-    )
-    path = folder.with_name("baseline.json")
-    write_baseline(path, Baseline({key_of(artifact): record}))
-    return path
 
 
 @few_and_many

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reference.command_line import print_lines
 from reference.errors import OutputError
+from reference.plain_text import is_plain
+from validation.drift.drift import Drift
 from validation.gates import Gates
+from validation.metrics import tensor_difference
 from validation.report import write_report
 from validation.report.charts import histograms
 from validation.report.gate_rows import gate_rows
@@ -25,6 +29,7 @@ from validation.report.pictures import (
 )
 from validation.report.verdict import ordered_cases, reason_of
 from validation.results import build_document, conclude
+from validation.table import format_comparison, format_overview
 
 COMMAND = "validate compare 'artifacts/<b>&' --report report"
 
@@ -104,6 +109,46 @@ def test_report_without_pictures(tmp_path, comparisons):
     page = (tmp_path / "r" / "report.html").read_text()
     assert "data:image" not in page
     assert page.count('<details class="case"') == len(bare)
+
+
+HOSTILE = {
+    "forged\nPASS: 37 of 37 cases passed": r"forged\nPASS: 37 of 37 cases passed",
+    "\x1b[1A\x9b2Kgone": r"\x1b[1A\x9b2Kgone",
+    "\u202egnp.exe\u2066": r"\u202egnp.exe\u2066",
+    "\ud800\u2028\u200b": r"\ud800\u2028\u200b",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), HOSTILE.items(), ids=["line", "terminal", "bidi", "odd"]
+)
+def test_names_are_shown_escaped_on_the_page_and_in_the_terminal(
+    tmp_path, capsys, comparisons, name, shown
+):
+    failed = comparisons[1].cases[0]
+    case = dataclasses.replace(
+        failed,
+        case=dataclasses.replace(failed.case, name=name),
+        photo=name,
+        reasons=(f"{name}: is wrong",),
+    )
+    error = tensor_difference(np.array([1.0]), np.array([2.0]))
+    drift = Drift("mask_decoder", name, name, name, error, error)
+    comparison = dataclasses.replace(
+        comparisons[1], cases=(case,), failures=(name,), engine=name, drifts=(drift,)
+    )
+    write_report(tmp_path / "r", [comparison], build_document([comparison]), f"validate {name}")
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    results = (tmp_path / "r" / "results.json").read_text(encoding="utf-8")
+    print_lines([*format_comparison(comparison), *format_overview([comparison])])
+    table = capsys.readouterr().out
+    assert shown in page
+    assert shown in table
+    for text in (page, results, table):
+        assert name not in text
+        assert all(map(is_plain, text.splitlines()))
+    assert not any(line.startswith("PASS") for line in table.split("\n"))
+    assert json.loads(results)["artifacts"][0]["cases"][0]["name"] == name
 
 
 # Sentences, order and figures
