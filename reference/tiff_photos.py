@@ -5,17 +5,16 @@ import os
 import sys
 from collections.abc import Iterator
 
-from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from reference.errors import ImageError
-from reference.unread_formats import directories, raw_tiff
+from reference.unread_formats import ORIENTATION, directories, raw_tiff
 
 # Tags, and values of theirs.
-_BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION = 258, 259, 262, 274
+_BITS, _COMPRESSION, _PHOTOMETRIC = 258, 259, 262
 _STRIP_BYTES, _PLANAR_CONFIGURATION, _TILE_BYTES, _SAMPLE_FORMAT = 279, 284, 325, 339
 _UNCOMPRESSED, _WHITE_IS_ZERO, _YCBCR, _SEPARATE_PLANES, _SIGNED = 1, 0, 6, 2, 2
-_LYING = (5, 6, 7, 8)  # orientations that exchange width and height
+_LYING = frozenset((5, 6, 7, 8))  # orientations that exchange width and height
 
 _RESAVE = "save it as 8-bit gray or RGB"
 _STDERR = 2  # file descriptor
@@ -32,7 +31,7 @@ def load_tiff(image: TiffImageFile) -> None:
     if image.tile:
         with _no_mapping(image), _quiet_libtiff():
             image.load()
-    elif getattr(image, "map", None) is not None and _lies(image.filename):
+    elif _was_mapped_lying(image):
         raise ImageError(
             "was scrambled by Pillow as it was loaded, as uncompressed TIFFs with a rotation are: pass "
             "the path, or the PIL image before anything loads it"
@@ -93,9 +92,14 @@ def _quiet_libtiff() -> Iterator[None]:
         os.close(saved)
 
 
-def _lies(path: str) -> bool:
-    with Image.open(path, formats=["TIFF"]) as image:
-        return image.tag_v2.get(_ORIENTATION) in _LYING
+def _was_mapped_lying(image: TiffImageFile) -> bool:
+    """Whether Pillow mapped a loaded image that lies on its side: its tags say so no longer, but the map does."""
+    mapped = getattr(image, "map", None)
+    if mapped is None:
+        return False
+    found = directories(mapped)
+    pages = found[:1] if image.tell() == 0 else found
+    return any(_LYING.intersection(page.get(ORIENTATION, ())) for page in pages)
 
 
 def _refuse_misread(image: TiffImageFile) -> None:

@@ -48,7 +48,8 @@ _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 2
 _REDUCED, _OLD_REDUCED = 1, 2  # in _NEW_SUBFILE_TYPE a bit, in _SUBFILE_TYPE the value
 _MOST_DIRECTORIES = 16  # that are looked at; a raw file has fewer than ten
 
-_WANTED = (_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION)
+ORIENTATION = 274
+_WANTED = (_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _PHOTOMETRIC, ORIENTATION, _SUB_IFDS, _DNG_VERSION)
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -138,7 +139,7 @@ def directories(file: BinaryIO) -> list[Directory]:
     order = "<" if start.startswith(b"II") else ">"
     found: list[Directory] = []
     # A damaged file ends early, or has offsets that no file reaches.
-    with contextlib.suppress(struct.error, OSError, OverflowError):
+    with contextlib.suppress(struct.error, OSError, ValueError, OverflowError):
         pending, seen = [_number(file, form.first, order, form.offset)], {0}
         while pending and len(seen) <= _MOST_DIRECTORIES:
             offset = pending.pop(0)
