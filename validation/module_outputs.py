@@ -19,9 +19,12 @@ def named_arrays(outputs: object) -> list[Named]:
     only tensor of all is "0". None is left out, since it converts to nothing.
 
     Raises:
-        ArtifactError: there is something else than tensors.
+        ArtifactError: there is something else than tensors, or none at all.
     """
-    return [(name or "0", to_array(tensor)) for name, tensor in _named_tensors(outputs, "")]
+    named = [(name or "0", to_array(tensor)) for name, tensor in _named_tensors(outputs, "")]
+    if not named:
+        raise ArtifactError("the module gives no tensor: expected one at least")
+    return named
 
 
 def to_array(tensor: Tensor) -> np.ndarray:

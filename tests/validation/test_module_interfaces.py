@@ -152,6 +152,16 @@ def test_what_is_no_tensor_is_refused(answer):
         compare(lambda x: (x, answer), package(lambda x: (x, x * 2)), X)
 
 
+@pytest.mark.parametrize("answer", [None, (), {"a": None}])
+def test_nothing_is_no_agreement(answer):
+    class Silent:
+        def predict(self, data):
+            return {}
+
+    with pytest.raises(ArtifactError, match="the module gives no tensor"):
+        compare(lambda x: answer, Silent(), X)
+
+
 # Inputs
 
 
