@@ -12,7 +12,7 @@ from converters.artifact_layout import GOLDENS_FOLDER, MAX_PROMPT_SLOTS
 from converters.coreml import CoreMLOptions, PackageMetadata, export_coreml, package_spec
 from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
 from converters.export_modules import ImageEncoder, MaskDecoder
-from converters.goldens import Goldens, compute_goldens, write_goldens
+from converters.goldens import Goldens, compute_goldens, require_finite, write_goldens
 from converters.io_spec import (
     DEFAULT_PROMPT_SLOTS,
     ModuleSpec,
@@ -63,7 +63,7 @@ def load_source(
     """Load a checkpoint and ask the reference about the sample photos.
 
     Raises:
-        ConversionError: ``prompt_slots`` is out of range.
+        ConversionError: ``prompt_slots`` is out of range, or the reference's answers are not finite.
         MobileSAMError: an unknown model, or weights that cannot be fetched, read or loaded.
     """
     if not 1 <= prompt_slots <= MAX_PROMPT_SLOTS:
@@ -73,7 +73,9 @@ def load_source(
     variant = get_variant(model)
     weights = resolve_checkpoint(checkpoint, variant)
     sam = load_sam(variant, weights)
-    return Source(sam, weights, compute_goldens(sam, prompt_slots), prompt_slots)
+    goldens = compute_goldens(sam, prompt_slots)
+    require_finite(goldens)
+    return Source(sam, weights, goldens, prompt_slots)
 
 
 def artifact_path(output: Path, options: Options, model: str = "vit_t") -> Path:

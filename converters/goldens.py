@@ -18,9 +18,12 @@ from torch import Tensor
 from converters.artifact_layout import GOLDENS_FILE, GOLDENS_SCHEMA
 from converters.prompt_slots import SlotPrompt, fill_slots
 from converters.samples import GOLDEN_CASES, GOLDEN_PHOTOS, SampleCase, load_photo
+from reference.errors import ConversionError
 from reference.masks import encode_rle
 from reference.preprocessing import photo_to_frame, threshold_masks
 from reference.sam import Sam
+
+_SHOWN = 3  # of the answers that an error names
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,29 @@ def compute_goldens(sam: Sam, prompt_slots: int) -> Goldens:
         if sample.slots <= prompt_slots:
             cases[sample.name] = _decode(sam, sample, photos[sample.photo], cases, prompt_slots)
     return Goldens(photos, tuple(cases.values()))
+
+
+def require_finite(goldens: Goldens) -> None:
+    """Raise ConversionError if the reference answered with a NaN or an infinity.
+
+    No phone can draw a mask of that; and what is converted could not be held to it, since an artefact
+    that is broken in another way would agree.
+    """
+    answers = {
+        f"image_embeddings of photo '{name}'": photo.image_embeddings
+        for name, photo in goldens.photos.items()
+    }
+    for case in goldens.cases:
+        answers[f"low_res_masks of case '{case.sample.name}'"] = case.low_res_masks
+        answers[f"iou_predictions of case '{case.sample.name}'"] = case.iou_predictions
+    broken = [name for name, tensor in answers.items() if not tensor.isfinite().all()]
+    if broken:
+        more = f" and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
+        raise ConversionError(
+            f"the model, with these weights, answers with NaN or infinity in PyTorch already: in "
+            f"{', '.join(broken[:_SHOWN])}{more}; expected finite answers. "
+            "Nothing can be converted from weights that diverged or are damaged: try an earlier checkpoint"
+        )
 
 
 def _encode(sam: Sam, name: str, pixels: np.ndarray) -> GoldenPhoto:

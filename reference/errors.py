@@ -17,6 +17,10 @@ class PromptError(MobileSAMError):
     """Points, labels, boxes or masks that do not make a prompt."""
 
 
+class AnswerError(MobileSAMError):
+    """A model that answers with NaN or infinity: no mask can be made of that."""
+
+
 class CheckpointError(MobileSAMError):
     """Weights that cannot be fetched, read or loaded."""
 

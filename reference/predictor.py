@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from reference.checkpoint import resolve_checkpoint
-from reference.errors import ImageError, PromptError
+from reference.errors import AnswerError, ImageError, PromptError
 from reference.images import read_image
 from reference.plain_text import quote
 from reference.predictor_arguments import (
@@ -292,15 +292,35 @@ def segment_objects(
 
     ``multimask_output`` None asks for three guesses only where the prompt is ambiguous (one point, no box), as
     the Segment Anything authors advise. ``on_step`` is told of the photo and of each object as it is begun.
+
+    Raises:
+        AnswerError: the model answers with a NaN or an infinity.
     """
     predictor = Predictor(model)
     on_step("photo")
     predictor.set_image(image)
+    require_finite_embedding(predictor)
     segmentations = []
     for number, prompt in enumerate(prompts, start=1):
         on_step(f"object {number}")
-        segmentations.append(_segment_object(predictor, prompt, multimask_output))
+        segmentation = _segment_object(predictor, prompt, multimask_output)
+        require_finite_answer(f"object {number}", segmentation.scores, segmentation.low_res_logits)
+        segmentations.append(segmentation)
     return segmentations
+
+
+def require_finite_embedding(predictor: Predictor) -> None:
+    """Raise AnswerError if the photo's embeddings have a NaN or an infinity."""
+    require_finite_answer("the photo", predictor.get_image_embedding().cpu().numpy())
+
+
+def require_finite_answer(what: str, *arrays: np.ndarray) -> None:
+    """Raise AnswerError if one of the numbers that answer ``what`` is a NaN or an infinity."""
+    if count := sum(int(np.count_nonzero(~np.isfinite(array))) for array in arrays):
+        raise AnswerError(
+            f"the model's answer to {what} has {count} numbers that are NaN or infinite: expected "
+            "finite ones; its weights, or their conversion, are broken, and it draws no mask"
+        )
 
 
 def _segment_object(
@@ -359,6 +379,7 @@ class SAM:
         Raises:
             ImageError: the photo cannot be read.
             PromptError: the prompts do not make sense, or do not fit the photo.
+            AnswerError: the model answers with a NaN or an infinity.
         """
         photo = read_image(image)
         prompts = normalize_prompts(points, labels, bboxes, image_size=photo.shape[:2])

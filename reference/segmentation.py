@@ -93,13 +93,15 @@ def prepare(
 def answer(request: Request, segmenter: Segmenter, source: dict) -> None:
     """Segment, write the overlay, and print the JSON document or a summary.
 
+    Guesses of equal scores are warned of: the first of them is shown, and none is the best.
+
     Args:
         request: from ``prepare``.
         segmenter: what to ask.
         source: what the masks come from, as entries of the JSON document.
 
     Raises:
-        MobileSAMError: the segmenter refuses, or the output cannot be written.
+        MobileSAMError: the segmenter refuses, or answers with a NaN; or the output cannot be written.
     """
     with step_bar(total=1 + len(request.prompts) + (request.output is not None)) as on_step:
         segmentations = segmenter.segment(request.image, request.prompts, on_step=on_step)
@@ -111,6 +113,13 @@ def answer(request: Request, segmenter: Segmenter, source: dict) -> None:
         print_json(build_document(request, segmentations, source))
     else:
         print_lines([*summarize(segmentations), f"overlay: {request.output}"])
+    for number, segmentation in enumerate(segmentations, start=1):
+        scores = segmentation.scores
+        if len(scores) > 1 and (scores == scores[0]).all():
+            warn(
+                f"object {number}: its {len(scores)} masks have equal scores, so that which of them "
+                "comes first means nothing"
+            )
 
 
 def build_document(request: Request, segmentations: list["Segmentation"], source: dict) -> dict:

@@ -1,7 +1,7 @@
 """How far one answer is from another, and what each stage had in it."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,14 @@ from validation.metrics import (
     TensorDifference,
     area_change,
     boundary_iou,
+    is_blank,
     largest_difference,
     mask_iou,
     tensor_difference,
 )
 from validation.pipeline import IMAGE_ENCODER
+
+Metric = Callable[[np.ndarray, np.ndarray], float]  # of two boolean (H, W) masks
 
 MULTIMASK = slice(1, None)  # the three guesses; mask 0 is the single-mask answer
 
@@ -25,7 +28,7 @@ class Agreement:
     """How far an artefact's answer to one prompt is from the reference's.
 
     Attributes:
-        mask_ious: of the four masks, at the photo's own size.
+        mask_ious: of the four masks, at the photo's own size; 0 of one whose logits are not finite.
         boundary_ious: likewise, of the masks' boundaries.
         area_changes: by what share each mask is larger than the reference's.
         best_iou: IoU of the mask that a user of the reference is shown with the artefact's mask of
@@ -36,6 +39,7 @@ class Agreement:
         shown_index: of the mask that a user of the artefact is shown.
         score_difference: largest of the four predicted IoUs; infinite if one is not finite.
         logits: of the low-resolution masks.
+        blank: which of the four masks agree by being empty, or the whole photo: that is no evidence.
         truth_ious: IoU with the object's true mask, where it is known: of what the reference and
             of what the artefact shows.
     """
@@ -49,12 +53,17 @@ class Agreement:
     shown_index: int
     score_difference: float
     logits: TensorDifference
+    blank: tuple[bool, ...]
     truth_ious: tuple[float, float] | None
 
     @property
     def min_iou(self) -> float:
         """IoU of the mask that came out worst."""
         return min(self.mask_ious)
+
+    def evident(self, values: Sequence[float]) -> list[float]:
+        """Those of four values, one per mask, whose mask is evidence."""
+        return [value for value, blank in zip(values, self.blank, strict=True) if not blank]
 
     @property
     def same_choice(self) -> bool:
@@ -96,7 +105,7 @@ class StageLoss:
     @property
     def loss(self) -> float:
         """One number to rank stages by: the own loss of IoU, or of score if that is larger."""
-        if self.output is not None and self.output.misplaced:
+        if self.output is not None and self.output.not_finite:
             return math.inf
         return max(1 - (1.0 if self.own_iou is None else self.own_iou), self.own_score_difference)
 
@@ -121,20 +130,29 @@ def measure(
     """
     best, shown = (chosen_mask(scores, ambiguous) for scores in (expected, answer))
     pairs = list(zip(masks, expected_masks, strict=True))
-    ious = tuple(mask_iou(*pair) for pair in pairs)
+    finite, expected_finite = answer.finite_masks, expected.finite_masks
+
+    # The threshold makes an empty mask of NaN, and two empty masks would agree.
+    def iou(index: int, other: int, metric: Metric = mask_iou) -> float:
+        sound = finite[index] and expected_finite[other]
+        return metric(masks[index], expected_masks[other]) if sound else 0.0
+
+    indices = range(len(pairs))
+    ious = tuple(iou(index, index) for index in indices)
     truth_ious = None
     if truth is not None:
         truth_ious = mask_iou(expected_masks[best], truth), mask_iou(masks[shown], truth)
     return Agreement(
         mask_ious=ious,
-        boundary_ious=tuple(boundary_iou(*pair) for pair in pairs),
+        boundary_ious=tuple(iou(index, index, boundary_iou) for index in indices),
         area_changes=tuple(area_change(*pair) for pair in pairs),
         best_iou=ious[best],
-        shown_iou=ious[best] if best == shown else mask_iou(masks[shown], expected_masks[best]),
+        shown_iou=iou(shown, best),
         best_index=best,
         shown_index=shown,
         score_difference=score_difference(answer, expected),
         logits=tensor_difference(answer.low_res_masks.numpy(), expected.low_res_masks.numpy()),
+        blank=tuple(ious[index] == 1 and is_blank(expected_masks[index]) for index in indices),
         truth_ious=truth_ious,
     )
 

@@ -31,6 +31,7 @@ from validation.conventions import false_statements
 from validation.drift import Drift, measure_drift, worst
 from validation.engines import Engine, Unavailable, engine_targets, open_first
 from validation.engines.isolated import IsolatedEngine, open_isolated
+from validation.evidence import evidence_of
 from validation.gates import Gates, gates_for, read_gates
 from validation.goldens import golden_questions
 from validation.live_reference import load_reference
@@ -44,6 +45,7 @@ from validation.pipeline import (
 from validation.prompt_matrix import built_in_questions, photo_question
 from validation.results import (
     FAILED,
+    NOT_PROVEN,
     NOT_RUN,
     PASSED,
     CasePictures,
@@ -275,18 +277,30 @@ class _Judge:
         )
         losses = stage_losses(photo, rungs, masks, self.arithmetic, self._candidate)
         stage_failures = self._gates.stage_failures(losses)
+        evidence = evidence_of(
+            rungs.expected,
+            photo.reference_embeddings,
+            masks.of(rungs.expected, self.arithmetic),
+            is_ambiguous(case),
+        )
         reasons = (*self._gates.failures(agreement), *stage_failures.values())
+        if not evidence.is_finite:
+            reasons = (evidence.no_mask, *reasons)
+        status = FAILED if reasons else PASSED
+        if not reasons and evidence.no_mask:
+            status, reasons = NOT_PROVEN, (evidence.no_mask,)
         blamed = None
-        if reasons:
+        if status == FAILED and evidence.is_finite:
             lost = max(1 - agreement.min_iou, agreement.score_difference)
             blamed = stage_to_blame(losses, stage_failures, lost)
         return CaseResult(
             case,
             question.photo,
             question.kind,
-            FAILED if reasons else PASSED,
+            status,
             photo.photo_size,
             agreement,
+            evidence,
             losses,
             reasons,
             blamed,

@@ -21,6 +21,16 @@ class Answer:
     low_res_masks: "Tensor"  # float32 (1, 4, S/4, S/4), logits
     iou_predictions: "Tensor"  # float32 (1, 4)
 
+    @property
+    def finite_masks(self) -> list[bool]:
+        """Which of the four masks have no NaN and no infinity among their logits."""
+        return self.low_res_masks[0].flatten(1).isfinite().all(1).tolist()
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether there is no NaN and no infinity in it."""
+        return all(self.finite_masks) and bool(self.iou_predictions.isfinite().all())
+
 
 @dataclass(frozen=True)
 class StoredAnswers:

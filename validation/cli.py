@@ -143,10 +143,10 @@ def compare(
     shown, and the largest difference of a score and of a mask logit; below it, which stage of the
     artefact lost how much.
 
-    Exit status: 0 if every case that ran holds its gates, 1 if one does not or an artefact cannot be
-    run, 2 for bad input. What cannot be run on this machine is reported as NOT RUN, with the reason,
-    and never as passed; if nothing could be run, so is the verdict (in JSON: "not run"), and the
-    status is 0.
+    Exit status: 0 if every case that ran holds its gates; 1 if one does not, an artefact cannot be run,
+    or it is NOT PROVEN, because the reference itself draws no mask, or always the same; 2 for bad input.
+    What cannot be run on this machine is reported as NOT RUN, with the reason, and never as passed; if
+    nothing could be run, so is the verdict (in JSON: "not run"), and the status is 0.
     """
     if report is not None:
         click.get_current_context().with_resource(reserved(report, None, "--report"))
@@ -159,7 +159,7 @@ def compare(
     from validation.gates import read_gates
     from validation.prompts_file import read_prompts
     from validation.report.latency_file import read_latency
-    from validation.results import FAILED, build_document
+    from validation.results import FAILED, NOT_PROVEN, build_document
     from validation.table import format_comparison, format_overview
 
     times = None if latency_file is None else read_latency(latency_file)
@@ -190,7 +190,7 @@ def compare(
             print_lines(["", *format_overview(comparisons)])
         if report is not None:
             print_lines([f"report: {report / 'report.html'}"])
-    return FAILED_STATUS if document["verdict"] == FAILED else 0
+    return FAILED_STATUS if document["verdict"] in (FAILED, NOT_PROVEN) else 0
 
 
 @validate.command("show")

@@ -25,7 +25,7 @@ DEFAULTS = Path(__file__).with_name("gates.toml")
 
 @dataclass(frozen=True)
 class Gates:
-    """Limits for one format and scheme; see ``gates.toml``. Whatever they are, outputs must be finite."""
+    """Limits for one format and scheme; see ``gates.toml``. Whatever they are, all outputs must be finite."""
 
     min_iou: float = limit(0, 1)
     mean_iou: float = limit(0, 1)
@@ -40,8 +40,8 @@ class Gates:
     def failures(self, agreement: Agreement) -> list[str]:
         """Which limits of a case from photo to mask are not held, in words; empty if all are."""
         failures = []
-        if agreement.logits.misplaced:
-            failures.append("mask logits are not finite where the reference's are")
+        if count := agreement.logits.not_finite:
+            failures.append(f"{count} mask logits are not finite")
         if agreement.min_iou < self.min_iou:
             failures.append(f"mask IoU {agreement.min_iou:.4f}, gate {self.min_iou:g}")
         if not agreement.score_difference <= self.max_score_difference:
@@ -81,10 +81,8 @@ class Gates:
 
     def _stage_failure(self, loss: StageLoss) -> str | None:
         output = loss.output
-        if output.misplaced:
-            return (
-                f"{loss.stage}: {output.misplaced} values are not finite where the reference's are"
-            )
+        if output.not_finite:
+            return f"{loss.stage}: {output.not_finite} values are not finite"
         if loss.stage == PREPROCESSING and not output.largest <= self.max_frame_difference:
             return (
                 f"{loss.stage}: a pixel of the frame is off by {output.largest:.3g} of 255, gate "

@@ -27,19 +27,23 @@ MOST_PHOTOS, MOST_CASES = 100, 1000
 _MOST_PIXELS = 1 << 16  # of a photo's side
 _LARGEST_SCORE = 1e6  # scores lie in about 0…1
 
+# One alone cannot tell an artefact from one that always gives the same answer; 'convert' writes three or more.
+FEWEST_CASES = FEWEST_PHOTOS = 2
+
 
 def golden_questions(artifact: Artifact) -> list[Question]:
     """The goldens of an artefact, photo by photo; photos stay on disk until they are read.
 
     Raises:
-        ArtifactError: they are damaged, of another schema, or name a file that is not listed.
+        ArtifactError: they are damaged, of another schema, name a file that is not listed, or are
+            fewer than two cases about two photos.
     """
     document = _read(artifact)
     photos = document.get("photos").mapping(lambda photo: photo, 1, MOST_PHOTOS)
     records = _by_name(document)
     for record in records.values():
         record.get("photo").choice(tuple(photos))
-    return [
+    questions = [
         _question(
             artifact,
             name,
@@ -48,6 +52,11 @@ def golden_questions(artifact: Artifact) -> list[Question]:
         )
         for name, photo in photos.items()
     ]
+    if len(questions) < FEWEST_PHOTOS:  # each of which has a case
+        document.get("cases").refuse(
+            f"{FEWEST_CASES} or more, about {FEWEST_PHOTOS} photos or more"
+        )
+    return questions
 
 
 def golden_cases(artifact: Artifact) -> list[str]:

@@ -1,4 +1,4 @@
-"""Agreement of masks and tensors, without holes: NaN agrees with NaN only, and shapes must match."""
+"""Agreement of masks and tensors, without holes: NaN and infinity agree with nothing, and shapes must match."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ MAX_DECIBELS = 300.0  # what identical tensors are given, for want of an infinit
 def mask_iou(mask: np.ndarray, other: np.ndarray) -> float:
     """Intersection over union of two boolean masks of one shape, in 0…1.
 
-    Two empty masks agree: 1. An empty mask and one that is not, do not: 0.
+    Two empty masks agree: 1, which says nothing of a model that finds no object (``evidence``). An
+    empty mask and one that is not, do not: 0.
 
     Raises:
         ArtifactError: the shapes differ, or a mask is not boolean.
@@ -27,6 +28,11 @@ def mask_iou(mask: np.ndarray, other: np.ndarray) -> float:
         )
     union = np.count_nonzero(mask | other)
     return float(np.count_nonzero(mask & other) / union) if union else 1.0
+
+
+def is_blank(mask: np.ndarray) -> bool:
+    """Whether a boolean (H, W) mask is empty, or the whole photo: it then shows no object."""
+    return not mask.any() or bool(mask.all())
 
 
 def boundary_iou(mask: np.ndarray, other: np.ndarray) -> float:
@@ -54,8 +60,7 @@ def area_change(mask: np.ndarray, other: np.ndarray) -> float:
 def largest_difference(values: np.ndarray, other: np.ndarray) -> float:
     """Largest absolute difference of two arrays of one shape, in their own unit; never NaN.
 
-    A NaN or an infinity agrees with the same in the same place, and is otherwise an infinite
-    difference.
+    A NaN or an infinity, on either side, is an infinite difference.
 
     Raises:
         ArtifactError: the shapes differ, or there is nothing to compare.
@@ -75,9 +80,9 @@ class TensorDifference:
         relative_l2: length of the difference, as a share of the expected tensor's length.
         largest: absolute difference of the element that is furthest off.
         where: that element's index; None if there is no difference.
-        misplaced: how many elements are NaN or infinite and not the same in the expected tensor,
-            or the other way round. If there is one, nothing is comparable: dB are -MAX_DECIBELS,
-            the cosine is 0, and the other differences are infinite.
+        not_finite: how many elements are NaN or infinite in either tensor, or in both: two broken
+            tensors do not agree. If there is one, nothing is comparable: dB are -MAX_DECIBELS, the
+            cosine is 0, and the other differences are infinite.
     """
 
     sqnr: float
@@ -86,7 +91,7 @@ class TensorDifference:
     relative_l2: float
     largest: float
     where: tuple[int, ...] | None
-    misplaced: int
+    not_finite: int
 
 
 def tensor_difference(values: np.ndarray, expected: np.ndarray) -> TensorDifference:
@@ -98,16 +103,15 @@ def tensor_difference(values: np.ndarray, expected: np.ndarray) -> TensorDiffere
     _require_same_shape(values, expected)
     if values.size == 0:
         raise ArtifactError(f"arrays of shape {values.shape}: expected something to compare")
-    finite = np.isfinite(values) & np.isfinite(expected)
-    misplaced = ~finite & (values != expected) & ~(np.isnan(values) & np.isnan(expected))
-    if count := np.count_nonzero(misplaced):
-        where = _index(int(misplaced.argmax()), values.shape)
+    not_finite = ~(np.isfinite(values) & np.isfinite(expected))
+    if count := np.count_nonzero(not_finite):
+        where = _index(int(not_finite.argmax()), values.shape)
         return TensorDifference(
             -MAX_DECIBELS, -MAX_DECIBELS, 0.0, math.inf, math.inf, where, int(count)
         )
     # In float64: float32's own difference of two large numbers may be infinite.
-    signal = np.where(finite, expected, 0).astype(np.float64).ravel()
-    actual = np.where(finite, values, 0).astype(np.float64).ravel()
+    signal = expected.astype(np.float64).ravel()
+    actual = values.astype(np.float64).ravel()
     noise = np.abs(actual - signal)
     power, noise_power = float(signal @ signal), float(noise @ noise)
     value_range = float(np.ptp(signal))
@@ -120,7 +124,7 @@ def tensor_difference(values: np.ndarray, expected: np.ndarray) -> TensorDiffere
         relative_l2=math.sqrt(_ratio(noise_power, power)),
         largest=float(noise[furthest]),
         where=_index(furthest, values.shape) if noise_power else None,
-        misplaced=0,
+        not_finite=0,
     )
 
 

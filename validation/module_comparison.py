@@ -13,6 +13,7 @@ from reference.errors import ArtifactError
 from reference.input_files import require_possible
 from validation import mil_runtime
 from validation.metrics import TensorDifference, tensor_difference
+from validation.module_evidence import unproven
 from validation.module_outputs import Named, matched, named_arrays
 from validation.module_package import Inputs, PackageModel, Predicting
 
@@ -37,7 +38,7 @@ class OutputComparison:
         """Whether the conversion's output is near enough."""
         if self.exact:
             return self.difference.largest == 0
-        return self.difference.sqnr >= min_sqnr
+        return not self.difference.not_finite and self.difference.sqnr >= min_sqnr
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,20 @@ class ModuleComparison:
     Attributes:
         outputs: every output of every set of inputs.
         min_sqnr: what each of them is held to, in dB, but for those that have to be equal.
+        unproven: why nothing is proven, however near they are; see ``module_evidence``.
     """
 
     outputs: tuple[OutputComparison, ...]
     min_sqnr: float
+    unproven: str | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether every output's SQNR is sufficient; a misplaced NaN or infinity never is."""
+        """Whether every output is near enough, and proves something; what is not finite never is."""
+        return self._gate_held and self.unproven is None
+
+    @property
+    def _gate_held(self) -> bool:
         return all(item.holds(self.min_sqnr) for item in self.outputs)
 
     def __str__(self) -> str:
@@ -69,6 +76,8 @@ class ModuleComparison:
                 f"{item.inputs:>6}  {item.output:<24}  {quality:>9}  "
                 f"{difference.relative_l2:>11.2e}  {difference.largest:>7.2g}"
             )
+        if self._gate_held and self.unproven is not None:
+            return "\n".join([*lines, f"NOT PROVEN: {self.unproven}"])
         verdict = "PASS" if self.passed else "FAIL"
         return "\n".join([*lines, f"{verdict}: gate {self.min_sqnr:g} dB"])
 
@@ -104,19 +113,21 @@ def compare(
     if not inputs:
         raise ArtifactError("no inputs to compare with: expected at least one set")
     run = _runner(artifact, module)
-    compared = []
+    compared, given, answers = [], [], []
     for index, item in enumerate(inputs):
         item = (item,) if isinstance(item, Tensor) else item
         with torch.no_grad():
             expected = module(**item) if isinstance(item, Mapping) else module(*item)
         named = named_arrays(expected)
+        given.append([array for _, array in named_arrays(item)] if item else [])
+        answers.append([array for _, array in named])
         for (name, wanted), values in zip(named, matched(run(item), named), strict=True):
             if wanted.ndim == 0 and values.shape == (1,):
                 values = values.reshape(())
             difference = tensor_difference(values, wanted)
             exact = wanted.dtype.kind in "biu"
             compared.append(OutputComparison(index, name, difference, exact))
-    return ModuleComparison(tuple(compared), min_sqnr)
+    return ModuleComparison(tuple(compared), min_sqnr, unproven(given, answers))
 
 
 def _runner(

@@ -63,6 +63,7 @@ class PhotoRungs:
 
     Attributes:
         pixels: uint8 (H, W, 3).
+        reference_embeddings: (1, dim, S/16, S/16), the reference's.
         frame: of the artefact's frame, against the reference's.
         embeddings: of the artefact's, against the reference's from the same frame; None if the
             reference could not be run on it.
@@ -70,6 +71,7 @@ class PhotoRungs:
     """
 
     pixels: np.ndarray
+    reference_embeddings: Tensor
     frame: TensorDifference
     embeddings: TensorDifference | None
     cases: tuple[Rungs | StageError, ...]
@@ -156,7 +158,7 @@ def climb(
     difference = None
     if from_frame is not None:
         difference = tensor_difference(embeddings.numpy(), from_frame.numpy())
-    return PhotoRungs(pixels, frame_difference, difference, tuple(rungs))
+    return PhotoRungs(pixels, reference_embeddings, frame_difference, difference, tuple(rungs))
 
 
 class PhotoMasks:
@@ -194,6 +196,8 @@ def stage_losses(
     def iou(answer: Answer | None, other: Answer | None) -> float | None:
         if answer is None or other is None:
             return None
+        if not all(answer.finite_masks + other.finite_masks):
+            return 0.0
         return lowest_iou(masks.of(answer, arithmetic), masks.of(other, arithmetic))
 
     def resized_iou(answer: Answer) -> float:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from reference.plain_text import escape, shorten
-from validation.results import FAILED, NOT_RUN, PASSED, CaseResult, Comparison
+from validation.results import FAILED, NOT_PROVEN, NOT_RUN, PASSED, CaseResult, Comparison
 
-VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_RUN: "NOT RUN"}
+VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_PROVEN: "NOT PROVEN", NOT_RUN: "NOT RUN"}
 _CELL_WIDTH = 120  # characters; of a longer text the end is left out
 PHOTO_WIDTH = 24  # characters; of a longer path the end is shown, which has the file's name
 
@@ -79,12 +79,11 @@ def _row(case: CaseResult) -> tuple[str, ...]:
     agreement = case.agreement
     if agreement is None:
         return case.name, _end_of(case.photo), *["-"] * 5
+    ious = agreement.min_iou, min(agreement.boundary_ious), agreement.shown_iou
     return (
         case.name,
         _end_of(case.photo),
-        f"{agreement.min_iou:.4f}",
-        f"{min(agreement.boundary_ious):.4f}",
-        f"{agreement.shown_iou:.4f}",
+        *("-" if case.status == NOT_PROVEN else f"{iou:.4f}" for iou in ious),
         f"{agreement.score_difference:.2g}",
         f"{agreement.logits.largest:.2g}",
     )
@@ -96,15 +95,18 @@ def _end_of(photo: str) -> str:
 
 
 def _result(case: CaseResult) -> str:
-    if case.status == FAILED:
-        return f"{VERDICTS[FAILED]}: {case.reason}"
-    return VERDICTS[case.status] if case.status == NOT_RUN else "pass"
+    if case.status in (FAILED, NOT_PROVEN):
+        return f"{VERDICTS[case.status]}: {case.reason}"
+    if case.status == NOT_RUN:
+        return VERDICTS[NOT_RUN]
+    note = case.evidence.no_choice
+    return "pass" if note is None else f"pass ({note})"
 
 
 def _verdict(comparison: Comparison) -> str:
     """The last word, such as ``PASS  15 of 15 cases; mask IoU min …, mean …; engine: …``."""
     parts = [f"{comparison.count(PASSED)} of {len(comparison.cases)} cases passed"]
-    for status, words in ((FAILED, "failed"), (NOT_RUN, "NOT RUN")):
+    for status, words in ((FAILED, "failed"), (NOT_PROVEN, "NOT PROVEN"), (NOT_RUN, "NOT RUN")):
         if count := comparison.count(status):
             parts.append(f"{count} {words}")
     words = [", ".join(parts)]
@@ -156,6 +158,13 @@ def _relative(difference: object) -> str:
 
 
 def _explanations(comparison: Comparison) -> list[str]:
-    """Why the whole fails, or why cases did not run."""
-    failures = [f"{VERDICTS[FAILED]}: {text}" for text in comparison.failures]
-    return failures + [f"{VERDICTS[NOT_RUN]}: {reason}" for reason in comparison.not_run_reasons]
+    """Why the whole fails, or proves nothing, or why cases did not run."""
+    return [
+        f"{VERDICTS[status]}: {text}"
+        for status, texts in (
+            (FAILED, comparison.failures),
+            (NOT_PROVEN, comparison.unproven),
+            (NOT_RUN, comparison.not_run_reasons),
+        )
+        for text in texts
+    ]

@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 from zipfile import ZipFile
 
+import broken_weights
 import numpy as np
 import pytest
 import torch
@@ -59,6 +60,36 @@ def artifacts(tmp_path_factory):
         main([*arguments, "--output", str(folder)])
     assert exit_.value.code == 0
     return folder
+
+
+@pytest.mark.parametrize("change", [broken_weights.diverge, broken_weights.score_infinity])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("torchscript",),
+        ("torchscript", "--quantize", "int8"),
+        ("coreml", "--quantize", "none"),
+        ("coreml", "--quantize", "int8"),
+        ("all",),
+    ],
+)
+def test_weights_whose_answers_are_not_finite_are_refused(
+    tiny_model, tmp_path, capsys, change, arguments
+):
+    checkpoint = broken_weights.save_weights(tmp_path / "broken.pt", change)
+    options = ("--model", tiny_model, "--checkpoint", checkpoint, "--output", tmp_path / "a")
+    status, out, err = run([*arguments, *options], capsys)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "answers with NaN or infinity in PyTorch already: in " in err
+    first = "image_embeddings of photo 'china'"
+    assert (first if change is broken_weights.diverge else "iou_predictions of case") in err
+    assert not (tmp_path / "a").exists()
+
+
+def test_running_variance_of_0_converts_if_the_answers_are_finite(tiny_model, tmp_path):
+    checkpoint = broken_weights.save_weights(tmp_path / "var0.pt", broken_weights.silence_a_channel)
+    folder = convert(load_source(checkpoint, tiny_model), TorchScriptOptions("int8"), tmp_path)
+    assert (folder / "manifest.json").is_file()
 
 
 def test_folders_hold_what_the_design_says(artifacts):

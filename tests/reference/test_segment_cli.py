@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import broken_weights
 import numpy as np
 import pytest
 from PIL import Image
@@ -272,3 +273,29 @@ def test_where_the_weights_were_found_is_told(capsys, photo_path, stand_in, monk
     assert status == 0
     assert json.loads(out)["checkpoint"]["name"] == "run.pt"
     assert err == "note: weights of 'run.pt': found at ['ema']; left out: 'epoch'\n"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("change", [broken_weights.diverge, broken_weights.score_infinity])
+def test_answer_that_is_not_finite_is_an_error(
+    capsys, photo_path, tmp_path, tiny_model, monkeypatch, change, as_json
+):
+    checkpoint = broken_weights.save_weights(tmp_path / "broken.pt", change)
+    monkeypatch.setattr(reference.predictor, "SAM", lambda path, _: SAM(path, tiny_model))
+    options = ("--checkpoint", checkpoint, *(["--json"] if as_json else []))
+    arguments = ("--point", "300,200", "--output", tmp_path / "overlay.png", *options)
+    expected = "numbers that are NaN or infinite: expected finite ones"
+    assert_refused(capsys, tmp_path, expected, photo_path, *arguments)
+
+
+def test_equal_scores_are_warned_of(capsys, photo_path, tmp_path, stand_in, monkeypatch):
+    def answer(self, image, middle):
+        masks = np.zeros((3, *image.shape[:2]), bool)
+        scores = np.float32([0.5, 0.5, 0.5 if middle[0] < 100 else 0.25])
+        return Segmentation(masks, scores, np.zeros((3, 256, 256), np.float32))
+
+    monkeypatch.setattr(reference.predictor.SAM, "_answer", answer)
+    status, _, err = segment(capsys, photo_path, "--point", "50,50", "--json")
+    assert (status, err.count("\n")) == (0, 1)
+    assert "object 1: its 3 masks have equal scores" in err
+    assert segment(capsys, photo_path, "--point", "200,50", "--json")[2] == ""

@@ -8,6 +8,7 @@ from validation.metrics import (
     MAX_DECIBELS,
     area_change,
     boundary_iou,
+    is_blank,
     largest_difference,
     mask_iou,
     tensor_difference,
@@ -50,16 +51,16 @@ def test_logits_are_no_masks():
     [
         ([1, 2, 3], [1, 2.5, 2], 1.0),
         ([0, -0.0], [-0.0, 0], 0.0),
-        ([1, NAN], [1, NAN], 0.0),
+        ([1, NAN], [1, NAN], INF),
         ([NAN, 1], [1, NAN], INF),
         ([1, 2], [1, NAN], INF),
         ([1, NAN], [1, 2], INF),
-        ([INF, -INF], [INF, -INF], 0.0),
+        ([INF, -INF], [INF, -INF], INF),
         ([INF], [-INF], INF),
         ([INF], [1], INF),
         ([NAN], [INF], INF),
-        ([NAN, 1], [NAN, 3], 2.0),
-        ([NAN], [NAN], 0.0),
+        ([NAN, 1], [NAN, 3], INF),
+        ([NAN], [NAN], INF),
         ([3e38], [-3e38], 6e38),
     ],
 )
@@ -103,6 +104,13 @@ def test_boundaries_of_empty_masks():
     assert boundary_iou(empty, square(1)) == boundary_iou(square(1), empty) == 0.0
 
 
+def test_masks_that_show_no_object():
+    assert is_blank(square(0))
+    assert is_blank(~square(0))
+    assert not is_blank(square(1))
+    assert not is_blank(~square(1))
+
+
 def test_area_change():
     assert area_change(square(20), square(10)) == 3.0
     assert area_change(square(0), square(10)) == -1.0
@@ -117,7 +125,7 @@ def test_tensor_difference():
     assert difference.psnr == pytest.approx(10 * np.log10(4 * 16 / 0.25))
     assert difference.relative_l2 == pytest.approx(0.1)
     assert difference.cosine == pytest.approx((9 + 18) / (5 * np.hypot(3, 4.5)))
-    assert (difference.largest, difference.where, difference.misplaced) == (0.5, (1, 1), 0)
+    assert (difference.largest, difference.where, difference.not_finite) == (0.5, (1, 1), 0)
 
 
 def test_difference_does_not_depend_on_the_shape():
@@ -129,16 +137,22 @@ def test_difference_does_not_depend_on_the_shape():
 
 
 def test_identical_tensors():
-    difference = tensor_difference(np.float32([1, NAN, INF]), np.float32([1, NAN, INF]))
+    difference = tensor_difference(np.float32([3, -4]), np.float32([3, -4]))
     assert (difference.sqnr, difference.psnr) == (MAX_DECIBELS, MAX_DECIBELS)
     assert (difference.cosine, difference.relative_l2, difference.where) == (1.0, 0.0, None)
 
 
-def test_nothing_is_comparable_beside_a_misplaced_nan():
-    difference = tensor_difference(np.float32([1, 2, NAN]), np.float32([1, 2, 3]))
+@pytest.mark.parametrize("values", [[1, 2, NAN], [1, 2, INF], [1, 2, -INF]])
+@pytest.mark.parametrize("side", ["actual", "expected", "both"])
+def test_nothing_is_comparable_beside_what_is_not_finite(values, side):
+    broken, sound = np.float32(values), np.float32([1, 2, 3])
+    actual, expected = (
+        broken if side in (name, "both") else sound for name in ("actual", "expected")
+    )
+    difference = tensor_difference(actual, expected)
     assert (difference.sqnr, difference.cosine) == (-MAX_DECIBELS, 0.0)
     assert (difference.relative_l2, difference.largest) == (INF, INF)
-    assert (difference.where, difference.misplaced) == ((2,), 1)
+    assert (difference.where, difference.not_finite) == ((2,), 1)
 
 
 @pytest.mark.parametrize(

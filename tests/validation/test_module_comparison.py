@@ -97,15 +97,57 @@ def test_inputs_and_outputs_by_name(tmp_path):
     assert [item.output for item in comparison.outputs] == ["sum", "product"]
 
 
-def test_nan_is_never_enough(tmp_path):
-    module = nn.Identity()
-    broken = nn.Hardtanh()  # gives NaN for NaN as well; the module is asked about other numbers
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("broken", [nn.Identity(), nn.Hardtanh()])  # of both sides, or of one
+def test_what_is_not_finite_never_passes(broken, value, tmp_path):
     path = write_lite_file(broken, tmp_path / "m.ptl", (torch.zeros(2),))
-    nan = torch.tensor([0.5, float("nan")])
-    assert validation.compare(module, path, [(nan,)], min_sqnr=100).passed
-    infinite = torch.tensor([0.5, float("inf")])
-    comparison = validation.compare(module, path, [(infinite,)], min_sqnr=-1000)
-    assert comparison.outputs[0].difference.misplaced == 1
+    sound, unsound = (torch.tensor([0.5, -0.5]),), (torch.tensor([0.5, value]),)
+    comparison = validation.compare(nn.Identity(), path, [sound, unsound], min_sqnr=-1000)
+    assert not comparison.passed
+    assert [item.difference.not_finite for item in comparison.outputs] == [0, 1]
+    assert str(comparison).splitlines()[-1].startswith("FAIL: ")
+
+
+class Constant(nn.Module):
+    """Gives the same whatever it is given, as a head does whose weights are 0."""
+
+    def __init__(self, *values):
+        super().__init__()
+        self.values = torch.tensor(values)
+
+    def forward(self, x):
+        return self.values + 0 * x.sum(), x
+
+
+@pytest.mark.parametrize("values", [(0.0, 0.0), (3.0, 3.0), (1.0, 2.0)])
+def test_constants_prove_nothing(values, tmp_path):
+    sets = [(torch.tensor([1.0, 2.0]),), (torch.tensor([3.0, 5.0]),)]
+
+    class Head(Constant):
+        def forward(self, x):
+            return super().forward(x)[0]
+
+    path = write_lite_file(Head(*values), tmp_path / "head.ptl", sets[0])
+    comparison = validation.compare(Head(*values), path, sets, min_sqnr=100)
+    assert not comparison.passed
+    assert str(comparison).splitlines()[-1].startswith("NOT PROVEN: ")
+    # Beside an output that is none, a constant does no harm.
+    path = write_lite_file(Constant(*values), tmp_path / "both.ptl", sets[0])
+    assert validation.compare(Constant(*values), path, sets, min_sqnr=100).passed
+    # One set of inputs cannot tell what others would give.
+    path = write_lite_file(nn.Identity(), tmp_path / "identity.ptl", sets[0])
+    assert validation.compare(nn.Identity(), path, [sets[0], sets[0]], min_sqnr=100).passed
+
+
+def test_single_number_is_evidence_unless_it_is_0(tmp_path):
+    class Total(nn.Module):
+        def forward(self, x):
+            return x.sum()
+
+    path = write_lite_file(Total(), tmp_path / "total.ptl", (torch.ones(2),))
+    for values, passed in (([1.0, 2.0], True), ([1.0, -1.0], False)):
+        comparison = validation.compare(Total(), path, [(torch.tensor(values),)], min_sqnr=100)
+        assert comparison.passed is passed
 
 
 def test_refusals(tmp_path):

@@ -69,18 +69,19 @@ def accuracy(
     IoU, also by size, and the largest mean IoU that an artefact loses against the reference with the same
     weights.
 
-    Exit status: 0 if every artefact that ran holds its gate, max_miou_lost, 1 if one does not or cannot
-    be run, 2 for bad input. What cannot be measured here is reported as NOT RUN, with the reason.
+    Exit status: 0 if every artefact that ran holds its gate, max_miou_lost; 1 if one does not, cannot be
+    run, or is NOT PROVEN, because its reference finds no object; 2 for bad input. What cannot be measured
+    here is reported as NOT RUN, with the reason.
     """
     if dataset is not None and scenes is not None:
         raise click.UsageError("--scenes with --dataset: expected one of them")
 
     # Here: importing torch would slow --help and refusals down.
-    from validation.accuracy.document import build_document, overall_verdict
+    from validation.accuracy.document import build_document
     from validation.accuracy.evaluation import Evaluator, resolve_subject
     from validation.accuracy.table import format_accuracy
     from validation.gates import read_gates
-    from validation.results import FAILED
+    from validation.results import FAILED, NOT_PROVEN
 
     subjects = [resolve_subject(source, model) for source in sources]
     limits = read_gates(gates)
@@ -91,7 +92,7 @@ def accuracy(
     output.write(document)
     if not output.replaces_table:
         print_lines(format_accuracy(evaluations, data))
-    return FAILED_STATUS if overall_verdict(evaluations) == FAILED else 0
+    return FAILED_STATUS if document["verdict"] in (FAILED, NOT_PROVEN) else 0
 
 
 def _samples(dataset: Path | None, scenes: int | None) -> "tuple[Sequence[Sample], Data]":

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 
 from validation.accuracy.evaluation import Evaluation
 from validation.accuracy.results import PROTOCOLS, Accuracy
-from validation.results import FAILED, NOT_RUN, PASSED
+from validation.results import FAILED, NOT_PROVEN, NOT_RUN, PASSED
 
-ACCURACY_SCHEMA = "mobile-sam-export/accuracy/1"
+ACCURACY_SCHEMA = "mobile-sam-export/accuracy/2"
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,11 @@ def with_references(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
 
 
 def overall_verdict(evaluations: Sequence[Evaluation]) -> str:
-    """FAILED if one failed; else PASSED if an artefact held its gate; else NOT_RUN."""
+    """FAILED if one failed; else NOT_PROVEN or PASSED, if that is an artefact's verdict; else NOT_RUN."""
     verdicts = [evaluation.verdict for evaluation in with_references(evaluations)]
-    return next((verdict for verdict in (FAILED, PASSED) if verdict in verdicts), NOT_RUN)
+    return next(
+        (verdict for verdict in (FAILED, NOT_PROVEN, PASSED) if verdict in verdicts), NOT_RUN
+    )
 
 
 def build_document(evaluations: Sequence[Evaluation], data: Data) -> dict:
@@ -67,6 +69,7 @@ def _record(evaluation: Evaluation) -> dict:
         "verdict": evaluation.verdict,
         "failures": list(evaluation.failures),
         "not_run_reasons": list(evaluation.not_run_reasons),
+        "unproven": list(evaluation.unproven),
         "objects": None if accuracy is None else len(accuracy.scores),
         "miou": None if accuracy is None else accuracy.miou,
         "miou_lost": evaluation.miou_lost,

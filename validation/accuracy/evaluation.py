@@ -7,7 +7,7 @@ from pathlib import Path
 from converters.artifact_layout import MANIFEST_FILE
 from reference.checkpoint import BUILT_IN, Checkpoint, resolve_checkpoint
 from reference.command_line import progress
-from reference.errors import ArtifactError, MobileSAMError
+from reference.errors import AnswerError, ArtifactError, MobileSAMError
 from reference.input_files import require_possible
 from reference.predictor import PromptableModel
 from reference.sam import Sam, load_sam
@@ -21,7 +21,7 @@ from validation.engines import Unavailable, engine_targets
 from validation.engines.isolated import open_isolated
 from validation.gates import Gates, gates_for
 from validation.live_reference import load_reference
-from validation.results import FAILED, NOT_RUN, PASSED
+from validation.results import FAILED, NOT_PROVEN, NOT_RUN, PASSED
 
 TIME_LIMIT = 600.0  # seconds for one answer of an engine, as ``validate compare`` has it
 REFERENCE_ENGINE = "PyTorch"
@@ -52,6 +52,8 @@ class Evaluation:
         max_miou_lost: the gate, None for a checkpoint.
         failures: why the verdict is FAILED.
         not_run_reasons: what could not be measured.
+        unproven: protocols in which the gate proves nothing, because the reference finds no object, in
+            words; with all of them, the verdict is NOT_PROVEN.
     """
 
     name: str
@@ -64,15 +66,18 @@ class Evaluation:
     max_miou_lost: float | None = None
     failures: tuple[str, ...] = ()
     not_run_reasons: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str | None:
-        """PASSED, FAILED or NOT_RUN: whether the gate holds; None for a checkpoint that ran, which has none."""
+        """PASSED, FAILED, NOT_PROVEN or NOT_RUN: whether the gate holds; None for a checkpoint that ran."""
         if self.failures:
             return FAILED
         if self.not_run_reasons:
             return NOT_RUN
-        return None if self.artifact is None else PASSED
+        if self.artifact is None:
+            return None
+        return NOT_PROVEN if len(self.unproven) == len(PROTOCOLS) else PASSED
 
     @property
     def miou_lost(self) -> dict[str, float] | None:
@@ -181,7 +186,12 @@ class Evaluator:
         if key not in self._measured:
             accuracy, failures = self._measure(sam, checkpoint.name)
             self._measured[key] = Evaluation(
-                checkpoint.name, model, checkpoint, accuracy=accuracy, failures=failures
+                checkpoint.name,
+                model,
+                checkpoint,
+                accuracy=accuracy,
+                failures=failures,
+                unproven=_unproven(accuracy),
             )
         return self._measured[key]
 
@@ -209,7 +219,7 @@ class Evaluator:
         samples = progress(self._samples, description=name, total=len(self._samples), unit="photo")
         try:
             return measure_accuracy(model, samples), ()
-        except ArtifactError as error:  # also an engine that crashed or hung
+        except (AnswerError, ArtifactError) as error:  # also an engine that crashed or hung
             return None, (str(error),)
 
 
@@ -229,7 +239,15 @@ def _judge(evaluation: Evaluation) -> Evaluation:
         for protocol, loss in lost.items()
         if loss > limit
     )
-    return replace(evaluation, failures=failures)
+    return replace(evaluation, failures=failures, unproven=evaluation.reference.unproven)
+
+
+def _unproven(accuracy: Accuracy | None) -> tuple[str, ...]:
+    """Of a reference."""
+    return tuple(
+        f"{PROTOCOLS[protocol]}: the reference finds none of the objects, and nothing can be lost"
+        for protocol in ([] if accuracy is None else accuracy.unproven)
+    )
 
 
 def _source(checkpoint: Checkpoint) -> SourceCheckpoint:

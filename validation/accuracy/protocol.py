@@ -4,8 +4,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from reference.errors import ArtifactError, MobileSAMError
-from reference.predictor import Predictor, PromptableModel
+from reference.errors import MobileSAMError
+from reference.predictor import (
+    Predictor,
+    PromptableModel,
+    require_finite_answer,
+    require_finite_embedding,
+)
 from validation.accuracy.clicks import OBJECT, Click, corrective_click, interior_point, tight_box
 from validation.accuracy.results import (
     BOX,
@@ -16,7 +21,7 @@ from validation.accuracy.results import (
     InstanceScore,
 )
 from validation.accuracy.samples import Instance, Sample
-from validation.metrics import mask_iou
+from validation.metrics import is_blank, mask_iou
 
 CORRECTIVE_CLICKS = 3
 
@@ -35,13 +40,15 @@ def measure_accuracy(model: PromptableModel, samples: Iterable[Sample]) -> Accur
 
     Raises:
         MobileSAMError: there is no object in any of the samples.
-        ArtifactError: the model cannot be run, or answers with a NaN or an infinity.
+        ArtifactError: the model cannot be run.
+        AnswerError: it answers with a NaN or an infinity.
     """
     predictor = Predictor(model)
     scores = []
     for sample in samples:
         if sample.instances:
             predictor.set_image(sample.pixels)
+            require_finite_embedding(predictor)
         scores += [_score(predictor, sample.name, instance) for instance in sample.instances]
     if not scores:
         raise MobileSAMError("no object to ask about: expected samples with at least one")
@@ -62,8 +69,10 @@ def _score(predictor: Predictor, sample: str, instance: Instance) -> InstanceSco
         BOX: mask_iou(box_masks[0], truth),
         CLICKS: mask_iou(corrected, truth),
     }
+    drawn = {POINT_BEST: masks, POINT: [masks[shown]], BOX: box_masks, CLICKS: [corrected]}
+    blank = tuple(protocol for protocol, found in drawn.items() if all(map(is_blank, found)))
     area = int(np.count_nonzero(truth))
-    return InstanceScore(sample, instance.name, area, instance.is_part, ious)
+    return InstanceScore(sample, instance.name, area, instance.is_part, ious, blank)
 
 
 def _correct(
@@ -95,12 +104,11 @@ def _ask(
     mask_input: np.ndarray | None = None,
     single: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Masks, scores and logits of ``Predictor.predict``; ArtifactError if they are not finite."""
+    """Masks, scores and logits of ``Predictor.predict``; AnswerError if they are not finite."""
     coords = [(click.x, click.y) for click in clicks] if clicks else None
     labels = [click.label for click in clicks] if clicks else None
     masks, scores, logits = predictor.predict(
         coords, labels, box, mask_input, multimask_output=not single
     )
-    if not (np.isfinite(scores).all() and np.isfinite(logits).all()):
-        raise ArtifactError("the model answers with mask logits or scores that are not finite")
+    require_finite_answer("a prompt", scores, logits)
     return masks, scores, logits

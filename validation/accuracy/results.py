@@ -26,6 +26,7 @@ class InstanceScore:
         area: of the true mask, in pixels of the photo.
         is_part: whether the object is a part of another one; None if that is not known.
         ious: protocol → IoU with the true mask, at the photo's own size.
+        blank: protocols whose mask is empty, or the whole photo: it shows no object.
     """
 
     sample: str
@@ -33,6 +34,7 @@ class InstanceScore:
     area: int
     is_part: bool | None
     ious: Mapping[str, float]
+    blank: tuple[str, ...] = ()
 
 
 GROUPS: dict[str, Callable[[InstanceScore], bool]] = {
@@ -66,6 +68,15 @@ class Accuracy:
             for name, belongs in GROUPS.items()
         }
         return {name: Accuracy(scores) for name, scores in members.items() if scores}
+
+    @property
+    def unproven(self) -> list[str]:
+        """Protocols in which no object is found at all: nothing can be lost of that."""
+        return [
+            protocol
+            for protocol, miou in self.miou.items()
+            if miou == 0 or all(protocol in score.blank for score in self.scores)
+        ]
 
     def miou_lost(self, reference: "Accuracy") -> dict[str, float]:
         """Protocol → the reference's mean IoU over the same objects minus this one."""

@@ -13,7 +13,7 @@ from validation.accuracy.results import (
     SMALL_AREA,
     Accuracy,
 )
-from validation.results import FAILED, NOT_RUN
+from validation.results import FAILED, NOT_PROVEN, NOT_RUN
 from validation.table import VERDICTS, aligned
 
 # One name per column, of a model's answers to: a point, the best of its three masks, a box, clicks.
@@ -74,9 +74,14 @@ def _describe(group: str) -> str:
 
 def _notes(evaluation: Evaluation) -> list[str]:
     """What a reader has to know beside the numbers."""
-    notes = [f"{VERDICTS[FAILED]}: {evaluation.name}: {text}" for text in evaluation.failures]
-    notes += [
-        f"{VERDICTS[NOT_RUN]}: {evaluation.name}: {text}" for text in evaluation.not_run_reasons
+    notes = [
+        f"{VERDICTS[verdict]}: {evaluation.name}: {text}"
+        for verdict, texts in (
+            (FAILED, evaluation.failures),
+            (NOT_PROVEN, evaluation.unproven),
+            (NOT_RUN, evaluation.not_run_reasons),
+        )
+        for text in texts
     ]
     if not evaluation.checkpoint.trained:
         notes.append(

@@ -35,4 +35,4 @@ def worst(drifts: Iterable[Drift], count: int = 10) -> list[Drift]:
 
 
 def _own_error(drift: Drift) -> tuple[bool, float]:
-    return drift.own.misplaced > 0, drift.own.relative_l2
+    return drift.own.not_finite > 0, drift.own.relative_l2

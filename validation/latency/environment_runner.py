@@ -61,7 +61,9 @@ class EnvironmentRunner:
 
     def first(self, stage: str) -> Run:
         """See ``Runner``."""
-        return self._run(stage, 1)
+        run = self._run(stage, 1)
+        self._inputs.require_finite(stage)
+        return run
 
     def warm_up(self, stage: str) -> WarmUp:
         """See ``Runner``."""

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from torch import Tensor
 
 from converters.prompt_slots import fill_slots
 from converters.samples import SampleCase
+from reference.errors import ArtifactError
 from reference.images import read_image
 from validation.agreement import chosen_mask
 from validation.artifact import Artifact
@@ -44,6 +46,18 @@ class Inputs:
             self._read = lambda: read_image(image)
         self._photo = self._read()
         self._cases = [case for case in question.cases if case.mask_from is None]
+        self._last: dict[str, tuple[Tensor, ...]] = {}  # stage → what it gave
+
+    def require_finite(self, stage: str) -> None:
+        """Raise ArtifactError if the stage's last answer has a NaN or an infinity: its time is nobody's.
+
+        Not part of a run: no app would wait for it.
+        """
+        if not all(tensor.isfinite().all() for tensor in self._last.get(stage, ())):
+            raise ArtifactError(
+                f"{stage.replace('_', ' ')}: answers with NaN or infinity: expected masks; 'validate "
+                "compare' says where they are lost"
+            )
 
     def stages(self, engine: Engine) -> dict[str, Callable[[], object]]:
         """What one run of each stage calls; prompts take turns."""
@@ -63,11 +77,13 @@ class Inputs:
             ]
         )
         cases = itertools.cycle(self._cases)
-        image_embeddings = None
 
         def encode() -> None:
-            nonlocal image_embeddings
-            image_embeddings = engine.encode(frame)
+            self._last[IMAGE_ENCODER] = (engine.encode(frame),)
+
+        def decode() -> None:
+            (image_embeddings,) = self._last[IMAGE_ENCODER]
+            self._last[MASK_DECODER] = engine.decode(image_embeddings, next(prompts))
 
         def own_way() -> np.ndarray:
             return engine.segment(self._image, next(cases))
@@ -82,6 +98,6 @@ class Inputs:
 
         return {
             IMAGE_ENCODER: encode,  # first, since the decoder takes its last answer
-            MASK_DECODER: lambda: engine.decode(image_embeddings, next(prompts)),
+            MASK_DECODER: decode,
             END_TO_END: own_way if isinstance(engine, WholeEngine) else end_to_end,
         }

@@ -113,7 +113,9 @@ class _Worker:
     def _first(self, stage: str) -> dict:
         from validation.latency.turns import timed
 
-        return {"seconds": [timed(self._stages[stage])]}
+        seconds = timed(self._stages[stage])
+        self._inputs.require_finite(stage)
+        return {"seconds": [seconds]}
 
     def _warm_up(self, stage: str) -> dict:
         from validation.latency.plan import warm_up

@@ -12,6 +12,8 @@ from validation.pipeline import Pipeline
 
 # How a mutant is caught before it is run: the folder is refused.
 INTEGRITY = "integrity"
+# What is at fault if the model itself is broken: an artefact that agrees with it proves nothing.
+REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Mutant:
         description: one line.
         format: of the artefact that it is made in.
         scheme: likewise.
-        expected: the stage to blame, one of ``pipeline.STAGES``, or INTEGRITY.
+        expected: the stage to blame, one of ``pipeline.STAGES``; INTEGRITY, or REFERENCE.
     """
 
     name: str
@@ -54,6 +56,30 @@ class ModuleMutant(Mutant):
     def applied_to(self) -> str:
         """See ``Mutant``."""
         return f"{self.component} module → .ptl"
+
+
+@dataclass(frozen=True)
+class ModelMutant(Mutant):
+    """Breaks the model itself, so that reference, goldens and artefact are all of it, and agree."""
+
+    change: Callable[[Sam], None]
+
+    @property
+    def applied_to(self) -> str:
+        """See ``Mutant``."""
+        return "model, goldens and .ptl"
+
+
+@dataclass(frozen=True)
+class GoldensMutant(Mutant):
+    """Changes the document ``goldens.json`` in place; hashes are brought up to date."""
+
+    change: Callable[[dict], None]
+
+    @property
+    def applied_to(self) -> str:
+        """See ``Mutant``."""
+        return "goldens"
 
 
 @dataclass(frozen=True)

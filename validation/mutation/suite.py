@@ -1,5 +1,6 @@
 """Make each mutant, compare it with the reference, and write down what came of it."""
 
+import copy
 import functools
 import hashlib
 import json
@@ -10,15 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from converters.artifact_layout import MANIFEST_FILE
+from converters.artifact_layout import GOLDENS_FILE, GOLDENS_FOLDER, MANIFEST_FILE
 from converters.convert import Source, convert, load_source
 from converters.coreml import CoreMLOptions
 from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.goldens import Goldens, compute_goldens, write_goldens
 from converters.torchscript import TorchScriptOptions
 from converters.torchscript_quantization import phone_engine, quantize
 from reference.errors import ArtifactError
 from reference.folders import files_below
+from reference.sam import Sam
 from validation.artifact import Artifact, load_artifact
 from validation.artifact_comparison import compare_pipelines
 from validation.artifact_model import ArtifactModel
@@ -29,12 +33,16 @@ from validation.goldens import golden_questions
 from validation.mutation.app_mutants import APP_MUTANTS, MANIFEST_MUTANTS
 from validation.mutation.decoder_mutants import DECODER_MUTANTS
 from validation.mutation.encoder_mutants import ENCODER_MUTANTS
+from validation.mutation.evidence_mutants import EVIDENCE_MUTANTS
 from validation.mutation.folder_mutants import FOLDER_MUTANTS
 from validation.mutation.mutant import (
     INTEGRITY,
+    REFERENCE,
     AppMutant,
     FolderMutant,
+    GoldensMutant,
     ManifestMutant,
+    ModelMutant,
     ModuleMutant,
     Mutant,
     PackageMutant,
@@ -42,7 +50,7 @@ from validation.mutation.mutant import (
 from validation.mutation.package_edit import EditablePackage
 from validation.mutation.package_mutants import PACKAGE_MUTANTS
 from validation.mutation.small_model import SMALL, SMALL_GATES
-from validation.pipeline import IMAGE_ENCODER, CachedPipeline, Pipeline
+from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, CachedPipeline, Pipeline
 from validation.prompt_matrix import built_in_questions
 from validation.results import FAILED, PASSED, Comparison, conclude
 
@@ -53,9 +61,11 @@ MUTANTS: tuple[Mutant, ...] = (
     *APP_MUTANTS,
     *MANIFEST_MUTANTS,
     *FOLDER_MUTANTS,
+    *EVIDENCE_MUTANTS,
 )
 PHOTOS = ("chelsea",)  # beside the goldens': prompts at its border
 OPTIONS = {"torchscript": TorchScriptOptions, "coreml": CoreMLOptions}
+EXPORTED = {IMAGE_ENCODER: ImageEncoder, MASK_DECODER: MaskDecoder}
 # Not Core ML, where a Mac has it: the same result everywhere.
 ENGINES = {"torchscript": "lite_interpreter", "coreml": "mil_runtime"}
 
@@ -66,7 +76,7 @@ class Outcome:
 
     Attributes:
         caught_by: the first reason for which it failed; None if it passed.
-        blamed: a stage, INTEGRITY, or None.
+        blamed: a stage, INTEGRITY, REFERENCE, or None.
         failed: how many cases, of how many, failed; None if none was run.
     """
 
@@ -119,9 +129,15 @@ class Suite:
         folder = self._folder / "mutant"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(sound.folder, folder)
+        reference = self._reference
+        if isinstance(mutant, ModelMutant):
+            sam = copy.deepcopy(self.source.sam)
+            mutant.change(sam)
+            reference = CachedPipeline(sam)
+            self._write_model(sam, sound, folder)
         self._mutate(mutant, sound, folder)
         try:
-            return self._compare(load_artifact(folder))
+            return self._compare(load_artifact(folder), reference=reference)
         except ArtifactError as error:
             return Outcome(_plain(str(error), folder), INTEGRITY, None)
 
@@ -133,39 +149,52 @@ class Suite:
         document = json.loads(manifest.read_text())
         if isinstance(mutant, ManifestMutant):
             mutant.change(document)
-        else:
-            component = folder / sound.components[mutant.component].name
-            if isinstance(mutant, PackageMutant):
-                package = EditablePackage(component)
-                mutant.change(package)
-                package.save()
-            elif isinstance(mutant, ModuleMutant):
-                self._write_lite_file(mutant, component)
+        elif isinstance(mutant, GoldensMutant):
+            path = folder / GOLDENS_FOLDER / GOLDENS_FILE
+            goldens = json.loads(path.read_text())
+            mutant.change(goldens)
+            path.write_text(json.dumps(goldens))
+        elif isinstance(mutant, PackageMutant):
+            package = EditablePackage(folder / sound.components[mutant.component].name)
+            mutant.change(package)
+            package.save()
+        elif isinstance(mutant, ModuleMutant):
+            sam = self.source.sam
+            exported = EXPORTED[mutant.component](sam).eval()
+            path = folder / sound.components[mutant.component].name
+            _write_lite_file(
+                mutant.change(exported, sam),
+                mutant.scheme,
+                _inputs_of(mutant.component, self.source.goldens),
+                path,
+            )
+        if not isinstance(mutant, ManifestMutant):
             document["files"] = _list_files(folder)
         manifest.write_text(json.dumps(document))
 
-    @torch.no_grad()
-    def _write_lite_file(self, mutant: ModuleMutant, path: Path) -> None:
-        """Without the checks of ``convert``, which would refuse some."""
-        sam, goldens = self.source.sam, self.source.goldens
-        is_encoder = mutant.component == IMAGE_ENCODER
-        module = mutant.change((ImageEncoder if is_encoder else MaskDecoder)(sam).eval(), sam)
-        example = (goldens.encoder_inputs() if is_encoder else goldens.decoder_inputs())[0]
-        with phone_engine():
-            traced = torch.jit.trace(quantize(module, mutant.scheme), example, check_trace=False)
-            traced._save_for_lite_interpreter(str(path))
+    def _write_model(self, sam: Sam, sound: Artifact, folder: Path) -> None:
+        """Both modules and the goldens of another model, in place of the sound ones."""
+        for component, path in sound.components.items():
+            module, inputs = EXPORTED[component](sam), _inputs_of(component, self.source.goldens)
+            _write_lite_file(module.eval(), sound.scheme, inputs, folder / path.name)
+        goldens = compute_goldens(sam, self.source.prompt_slots)
+        shutil.rmtree(folder / GOLDENS_FOLDER)
+        write_goldens(goldens, folder / GOLDENS_FOLDER, SMALL.image_size)
 
     def _compare(
         self,
         artifact: Artifact,
         pipeline: type[Pipeline] = Pipeline,
         gates: Mapping[str, Mapping[str, Gates]] | None = None,
+        reference: Pipeline | None = None,
     ) -> Outcome:
         limits = gates_for(artifact, gates or self._gates)
         engine = engine_for(artifact, ENGINES[artifact.format])
         candidate = pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
         questions = [*golden_questions(artifact), *self._built_in]
-        cases = compare_pipelines(artifact, questions, self._reference, candidate, limits)
+        cases = compare_pipelines(
+            artifact, questions, reference or self._reference, candidate, limits
+        )
         return _outcome(conclude(artifact, engine.name, limits, cases))
 
 
@@ -174,8 +203,27 @@ def _outcome(comparison: Comparison) -> Outcome:
     if comparison.verdict == PASSED:
         return Outcome(None, None, failed)
     reasons = [reason for case in comparison.cases for reason in case.reasons]
-    reason = [*reasons, *comparison.failures][0]
-    return Outcome(_plain(reason, comparison.artifact.folder), comparison.blamed, failed)
+    reason = [*comparison.unproven, *reasons, *comparison.failures][0]
+    blamed = comparison.blamed
+    if blamed is None and comparison.unproven:
+        blamed = REFERENCE
+    return Outcome(_plain(reason, comparison.artifact.folder), blamed, failed)
+
+
+@torch.no_grad()
+def _write_lite_file(
+    module: nn.Module, scheme: str, inputs: tuple[torch.Tensor, ...], path: Path
+) -> None:
+    """Without the checks of ``convert``, which would refuse some."""
+    with phone_engine():
+        traced = torch.jit.trace(quantize(module, scheme), inputs, check_trace=False)
+        traced._save_for_lite_interpreter(str(path))
+
+
+def _inputs_of(component: str, goldens: Goldens) -> tuple[torch.Tensor, ...]:
+    """What a component is traced with."""
+    is_encoder = component == IMAGE_ENCODER
+    return (goldens.encoder_inputs() if is_encoder else goldens.decoder_inputs())[0]
 
 
 def _plain(reason: str, folder: Path) -> str:

@@ -5,6 +5,7 @@ from validation.numbers.bench import ARTIFACTS, Bench
 from validation.numbers.page import MASK_TOOLS, MET, MISSED, NOT_AIMED, Table
 from validation.pipeline import IMAGE_ENCODER, MASK_DECODER
 from validation.results import CaseResult, Comparison
+from validation.table import VERDICTS
 
 LOWEST_IOU = {("torchscript", "none"): 0.999}  # of every mask
 
@@ -40,8 +41,9 @@ def _artifact_row(comparison: Comparison) -> tuple[str, ...]:
     artifact, summary = comparison.artifact, comparison.summary
     name = f"{artifact.format} {artifact.scheme}"
     if summary is None:
-        reasons = "; ".join(comparison.not_run_reasons)
-        return (name, f"NOT RUN: {reasons}", "0", *["–"] * 10, "NOT RUN")
+        verdict = VERDICTS[comparison.verdict]
+        reasons = "; ".join([*comparison.unproven, *comparison.not_run_reasons])
+        return (name, f"{verdict}: {reasons}", "0", *["–"] * 10, verdict)
     ran = [case for case in comparison.cases if case.agreement]
     aim = LOWEST_IOU.get((artifact.format, artifact.scheme))
     return (
@@ -52,7 +54,7 @@ def _artifact_row(comparison: Comparison) -> tuple[str, ...]:
         f"{max(case.agreement.logits.largest for case in ran):.1e}",
         f"{_lowest_sqnr(ran, IMAGE_ENCODER):.1f}",
         f"{_lowest_sqnr(ran, MASK_DECODER):.1f}",
-        f"{summary.same_choice:.2f}",
+        "–" if summary.same_choice is None else f"{summary.same_choice:.2f}",
         f"{summary.mean_boundary_iou:.4f}",
         f"{summary.mean_iou:.4f}",
         comparison.verdict,

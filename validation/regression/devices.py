@@ -6,14 +6,16 @@ from pathlib import Path
 from statistics import median
 
 from validation.device_results import DeviceResults
+from validation.goldens import FEWEST_CASES
 from validation.latency.results import FAILED, INVALID, NOT_RUN
 from validation.regression.baseline import artifact_key
 from validation.regression.figures import DEVICE_FIGURES
 from validation.regression.judging import INFORMATION, Line, judge_figure
 from validation.regression.latency import Problem
 from validation.regression.limits import Limits
+from validation.regression.outlines import is_blank_outline
 from validation.regression.record import Record
-from validation.results import PASSED
+from validation.results import NOT_PROVEN, PASSED
 
 _MEGABYTE = 1e6
 _SHOWN_NAMES = 3
@@ -125,7 +127,7 @@ def _problem(
 
 def is_unfit(line: Line) -> bool:
     """Whether a line of ``judge_device`` says that its device's figures belong in no baseline."""
-    return line.verdict == FAILED and line.figure is None
+    return line.verdict in (FAILED, NOT_PROVEN) and line.figure is None
 
 
 def _files(runs: Sequence[Run], artifact: Record) -> Line:
@@ -165,6 +167,9 @@ def _masks(run: Run, artifact: Record | None) -> Line:
         for words, names in (("wrong", wrong), ("missing", missing))
         if names
     ]
+    verdict = FAILED if reasons or not results.cases else PASSED
+    if verdict == PASSED and (nothing := _nothing_proven(run.results, artifact)):
+        verdict, reasons = NOT_PROVEN, [nothing]
     passed = len(results.cases) - len(wrong)
     return Line(
         f"masks of {run.path.name}",
@@ -172,9 +177,24 @@ def _masks(run: Run, artifact: Record | None) -> Line:
         f"{passed} of {len(results.cases)} cases",
         None,
         results.limits.min_iou,
-        FAILED if reasons or not results.cases else PASSED,
+        verdict,
         "; ".join(reasons) or None,
     )
+
+
+def _nothing_proven(results: DeviceResults, artifact: Record | None) -> str | None:
+    """Why cases that hold their limits prove nothing; None if they do."""
+    if results.limits.min_iou == 0:
+        return "nothing was proven: every mask holds the limit, an IoU of 0"
+    if len(results.cases) < FEWEST_CASES:
+        return f"nothing was proven by {len(results.cases)} golden case: expected {FEWEST_CASES} or more"
+    if (
+        artifact is not None
+        and artifact.masks
+        and all(map(is_blank_outline, artifact.masks.values()))
+    ):
+        return "nothing was proven: each golden mask is empty, or the whole photo"
+    return None
 
 
 def _runs(runs: Sequence[Run]) -> Iterator[Line]:

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from validation.regression.judging import BETTER, Line, any_failed
-from validation.results import FAILED, NOT_RUN, PASSED
+from validation.regression.judging import Line, verdict_of
 
 SCHEMA = "mobile-sam-export/regression/1"
 
@@ -18,19 +17,11 @@ def build_document(lines: Mapping[str, list[Line]], baseline: str | None, update
     """
     return {
         "schema": SCHEMA,
-        "verdict": verdict(lines),
+        "verdict": verdict_of(lines),
         "baseline": baseline,
         "updated": updated,
         "artifacts": {name: [_line(line) for line in each] for name, each in lines.items()},
     }
-
-
-def verdict(lines: Mapping[str, list[Line]]) -> str:
-    """FAILED if a line failed; else PASSED if one passed; else NOT_RUN."""
-    if any_failed(lines):
-        return FAILED
-    verdicts = {line.verdict for each in lines.values() for line in each}
-    return PASSED if verdicts & {PASSED, BETTER} else NOT_RUN
 
 
 def _line(line: Line) -> dict:

@@ -10,11 +10,11 @@ from validation.regression.figures import FIGURES, LATENCY, Figure, group_of
 from validation.regression.latency import Problem
 from validation.regression.limits import Limits
 from validation.regression.observation import Observation
-from validation.regression.outlines import outline_iou
+from validation.regression.outlines import is_blank_outline, outline_iou
 from validation.regression.record import Record
-from validation.results import PASSED
+from validation.results import NOT_PROVEN, PASSED
 
-# Verdicts, beside PASSED, FAILED, NOT_RUN and INVALID: of what got better by more than its limit, which
+# Verdicts, beside PASSED, FAILED, NOT_PROVEN, NOT_RUN and INVALID: of what got better by more than its limit, which
 # passes; and of what is said for information, which has no limit.
 BETTER, INFORMATION = "better", "information"
 SAME = "same"
@@ -37,7 +37,7 @@ class Line:
         now: its value now; None if it has none.
         change: from one to the other: a number if both are, a share if the figure's limit is one.
         limit: the largest change, or least value, that passes; None for information.
-        verdict: PASSED, BETTER, FAILED, NOT_RUN, INVALID or INFORMATION.
+        verdict: PASSED, BETTER, FAILED, NOT_PROVEN, NOT_RUN, INVALID or INFORMATION.
         reason: more about the verdict, in words.
         figure: how numbers are written; None if they are none.
     """
@@ -130,8 +130,17 @@ def judge_figure(
 
 
 def any_failed(lines: Mapping[str, list[Line]]) -> bool:
-    """Whether one line of any artefact failed."""
-    return any(line.verdict == FAILED for each in lines.values() for line in each)
+    """Whether one line of any artefact failed, or proves nothing where it should."""
+    return verdict_of(lines) in (FAILED, NOT_PROVEN)
+
+
+def verdict_of(lines: Mapping[str, list[Line]]) -> str:
+    """FAILED or NOT_PROVEN if a line is; else PASSED if one passed; else NOT_RUN."""
+    verdicts = {line.verdict for each in lines.values() for line in each}
+    if verdicts & {PASSED, BETTER}:
+        verdicts.add(PASSED)
+    ranked = (FAILED, NOT_PROVEN, PASSED)
+    return next((verdict for verdict in ranked if verdict in verdicts), NOT_RUN)
 
 
 def _figure(name: str, before: Record, now: Observation, limits: Limits) -> Line:
@@ -213,16 +222,27 @@ def _listed(names: list[str]) -> str:
 
 def _masks(before: Record, now: Record, limits: Limits) -> Iterator[Line]:
     """How far the goldens' masks are from those of the baseline."""
-    if not now.masks or not before.masks:
+    if not now.masks:
         return
+    quantity, limit = "masks, beside the baseline's", limits.min_baseline_iou
+    counts = f"{len(before.masks)} cases", f"{len(now.masks)} cases"
+    if not before.masks:
+        reason = "the baseline has none: --update adds them"
+        yield Line(quantity, *counts, None, limit, NOT_RUN, reason)
+        return
+    # Outlines that are both empty, or both the whole photo, agree without an object.
     ious = [
         outline_iou(before.masks[case], now.masks[case]) if case in now.masks else 0.0
         for case in before.masks
+        if not is_blank_outline(before.masks[case]) or before.masks[case] != now.masks.get(case)
     ]
-    limit, iou = limits.min_baseline_iou, fmean(ious)
+    if not ious:
+        reason = "nothing was proven: each mask is empty, or the whole photo, in both"
+        yield Line(quantity, *counts, None, limit, NOT_PROVEN, reason)
+        return
+    iou = fmean(ious)
     verdict = PASSED if iou >= limit else FAILED
-    counts = f"{len(before.masks)} cases", f"{len(now.masks)} cases"
-    yield Line("masks, beside the baseline's", *counts, f"IoU {iou:.3f}", limit, verdict)
+    yield Line(quantity, *counts, f"IoU {iou:.3f}", limit, verdict)
 
 
 def _information(before: Record, now: Record) -> Iterator[Line]:

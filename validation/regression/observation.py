@@ -11,6 +11,7 @@ from validation.artifact_comparison import compare_pipelines
 from validation.artifact_model import ArtifactModel
 from validation.engines import Unavailable, engine_targets
 from validation.engines.isolated import open_isolated
+from validation.evidence import unproven
 from validation.gates import gates_for, read_gates
 from validation.goldens import golden_questions
 from validation.latency.host import machine
@@ -26,7 +27,7 @@ from validation.regression.manifest_entries import (
 )
 from validation.regression.outlines import outline_of
 from validation.regression.record import Record
-from validation.results import PASSED, CaseResult, summarize
+from validation.results import NOT_PROVEN, PASSED, CaseResult, summarize
 from validation.static_cost.measure import measure_cost
 
 MASKS, COST, SIZE, MEMORY = "masks", "cost", "size", "memory"  # groups of figures, with LATENCY
@@ -60,8 +61,8 @@ class Observation:
 
     @property
     def failed(self) -> bool:
-        """Whether the artefact could not be run that should have been."""
-        return any(problem.verdict == FAILED for problem in self.problems.values())
+        """Whether the artefact could not be run that should have been, or its masks prove nothing."""
+        return any(problem.verdict in (FAILED, NOT_PROVEN) for problem in self.problems.values())
 
 
 def observe(artifact: Artifact) -> Observation:
@@ -127,9 +128,8 @@ class _Seen:
                 gates,
                 pictures=True,
             )
-        broken = [result.reason for result in results if result.agreement is None]
-        if broken:
-            self.problems[MASKS] = Problem(FAILED, broken[0])
+        if problem := _problem(results):
+            self.problems[MASKS] = problem
             return
         self.figures |= mask_figures(results)
         self.masks |= {result.name: outline_of(result.pictures.artifact_mask) for result in results}
@@ -172,6 +172,18 @@ class _Seen:
         else:
             added = [peak - libraries for libraries, peak in (each.memory for each in measurements)]
             self.figures[f"{MEMORY}.added"] = median(added) / 1e6
+
+
+def _problem(results: Sequence[CaseResult]) -> Problem | None:
+    """Why golden cases have no figures; None if they have. What is broken is no baseline to compare with."""
+    broken = [result.reason for result in results if result.agreement is None]
+    if broken:
+        return Problem(FAILED, broken[0])
+    if wrong := sum(not result.is_finite for result in results):
+        return Problem(FAILED, f"NaN or infinity in {wrong} of {len(results)} golden cases")
+    if missing := unproven(results):
+        return Problem(NOT_PROVEN, "; ".join(missing))
+    return None
 
 
 def mask_figures(results: list[CaseResult]) -> dict[str, float]:

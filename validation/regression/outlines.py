@@ -8,7 +8,7 @@ from PIL import Image
 from reference.errors import MobileSAMError
 from reference.masks import decode_rle, encode_rle
 from reference.preprocessing import resized_size
-from validation.metrics import mask_iou
+from validation.metrics import is_blank, mask_iou
 
 LONGEST_SIDE = 64  # pixels: a change that a person would see still shows
 _FORM = re.compile(r"(\d{1,2})x(\d{1,2}) (\S+)")
@@ -29,6 +29,11 @@ def read_outline(text: str) -> np.ndarray:
         raise MobileSAMError("not a mask: expected height and width, such as 48x64, and runs")
     height, width, counts = found.groups()
     return decode_rle({"size": [int(height), int(width)], "counts": counts})
+
+
+def is_blank_outline(outline: str) -> bool:
+    """Whether a mask is empty, or the whole photo."""
+    return is_blank(read_outline(outline))
 
 
 def outline_iou(outline: str, other: str) -> float:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from validation.latency.results import FAILED, INVALID, NOT_RUN
-from validation.regression.judging import BETTER, INFORMATION, Line, Value
-from validation.results import PASSED
+from validation.regression.judging import BETTER, INFORMATION, Line, Value, verdict_of
+from validation.results import NOT_PROVEN, PASSED
 from validation.table import aligned
 
 _COLUMNS = ("quantity", "baseline", "now", "change", "limit", "verdict")
@@ -12,6 +12,7 @@ VERDICTS = {
     PASSED: "pass",
     BETTER: "pass: better",
     FAILED: "FAIL",
+    NOT_PROVEN: "NOT PROVEN",
     NOT_RUN: "NOT RUN",
     INVALID: "INVALID",
     INFORMATION: "",
@@ -35,14 +36,18 @@ def format_verdict(lines: Mapping[str, list[Line]], baseline: str) -> list[str]:
     """The last word: how many lines passed, failed, or say nothing."""
     verdicts = [line.verdict for each in lines.values() for line in each]
     parts = [f"{sum(verdict in (PASSED, BETTER) for verdict in verdicts)} pass"]
-    for verdict, words in ((FAILED, "fail"), (INVALID, "INVALID"), (NOT_RUN, "NOT RUN")):
+    for verdict, words in (
+        (FAILED, "fail"),
+        (NOT_PROVEN, "NOT PROVEN"),
+        (INVALID, "INVALID"),
+        (NOT_RUN, "NOT RUN"),
+    ):
         if count := verdicts.count(verdict):
             parts.append(f"{count} {words}")
     if count := sum(line.change == "new" for each in lines.values() for line in each):
         parts.append(f"{count} new")
-    judged = PASSED in verdicts or BETTER in verdicts or INFORMATION in verdicts
-    word = "FAIL" if FAILED in verdicts else "PASS" if judged else "NOT RUN"
-    words = [f"{word}: {', '.join(parts)}; baseline: {baseline}"]
+    word = VERDICTS[verdict_of(lines)]
+    words = [f"{word.upper()}: {', '.join(parts)}; baseline: {baseline}"]
     if better := verdicts.count(BETTER):
         words.append(
             f"{better} better than the baseline by more than the limit: --update holds on to that"

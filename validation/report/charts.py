@@ -87,9 +87,9 @@ def _of_logits(values: np.ndarray) -> Histogram:
         *map("–".join, zip(names, names[1:], strict=False)),
         f"≥ {names[-1]}",
     ]
-    if misplaced := values.size - finite.size:
+    if not_finite := values.size - finite.size:
         labels.append("not finite")
-        counts.append(misplaced)
+        counts.append(not_finite)
     return Histogram("Absolute difference of mask logits", "pixels", _bins(labels, counts))
 
 

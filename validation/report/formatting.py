@@ -2,9 +2,6 @@
 
 import math
 
-from validation.results import FAILED, NOT_RUN, PASSED
-
-VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_RUN: "NOT RUN"}
 UNKNOWN = "–"
 MINUS = "\N{MINUS SIGN}"
 

@@ -35,10 +35,10 @@ def gate_rows(comparison: Comparison) -> list[GateRow]:
     frame = _worst(comparison, PREPROCESSING, "largest", max)
     embeddings = _worst(comparison, IMAGE_ENCODER, "sqnr", min)
     logits = _worst(comparison, MASK_DECODER, "sqnr", min)
-    misplaced = _misplaced(comparison)
+    not_finite = _not_finite(comparison)
     score = summary.max_score_difference
     return [
-        GateRow("Values that are not finite", str(misplaced), "0", misplaced == 0),
+        GateRow("Values that are not finite", str(not_finite), "0", not_finite == 0),
         _at_least("Lowest mask IoU", summary.min_iou, gates.min_iou),
         _at_least("Mean mask IoU", summary.mean_iou, gates.mean_iou),
         _at_least("Mean boundary IoU", summary.mean_boundary_iou, gates.mean_boundary_iou),
@@ -78,6 +78,6 @@ def _worst(comparison: Comparison, stage: str, figure: str, choose) -> float | N
     return choose(values) if values else None
 
 
-def _misplaced(comparison: Comparison) -> int:
-    answers = (case.agreement.logits.misplaced for case in comparison.cases if case.agreement)
-    return sum(answers) + sum(loss.output.misplaced for loss in _losses(comparison))
+def _not_finite(comparison: Comparison) -> int:
+    answers = (case.agreement.logits.not_finite for case in comparison.cases if case.agreement)
+    return sum(answers) + sum(loss.output.not_finite for loss in _losses(comparison))

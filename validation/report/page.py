@@ -7,7 +7,6 @@ from datetime import datetime
 import numpy as np
 from jinja2 import Environment
 
-from validation.report import formatting
 from validation.report.charts import Histogram, histograms
 from validation.report.environment import environment, page_sources
 from validation.report.gate_rows import GateRow, gate_rows
@@ -23,12 +22,13 @@ from validation.report.provenance import Provenance, provenance
 from validation.report.verdict import ordered_cases, reason_of
 from validation.results import (
     FAILED,
-    NOT_RUN,
+    PASSED,
     CasePictures,
     CaseResult,
     Comparison,
     overall_verdict,
 )
+from validation.table import VERDICTS
 
 OPEN_CASES = 3  # the worst, beside all that failed
 SMALLEST_LOSS_SCALE = (
@@ -50,7 +50,7 @@ class Figures:
         heat_map: logit differences.
         heat_top: logits at the end of the scale.
         heat_most: logits below which 95 % of the pixels are.
-        misplaced: how many pixels of the heat map are not finite.
+        not_finite: how many pixels of the heat map are not finite.
     """
 
     photo: Picture
@@ -62,7 +62,7 @@ class Figures:
     heat_map: Picture
     heat_top: float
     heat_most: float
-    misplaced: int
+    not_finite: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +123,7 @@ def _environment() -> Environment:
     made = environment()
     made.filters["rgb"] = _rgb
     made.globals.update(
-        verdicts=formatting.VERDICTS,
+        verdicts=VERDICTS,
         reference_colour=REFERENCE_COLOUR,
         artifact_colour=ARTIFACT_COLOUR,
         misplaced_colour=MISPLACED_COLOUR,
@@ -150,7 +150,7 @@ def _section(comparison: Comparison, index: int, store: PictureStore) -> Artifac
 
 def _case(case: CaseResult, place: int, store: PictureStore) -> CaseSection:
     figures = _figures(case.pictures, store) if case.pictures else None
-    is_open = case.status == FAILED or (place < OPEN_CASES and case.status != NOT_RUN)
+    is_open = case.status == FAILED or (place < OPEN_CASES and case.status == PASSED)
     return CaseSection(case, figures, is_open)
 
 
@@ -169,7 +169,7 @@ def _figures(pictures: CasePictures, store: PictureStore) -> Figures:
         heat_map=store.add_heat_map(difference, top),
         heat_top=top,
         heat_most=float(np.percentile(finite, 95)) if finite.size else 0.0,
-        misplaced=difference.size - finite.size,
+        not_finite=difference.size - finite.size,
     )
 
 

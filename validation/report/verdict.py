@@ -3,14 +3,27 @@
 from collections.abc import Sequence
 
 from validation.report.formatting import count, fixed, words
-from validation.results import FAILED, NOT_RUN, PASSED, CaseResult, Comparison, overall_verdict
+from validation.results import (
+    FAILED,
+    NOT_PROVEN,
+    NOT_RUN,
+    PASSED,
+    CaseResult,
+    Comparison,
+    overall_verdict,
+)
 
 
 def reason_of(comparisons: Sequence[Comparison]) -> str:
     """Why the overall verdict is what it is, with the worst artefact and the stage to blame."""
     verdict = overall_verdict(comparisons)
     concerned = [item for item in comparisons if item.verdict == verdict]
-    sentences = {PASSED: _passed, FAILED: _failed, NOT_RUN: _not_run}
+    sentences = {
+        PASSED: _passed,
+        FAILED: _failed,
+        NOT_PROVEN: _not_proven,
+        NOT_RUN: _not_run,
+    }
     others = sum(item.verdict == NOT_RUN for item in comparisons) if verdict != NOT_RUN else 0
     gap = f" {count(others, 'artefact')} could not be run at all." if others else ""
     return sentences[verdict](concerned, len(comparisons)) + gap
@@ -22,8 +35,8 @@ def worst_of(comparisons: Sequence[Comparison]) -> Comparison:
 
 
 def ordered_cases(comparison: Comparison) -> list[CaseResult]:
-    """Worst first: those that failed, then by their lowest IoU; those that did not run are last."""
-    ranks = {FAILED: 0, PASSED: 1, NOT_RUN: 2}
+    """Worst first: those that failed, then by their lowest IoU; those that prove nothing, or did not run, are last."""
+    ranks = {FAILED: 0, PASSED: 1, NOT_PROVEN: 2, NOT_RUN: 3}
     return sorted(
         comparison.cases,
         key=lambda case: (ranks[case.status], case.agreement.min_iou if case.agreement else -1.0),
@@ -37,7 +50,16 @@ def _passed(passed: Sequence[Comparison], total: int) -> str:
     held = f"Every gate held in {count(ran, 'case')} of {count(len(passed), 'artefact')}"
     lowest = f"the lowest mask IoU is {fixed(worst.summary.min_iou)}, of {worst.artifact.name}"
     gap = f" {count(skipped, 'case')} of them could not be run." if skipped else ""
+    empty = sum(item.count(NOT_PROVEN) for item in passed)
+    gap += f" {count(empty, 'case')} of them prove nothing, and do not count." if empty else ""
     return f"{held}; {lowest}.{gap}"
+
+
+def _not_proven(unproven: Sequence[Comparison], total: int) -> str:
+    share = f"{len(unproven)} of {count(total, 'artefact')}: " if total > 1 else ""
+    reasons = dict.fromkeys(text for item in unproven for text in item.unproven)
+    sentence = f"{share}{'; '.join(reasons)}."
+    return sentence[0].upper() + sentence[1:]
 
 
 def _failed(failed: Sequence[Comparison], total: int) -> str:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from reference.errors import ArtifactError, MobileSAMError
+from reference.errors import AnswerError, MobileSAMError
 from reference.preprocessing import threshold_masks
 from validation.accuracy import Instance, Sample, measure_accuracy
-from validation.accuracy.results import Accuracy, InstanceScore
+from validation.accuracy.results import PROTOCOLS, Accuracy, InstanceScore
 
 FRAME, MASK = 256, 64
 PHOTO = (150, 200)
@@ -120,8 +120,25 @@ def test_not_finite_is_no_answer(scores):
     if np.isfinite(scores).all():
         broken[3, 3] = float("inf")
     model = KnownModel(OBJECT, broken, OBJECT, OBJECT, scores=scores)
-    with pytest.raises(ArtifactError, match="not finite"):
+    with pytest.raises(AnswerError, match="NaN or infinite"):
         measure_accuracy(model, [sample(TRUTH)])
+
+
+def test_masks_that_show_no_object_are_told():
+    """Mask 0 is the box's and the corrected one; mask 1 has the highest score of the three."""
+    accuracy = measure_accuracy(
+        KnownModel(-EVERYTHING, EVERYTHING, OBJECT, OBJECT), [sample(TRUTH)]
+    )
+    (score,) = accuracy.scores
+    assert score.blank == ("point", "box", "three_clicks")
+    assert accuracy.unproven == ["point", "box", "three_clicks"]
+
+
+def test_object_that_is_missed_every_time_proves_nothing():
+    elsewhere = disk_logits(5, 55, 4)
+    model = KnownModel(elsewhere, elsewhere, elsewhere, elsewhere)
+    assert measure_accuracy(model, [sample(TRUTH)]).unproven == list(PROTOCOLS)
+    assert measure_accuracy(KnownModel(*[OBJECT] * 4), [sample(TRUTH)]).unproven == []
 
 
 def test_no_object_at_all():

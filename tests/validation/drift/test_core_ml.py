@@ -91,9 +91,9 @@ def test_nan_comes_first(damage, tiny_source, question):
     artifact = damage("mask_decoder", tiny_source.sam.get_submodule(path).weight, poisoned)
     drifts = measure_drift(artifact, tiny_source.sam, *question)
     first, second = worst(drifts, 2)
-    assert (first.source, first.own.misplaced > 0) == (path, True)
+    assert (first.source, first.own.not_finite > 0) == (path, True)
     assert second.own.relative_l2 < ROUNDING
-    assert drifts[-1].total.misplaced > 0
+    assert drifts[-1].total.not_finite > 0
 
 
 @pytest.mark.slow

@@ -27,6 +27,10 @@ FAST = (
     "app: mask resize aligns corners",
     "manifest: padding black",
     "files: a byte of a golden",
+    "model: mask of NaN",
+    "model: no mask at all",
+    "model: every score equal",
+    "goldens: one case",
 )
 
 
@@ -83,7 +87,7 @@ def test_page_lists_the_mutants_that_there_are():
 
 def test_mutants_are_many_and_of_every_stage():
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 45
-    assert {mutant.expected for mutant in MUTANTS} == {*STAGES, "integrity"}
+    assert {mutant.expected for mutant in MUTANTS} == {*STAGES, "integrity", "reference"}
 
 
 def test_module_mutants_leave_the_model_as_it_is(suite):

@@ -5,10 +5,14 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from validation.regression.outlines import outline_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "device-results.md"
 EXAMPLE = json.loads(re.search(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL).group(1))
+EMPTY = outline_of(np.zeros((48, 64), bool))
 DEVICE = "Pixel 8, android 15, cpu, 4 threads"
 
 
@@ -233,3 +237,40 @@ def test_refusals(refuses, baseline, phone, tmp_path):
     refuses("'schema' is None", "ingest", good, "--baseline", garbage)
     other = phone("other.json", lambda document: document["artifact"].update(scheme="int8"))
     refuses("has no artefact 'tiny torchscript int8'", "ingest", other, "--baseline", baseline)
+
+
+def one_case(document):
+    del document["cases"][1:]
+
+
+def no_limit(document):
+    document["limits"]["min_iou"] = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (one_case, "nothing was proven by 1 golden case: expected 2 or more"),
+        (no_limit, "nothing was proven: every mask holds the limit, an IoU of 0"),
+    ],
+)
+def test_masks_that_prove_nothing(validate, phone, rows, change, reason):
+    status, out, _ = validate("ingest", phone("vain.json", change))
+    assert status == 1
+    assert rows(out)["masks of vain.json"].endswith(f"NOT PROVEN {reason}")
+    assert out.splitlines()[-1].startswith("NOT PROVEN: ")
+
+
+def test_baseline_without_a_mask_proves_nothing(validate, baseline, phone, rows):
+    """Though the phone's masks are the golden ones; and nothing of it is written."""
+    document = json.loads(baseline.read_text())
+    (record,) = document["artifacts"].values()
+    record["masks"] = dict.fromkeys(record["masks"], EMPTY)
+    baseline.write_text(json.dumps(document))
+    before = baseline.read_text()
+    status, out, _ = validate("ingest", phone("a.json"), "--baseline", baseline, "--update")
+    assert status == 1
+    assert (
+        "NOT PROVEN nothing was proven: each golden mask is empty" in rows(out)["masks of a.json"]
+    )
+    assert baseline.read_text() == before

@@ -5,12 +5,14 @@ import shutil
 import zipfile
 from copy import deepcopy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from converters.convert import Source, convert, load_source
 from converters.torchscript import TorchScriptOptions
+from validation.regression import observation
 
 SLOWER = "image encoder's time ÷ calibration's"
 
@@ -306,3 +308,84 @@ def test_limits_that_are_none(refuses, baseline, tiny_artifact, tmp_path, text, 
     path = tmp_path / "limits.toml"
     path.write_text(text)
     refuses(expected, "regress", tiny_artifact, "--baseline", baseline, "--limits", path)
+
+
+# What proves nothing
+
+
+@pytest.fixture
+def answering(monkeypatch, timings):
+    """Let the artefact answer with what ``change`` makes of its masks and scores."""
+    open_here = observation.open_isolated
+
+    def set_change(change):
+        def open_changed(artifact, targets, limit):
+            engine = open_here(artifact, targets, limit)
+            decode = engine.decode
+            engine.decode = lambda *inputs: change(*decode(*inputs))
+            return engine
+
+        monkeypatch.setattr(observation, "open_isolated", open_changed)
+
+    return set_change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda masks, scores: (masks * float("nan"), scores),
+        lambda masks, scores: (masks, scores * float("inf")),
+    ],
+)
+def test_what_is_not_finite_is_no_baseline(
+    validate, baseline, tiny_artifact, answering, rows, change, tmp_path
+):
+    answering(change)
+    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
+    assert status == 1
+    assert rows(out)["masks"].endswith("FAIL NaN or infinity in 7 of 7 golden cases")
+    path = tmp_path / "new.json"
+    status, _, _ = validate("regress", tiny_artifact, "--baseline", path, "--update")
+    assert status == 1
+    assert not path.exists()
+
+
+def test_goldens_without_a_mask_are_no_baseline(
+    validate, baseline, tiny_artifact, answering, accept_files, rows, tmp_path
+):
+    """The artefact draws none either: no golden, and no mask of a baseline, would show a mistake."""
+    for path in (tiny_artifact / "goldens").glob("*.low_res_masks.f32"):
+        np.full(4 * 64 * 64, -1, "<f4").tofile(path)
+    accept_files(tiny_artifact)
+    answering(lambda masks, scores: (masks * 0 - 1, scores))
+    path = tmp_path / "new.json"
+    for arguments in (("--baseline", baseline), ("--baseline", path, "--update")):
+        status, out, _ = validate("regress", tiny_artifact, *arguments)
+        assert status == 1
+        assert "NOT PROVEN nothing was proven in any case: each mask" in rows(out)["masks"]
+    assert not path.exists()
+
+
+def change_masks(baseline, change):
+    document = json.loads(baseline.read_text())
+    (record,) = document["artifacts"].values()
+    record["masks"] = change(record["masks"])
+    baseline.write_text(json.dumps(document))
+
+
+def test_baseline_without_masks_is_said(validate, baseline, tiny_artifact, rows):
+    change_masks(baseline, lambda masks: {})
+    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
+    assert status == 0
+    beside = rows(out)["masks, beside the baseline's"]
+    assert beside.endswith("NOT RUN the baseline has none: --update adds them")
+
+
+def test_nothing_new_is_no_pass(validate, tiny_artifact, tmp_path):
+    """A first baseline is compared with nothing."""
+    results = tmp_path / "regression.json"
+    arguments = ("--baseline", tmp_path / "new.json", "--update", "--json", results)
+    status, out, _ = validate("regress", tiny_artifact, *arguments)
+    assert status == 0
+    assert "\nNOT RUN: 0 pass, " in out
+    assert json.loads(results.read_text())["verdict"] == "not run"

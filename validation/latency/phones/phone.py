@@ -10,6 +10,7 @@ from validation.artifact import Artifact, read_manifest
 from validation.device_results import UNKNOWN, ArtifactIdentity, DeviceResults, FileIdentity, Limits
 from validation.engines.base import Unavailable
 from validation.gates import gates_for, read_gates
+from validation.golden_evidence import unproven_by_goldens
 from validation.goldens import golden_cases
 from validation.latency.plan import Plan
 from validation.latency.results import Measurement, StageTimes, TargetResult, Turn
@@ -112,7 +113,7 @@ def limits_of(artifact: Artifact) -> Limits:
 
 
 def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platform: str) -> None:
-    """What an app measured, as a measurement: FAILED if the app failed, or a mask is wrong.
+    """What an app measured, as a measurement: FAILED if the app failed, or a mask is wrong or proves nothing.
 
     Raises:
         PhoneError: the results are another platform's or artefact's, or held to other limits.
@@ -134,6 +135,8 @@ def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platfo
         measurement.failure = f"the app ended early: {results.failure}"
     elif results.wrong_cases:
         measurement.failure = _wrong(results)
+    elif missing := unproven_by_goldens(measurement.artifact):
+        measurement.failure = f"the app's masks are the golden ones, but {'; '.join(missing)}"
 
 
 def _require_same(artifact: Artifact, results: DeviceResults) -> None:
