@@ -1,3 +1,4 @@
+import coremltools.optimize.coreml as cto
 import numpy as np
 import pytest
 import torch
@@ -5,6 +6,7 @@ from coremltools.converters.mil.mil import Builder as mb
 from coremltools.converters.mil.mil import types
 from mil_programs import build_model, check_operator, constant, run_model
 
+from validation import mil_runtime
 from validation.mil_runtime.errors import OperationError
 
 ZERO = {"x": np.zeros(1, np.float32)}
@@ -296,3 +298,23 @@ def test_a_mask_with_more_ones_than_values_is_refused():
     )
     with pytest.raises(OperationError, match="the mask has 4 ones"):
         run_model(model, ZERO)
+
+
+def test_palettes_of_integers_are_scaled_before_or_after_they_are_looked_up():
+    """iOS 18 scales the palette, iOS 26 what was looked up in it; the weights are the same."""
+    x = np.random.default_rng(1).normal(0, 1, (1, 64)).astype(np.float32)
+    weight = np.random.default_rng(0).normal(0, 1, (64, 64)).astype(np.float32)
+    palettes = cto.OpPalettizerConfig(nbits=4, mode="uniform")
+    integers = cto.OpLinearQuantizerConfig(mode="linear_symmetric", granularity="per_tensor")
+    outputs = []
+    for opset in ("iOS18", "iOS26"):
+        model = build_model(lambda x: mb.matmul(x=x, y=weight, name="y"), {"x": x}, opset)
+        model = cto.palettize_weights(model, cto.OptimizationConfig(palettes))
+        model = cto.linear_quantize_weights(
+            model, cto.OptimizationConfig(integers), joint_compression=True
+        )
+        program = mil_runtime.load(model)
+        assert program.function.opset.name == opset
+        outputs.append(program.predict({"x": x})["y"])
+    np.testing.assert_array_equal(*outputs)
+    np.testing.assert_allclose(outputs[0], x @ weight, atol=0.15 * np.abs(x @ weight).max())
