@@ -193,7 +193,8 @@ class Predictor:
             point_coords: (B, K, 2) x, y, or None.
             point_labels: (B, K), 1 object, 0 background, −1 for a point that stands for none; or None.
             boxes: (B, 4) x1, y1, x2, y2, or None.
-            mask_input: (B, 1, S/4, S/4) logits, or (1, 1, S/4, S/4) for all objects; or None.
+            mask_input: (B, 1, S/4, S/4) logits; (1, 1, S/4, S/4) or (1, S/4, S/4), for all objects; or
+                None.
             multimask_output: three guesses for an ambiguous prompt, or the one answer.
             return_logits: masks as float logits, not thresholded.
 
@@ -214,7 +215,11 @@ class Predictor:
             check_boxes(corners, self.input_size, "the resized photo")
             boxes = torch.from_numpy(corners).float()
         if mask_input is not None:
-            mask_input = self._logits(mask_input, (-1, 1))
+            is_one = (
+                getattr(mask_input, "ndim", 4) == 3
+            )  # without a batch axis, as predict takes it
+            logits = self._logits(mask_input, (1,) if is_one else (-1, 1))
+            mask_input = logits[None] if is_one else logits
         points, boxes, mask_input = one_batch(points, boxes, mask_input)
         return self._answer(points, boxes, mask_input, multimask_output, return_logits)
 

@@ -190,6 +190,8 @@ class TestBatches:
         mask = torch.linspace(-9, 9, 64 * 64).reshape(1, 1, 64, 64)
         coords, boxes = torch.tensor([[[9.0, 9]], [[90, 90]]]), torch.tensor([[5, 5, 99, 99]] * 2)
         together = predictor.predict_torch(coords, torch.ones(2, 1), boxes, mask, False)[2]
+        unbatched = predictor.predict_torch(coords, torch.ones(2, 1), boxes, mask[0], False)[2]
+        assert torch.equal(unbatched, together)
         for b in range(2):
             alone = predictor.predict_torch(
                 coords[b : b + 1], torch.ones(1, 1), boxes[b : b + 1], mask, False
@@ -244,7 +246,8 @@ class TestBatches:
                 (None, None, [[1, 1, 9, 9]] * 3, np.zeros((2, 1, 64, 64))),
                 "3 in boxes, 2 in mask_input",
             ),
-            ((None, None, None, np.zeros((1, 64, 64))), "mask_input has shape"),
+            ((None, None, None, np.zeros((2, 64, 64))), "mask_input has shape"),
+            ((None, None, np.zeros((0, 4))), "boxes has shape"),
         ],
     )
     def test_what_does_not_fit(self, predictor, arguments, message):
