@@ -6,6 +6,7 @@ import struct
 import zlib
 
 import numpy as np
+import PIL
 import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
@@ -74,6 +75,8 @@ def ways(path):
     ],
 )
 def test_orientation_of_tiffs(tmp_path, mode, compression):
+    if (mode, compression) == ("YCbCr", None) and int(PIL.__version__.partition(".")[0]) < 13:
+        pytest.skip("Pillow reads such files of its own only since 13.0")
     stored = None
     for orientation in ORIENTATIONS:
         path = tmp_path / f"{orientation}.tif"
