@@ -1,6 +1,7 @@
 """An artefact folder, or any other, is there whole or not at all, and one process at a time writes it."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -147,15 +148,13 @@ def _locked(name: Path, folder: Path, option: str) -> Iterator[Path]:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether the file is locked now, until it is closed, also by the end of the process."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: nothing tells two processes apart
-        return True
+    """Whether no other process has locked the file; it is then locked until it is closed, or the process ends."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:  # a file system without locks, where nothing tells two processes apart
+        return True
     return True
 
 

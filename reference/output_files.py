@@ -34,7 +34,8 @@ def require_writable(path: Path) -> None:
             return
         require_outside_artifacts(path)
         if not target.parent.is_dir():
-            raise OutputError(f"{path}: there is no folder {target.parent}; create it first")
+            missing = target.parent if path.is_symlink() else path.parent
+            raise OutputError(f"{path}: there is no folder {missing}; create it first")
         # Only a new file proves that the folder takes one: permissions do not tell of read-only disks.
         with _draft_of(target) as draft:
             draft.touch(exist_ok=False)
@@ -97,7 +98,7 @@ def _stream(status: os.stat_result) -> int | None:
 
 
 def _takes_bytes(descriptor: int) -> bool:
-    import fcntl  # not on Windows, where nobody asks: files there have no inodes to be the same
+    import fcntl  # here: not on Windows, where SAM works as well
 
     return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 

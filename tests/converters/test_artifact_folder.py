@@ -1,5 +1,6 @@
 """A folder that is written by one process at a time, and is there whole whenever the process is killed."""
 
+import errno
 import json
 import os
 import shutil
@@ -154,6 +155,15 @@ def test_a_second_thread_is_told_as_well(tmp_path):
         thread.start()
         thread.join()
     assert "is being written by another process" in refusals[0]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def refuse(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    write(tmp_path / "artifact", "new", force=False)
+    assert version(tmp_path / "artifact") == "new"
 
 
 def test_reserved_and_then_written(tmp_path, monkeypatch):
