@@ -181,7 +181,7 @@ def test_targets(validate, monkeypatch):
         (("--threads", "0"), "0 is not in the range"),
         (("--threads", "2", "--target", "cpu:phone-big"), "expected the target cpu"),
         (("--image", "no.jpg"), "no.jpg: no such file"),
-        (("--json", "no/latency.json"), "there is no folder no"),
+        (("--json", "no/latency.json"), "no/latency.json: there is no folder"),
         (("--report", "."), "'.' exists: choose another --report"),
     ],
 )

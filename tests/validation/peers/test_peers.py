@@ -291,7 +291,7 @@ def refused(capsys, monkeypatch, tmp_path):
         (("--image", "none.jpg"), "none.jpg: no such file"),
         (("no-artifact",), "no-artifact: no such artefact folder"),
         (("--threads", "0"), "0 is not in the range"),
-        (("--json", "none/peers.json"), "there is no folder none"),
+        (("--json", "none/peers.json"), "none/peers.json: there is no folder"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_installed(refused, arguments, expected):
