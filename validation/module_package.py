@@ -135,9 +135,10 @@ def _model_interface(model: MLModel) -> Interface:
     specification = model.get_spec()
     function = model.function_name or default_function(specification.description)
     description = parse_description(specification, function)
-    functions = ()
-    if specification.WhichOneof("Type") in ("mlProgram", "pipeline"):
+    try:
         functions = _packaged_functions(open_package(model), function)
+    except mil_runtime.ModelError:  # no ML Program: Core ML runs it, and its scaling is not known
+        functions = ()
     names = functions[0].block.outputs if len(functions) == 1 else tuple(description.outputs)
     return Interface(description.inputs, description.outputs, names, _scaling(functions))
 
