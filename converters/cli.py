@@ -139,8 +139,8 @@ def all_command(
     """
     _convert(
         [
-            _torchscript_options(scheme or "none", bytecode_version),
-            _coreml_options(scheme or "fp16", deployment_target),
+            _torchscript_options("none" if scheme is None else scheme, bytecode_version),
+            _coreml_options("fp16" if scheme is None else scheme, deployment_target),
         ],
         **shared,
     )

@@ -163,6 +163,19 @@ def _drop_unwritten_output() -> None:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
+class FiniteRange(click.FloatRange):
+    """Click's range, for numbers alone: click lets NaN pass any, and infinity one without an end."""
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """A string, or a number, as a finite float in the range."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"'{value}' is not a finite number", param, ctx)
+        return number
+
+
 class Coordinates(click.ParamType):
     """Comma-separated finite numbers, in pixels of the photo, as many as ``form`` names."""
 

@@ -12,6 +12,7 @@ from converters.artifact_folder import reserved
 from reference.command_line import (
     COMMAND_LINE,
     Box,
+    FiniteRange,
     Point,
     answer_options,
     print_lines,
@@ -36,6 +37,7 @@ from validation.latency.cli import latency, targets
 from validation.regression.cli import ingest, regress
 from validation.static_cost.cli import cost
 
+LONGEST_ANSWER = 86_400.0  # seconds
 ENGINES = click.Choice(engine_names())
 
 
@@ -93,7 +95,7 @@ def validate() -> None:
 @click.option(
     "--time-limit",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True, max=LONGEST_ANSWER),
     default=600.0,
     show_default=True,
     help="How long the engine may take for one answer. It runs in a process of its own, so that one "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from reference.command_line import model_option, print_lines, progress, run
+from reference.command_line import FiniteRange, model_option, print_lines, progress, run
 
 if TYPE_CHECKING:  # not at run time: they import torch, which takes seconds
     from reference.sam import Sam
@@ -32,7 +32,7 @@ _shared_options = (
     ),
     click.option(
         "--learning-rate",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=FiniteRange(0, 1, min_open=True),
         default=5e-4,
         show_default=True,
         help="The highest; it falls to 0.",
@@ -72,14 +72,14 @@ _scene_options = (
     ),
     click.option(
         "--plain",
-        type=click.FloatRange(0, 1),
+        type=FiniteRange(0, 1),
         default=0.0,
         show_default=True,
         help="The share of easy scenes, a few large objects without texture or clutter: for the beginning.",
     ),
     click.option(
         "--zoom",
-        type=click.FloatRange(1, 16),
+        type=FiniteRange(1, 16),
         default=1.0,
         show_default=True,
         help="Show each step's scenes magnified up to so many times, cut by the border: larger objects, for a "
@@ -169,7 +169,7 @@ def grouping(
 )
 @click.option(
     "--balance",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=0.0,
     show_default=True,
     help="Weight of a loss that cannot be lowered by where a pixel is, only by what the picture shows: for the "
@@ -177,7 +177,7 @@ def grouping(
 )
 @click.option(
     "--whole",
-    type=click.FloatRange(0, 1),
+    type=FiniteRange(0, 1),
     default=0.0,
     show_default=True,
     help="The share of steps that show whole scenes in a frame as small as the --crop: of large objects, crops "

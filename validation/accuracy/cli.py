@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for tor
 @click.option(
     "--scenes",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1_000_000),
     help="How many generated scenes, the same ones for everybody. [default: 500]",
 )
 @gates_option("[coreml.int8] max_miou_lost = 0.01")

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import run
+from reference.command_line import FiniteRange, run
 from reference.output_files import require_writable
 from validation.numbers.page import require_page
 
@@ -23,7 +23,7 @@ NAMES = ("operators", "torch", "optimize", "tools")
     show_default=True,
     help="Folder for what each test did, a JSON line each.",
 )
-@click.option("--sample", type=click.FloatRange(0, 1), default=1.0, help="Which part to run, 0…1.")
+@click.option("--sample", type=FiniteRange(0, 1), default=1.0, help="Which part to run, 0…1.")
 @click.option("--from-logs", is_flag=True, help="Run nothing: evaluate the logs of the last run.")
 @click.option("--failed", is_flag=True, help="Run again what failed in the last run, and no more.")
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), help="Processes.")

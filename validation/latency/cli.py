@@ -29,12 +29,16 @@ class Cores(click.ParamType):
         for part in str(value).split(","):
             first, dash, last = part.partition("-")
             bounds = [first, last if dash else first]
-            if not all(text.isdecimal() and int(text) <= _LARGEST_CORE for text in bounds):
+            if not all(_is_core(text) for text in bounds):
                 self.fail(f"'{value}' are no cores: expected a list such as 0,2-3", param, ctx)
             cores += range(int(bounds[0]), int(bounds[1]) + 1)
         if not cores:
             self.fail(f"'{value}' are no cores: expected a list such as 0,2-3", param, ctx)
         return tuple(cores)
+
+
+def _is_core(text: str) -> bool:
+    return text.isdecimal() and len(text) <= len(str(_LARGEST_CORE)) and int(text) <= _LARGEST_CORE
 
 
 @click.command("latency")

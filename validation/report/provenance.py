@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from converters.artifact_layout import MANIFEST_FILE
 from reference.errors import ArtifactError
+from reference.plain_text import shorten
 from validation.artifact import Artifact, read_manifest
 
 
@@ -46,4 +47,5 @@ def provenance(artifact: Artifact) -> Provenance:
     files.sort(key=lambda file: file.name.startswith(f"{goldens}/"))
     tools = manifest.get("tools")
     versions = tools if isinstance(tools, dict) else {}
-    return Provenance({name: str(version) for name, version in versions.items()}, tuple(files))
+    shown = {shorten(name): shorten(str(version)) for name, version in versions.items()}
+    return Provenance(shown, tuple(files))

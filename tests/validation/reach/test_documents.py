@@ -1,5 +1,6 @@
 """Documents that are nearly right, by the hundred: each is read, or refused in one line with nothing written."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class Document:
         bad: draws what the file may hold.
         read: reads it as the commands do, and makes use of it.
         command: arguments of ``validate`` that read it.
+        write: puts a document there; None: it is one file.
         quick: whether the command may run to its end; else it is run only with what ``read`` refuses.
     """
 
@@ -53,6 +55,7 @@ class Document:
     read: Callable[[], object]
     command: tuple[object, ...] | None = None
     quick: bool = False
+    write: Callable[[bytes], object] | None = None
 
 
 def manifest(folder: Path) -> Document:
@@ -97,7 +100,17 @@ def goldens(folder: Path) -> Document:
             for case in question.cases:
                 case.in_frame(pixels.shape[:2], artifact.variant.image_size)
 
-    return Document(artifact.goldens, bad_json(json.loads(artifact.goldens.read_text())), read)
+    def write(data):
+        """And accept it in the manifest, so that nothing else is wrong."""
+        artifact.goldens.write_bytes(data)
+        record = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        listed = json.loads(manifest_text)
+        listed["files"]["goldens/goldens.json"] = record
+        (folder / "manifest.json").write_text(json.dumps(listed))
+
+    manifest_text = (folder / "manifest.json").read_text()
+    bad = bad_json(json.loads(artifact.goldens.read_text()))
+    return Document(artifact.goldens, bad, read, ("compare", folder), write=write)
 
 
 def package(folder: Path) -> Document:
@@ -201,7 +214,7 @@ def hold(document: Document, folder: Path, scale: int) -> None:
     """Read many bad documents, each in the place of a sound one, with the function and with the command."""
 
     def check(data: bytes) -> None:
-        document.path.write_bytes(data)
+        (document.write or document.path.write_bytes)(data)
         before = contents(folder)
         try:
             document.read()
