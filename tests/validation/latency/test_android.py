@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 import validation.latency.phones.android_phone
@@ -285,3 +286,14 @@ def test_refusals(refuses, phone, tiny_artifact, tiny_package, tmp_path):
     )
     refuses("is no serial number", "latency", tiny_artifact, "--target", "android:-s x")
     refuses("'' is no serial number", "latency", tiny_artifact, "--target", "android:")
+
+
+def test_goldens_that_prove_nothing(measured, phone, tiny_artifact, accept_files):
+    """The app finds every mask to be the golden one, and each of them is empty."""
+    for path in (tiny_artifact / "goldens").glob("*.low_res_masks.f32"):
+        np.full(4 * 64 * 64, -1, "<f4").tofile(path)
+    accept_files(tiny_artifact)
+    status, _, target = measured(tiny_artifact)
+    (artifact,) = target["artifacts"]
+    assert (status, artifact["status"]) == (1, "failed")
+    assert "nothing was proven in any case: each mask of the reference" in artifact["reasons"][0]
