@@ -42,7 +42,7 @@ def masks_of(contestant: Contestant, image: Path) -> Masks:
     """What it answers to a point and a box in the middle of a photo.
 
     Raises:
-        ArtifactError: it cannot be run.
+        ArtifactError: it cannot be run, or answers with a NaN or an infinity.
     """
     artifact = contestant.artifact
     engine = open_first(artifact, contestant.targets)
@@ -55,6 +55,8 @@ def masks_of(contestant: Contestant, image: Path) -> Masks:
     same_frame, shown = [], []
     for case in photo_question(image, artifact.prompt_slots).cases:
         answer = pipeline.decode(image_embeddings, case, size, None)
+        if not answer.is_finite:
+            raise ArtifactError(f"{contestant.name}: answers with NaN or infinity: expected masks")
         same_frame.append(pipeline.resize_all(answer.low_res_masks, size))
         if isinstance(engine, WholeEngine):
             shown.append(engine.segment(image, case))
