@@ -24,7 +24,8 @@ from converters.runtime_operators import android_lite_2_1_0
 from converters.samples import PHOTOS, load_photo
 from converters.torchscript import TorchScriptOptions, export_torchscript
 from reference.checkpoint import Checkpoint, resolve_checkpoint
-from reference.errors import ConversionError
+from reference.errors import ConversionError, OutputError
+from reference.input_files import require_utf8
 from reference.preprocessing import photo_to_frame
 from reference.sam import Sam, load_sam
 from reference.variants import get_variant
@@ -79,7 +80,12 @@ def load_source(
 
 
 def artifact_path(output: Path, options: Options, model: str = "vit_t") -> Path:
-    """The folder that a conversion writes: model, format and scheme, as ``mobile_sam-coreml-int8``."""
+    """The folder that a conversion writes: model, format and scheme, as ``mobile_sam-coreml-int8``.
+
+    Raises:
+        OutputError: torch and coremltools cannot write below ``output``.
+    """
+    require_utf8(output, OutputError)
     return output / f"{get_variant(model).file_stem}-{_format_name(options)}-{options.scheme}"
 
 

@@ -21,6 +21,7 @@ import safetensors.torch
 import torch
 
 from reference.errors import CheckpointError
+from reference.input_files import require_utf8
 from reference.plain_text import quote
 from reference.stand_ins import stand_ins
 from reference.state_dicts import is_dense, state_dicts
@@ -126,6 +127,7 @@ def first_non_finite(state_dict: Mapping[str, torch.Tensor]) -> str | None:
 
 def _regular_file_size(path: Path) -> int:
     """Size in bytes; refuses what is missing, empty, or not a regular file."""
+    require_utf8(path, CheckpointError)
     try:
         status = path.stat()
     except FileNotFoundError:

@@ -60,3 +60,18 @@ def require_possible(path: Path, error: type[MobileSAMError]) -> None:
         raise error(f"{path}: cannot be read ({failure.strerror or failure})") from None
     except ValueError:  # a null character
         raise error(f"{str(path)!r}: is no path; name a file or folder") from None
+
+
+def require_utf8(path: Path, error: type[MobileSAMError]) -> None:
+    """Refuse a path with bytes that are no UTF-8, which torch and coremltools cannot be given.
+
+    Args:
+        path: about to be read or written by them.
+        error: what is raised.
+    """
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise error(
+            f"{path}: the name is no UTF-8, and torch and coremltools take no other; rename it"
+        ) from None

@@ -18,7 +18,7 @@ from converters.artifact_layout import (
 )
 from reference.errors import ArtifactError
 from reference.folders import entries_below
-from reference.input_files import require_possible
+from reference.input_files import require_possible, require_utf8
 from reference.plain_text import quote
 from reference.variants import VARIANTS, Variant
 from validation.strict_json import Source, Value
@@ -139,6 +139,7 @@ def _read_manifest(folder: Path) -> Value:
     path = folder / MANIFEST_FILE
     example = "expected one that 'convert' wrote, such as artifacts/mobile_sam-torchscript-none"
     require_possible(path, ArtifactError)
+    require_utf8(folder, ArtifactError)
     if not folder.is_dir():
         kind = "not a folder" if folder.exists() else "no such artefact folder"
         raise ArtifactError(f"{folder}: {kind}; {example}")

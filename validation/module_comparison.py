@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.jit.mobile import _load_for_lite_interpreter
 
 from reference.errors import ArtifactError
-from reference.input_files import require_possible
+from reference.input_files import require_possible, require_utf8
 from validation import mil_runtime
 from validation.metrics import TensorDifference, tensor_difference
 from validation.module_evidence import unproven
@@ -151,6 +151,7 @@ def _runner(
 
 def _load_lite_file(path: Path):
     require_possible(path, ArtifactError)
+    require_utf8(path, ArtifactError)
     if not path.is_file():
         raise ArtifactError(f"{path}: no such file")
     try:

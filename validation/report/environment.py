@@ -35,10 +35,9 @@ def environment() -> Environment:
     return made
 
 
-def _shown(value: object) -> object:
+def _shown(value: object) -> str:
     """What an expression gives, without characters that are invisible or turn the direction of writing."""
-    is_text = isinstance(value, str) and not isinstance(value, Markup)
-    return escape(value) if is_text else value
+    return value if isinstance(value, Markup) else escape(str(value))
 
 
 def page_sources(made: Environment) -> dict[str, object]:

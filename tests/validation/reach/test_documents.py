@@ -46,8 +46,8 @@ class Document:
         bad: draws what the file may hold.
         read: reads it as the commands do, and makes use of it.
         command: arguments of ``validate`` that read it.
-        write: puts a document there; None: it is one file.
         quick: whether the command may run to its end; else it is run only with what ``read`` refuses.
+        write: puts a document there; None: it is one file.
     """
 
     path: Path

@@ -55,12 +55,12 @@ def case(entry):
     return pytest.param(main, words, id=" ".join(words))
 
 
-@pytest.mark.parametrize(("main", "words"), map(case, NUMBERS))
+@pytest.mark.parametrize(("main", "words"), [case(entry) for entry in NUMBERS])
 def test_hostile_numbers(tiny_artifact, tmp_path, main, words):
     refused(main, words, HOSTILE_NUMBERS, tiny_artifact, tmp_path)
 
 
-@pytest.mark.parametrize(("main", "words"), map(case, NAMES))
+@pytest.mark.parametrize(("main", "words"), [case(entry) for entry in NAMES])
 def test_hostile_names(tiny_artifact, tmp_path, main, words):
     refused(main, words, HOSTILE_NAMES, tiny_artifact, tmp_path)
 

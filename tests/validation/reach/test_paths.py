@@ -1,6 +1,7 @@
 """Paths that no file can have, and paths that try to write on the terminal, for everything that takes one."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -107,6 +108,36 @@ def _arguments(command: click.Command, hostile: click.Parameter, given: Mapping)
         else:
             words += [parameter.opts[0], str(given[parameter.name])]
     return [*words, "--", *positional]
+
+
+NO_UTF8 = "\udcff"
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        (segment_main, ("{photo}", "--point", "1,1", "--json", "--checkpoint", "{weights}")),
+        (convert_main, ("torchscript", "--output", "{folder}")),
+        (validate_main, ("cost", "{artifact}")),
+        (validate_main, ("compare", "{artifact}")),
+        (validate_main, ("show", "{artifact}", "{photo}", "--point", "1,1", "--json")),
+    ],
+)
+def test_folders_that_torch_cannot_be_told_of(tiny_artifact, tmp_path, main, words):
+    folder = tmp_path / NO_UTF8
+    folder.mkdir()
+    (folder / "weights.pt").write_bytes(b"weights")
+    artifact = shutil.copytree(tiny_artifact, folder / "artifact")
+    places = {
+        "folder": folder,
+        "artifact": artifact,
+        "photo": artifact / "goldens" / "china.png",
+        "weights": folder / "weights.pt",
+    }
+    outcome = run_command(main, *(word.format(**places) for word in words))
+    require_told(outcome)
+    assert outcome.status == 2
+    assert "is no UTF-8" in outcome.err
 
 
 @pytest.mark.parametrize("path", HOSTILE_PATHS.values(), ids=HOSTILE_PATHS)

@@ -6,6 +6,7 @@ import html
 import io
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -149,6 +150,18 @@ def test_names_are_shown_escaped_on_the_page_and_in_the_terminal(
         assert all(map(is_plain, text.splitlines()))
     assert not any(line.startswith("PASS") for line in table.split("\n"))
     assert json.loads(results)["artifacts"][0]["cases"][0]["name"] == name
+
+
+def test_a_folder_is_shown_escaped(tmp_path, comparisons):
+    folder = shutil.copytree(comparisons[0].artifact.folder, tmp_path / "a\nPASS\x1b[2J")
+    artifact = dataclasses.replace(
+        comparisons[0].artifact, folder=folder, goldens=folder / "goldens" / "goldens.json"
+    )
+    comparison = dataclasses.replace(comparisons[0], artifact=artifact, cases=())
+    write_report(tmp_path / "r", [comparison], build_document([comparison]), COMMAND)
+    page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+    assert r"/a\nPASS\x1b[2J</code>" in page
+    assert all(map(is_plain, page.splitlines()))
 
 
 # Sentences, order and figures
