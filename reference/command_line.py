@@ -221,9 +221,10 @@ class Model(click.ParamType):
     ) -> str:
         """The name itself, of a variant that is known."""
         try:
-            return get_variant(str(value)).name
+            get_variant(str(value))
         except MobileSAMError as error:
             self.fail(str(error), param, ctx)
+        return str(value)
 
 
 def model_option(help_text: str) -> Callable:
