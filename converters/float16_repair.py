@@ -102,9 +102,8 @@ def _stream_exponent(stream: Stream, ranges: Ranges) -> int:
     fits = None not in for_squares and all(
         norm.eps * 4.0**exponent >= FLOAT16_TINIEST for norm in stream.norms
     )
-    if not fits and math.isfinite(
-        largest
-    ):  # then into the middle of the range, so that neither stream nor weights get tiny
+    if not fits and math.isfinite(largest):
+        # Into the middle of the range, so that neither the stream nor the weights that read it get tiny.
         exponent = min(0, -math.floor(math.log2(largest / _MIDDLE)))
     return max(exponent, _SMALLEST_EXPONENT)
 
