@@ -6,11 +6,13 @@ from torch import Tensor
 from reference.errors import PromptError
 from reference.prompt_arrays import check_labels, to_numbers
 
+_LABELS = "a number for each point, 1 if it is of the object and 0 if it is of the background"
+
 
 def points_of_one_object(coords: object, labels: object) -> tuple[np.ndarray, np.ndarray]:
     """(K, 2) float64 and (K,) int64 of an object's points; a batch axis of 1 is dropped."""
     coords = to_numbers("point_coords", coords, "N×2 numbers")
-    labels = to_numbers("point_labels", labels, "N numbers")
+    labels = to_numbers("point_labels", labels, _LABELS)
     if coords.ndim == 3 and labels.ndim == 2 and len(coords) == len(labels) == 1:
         coords, labels = coords[0], labels[0]
     if coords.shape == (0,):  # an empty list
@@ -22,7 +24,7 @@ def points_of_objects(coords: object, labels: object) -> tuple[np.ndarray, np.nd
     """(B, K, 2) float64 and (B, K) int64 of the points of B objects."""
     return _labelled(
         to_numbers("point_coords", coords, "B×N×2 numbers"),
-        to_numbers("point_labels", labels, "B×N numbers"),
+        to_numbers("point_labels", labels, _LABELS),
         3,
     )
 
