@@ -302,7 +302,10 @@ class TestWhatIsNoPrompt:
                 {"point_coords": [[1, 2]], "point_labels": [1, 0]},
                 "1 point_coords with 2 point_labels",
             ),
-            ({"point_coords": [[1, 2]]}, "point_labels is missing: expected a number for each point"),
+            (
+                {"point_coords": [[1, 2]]},
+                "point_labels is missing: expected a number for each point",
+            ),
             ({"point_coords": [[float("nan"), 2]], "point_labels": [1]}, "NaN"),
             ({"point_coords": [1, 2], "point_labels": [1]}, r"has shape \(2,\): expected N×2"),
             ({"box": [1, 2, 3]}, r"box has shape \(3,\): expected 4"),
