@@ -75,6 +75,7 @@ def test_engine_that_crashes(session):
     one = session(("faulty_engines:crashing",))
     one.start()
     one.load()
+    one.first("image_encoder")  # the mask decoder takes its answer
     with pytest.raises(EngineDiedError, match=r"mask decoder: the engine crashed \(SIGSEGV\)"):
         one.first("mask_decoder")
 
