@@ -1,5 +1,7 @@
 """Photos and models that many tests use."""
 
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,10 @@ from reference.variants import VARIANTS
 
 # Tests run side by side, and threads of small tensors wait for each other longer than they work.
 torch.set_num_threads(1)
+
+# A shell starts "command &" with SIGINT ignored, and the commands that tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from reference.plain_text import LINE_LENGTH, is_plain
 
 VERDICTS_OF_STATUS_1 = ("FAIL", "FAILED", "INVALID")
 
-# How many inputs a test draws: few, always the same, in `make test`; many, others each time, in `make test-slow`.
+# How many inputs a test draws: few, always the same, in `make test`; many, as SEED says, in `make test-slow`.
 FEW, MANY = 1, 30
 few_and_many = pytest.mark.parametrize(
     "scale", [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.slow)]

@@ -44,7 +44,7 @@ def _list(component: dict) -> list:
 
 def _leaves(value: object, place: str) -> Iterator[tuple[str, Entry]]:
     if isinstance(value, list) and value and all(_is_named(item) for item in value):
-        yield place, ", ".join(_text(item["name"]) for item in value)  # their order counts
+        yield place, _text(", ".join(item["name"] for item in value))  # their order counts
         value = {item["name"]: {k: v for k, v in item.items() if k != "name"} for item in value}
     if isinstance(value, dict):
         for key, item in value.items():
