@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 from tiny_variant import TINY
 from torch.jit.mobile import _load_for_lite_interpreter
-from wide_streams import with_one_wide_channel
 
 from converters.artifact_folder import require_free, staged
 from converters.cli import main
@@ -29,6 +28,7 @@ from reference.errors import ConversionError, OutputError
 from reference.masks import decode_rle
 from reference.preprocessing import photo_to_frame
 from reference.variants import VARIANTS
+from validation.numbers.wide_streams import with_one_wide_channel
 
 SUPPORT = str(Path(__file__).parents[1] / "support")
 TORCHSCRIPT = ("torchscript", "--checkpoint", "seeded")

@@ -6,7 +6,6 @@ import pytest
 import torch
 from coremltools.converters.mil.mil import types
 from torch import nn
-from wide_streams import with_one_wide_channel, with_wide_streams
 
 from converters.coreml import CoreMLOptions, convert_in_memory
 from converters.export_modules import ImageEncoder, MaskDecoder
@@ -15,6 +14,7 @@ from converters.float16_repair import choose_exponents, find_overflows, scaled
 from converters.io_spec import image_encoder_spec
 from converters.residual_streams import streams_of
 from reference.preprocessing import photo_to_frame
+from validation.numbers.wide_streams import with_one_wide_channel, with_wide_streams
 
 SIZES = (1e2, 1e3, 1e4, 1e5)
 MAKERS = (with_one_wide_channel, with_wide_streams)

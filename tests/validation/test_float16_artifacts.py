@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from wide_streams import with_one_wide_channel, with_wide_streams
 
 from converters.coreml import CoreMLOptions, convert_in_memory
 from converters.export_modules import ImageEncoder
@@ -12,6 +11,7 @@ from reference.preprocessing import photo_to_frame
 from validation import mil_runtime
 from validation.engines.package_engine import frame_to_image
 from validation.metrics import tensor_difference
+from validation.numbers.wide_streams import with_one_wide_channel, with_wide_streams
 
 LOST = 6.0  # dB of signal to noise that wide streams may cost, one bit
 

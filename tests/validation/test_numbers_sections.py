@@ -7,7 +7,7 @@ from converters.torchscript import TorchScriptOptions
 from reference.folders import size_of
 from validation.artifact import load_artifact
 from validation.gates import read_gates
-from validation.numbers import accuracy, agreement, conversion
+from validation.numbers import accuracy, agreement, conversion, float16
 from validation.numbers.page import MET
 
 FLOAT32 = ("torchscript", "none")
@@ -18,22 +18,25 @@ PACKAGE = ("coreml", "none")
 class TinyBench:
     """The tiny model's artefacts, in place of the demo weights'."""
 
-    def __init__(self, source, folders) -> None:
-        self.source, self.folders = source, folders
+    def __init__(self, source, folders, folder) -> None:
+        self.source, self.folders, self.folder = source, folders, folder
 
     def artifact(self, *pair):
         return load_artifact(self.folders[pair])
 
 
 @pytest.fixture
-def bench(tiny_model, tiny_source, tiny_artifact, tiny_package):
-    return TinyBench(tiny_source, {FLOAT32: tiny_artifact, PACKAGE: tiny_package})
+def bench(tiny_model, tiny_source, tiny_artifact, tiny_package, tmp_path):
+    return TinyBench(tiny_source, {FLOAT32: tiny_artifact, PACKAGE: tiny_package}, tmp_path)
 
 
 def measure(monkeypatch, module, function, bench, *pairs):
     """The tables of a section for these artefacts, each as a list of {column: cell}."""
     monkeypatch.setattr(module, "ARTIFACTS", pairs)
-    tables = function(bench)
+    return cells(function(bench))
+
+
+def cells(tables):
     return [
         [
             dict(zip((name.strip("<") for name in table.header), row, strict=True))
@@ -71,6 +74,19 @@ def test_agreement(monkeypatch, bench, tmp_path):
     assert len(cases) == int(int8["cases"]) > 0
     lowest = min(float(row[f"mask {index}"]) for row in cases for index in range(4))
     assert lowest == pytest.approx(float(int8["IoU min"]), abs=0.001)
+
+
+@pytest.mark.slow
+def test_float16(monkeypatch, bench):
+    monkeypatch.setattr(float16, "SIZES", (1e4,))
+    monkeypatch.setattr(float16, "SCHEMES", ("fp16",))
+    ((as_they_are, one_channel, all_channels),) = cells(float16.measure_float16(bench))
+    assert as_they_are["scaled"] == "0"
+    for row in (one_channel, all_channels):
+        assert int(row["scaled"]) >= 3
+        assert float(row["headroom"]) >= 2
+        assert float(row["encoder dB"]) > float(as_they_are["encoder dB"]) - 6
+        assert float(row["IoU mean"]) > 0.9
 
 
 def test_accuracy(monkeypatch, bench, accept_files):

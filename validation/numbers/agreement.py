@@ -52,8 +52,8 @@ def _artifact_row(comparison: Comparison) -> tuple[str, ...]:
         str(len(ran)),
         f"{summary.max_score_difference:.1e}",
         f"{max(case.agreement.logits.largest for case in ran):.1e}",
-        f"{_lowest_sqnr(ran, IMAGE_ENCODER):.1f}",
-        f"{_lowest_sqnr(ran, MASK_DECODER):.1f}",
+        f"{lowest_sqnr(ran, IMAGE_ENCODER):.1f}",
+        f"{lowest_sqnr(ran, MASK_DECODER):.1f}",
         "–" if summary.same_choice is None else f"{summary.same_choice:.2f}",
         f"{summary.mean_boundary_iou:.4f}",
         f"{summary.mean_iou:.4f}",
@@ -64,8 +64,8 @@ def _artifact_row(comparison: Comparison) -> tuple[str, ...]:
     )
 
 
-def _lowest_sqnr(cases: list[CaseResult], stage: str) -> float:
-    """Of the stage's own output, from the reference's input."""
+def lowest_sqnr(cases: list[CaseResult], stage: str) -> float:
+    """In dB, of the stage's own output from the reference's input; of cases that ran."""
     losses = (loss for case in cases for loss in case.stages if loss.stage == stage)
     return min(loss.output.sqnr for loss in losses)
 

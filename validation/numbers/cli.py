@@ -10,7 +10,7 @@ import click
 from reference.command_line import run
 from validation.numbers.page import require_page
 
-SECTIONS = ("cost", "sizes", "parity", "agreement", "accuracy", "speed", "runtime")
+SECTIONS = ("cost", "sizes", "parity", "agreement", "float16", "accuracy", "speed", "runtime")
 CORES = 2  # that all figures are for
 
 
@@ -46,6 +46,7 @@ def _measure(sections: list[str], folder: Path) -> None:
     from validation.numbers.agreement import measure_agreement
     from validation.numbers.bench import Bench
     from validation.numbers.conversion import measure_cost, measure_sizes
+    from validation.numbers.float16 import measure_float16
     from validation.numbers.page import write_table
     from validation.numbers.parity import measure_parity
     from validation.numbers.runtime import measure_runtime
@@ -56,6 +57,7 @@ def _measure(sections: list[str], folder: Path) -> None:
         measure_sizes,
         measure_parity,
         measure_agreement,
+        measure_float16,
         measure_accuracy_of_schemes,
         measure_speed,
         measure_runtime,
