@@ -1,12 +1,15 @@
 """What the ``validate`` commands have in common: which artefacts, which limits, and results as JSON."""
 
-from collections.abc import Callable
+import functools
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from reference.command_line import print_json
+from reference.errors import OutputError
 from reference.output_files import require_writable
 from validation.json_file import write_json
 
@@ -48,14 +51,17 @@ class JsonOutput:
 
 
 def json_option(what: str = "the results") -> Callable:
-    """Add --json, received as ``output``, a ``JsonOutput``; a file that cannot be written is refused at once."""
+    """Add --json, received as ``output``, a ``JsonOutput``.
+
+    Refused at once is a file that cannot be written, and one that the command reads or writes as something else.
+    """
 
     def check(_context: click.Context, _option: click.Parameter, path: Path | None) -> JsonOutput:
         if path not in (None, _STDOUT):
             require_writable(path)
         return JsonOutput(path)
 
-    return click.option(
+    option = click.option(
         "--json",
         "output",
         metavar="FILE",
@@ -63,3 +69,39 @@ def json_option(what: str = "the results") -> Callable:
         callback=check,
         help=f"Write {what} as JSON; with -, on stdout and in place of the table.",
     )
+
+    def add(command: Callable) -> Callable:
+        @functools.wraps(command)
+        def checked(output: JsonOutput, **others: object) -> int | None:
+            if output.path not in (None, _STDOUT):
+                _require_own(output.path, others)
+            return command(output=output, **others)
+
+        return option(checked)
+
+    return add
+
+
+def _require_own(path: Path, others: Mapping[str, object]) -> None:
+    """Refuse a file for results that another parameter names too: either would replace the other."""
+    parameters = {each.name: each for each in click.get_current_context().command.params}
+    for name, value in others.items():
+        for other in value if isinstance(value, tuple) else (value,):
+            if isinstance(other, str | Path) and _is_same(path, other):
+                parameter = parameters[name]
+                called = (
+                    parameter.opts[0]
+                    if isinstance(parameter, click.Option)
+                    else parameter.human_readable_name
+                )
+                raise OutputError(
+                    f"{path}: is what {called} names as well; name another output with --json"
+                )
+
+
+def _is_same(path: Path, other: str | Path) -> bool:
+    """Whether two paths lead to one file, which need not be there yet."""
+    try:
+        return os.path.realpath(path) == os.path.realpath(other) or path.samefile(other)
+    except (OSError, ValueError):  # one of them is not there, or can be no path
+        return False

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from reach import contents
 
 from converters.cli import convert_command
 from reference.cli import segment
@@ -87,3 +88,42 @@ def test_a_disk_that_takes_no_file_is_found_before_the_work(
     )
     assert "/proc" in err
     assert "cannot" in err or "No such file" in err
+
+
+# Commands whose results would replace what another parameter names.
+SHARED = {
+    "a results file": ("ingest", "{results}", "--json", "{results}"),
+    "the second of two": ("ingest", "{photo}", "{results}", "--json", "{results}"),
+    "a baseline": ("regress", "{artifact}", "--baseline", "{results}", "--json", "{results}"),
+    "a baseline that is not there yet": (
+        *("regress", "{artifact}", "--baseline", "{new}", "--update"),
+        *("--json", "{folder}/../{folder_name}/new.json"),
+    ),
+    "gates": ("compare", "{artifact}", "--gates", "{results}", "--json", "{results}"),
+    "a photo": ("compare", "{artifact}", "--images", "{photo}", "--json", "{link}"),
+    "a checkpoint": ("accuracy", "{results}", "--scenes", "1", "--json", "{results}"),
+    "the report": ("latency", "{artifact}", "--report", "{new}", "--json", "{new}"),
+}
+
+
+@pytest.mark.parametrize("words", SHARED.values(), ids=SHARED)
+def test_results_do_not_replace_what_the_command_reads_or_writes(
+    capsys, tiny_artifact, tmp_path, words
+):
+    photo, results, link = (tmp_path / name for name in ("photo.png", "results.json", "link.json"))
+    Image.effect_noise((20, 20), 50).save(photo)
+    results.write_text("{}")
+    link.symlink_to(photo)
+    places = {
+        "artifact": tiny_artifact,
+        "photo": photo,
+        "results": results,
+        "link": link,
+        "new": tmp_path / "new.json",
+        "folder": tmp_path,
+        "folder_name": tmp_path.name,
+    }
+    before = contents(tmp_path)
+    err = refusal(capsys, validate, [word.format(**places) for word in words])
+    assert "names as well; name another output with --json" in err
+    assert contents(tmp_path) == before

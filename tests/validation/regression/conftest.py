@@ -7,70 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from observations import open_here, timed
 from tiny_variant import TINY
 
 from reference.checkpoint import resolve_checkpoint
 from reference.variants import VARIANTS
 from validation.artifact import load_artifact
-from validation.engines import open_first
-from validation.latency.plan import STAGES, Plan
-from validation.latency.results import Measurement, StageTimes, Turn
-from validation.latency.session import Load, WarmUp
 from validation.regression import observation
 from validation.regression.baseline import Baseline, key_of, write_baseline
-from validation.regression.latency import LAUNCHES, Launch
-
-PLAN = Plan("test", runs=25, seconds=0.0)
-CALIBRATION_SECONDS = 0.05
-
-
-class QuietHost:
-    def unwatched(self):
-        return ["throttling for heat"]
-
-
-class EngineHere:
-    """An engine in the test's own process: a child's imports take seconds. Isolation has its own tests."""
-
-    def __init__(self, engine):
-        self.name, self.encode, self.decode = engine.name, engine.encode, engine.decode
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-
-def stage_times(seconds: float, disturbance: str | None = None) -> StageTimes:
-    """Five turns of five runs."""
-    turns = [Turn((seconds,) * 5, disturbance)] * 5
-    return StageTimes(PLAN, None, WarmUp((seconds,) * 10, steady=True), turns)
-
-
-def timed(
-    ratio=2.0, memory=100_000_000, failure=None, scatter=(1.0,) * LAUNCHES, disturbance=None
-) -> Callable:
-    """In place of ``measure_latency``: what it would give for such times; scatter is each launch's own factor."""
-
-    def launch(artifact, factor):
-        measured, calibration = Measurement(artifact), Measurement(artifact)
-        measured.memory = (200_000_000, 200_000_000 + memory)
-        measured.failure = failure
-        calibration.load = Load("calibration 1", 0.1, None, 0.1)
-        for stage in STAGES:
-            calibration.stages[stage] = stage_times(CALIBRATION_SECONDS)
-            measured.stages[stage] = stage_times(ratio * factor * CALIBRATION_SECONDS, disturbance)
-        return Launch(measured, calibration)
-
-    def measure(artifact):
-        return [launch(artifact, factor) for factor in scatter], QuietHost()
-
-    return measure
-
-
-def open_here(artifact, targets, _limit) -> EngineHere:
-    return EngineHere(open_first(artifact, targets))
 
 
 @pytest.fixture(autouse=True)
