@@ -135,11 +135,23 @@ def _read_picture(value: object, feature: ImageFeature) -> np.ndarray:
             f"input '{feature.name}': a picture of mode {value.mode}, (height, width) "
             f"[{value.height}, {value.width}], expected {feature}"
         )
-    pixels = np.asarray(value)
+    pixels = _decoded(value, feature)
     if pixels.ndim == 2:
         return pixels[None, None]  # (H, W) → (1, 1, H, W)
     channels = pixels[..., ::-1] if feature.reversed else pixels
     return channels.transpose(2, 0, 1)[None]  # (H, W, C) → (1, C, H, W)
+
+
+def _decoded(picture: Image.Image, feature: ImageFeature) -> np.ndarray:
+    """The pixels of a picture, which Pillow may read from a file only now."""
+    try:
+        return np.asarray(picture)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders let nearly anything escape on a damaged file
+        raise InputError(
+            f"input '{feature.name}': a picture that cannot be decoded ({error}), expected {feature}"
+        ) from error
 
 
 def _as_picture(array: np.ndarray, feature: ImageFeature) -> Image.Image:

@@ -115,6 +115,18 @@ def test_pictures_of_another_size_or_kind_are_refused(tmp_path, pixels):
             program.predict({"x": given})
 
 
+def test_pictures_that_cannot_be_decoded_are_refused(tmp_path, pixels):
+    program = mil_runtime.load(save(lambda x: x * 2, tmp_path, [picture(ct.colorlayout.RGB)]))
+    photo = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(photo)
+    photo.write_bytes(photo.read_bytes()[:-40])
+    closed = Image.fromarray(pixels)
+    closed.close()
+    for given in (Image.open(photo), closed):
+        with pytest.raises(InputError, match="input 'x': a picture that cannot be decoded"):
+            program.predict({"x": given})
+
+
 def test_inputs_with_a_default_may_be_left_out(tmp_path):
     path = save(
         lambda x, y: x + 2 * y,
