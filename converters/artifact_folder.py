@@ -191,6 +191,14 @@ def _told_as_output_error(folder: Path, option: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"cannot write '{folder}': {error.strerror or error}; check space and permissions, or "
+            f"cannot write '{folder}': {_reason(error)}; check space and permissions, or "
             f"choose another {option}"
         ) from error
+
+
+def _reason(error: OSError) -> object:
+    """Why; of several files that could not be copied, as coremltools copies weights, the first one's."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        _source, _target, reason = error.args[0][0]
+        return reason
+    return error.strerror or error

@@ -216,3 +216,14 @@ def test_a_manifest_that_is_a_pipe_does_not_hang(tmp_path):
     with pytest.raises(OutputError, match="is not an artefact folder"):
         require_free(folder, True)
     shutil.rmtree(folder)
+
+
+def test_files_that_could_not_be_copied_are_told_in_words(tmp_path):
+    """As where coremltools copies a package to a disk that is full: all reasons come in one list."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "weights").symlink_to("missing")
+    with pytest.raises(OutputError) as caught, staged(tmp_path / "models", force=False) as draft:
+        shutil.copytree(source, draft / "package")
+    assert "models': [Errno 2] No such file or directory" in str(caught.value)
+    assert "check space" in str(caught.value)
