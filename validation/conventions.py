@@ -39,8 +39,15 @@ def false_statements(artifact: Artifact) -> list[str]:
     return [
         f"{MANIFEST_FILE} states {_shown(stated)} as {name}: expected {_shown(wanted)}"
         for name, wanted, stated in checks
-        if stated != wanted
+        if not _is_same(stated, wanted)
     ]
+
+
+def _is_same(stated: object, wanted: object) -> bool:
+    """Whether they are equal in JSON, where true is not 1 as it is in Python."""
+    if isinstance(stated, list) and isinstance(wanted, list) and len(stated) == len(wanted):
+        return all(map(_is_same, stated, wanted))
+    return isinstance(stated, bool) == isinstance(wanted, bool) and stated == wanted
 
 
 def _shown(value: object) -> str:

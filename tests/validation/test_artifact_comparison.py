@@ -304,6 +304,14 @@ def test_artifact_that_cannot_be_loaded_fails(tiny_artifact, accept_files):
         (lambda d: d["masks"].update(multimask_indices=[0, 1, 2]), "expected [1, 2, 3]"),
         (lambda d: d["masks"].pop("single_mask_index"), "states null as masks.single_mask_index"),
         (
+            lambda d: d["masks"].update(single_mask_index=False),
+            "states false as masks.single_mask_index: expected 0",
+        ),
+        (
+            lambda d: d["masks"].update(multimask_indices=[True, 2, 3]),
+            "states [true, 2, 3] as masks.multimask_indices",
+        ),
+        (
             lambda d: d["components"]["mask_decoder"]["outputs"].reverse(),
             "as components.mask_decoder.outputs",
         ),
