@@ -35,8 +35,9 @@ def golden_questions(artifact: Artifact) -> list[Question]:
     """The goldens of an artefact, photo by photo; photos stay on disk until they are read.
 
     Raises:
-        ArtifactError: they are damaged, of another schema, name a file that is not listed, or are
-            fewer than two cases about two photos.
+        ArtifactError: they are damaged, of another schema, name a file that is not listed, are
+            fewer than two cases about two photos, or say another size of a photo than it has.
+        ImageError: a photo cannot be read.
     """
     document = _read(artifact)
     photos = document.get("photos").mapping(lambda photo: photo, 1, MOST_PHOTOS)
@@ -101,13 +102,16 @@ def _question(
         tuple(_answer(artifact, record) for record in records.values()),
     )
     read = partial(_read_photo, _file(artifact, photo), photo, size)
+    read()  # what is wrong with a photo is said before the work, not amid it
     return Question(GOLDEN, name, read, tuple(cases), stored=stored)
 
 
 def _read_photo(path: Path, photo: Value, size: tuple[int, int]) -> np.ndarray:
     pixels = read_image(path)
-    if pixels.shape[:2] != size:
-        photo.get("height").refuse(f"the photo's size, {pixels.shape[0]}×{pixels.shape[1]}")
+    height, width = pixels.shape[:2]
+    for side, stated, actual in zip(("height", "width"), size, (height, width), strict=True):
+        if stated != actual:
+            photo.get(side).refuse(f"the photo's size, {height}×{width} (height × width)")
     return pixels
 
 

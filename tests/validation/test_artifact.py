@@ -295,11 +295,24 @@ def test_goldens_that_are_no_document(tiny_artifact, text, expected):
         golden_questions(artifact)
 
 
-def test_a_photo_of_another_size_than_its_goldens_say(tiny_artifact):
+@pytest.mark.parametrize(
+    ("photo", "side", "stated", "size"),
+    [
+        ("china", "height", 428, "427×640"),
+        ("china", "width", 641, "427×640"),
+        ("flower_portrait", "width", 640, "640×427"),
+    ],
+)
+def test_a_photo_of_another_size_than_its_goldens_say_is_refused_before_any_is_asked_about(
+    tiny_artifact, photo, side, stated, size
+):
     artifact = load_artifact(tiny_artifact)
-    rewrite(artifact.goldens, lambda document: document["photos"]["china"].update(height=428))
-    with pytest.raises(ArtifactError, match="'photos.china.height' is 428: expected .* 427×640"):
-        golden_questions(artifact)[0].read()
+    rewrite(artifact.goldens, lambda document: document["photos"][photo].update({side: stated}))
+    expected = (
+        f"'photos.{photo}.{side}' is {stated}: expected the photo's size, {size} .height × width."
+    )
+    with pytest.raises(ArtifactError, match=expected):
+        golden_questions(artifact)
 
 
 def test_names_that_are_too_long(tiny_artifact, edit_manifest):
