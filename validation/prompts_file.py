@@ -58,7 +58,10 @@ def _question(photo: Value, folder: Path) -> Question:
     pixels = read_image(file)
     cases: dict[str, SampleCase] = {}
     truths: dict[str, np.ndarray] = {}
-    for value in members["cases"].list(lambda value: value, MOST_CASES):
+    values = members["cases"].list(lambda value: value, MOST_CASES)
+    if not values:
+        members["cases"].refuse("at least one case")
+    for value in values:
         record = value.object(("name",), _CASE_OPTIONS)
         case = _case(value, record, str(file), pixels.shape[:2], tuple(cases))
         cases[case.name] = case

@@ -122,3 +122,10 @@ def test_refused_documents(tmp_path, text, expected):
     path.write_text(text)
     with pytest.raises(PromptError, match=expected):
         read_prompts(path)
+
+
+def test_a_photo_that_is_asked_nothing(prompts_file):
+    with pytest.raises(
+        PromptError, match=r"'photos\[0\].cases' is \[\]: expected at least one case"
+    ):
+        read_prompts(prompts_file())

@@ -38,9 +38,9 @@ def read_mask(segmentation: object, size: tuple[int, int]) -> AnnotationMask:
     """The mask of an annotation.
 
     Args:
-        segmentation: a list of polygons [x1, y1, x2, y2, …] in pixels, one polygon, flat or as a list of
-            [x, y], or an RLE whose counts are compressed (a string) or not (a list). Numbers may be
-            written as text.
+        segmentation: a list of polygons [x1, y1, x2, y2, …] or [[x1, y1], [x2, y2], …] in pixels, one
+            polygon without the list around it, or an RLE whose counts are compressed (a string) or not
+            (a list). Numbers may be written as text.
         size: the photo's (height, width).
 
     Raises:
@@ -66,10 +66,20 @@ def _polygons(segmentation: list) -> list:
     """The polygons of a segmentation; some tools write the only one without the list around it."""
     if not any(isinstance(item, list) for item in segmentation):
         return [segmentation]
-    pairs = all(isinstance(item, list) and len(item) == 2 for item in segmentation)
-    if pairs and len(segmentation) >= MIN_VERTICES:
-        return [[number for vertex in segmentation for number in vertex]]
-    return segmentation
+    polygons = [segmentation] if _is_of_pairs(segmentation) else segmentation
+    return [
+        [number for vertex in polygon for number in vertex] if _is_of_pairs(polygon) else polygon
+        for polygon in polygons
+    ]
+
+
+def _is_of_pairs(polygon: object) -> bool:
+    """Whether a polygon is written as [[x, y], …]."""
+    return (
+        isinstance(polygon, list)
+        and len(polygon) >= MIN_VERTICES
+        and all(isinstance(vertex, list) and len(vertex) == 2 for vertex in polygon)
+    )
 
 
 def _from_polygons(polygons: list, size: tuple[int, int]) -> AnnotationMask:
@@ -126,7 +136,13 @@ def _outline(polygon: np.ndarray) -> float:
 def _from_run_lengths(rle: dict, size: tuple[int, int]) -> dict:
     given = rle.get("size")
     sides = [whole_number(side) for side in given] if isinstance(given, list) else given
+    counts = rle.get("counts")
+    if isinstance(counts, list):
+        numbers = (whole_number(run) if isinstance(run, str) else run for run in counts)
+        counts = [
+            run if number is None else number for run, number in zip(counts, numbers, strict=True)
+        ]
     try:
-        return encode_rle(decode_rle({"size": sides, "counts": rle.get("counts")}, size))
+        return encode_rle(decode_rle({"size": sides, "counts": counts}, size))
     except MobileSAMError as error:
         raise MobileSAMError(f"has {error}") from None

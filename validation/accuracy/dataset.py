@@ -16,6 +16,7 @@ import numpy as np
 from reference.command_line import progress
 from reference.errors import MobileSAMError
 from reference.images import read_image
+from reference.input_files import require_possible
 from reference.masks import decode_rle
 from reference.plain_text import quote
 from validation.accuracy.annotations import NoMaskError, read_mask
@@ -223,6 +224,7 @@ def _find(folder: Path, name: object) -> tuple[str, Path]:
         for candidate in (folder / spelling, folder / IMAGES_FOLDER / spelling):
             if not is_inside(candidate, folder):
                 raise DatasetError(f"'file_name' is {quote(name)}: expected a file below {folder}")
+            require_possible(candidate, DatasetError)
             if candidate.is_file():
                 return name, candidate
     raise DatasetError(

@@ -93,7 +93,8 @@ def with_segmentation(segmentation):
         ({"segmentation": [[1, 2, 3, 4, 5, True]]}, "at least three vertices"),
         ({"segmentation": [[1, 2, 3, 4, 5, 10**90]]}, "in a photo of 96×64 pixels"),
         ({"segmentation": [7]}, "at least three vertices"),
-        ({"segmentation": [[[1, 2], [3, 4], [5, 6]]]}, "at least three vertices"),
+        ({"segmentation": [[[1, 2], [3, 4], [5]]]}, "at least three vertices"),
+        ({"segmentation": [[[1, 2, 3, 4, 5, 6]]]}, "at least three vertices"),
         ({"segmentation": [[0, 0, 500, 0, 500, 60]]}, "in a photo of 96×64 pixels"),
         ({"segmentation": [[0, 0, 50, 0, 50, 900]]}, "in a photo of 96×64 pixels"),
         ({"segmentation": [[0, 0, 90, 60] * 20_000]}, "an outline of 3,600,000 pixels"),
@@ -159,6 +160,8 @@ def test_bad_masks(dataset, segmentation, expected):
         ({"images": [photo_record(1, file_name="../photo1.png")]}, "expected a file below"),
         ({"images": [photo_record(1, file_name="/etc/hostname")]}, "expected a file below"),
         ({"images": [photo_record(1, file_name="a\0b")]}, "expected a file below"),
+        ({"images": [photo_record(1, file_name="a" * 300)]}, "File name too long"),
+        ({"images": [photo_record(1, file_name="a/" * 3000)]}, "File name too long"),
         ({"images": [photo_record(1, file_name="")]}, "'file_name' is ''"),
         ({"images": [photo_record(1, file_name=["photo1.png"])]}, "expected a photo's"),
     ],
@@ -259,6 +262,8 @@ def test_fields_that_are_not_needed(dataset):
     [
         [8, 8, 40, 8, 40, 56, 8, 56],
         [[8, 8], [40, 8], [40, 56], [8, 56]],
+        [[[8, 8], [40, 8], [40, 56], [8, 56]]],
+        [[8, 8, 40, 8, 40, 32, 8, 32], [["8", 32], [40, 32], [40, 56], [8, 56]]],
         [[8, 8, 40, 8, 40, 56, 8, 56]],
         [[8, 8, 40, 8, 40, 56, 8, 56], [1, 1, 5, 5], []],
     ],
@@ -269,6 +274,13 @@ def test_polygons_in_any_form(dataset, polygon):
     assert (samples[0].instances[0].mask == RECTANGLE).all()
     left_out = {"polygons of fewer than three vertices": 2} if len(polygon) == 3 else {}
     assert samples.left_out == left_out
+
+
+def test_run_lengths_written_as_text(dataset):
+    rle = run_lengths(RECTANGLE)
+    rle["counts"] = [str(run) for run in rle["counts"]]
+    (sample,) = read_dataset(dataset(annotations=[annotation_record(1, 1, segmentation=rle)]))
+    assert (sample.instances[0].mask == RECTANGLE).all()
 
 
 def test_what_has_no_mask_is_left_out_and_counted(dataset):
