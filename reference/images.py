@@ -121,6 +121,11 @@ def _unidentified(container: str | None, formats: Sequence[str]) -> str:
     """Why no reader of Pillow takes a file, and how to go on."""
     if container is None:
         return f"not an image that can be read; {EXPECTED}"
+    if container == "TIFF":
+        return (
+            "a damaged TIFF, or one of pixels that are not read, such as floating-point RGB or 12-bit "
+            "RGB: save it as 8-bit gray or RGB"
+        )
     pillow_name, remedy = CONTAINERS[container]
     if pillow_name in formats:
         return f"a damaged or truncated {container} photo; {EXPECTED}"

@@ -12,7 +12,13 @@ from reference.unread_formats import ORIENTATION, directories, raw_tiff
 
 # Tags, and values of theirs.
 _BITS, _COMPRESSION, _PHOTOMETRIC = 258, 259, 262
-_STRIP_BYTES, _PLANAR_CONFIGURATION, _TILE_BYTES, _SAMPLE_FORMAT = 279, 284, 325, 339
+_STRIP_BYTES, _PLANAR_CONFIGURATION, _COLOR_MAP, _TILE_BYTES, _SAMPLE_FORMAT = (
+    279,
+    284,
+    320,
+    325,
+    339,
+)
 _UNCOMPRESSED, _WHITE_IS_ZERO, _YCBCR, _SEPARATE_PLANES, _SIGNED = 1, 0, 6, 2, 2
 _LYING = frozenset((5, 6, 7, 8))  # orientations that exchange width and height
 
@@ -29,14 +35,22 @@ def load_tiff(image: TiffImageFile) -> None:
     """
     _refuse_preview(image)
     if image.tile:
-        with _no_mapping(image), _quiet_libtiff():
-            image.load()
+        try:
+            with _no_mapping(image), _quiet_libtiff():
+                image.load()
+        except ValueError as error:
+            if "unknown raw mode" not in str(error):
+                raise
+            raise ImageError(
+                f"has pixels in a layout that Pillow does not read: {_RESAVE}"
+            ) from None
     elif _was_mapped_lying(image):
         raise ImageError(
             "was scrambled by Pillow as it was loaded, as uncompressed TIFFs with a rotation are: pass "
             "the path, or the PIL image before anything loads it"
         )
     _refuse_misread(image)
+    _mend_palette(image)
 
 
 def bits_of(image: TiffImageFile) -> int:
@@ -120,3 +134,13 @@ def _refuse_misread(image: TiffImageFile) -> None:
         stored = tags.get(_STRIP_BYTES, tags.get(_TILE_BYTES, ()))
         if sum(stored) < 3 * image.width * image.height:
             raise ImageError(f"has subsampled colors without compression: {_RESAVE}")
+
+
+def _mend_palette(image: TiffImageFile) -> None:
+    """Take colors of 0 to 255 as such, as libtiff does. TIFF has them up to 65,535, and some programs do not.
+
+    Pillow would make black of all of them.
+    """
+    colors = image.tag_v2.get(_COLOR_MAP, ())
+    if image.mode in ("P", "PA") and 0 < max(colors, default=0) < 256:
+        image.putpalette(bytes(colors), "RGB;L")

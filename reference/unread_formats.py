@@ -178,9 +178,11 @@ def _number(file: BinaryIO, offset: int, order: str, form: str) -> int:
 
 
 def container_format(file: BinaryIO) -> str | None:
-    """ "HEIC" or "AVIF" if the first bytes of a file say so, else None (ISO/IEC 23008-12)."""
+    """ "HEIC" or "AVIF" (ISO/IEC 23008-12), or "TIFF", if the first bytes of a file say so, else None."""
     file.seek(0)
     header = file.read(_HEADER)
+    if header.startswith(_TIFF_STARTS):
+        return "TIFF"
     if header[4:8] != b"ftyp":
         return None
     size = int.from_bytes(header[:4], "big")

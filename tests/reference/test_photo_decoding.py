@@ -192,6 +192,41 @@ def test_tiffs_that_would_be_misread(array, options, expected):
     assert "save it as" in str(caught.value) or "convert it" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("array", "options"),
+    [
+        (np.ones((20, 20, 3), np.float32), {"photometric": "rgb"}),
+        (np.ones((20, 20, 3), np.uint32), {"photometric": "rgb"}),
+        (np.ones((20, 20), np.float64), {"photometric": "minisblack"}),
+        (np.ones((20, 20), np.uint16), {"photometric": "miniswhite", "byteorder": ">"}),
+        (
+            np.ones((4, 20, 20), np.uint8),
+            {"photometric": "rgb", "planarconfig": "separate", "extrasamples": ["assocalpha"]},
+        ),
+    ],
+)
+def test_sound_tiffs_that_pillow_does_not_read_are_not_called_damaged_images(
+    tmp_path, array, options
+):
+    tifffile.imwrite(tmp_path / "photo.tif", array, **options)
+    with pytest.raises(ImageError, match="not read.*: save it as 8-bit gray or RGB") as caught:
+        read_image(tmp_path / "photo.tif")
+    assert "damaged or truncated image" not in str(caught.value)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("largest", [255, 65_535])
+def test_palettes_of_8_and_16_bits(tmp_path, largest, compression):
+    """Some programs write colors of 0 to 255 where TIFF has 65,535 for white; libtiff shows both right."""
+    palette = np.random.default_rng(3).integers(0, 256, (3, 256), np.uint16)
+    stored = palette * np.uint16(largest // 255)
+    indices = np.arange(37 * 50, dtype=np.uint8).reshape(37, 50)
+    path = tmp_path / "photo.tif"
+    tifffile.imwrite(path, indices, photometric="palette", colormap=stored, compression=compression)
+    for source in (path, Image.open(path)):
+        assert (read_image(source) == palette.T[indices]).all()
+
+
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("tile", [None, (16, 16)])
