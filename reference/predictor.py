@@ -113,22 +113,32 @@ class Predictor:
         Raises:
             ImageError: either is something else.
         """
-        pixels = torch.as_tensor(transformed_image).detach()
+        try:
+            pixels = torch.as_tensor(transformed_image).detach()
+        except (TypeError, ValueError, RuntimeError):
+            raise ImageError(
+                f"transformed_image is of type {type(transformed_image).__name__}: expected a tensor"
+            ) from None
         side, shape = self.model.frame_size, tuple(pixels.shape)
         if len(shape) != 4 or shape[:2] != (1, 3) or max(shape[2:]) != side or min(shape) < 1:
             raise ImageError(
                 f"transformed_image has shape {shape}: expected (1, 3, h, w) with a longer side of "
                 f"{side}, as transform.apply_image and permute(2, 0, 1)[None] give it"
             )
-        if len(original_image_size) != 2 or min(original_image_size) < 1:
+        if not pixels.isfinite().all():
+            raise ImageError("transformed_image holds NaN or infinity: expected RGB in 0…255")
+        try:
+            height, width = map(int, original_image_size)
+        except (TypeError, ValueError, OverflowError):
+            height = width = 0
+        if min(height, width) < 1:
             raise ImageError(
-                f"original_image_size is {quote(tuple(original_image_size))}: expected the photo's "
+                f"original_image_size is {quote(original_image_size)}: expected the photo's "
                 "(height, width)"
             )
         frame = np.empty((1, 3, side, side), np.float32)
         frame[:] = self.model.mean_colour.reshape(1, 3, 1, 1)
         frame[..., : shape[2], : shape[3]] = pixels.cpu().float().numpy()
-        height, width = map(int, original_image_size)
         self._embed(frame, (height, width), shape[2:])
 
     def get_image_embedding(self) -> Tensor:
@@ -257,7 +267,10 @@ class Predictor:
     def _logits(self, mask_input: object, leading: tuple[int, ...]) -> Tensor:
         """A mask prompt as float32 of the low-resolution masks' size, after ``leading`` axes."""
         side = self.model.frame_size // 4
-        return torch.from_numpy(shaped("mask_input", mask_input, (*leading, side, side))).float()
+        logits = torch.from_numpy(shaped("mask_input", mask_input, (*leading, side, side))).float()
+        if not logits.isfinite().all():
+            raise PromptError("mask_input holds numbers beyond float32's largest: expected logits")
+        return logits
 
     def _require_image(self) -> None:
         if not self.is_image_set:

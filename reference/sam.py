@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from reference.checkpoint import Checkpoint, load_weights, resolve_checkpoint
+from reference.errors import ImageError
 from reference.image_encoder import TinyViTImageEncoder
 from reference.mask_decoder import MaskDecoder
 from reference.prompt_encoder import PromptEncoder
@@ -70,6 +71,11 @@ class Sam(nn.Module):
 
         predictor, answers = Predictor(self), []
         for record in batched_input:
+            if missing := {"image", "original_size"}.difference(record):
+                raise ImageError(
+                    f"an entry of batched_input lacks {', '.join(sorted(missing))}: expected image and "
+                    "original_size, and prompts"
+                )
             predictor.set_torch_image(record["image"][None], record["original_size"])
             prompts = (
                 record.get(name)

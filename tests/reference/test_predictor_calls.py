@@ -135,11 +135,27 @@ class TestPhotos:
             ((2, 3, 171, 256), (427, 640), r"expected \(1, 3, h, w\)"),
             ((1, 3, 171, 256), (0, 640), r"original_image_size is \(0, 640\)"),
             ((1, 3, 171, 256), (427, 640, 3), "original_image_size is"),
+            ((1, 3, 171, 256), 427, "original_image_size is 427: expected the photo's"),
+            ((1, 3, 171, 256), None, "original_image_size is None"),
+            ((1, 3, 171, 256), ("427", "wide"), "original_image_size is"),
+            ((1, 3, 171, 256), (float("nan"), 640), r"original_image_size is \(nan, 640\)"),
         ],
     )
     def test_frames_that_do_not_fit(self, tiny_sam, shape, size, message):
         with pytest.raises(ImageError, match=message):
             Predictor(tiny_sam).set_torch_image(torch.zeros(shape), size)
+
+    @pytest.mark.parametrize(
+        ("frame", "message"),
+        [
+            (None, "transformed_image is of type NoneType: expected a tensor"),
+            ("photo.jpg", "transformed_image is of type str: expected a tensor"),
+            (torch.full((1, 3, 171, 256), torch.nan), "transformed_image holds NaN or infinity"),
+        ],
+    )
+    def test_frames_that_are_none(self, tiny_sam, frame, message):
+        with pytest.raises(ImageError, match=message):
+            Predictor(tiny_sam).set_torch_image(frame, (427, 640))
 
     def test_what_programs_read_and_keep(self, tiny_sam, predictor):
         assert predictor.is_image_set
@@ -222,6 +238,13 @@ class TestBatches:
             for name, expected in zip(names, alone, strict=True):
                 # Coordinates are rounded to float32 before they are scaled, as in the original.
                 np.testing.assert_allclose(answer[name][0].float(), expected, atol=1e-4)
+
+    @pytest.mark.parametrize("missing", ["image", "original_size"])
+    def test_photos_of_a_batch_that_lack_something(self, tiny_sam, missing):
+        record = {"image": torch.zeros(3, 171, 256), "original_size": (427, 640)}
+        del record[missing]
+        with pytest.raises(ImageError, match=f"batched_input lacks {missing}: expected image and"):
+            tiny_sam([record], multimask_output=False)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -310,6 +333,7 @@ class TestWhatIsNoPrompt:
             ({"point_coords": [1, 2], "point_labels": [1]}, r"has shape \(2,\): expected N×2"),
             ({"box": [1, 2, 3]}, r"box has shape \(3,\): expected 4"),
             ({"mask_input": np.zeros((1, 8, 8))}, "mask_input has shape"),
+            ({"mask_input": np.full((1, 64, 64), 1e39)}, "mask_input holds numbers beyond float32"),
             ({"box": [[1, 2, 9, 9], [1, 2, 9, 9]]}, "the box of one object; for several, pass"),
             ({"box": [1j, 2, 9, 9]}, "box is not numeric"),
             (
