@@ -34,7 +34,7 @@ from reference.official_names import (
 from reference.other_models import looks_like
 from reference.plain_text import shorten
 from reference.seeded_weights import seeded_state_dict, state_dict_sha256
-from reference.state_dicts import StateDict, find_model
+from reference.state_dicts import StateDict, find_model, is_dense
 from reference.variants import DemoCheckpoint, Variant
 
 __all__ = [
@@ -118,13 +118,15 @@ def _find_weights(path: Path, layout: Mapping[str, TensorLayout]) -> StateDict:
             f"example: {_command_to_save(path, max(found, key=_depth))}"
         )
     (model,) = found
-    # Counters become floats, and may leave their range, where every tensor is cast to half precision.
-    tensors = {
-        name: tensor
-        for name, tensor in model.tensors.items()
-        if not (is_counter(name) and tensor.is_floating_point())
-    }
+    tensors = {name: tensor for name, tensor in model.tensors.items() if _is_kept(name, tensor)}
     return replace(model, tensors=checked_tensors(path, tensors))
+
+
+def _is_kept(name: str, tensor: Tensor) -> bool:
+    """Files have counters in every type and shape, and may have NaN where nothing is ever read."""
+    if is_counter(name):
+        return is_dense(tensor) and tensor.dim() == 0 and tensor.dtype in _INTEGER_DTYPES
+    return not is_unused(name)
 
 
 def _depth(model: StateDict) -> tuple[int, bool]:

@@ -73,6 +73,11 @@ def is_unused(name: str) -> bool:
     return name in UNUSED_TENSORS or name.endswith(_DERIVED)
 
 
+def has_no_effect(name: str) -> bool:
+    """Whether nothing that is computed depends on a tensor of a file, so that it may hold anything."""
+    return is_counter(name) or is_unused(name)
+
+
 def official_layout(module: nn.Module) -> dict[str, TensorLayout]:
     """Layout of every tensor that ``module`` needs from a checkpoint, by official name."""
     return layout_of({official_name(name): tensor for name, tensor in module.state_dict().items()})

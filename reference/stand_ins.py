@@ -13,12 +13,21 @@ class LeftOut:
     def __setitem__(self, key: object, value: object) -> None: ...
 
 
+def _left_out_list(*arguments: object) -> list:
+    """Takes the place of what is made first and filled then, which is allowed to lists alone."""
+    return []
+
+
 # Module → names, of classes and functions that make numbers, dates, paths and settings. They are
 # never looked up, so a library need not be installed, and nothing of it runs.
 _NAMES = {
     "argparse": "Namespace",
-    "builtins": "bool dict float frozenset int list object str tuple",  # defaultdict's factories
-    "collections": "defaultdict",
+    "builtins": (
+        "range slice xrange "
+        "bool dict float frozenset int list object str tuple"  # defaultdict's factories
+    ),
+    "collections": "ChainMap UserDict UserList UserString defaultdict",
+    "array": "array",
     "copyreg": "_reconstructor",
     "datetime": "date datetime time timedelta timezone",
     "decimal": "Decimal",
@@ -29,11 +38,19 @@ _NAMES = {
     "typing": "Any",
     "uuid": "UUID",
     "numpy": (
-        "bool bool_ dtype float16 float32 float64 int8 int16 int32 int64 ndarray uint8 uint16 uint32 "
-        "uint64"
+        "bool bool_ dtype float16 float32 float64 int8 int16 int32 int64 matrix ndarray uint8 uint16 "
+        "uint32 uint64"
     ),
     "numpy._core.multiarray": "_reconstruct scalar",  # numpy 2
     "numpy.core.multiarray": "_reconstruct scalar",  # numpy 1
+    "numpy.ma": "MaskedArray",
+    "numpy.ma.core": "MaskedArray _mareconstruct",
+    "numpy.random._mt19937": "MT19937",
+    "numpy.random._pcg64": "PCG64 PCG64DXSM",
+    "numpy.random._philox": "Philox",
+    "numpy.random._pickle": "__bit_generator_ctor __generator_ctor __randomstate_ctor",
+    "numpy.random._sfc64": "SFC64",
+    "numpy.random.bit_generator": "SeedSequence __pyx_unpickle_SeedSequence",
     "torch.torch_version": "TorchVersion",
     # Lightning, OmegaConf and the other libraries of settings.
     "lightning.fabric.utilities.data": "AttributeDict",
@@ -60,3 +77,4 @@ def stand_ins() -> Iterator[tuple[Callable, str]]:
     for module, names in _NAMES.items():
         for name in names.split():
             yield LeftOut, f"{module}.{name}"
+    yield _left_out_list, "collections.deque"

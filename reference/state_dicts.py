@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from reference.official_names import official_name
+from reference.official_names import has_no_effect, official_name
 from reference.plain_text import quote
 from reference.transformers_names import from_transformers, is_transformers_name
 
@@ -24,23 +24,26 @@ _PART = re.compile(
 )
 
 
+Key = str | int  # of a dict, or the place in a list
+
+
 @dataclass(frozen=True)
 class StateDict:
     """Named tensors, and where in a file they are.
 
     Attributes:
         tensors: of one dict, or of one model in it.
-        keys: of the dicts that lead to them; none if the file is that dict.
+        keys: of the dicts, and places in the lists, that lead to them; none if the file is that dict.
         prefix: what their names in that dict begin with, such as ``model.``.
         naming: whose names they had, if they were renamed to the official ones.
         left_out: what the file holds beside them.
     """
 
     tensors: dict[str, Tensor] = field(repr=False)
-    keys: tuple[str, ...] = ()
+    keys: tuple[Key, ...] = ()
     prefix: str = ""
     naming: str | None = None
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[Key, ...] = ()
 
     @property
     def place(self) -> str:
@@ -62,7 +65,7 @@ class StateDict:
 
 
 def state_dicts(content: object) -> list[StateDict]:
-    """Every dict in ``content`` that holds named tensors: itself, and at most MAX_DEPTH dicts deep.
+    """Every dict in ``content`` that holds named tensors: itself, and at most MAX_DEPTH dicts or lists deep.
 
     ``tensors`` are those of that very dict; entries of other kinds are passed over.
     """
@@ -93,16 +96,28 @@ def find_model(content: object, needed: Collection[str]) -> list[StateDict]:
     return [max(candidates, key=lambda each: _rank(each, needed))] if candidates else []
 
 
-def _state_dicts(content: object, keys: tuple[str, ...], seen: set[int]) -> Iterator[StateDict]:
-    if not isinstance(content, Mapping) or len(keys) > MAX_DEPTH or id(content) in seen:
+def _state_dicts(content: object, keys: tuple[Key, ...], seen: set[int]) -> Iterator[StateDict]:
+    entries = _entries(content)
+    if not entries or len(keys) > MAX_DEPTH or id(content) in seen:
         return
     seen.add(id(content))
-    tensors = _tensors(content)
+    tensors = _tensors(content) if isinstance(content, Mapping) else {}
     if tensors:
         yield StateDict(tensors, keys)
-    for key, value in content.items():
-        if isinstance(key, str):
-            yield from _state_dicts(value, (*keys, key), seen)
+    for key, value in entries:
+        yield from _state_dicts(value, (*keys, key), seen)
+
+
+def _entries(content: object) -> list[tuple[Key, object]]:
+    """What a dict or a list holds, by key or by place; nothing of anything else.
+
+    Keys that are numbers are optimizers', who have a dict of tensors for each parameter.
+    """
+    if isinstance(content, list | tuple):
+        return list(enumerate(content))
+    if isinstance(content, Mapping):
+        return [(key, value) for key, value in content.items() if isinstance(key, str)]
+    return []
 
 
 def _tensors(mapping: Mapping) -> dict[str, Tensor]:
@@ -150,11 +165,11 @@ def _prefix(name: str) -> str | None:
     return None if part is None else name[: part.start()]
 
 
-def _left_out(content: Mapping, model: StateDict) -> tuple[str, ...]:
+def _left_out(content: object, model: StateDict) -> tuple[Key, ...]:
     """What stands beside a model in its dict, and in those around it, outermost first."""
-    names: list[str] = []
+    names: list[Key] = []
     for key in model.keys:
-        names += [name for name in content if isinstance(name, str) and name != key]
+        names += [name for name, _ in _entries(content) if name != key]
         content = content[key]
     for name, value in content.items():
         if not isinstance(name, str) or name in _PARTS:
@@ -186,8 +201,13 @@ def _officially_named(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
 
 
 def _is_same(model: StateDict, other: StateDict) -> bool:
-    return model.tensors.keys() == other.tensors.keys() and all(
-        _is_equal(tensor, other.tensors[name]) for name, tensor in model.tensors.items()
+    """Whether two models compute the same."""
+    tensors, others = (
+        {name: tensor for name, tensor in each.tensors.items() if not has_no_effect(name)}
+        for each in (model, other)
+    )
+    return tensors.keys() == others.keys() and all(
+        _is_equal(tensor, others[name]) for name, tensor in tensors.items()
     )
 
 

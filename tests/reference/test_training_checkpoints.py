@@ -1,6 +1,7 @@
 """Checkpoints as training scripts and other libraries write them: found, renamed, or refused by what they look like."""
 
 import argparse
+import array
 import collections
 import datetime
 import pathlib
@@ -75,6 +76,19 @@ class TestWhereTheWeightsAre:
         assert checkpoint.note == (
             "found at ['ema']['module']['params']; left out: 'date', 'updates'"
         )
+
+    @pytest.mark.parametrize(
+        ("wrap", "note"),
+        [
+            (lambda weights: (weights, 7), "found at [0]; left out: 1"),
+            (lambda weights: [7, {"sam": weights}], "found at [1]['sam']; left out: 0"),
+            (lambda weights: {"models": [weights]}, "found at ['models'][0]"),
+        ],
+    )
+    def test_lists(self, tmp_path, weights, wrap, note):
+        checkpoint = saved(tmp_path, wrap(weights))
+        assert_is(checkpoint, weights)
+        assert checkpoint.note == note
 
     def test_an_official_file_needs_no_note(self, tmp_path, weights):
         assert saved(tmp_path, weights).note == ""
@@ -161,6 +175,28 @@ class TestKindsOfNumbers:
         }
         load_weights(Sam(TINY), saved(tmp_path, content).state_dict)
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda counter: counter.reshape(1),
+            lambda counter: counter.bool(),
+            lambda counter: counter.to("meta"),
+        ],
+        ids=["shape", "type", "no data"],
+    )
+    def test_counters_of_any_kind(self, tmp_path, weights, change):
+        content = {
+            name: change(tensor) if is_counter(name) else tensor for name, tensor in weights.items()
+        }
+        load_weights(Sam(TINY), saved(tmp_path, content).state_dict)
+
+    @pytest.mark.parametrize(
+        "name", ["image_encoder.head.bias", "image_encoder.layers.1.blocks.0.attn.ab"]
+    )
+    def test_not_finite_where_nothing_is_read(self, tmp_path, weights, name):
+        checkpoint = saved(tmp_path, weights | {name: torch.full((4,), torch.nan)})
+        load_weights(Sam(TINY), checkpoint.state_dict)
+
     def test_no_counters(self, tmp_path, weights):
         content = {name: tensor for name, tensor in weights.items() if not is_counter(name)}
         sam = Sam(TINY)
@@ -207,6 +243,11 @@ class TestBesideTheWeights:
             "ordered": collections.OrderedDict(a={1, 2}),
             "version": torch.__version__,
             "nothing": None,
+            "losses": collections.deque([0.5, 0.25], maxlen=9),
+            "range": [range(3), slice(1, 2)],
+            "generators": [np.random.default_rng(0), np.random.RandomState(0)],
+            "masked": [np.ma.masked_array([1.0], [0]), array.array("f", [1])],
+            "collections": [collections.ChainMap({}), collections.UserDict(a=1)],
         }
         content = {"model": weights, "optimizer": OPTIMIZER, **harmless, "nested": harmless}
         checkpoint = saved(tmp_path, content, _use_new_zipfile_serialization=not legacy)
@@ -242,7 +283,19 @@ class TestTwoModels:
     def test_the_same_twice(self, tmp_path, weights):
         assert_is(saved(tmp_path, {"model": weights, "ema": prefixed("module.", weights)}), weights)
 
-    @pytest.mark.parametrize("form", ["keys", "prefixes", "both"])
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda weights: {name: weights[name] for name in weights if not is_counter(name)},
+            lambda weights: {k: v + 1 if is_counter(k) else v for k, v in weights.items()},
+            lambda weights: weights | {"image_encoder.head.bias": torch.ones(4)},
+        ],
+        ids=["no counters", "other counters", "a classifier"],
+    )
+    def test_the_same_but_for_what_has_no_effect(self, tmp_path, weights, change):
+        assert_is(saved(tmp_path, {"model": weights, "ema": change(weights)}), weights)
+
+    @pytest.mark.parametrize("form", ["keys", "prefixes", "both", "list"])
     def test_different_ones_are_refused_with_a_command_that_saves_one(
         self, tmp_path, weights, form, monkeypatch
     ):
@@ -251,6 +304,7 @@ class TestTwoModels:
             "keys": {"ema": weights, "model": other},
             "prefixes": prefixed("ema.", weights) | prefixed("online.", other),
             "both": {"it's": prefixed("a.", weights), "b": other},
+            "list": [weights, other],
         }[form]
         message = refusal(tmp_path, content)
         assert "holds the weights of several models, which differ" in message
