@@ -1,6 +1,7 @@
 """Compare any torch module with its conversion, output by output; for models that are not this project's."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.jit.mobile import _load_for_lite_interpreter
+from torch.utils._pytree import tree_map_only
 
 from reference.errors import ArtifactError
 from reference.input_files import require_possible, require_utf8
@@ -107,27 +109,36 @@ def compare(
             another order, 50 float16, 30 int8 weights. Integers and truth values have to be equal.
 
     Raises:
-        ArtifactError: the conversion cannot be loaded or run, has other inputs or another number of
-            outputs, or one of another shape; or an input is no picture where it takes one.
+        ArtifactError: there are no inputs, or the gate is no number; the conversion cannot be loaded or run, has
+            other inputs or another number of outputs, or one of another shape; or an input is no picture where
+            it takes one.
     """
     if not inputs:
         raise ArtifactError("no inputs to compare with: expected at least one set")
+    if not math.isfinite(min_sqnr):
+        raise ArtifactError(f"a gate of {min_sqnr} dB: expected a number, such as 50")
     run = _runner(artifact, module)
     compared, given, answers = [], [], []
     for index, item in enumerate(inputs):
         item = (item,) if isinstance(item, Tensor) else item
+        taken = _copied(item)
         with torch.no_grad():
-            expected = module(**item) if isinstance(item, Mapping) else module(*item)
+            expected = module(**taken) if isinstance(taken, Mapping) else module(*taken)
         named = named_arrays(expected)
         given.append([array for _, array in named_arrays(item)] if item else [])
         answers.append([array for _, array in named])
-        for (name, wanted), values in zip(named, matched(run(item), named), strict=True):
+        for (name, wanted), values in zip(named, matched(run(_copied(item)), named), strict=True):
             if wanted.ndim == 0 and values.shape == (1,):
                 values = values.reshape(())
             difference = tensor_difference(values, wanted)
             exact = wanted.dtype.kind in "biu"
             compared.append(OutputComparison(index, name, difference, exact))
     return ModuleComparison(tuple(compared), min_sqnr, unproven(given, answers))
+
+
+def _copied(inputs: Inputs) -> Inputs:
+    """Inputs of one's own: a module that changes them in place must not change what the other is asked."""
+    return tree_map_only(Tensor, lambda tensor: tensor.detach().clone(), inputs)
 
 
 def _runner(

@@ -10,6 +10,7 @@ from torch import Tensor
 from reference.errors import ArtifactError
 
 Named = tuple[str, np.ndarray]
+_NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
 def named_arrays(outputs: object) -> list[Named]:
@@ -28,9 +29,21 @@ def named_arrays(outputs: object) -> list[Named]:
 
 
 def to_array(tensor: Tensor) -> np.ndarray:
-    """A tensor of any type, on any device, as an array; bfloat16, which numpy has not, as float32."""
+    """A copy of a tensor of any type, on any device, as an array.
+
+    What is sparse or quantized is as the dense numbers that it stands for, complex numbers have an axis more,
+    (…, 2), and types that numpy has not, such as bfloat16, are float32.
+    """
     tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    if tensor.layout != torch.strided:
+        tensor = tensor.to_dense()
+    if tensor.is_complex():
+        tensor = torch.view_as_real(tensor.resolve_conj())
+    if tensor.is_floating_point() and tensor.dtype not in _NUMPY_FLOATS:
+        tensor = tensor.float()
+    return tensor.resolve_neg().numpy().copy()
 
 
 def matched(actual: Sequence[Named], expected: Sequence[Named]) -> list[np.ndarray]:
@@ -43,9 +56,10 @@ def matched(actual: Sequence[Named], expected: Sequence[Named]) -> list[np.ndarr
         raise ArtifactError(
             f"the conversion gives {len(actual)} outputs: expected {len(expected)}, as the module does"
         )
-    if len({name for name, _ in actual}) < len(actual):  # a tensor that is given twice
-        return [values for _, values in actual]
     known = {name for name, _ in expected}
+    # A tensor that is given twice, or two ways to tensors that read alike, such as "a.b".
+    if len({name for name, _ in actual}) < len(actual) or len(known) < len(expected):
+        return [values for _, values in actual]
     by_name = {name: values for name, values in actual if name in known}
     rest = iter([values for name, values in actual if name not in known])
     return [by_name[name] if name in by_name else next(rest) for name, _ in expected]

@@ -141,6 +141,56 @@ def test_truth_values_and_integers_have_to_be_equal(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("compute", "wrong"),
+    [
+        (lambda x: torch.complex(x, x).conj(), lambda x: torch.complex(x, x)),
+        (lambda x: (x > 0).long() + 2**60, lambda x: (x > 0).long() + (2**60 + 1)),
+        (
+            lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8),
+            lambda x: torch.quantize_per_tensor(2 * x, 0.1, 0, torch.qint8),
+        ),
+        (lambda x: x.to_sparse(), lambda x: (2 * x).to_sparse()),
+        (lambda x: x.to(torch.float8_e5m2), lambda x: (2 * x).to(torch.float8_e5m2)),
+    ],
+    ids=["complex", "large integers", "quantized", "sparse", "float8"],
+)
+def test_numbers_of_every_type(compute, wrong, tmp_path):
+    assert compare(compute, lite_file(compute, tmp_path, X), X).passed
+    assert not compare(compute, lite_file(wrong, tmp_path, X), X).passed
+
+
+@pytest.mark.parametrize(
+    ("compute", "conversion", "passed"),
+    [
+        (lambda x: x.relu_(), lambda x: x * 1, False),
+        (lambda x: x.add_(1), lambda x: x + 1, True),
+        (lambda x: x, lambda x: x.mul_(2), False),
+    ],
+)
+def test_inputs_may_be_changed_in_place(compute, conversion, passed, tmp_path):
+    path, given = lite_file(conversion, tmp_path, X.clone()), X.clone()
+    assert compare(compute, path, given).passed is passed
+    assert torch.equal(given, X)
+
+
+@pytest.mark.parametrize(("factor", "passed"), [(2, True), (3, False)])
+def test_outputs_whose_names_read_alike(factor, passed):
+    class Program:
+        def predict(self, data):
+            return {"a.b": data["x"], "more": data["x"] * factor}
+
+    module = nn.Identity()
+    module.forward = lambda x: {"a.b": x, "a": {"b": x * 2}}
+    assert validation.compare(module, Program(), [{"x": X}], min_sqnr=90).passed is passed
+
+
+@pytest.mark.parametrize("gate", [float("nan"), float("inf"), -float("inf")])
+def test_gates_that_hold_everything_or_nothing_are_refused(gate, tmp_path):
+    with pytest.raises(ArtifactError, match="a gate of .* dB: expected a number"):
+        compare(lambda x: x, lite_file(lambda x: x + 1, tmp_path, X), X, min_sqnr=gate)
+
+
 def test_half_precision_modules(tmp_path):
     path = lite_file(lambda x: x * 2, tmp_path, X.bfloat16())
     assert compare(lambda x: x * 2, path, X.bfloat16().requires_grad_()).passed
