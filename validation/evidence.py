@@ -24,6 +24,11 @@ NOT_FINITE = "the reference itself answers with NaN or infinity"
 NO_MASK = "each mask of the reference is empty, or the whole photo"
 NO_CHOICE = "the reference's scores are equal: which mask is the best means nothing"
 
+_SHOWN = {  # to users, if a prompt is unambiguous and if it is not
+    "the single mask: the reference's": slice(1),
+    "the three guesses: each of the reference's": MULTIMASK,
+}
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -33,6 +38,7 @@ class Evidence:
         is_finite: whether it has no NaN and no infinity in it; what has, is no answer to agree with.
         no_mask: why agreement of the masks proves nothing; None if it proves something.
         no_choice: why the choice among three masks proves nothing; None if it does, or if there is none.
+        blank: which of the four masks are empty, or the whole photo.
         masks: identifies the reference's mask logits, to tell whether every case has the same.
         scores: likewise of its predicted IoUs.
         image_embeddings: likewise of what it makes of the photo.
@@ -41,6 +47,7 @@ class Evidence:
     is_finite: bool
     no_mask: str | None
     no_choice: str | None
+    blank: tuple[bool, ...]
     masks: bytes
     scores: bytes
     image_embeddings: bytes
@@ -59,11 +66,13 @@ def evidence_of(
     """
     guesses = expected.iou_predictions[0, MULTIMASK]
     is_finite = expected.is_finite and bool(image_embeddings.isfinite().all())
-    no_mask = NO_MASK if all(map(is_blank, masks)) else None
+    blank = tuple(map(is_blank, masks))
+    no_mask = NO_MASK if all(blank) else None
     return Evidence(
         is_finite=is_finite,
         no_mask=no_mask if is_finite else NOT_FINITE,
         no_choice=NO_CHOICE if ambiguous and bool((guesses == guesses[0]).all()) else None,
+        blank=blank,
         masks=_digest(expected.low_res_masks),
         scores=_digest(expected.iou_predictions),
         image_embeddings=_digest(image_embeddings),
@@ -80,7 +89,11 @@ def unproven(cases: Sequence["CaseResult"]) -> list[str]:
         return [f"nothing was proven in any case: {'; '.join(reasons)}"]
     if _all_the_same(case.evidence.masks for case in ran):
         return ["nothing was proven: the reference draws the same masks in every case"]
-    missing = []
+    missing = [
+        f"{what} in every case is empty, or the whole photo"
+        for what, masks in _SHOWN.items()
+        if all(all(case.evidence.blank[masks]) for case in ran)
+    ]
     if _all_the_same({case.photo: case.evidence.image_embeddings for case in ran}.values()):
         missing.append("the image encoder: the reference's embeddings of every photo are the same")
     if _all_the_same(case.evidence.scores for case in ran):

@@ -47,6 +47,17 @@ def draw_nothing(weights: Weights) -> None:
     _zero(weights, "mask_decoder.output_hypernetworks_mlps")
 
 
+def draw_no_single_mask(weights: Weights) -> None:
+    """Only the three guesses are drawn."""
+    _zero(weights, "mask_decoder.output_hypernetworks_mlps.0.")
+
+
+def draw_no_guesses(weights: Weights) -> None:
+    """Only the single mask is drawn."""
+    for guess in (1, 2, 3):
+        _zero(weights, f"mask_decoder.output_hypernetworks_mlps.{guess}.")
+
+
 def score_alike(weights: Weights) -> None:
     """Scores of 0."""
     _zero(weights, "mask_decoder.iou_prediction_head")

@@ -37,6 +37,8 @@ def few_photos(monkeypatch):
     [
         (broken_weights.draw_nothing, "nothing was proven in any case: each mask of the reference"),
         (broken_weights.score_alike, "nothing was proven of the scores: "),
+        (broken_weights.draw_no_single_mask, "nothing was proven of the single mask: "),
+        (broken_weights.draw_no_guesses, "nothing was proven of the three guesses: "),
     ],
 )
 def test_constant_model_converts_and_proves_nothing(
