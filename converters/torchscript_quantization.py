@@ -41,6 +41,9 @@ _SMALLEST_HALVES = (
     2.0**-10
 )  # a layer whose largest weight is less would store most of them as subnormals
 _INT8_MAX = 127  # symmetric: qnnpack's per-channel weights have no zero point
+# Weight decay leaves weights of 1e-44 in outputs that are dead. Their scale, and its product with that of the
+# activations, which qnnpack needs, would be rounded to zero.
+_SMALLEST_SCALE = 2.0**-64
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 _PHONE_ENGINE = "qnnpack"
 
@@ -135,9 +138,9 @@ class DynamicInt8Linear(nn.Module):
 
 
 def _scales_per_output(weight: Tensor) -> Tensor:
-    """(out, …) → (out,): the largest absolute weight of an output becomes 127."""
+    """(out, …) → (out,): the largest absolute weight of an output becomes 127, unless all but vanishes."""
     largest = weight.abs().flatten(1).amax(1)
-    return torch.where(largest > 0, largest / _INT8_MAX, 1.0)
+    return torch.where(largest > 0, (largest / _INT8_MAX).clamp(min=_SMALLEST_SCALE), 1.0)
 
 
 def _is_large(layer: nn.Module) -> bool:

@@ -304,12 +304,13 @@ def test_weights_of_any_size_are_stored_as_halves(tmp_path, size):
     torch.testing.assert_close(output, part.inputs[0][0] @ layer.weight.T, rtol=1e-3, atol=0)
 
 
-def test_a_layer_of_zeros_survives_int8(tmp_path):
-    layer = nn.Linear(32, 32).eval()
-    nn.init.zeros_(layer.weight[:5].data)
-    tensor = TensorSpec("x", (1, 32), range="real", meaning="")
-    spec = ModuleSpec("zeros", "", (tensor,), (dataclasses.replace(tensor, name="y"),))
-    part = Part(nn.Sequential(layer), spec, [(torch.ones(1, 32),)])
+@pytest.mark.parametrize("fill", [0, 1e-44, 1e-38, 1e-30])
+def test_dead_outputs_survive_int8(fill, tmp_path):
+    layer = nn.Linear(256, 256).eval()
+    nn.init.constant_(layer.weight[:5].data, fill)
+    tensor = TensorSpec("x", (1, 256), range="real", meaning="")
+    spec = ModuleSpec("dead", "", (tensor,), (dataclasses.replace(tensor, name="y"),))
+    part = Part(nn.Sequential(layer), spec, [(torch.ones(1, 256),)])
     (output,) = run(export(part, tmp_path / "m.ptl", "int8").path, part.inputs[0])
     torch.testing.assert_close(output[:, :5], layer.bias[None, :5], rtol=0, atol=1e-6)
 
