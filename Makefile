@@ -20,7 +20,7 @@ $(READY): pyproject.toml
 	touch $@
 
 demo: $(READY)  ## convert to both formats with int8, compare, draw overlays of a real photo
-	$(BIN)/python -m validation.demo --output $(OUTPUT)
+	$(BIN)/python -m validation.commands.demo --output $(OUTPUT)
 
 test: $(READY)  ## lint, and all tests but the slow ones
 	$(BIN)/ruff check .
@@ -36,16 +36,16 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 numbers: $(READY)  ## measure what docs/numbers.md states
-	$(BIN)/python -m validation.numbers
+	$(BIN)/python -m validation.evidence.numbers
 
 mutation: $(READY)  ## break conversions, see that compare catches each; writes docs/mutation.md
-	$(BIN)/python -m validation.mutation --write
+	$(BIN)/python -m validation.evidence.mutation --write
 
 conformance: $(READY)  ## coremltools' own tests on mil_runtime; writes docs/conformance.md; about an hour
-	$(BIN)/python -m validation.conformance --write
+	$(BIN)/python -m validation.evidence.conformance --write
 
 bench-peers: $(READY)  ## other programs on the same weights, side by side; writes docs/peers.md; about an hour
-	$(BIN)/python -m validation.peers --write
+	$(BIN)/python -m validation.evidence.peers --write
 
 clean:
 	rm -rf $(VENV) $(OUTPUT) conformance

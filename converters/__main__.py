@@ -1,6 +1,6 @@
 """``convert``, or ``python -m converters``."""
 
-from reference.entry_point import start
+from reference.common.entry_point import start
 
 
 def main() -> None:

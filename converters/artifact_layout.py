@@ -1,6 +1,6 @@
 """Names in an artefact folder, shared by what writes it and what reads it; imports nothing heavy."""
 
-from reference.artifact_marker import MANIFEST_FILE, MANIFEST_SCHEMA
+from reference.common.artifact_marker import MANIFEST_FILE, MANIFEST_SCHEMA
 
 __all__ = [
     "COMPONENTS",

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import (
+from reference.common.command_line import (
     model_option,
     note,
     print_json,
@@ -147,7 +147,7 @@ def all_command(
 
 
 def _torchscript_options(scheme: str, bytecode_version: int | None):
-    from converters.torchscript import TorchScriptOptions
+    from converters.torchscript.export import TorchScriptOptions
 
     if bytecode_version is None:
         return TorchScriptOptions(scheme)
@@ -155,7 +155,7 @@ def _torchscript_options(scheme: str, bytecode_version: int | None):
 
 
 def _coreml_options(scheme: str, deployment_target: str | None):
-    from converters.coreml import CoreMLOptions
+    from converters.coreml.export import CoreMLOptions
 
     return CoreMLOptions(scheme, deployment_target)
 
@@ -170,8 +170,8 @@ def _convert(
     as_json: bool,
 ) -> None:
     # Imported here, so that --help and bad usage do not wait for torch and coremltools.
-    from converters.artifact_folder import reserved
     from converters.convert import STEPS, artifact_path, convert, load_source
+    from converters.output_folder import reserved
 
     with contextlib.ExitStack() as stack:
         for options in all_options:  # before minutes of work, not after

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from converters.artifact_folder import require_free, staged
 from converters.artifact_layout import GOLDENS_FOLDER, MAX_PROMPT_SLOTS
-from converters.coreml import CoreMLOptions, PackageMetadata, export_coreml, package_spec
-from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
+from converters.coreml.export import CoreMLOptions, PackageMetadata, export_coreml, package_spec
+from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.goldens import Goldens, compute_goldens, require_finite, write_goldens
 from converters.io_spec import (
@@ -20,15 +19,16 @@ from converters.io_spec import (
     mask_decoder_spec,
 )
 from converters.manifest import PACKAGE, component, description, to_json, write_manifest
-from converters.runtime_operators import android_lite_2_1_0
+from converters.output_folder import require_free, staged
 from converters.samples import PHOTOS, load_photo
-from converters.torchscript import TorchScriptOptions, export_torchscript
-from reference.checkpoint import Checkpoint, resolve_checkpoint
-from reference.errors import ConversionError, OutputError
-from reference.input_files import require_utf8
-from reference.preprocessing import photo_to_frame
-from reference.sam import Sam, load_sam
-from reference.variants import get_variant
+from converters.torchscript.export import TorchScriptOptions, export_torchscript
+from converters.torchscript.runtime_operators import android_lite_2_1_0
+from reference.common.errors import ConversionError, OutputError
+from reference.common.input_files import require_utf8
+from reference.modeling.sam import Sam, load_sam
+from reference.modeling.variants import get_variant
+from reference.photos.preprocessing import photo_to_frame
+from reference.weights.checkpoint import Checkpoint, resolve_checkpoint
 
 AUTHOR = "MobileSAM: Zhang et al. (2023). Segment Anything: Kirillov et al. (2023). Converted by mobile-sam-export."
 LICENSE = "Apache-2.0"

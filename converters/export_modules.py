@@ -20,11 +20,11 @@ from converters.io_spec import (
     LABEL_EMPTY_SLOT,
     LABEL_OBJECT,
 )
-from reference.layers import LayerNorm2d
-from reference.mask_decoder import NUM_MASKS
-from reference.prompt_encoder import PromptEncoder
-from reference.sam import Sam
-from reference.transformer import Attention, TwoWayAttentionBlock, TwoWayTransformer
+from reference.modeling.layers import LayerNorm2d
+from reference.modeling.mask_decoder import NUM_MASKS
+from reference.modeling.prompt_encoder import PromptEncoder
+from reference.modeling.sam import Sam
+from reference.modeling.transformer import Attention, TwoWayAttentionBlock, TwoWayTransformer
 
 # Added to the attention logits of keys that must not be seen. exp(-1e4) is exactly 0 in every float
 # format, and unlike -inf or float32's minimum it can be added to a real logit without leaving float16.

@@ -18,10 +18,10 @@ from torch import Tensor
 from converters.artifact_layout import GOLDENS_FILE, GOLDENS_SCHEMA
 from converters.prompt_slots import SlotPrompt, fill_slots
 from converters.samples import GOLDEN_CASES, GOLDEN_PHOTOS, SampleCase, load_photo
-from reference.errors import ConversionError
-from reference.masks import encode_rle
-from reference.preprocessing import photo_to_frame, threshold_masks
-from reference.sam import Sam
+from reference.common.errors import ConversionError
+from reference.modeling.sam import Sam
+from reference.photos.masks import encode_rle
+from reference.photos.preprocessing import photo_to_frame, threshold_masks
 
 _SHOWN = 3  # of the answers that an error names
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from reference.mask_decoder import NUM_MASKS
-from reference.variants import Variant
+from reference.modeling.mask_decoder import NUM_MASKS
+from reference.modeling.variants import Variant
 
 LABEL_BACKGROUND, LABEL_OBJECT, LABEL_BOX_TOP_LEFT, LABEL_BOX_BOTTOM_RIGHT = range(4)
 LABEL_EMPTY_SLOT = -2

@@ -22,9 +22,9 @@ from converters.io_spec import (
     LABEL_OBJECT,
     ModuleSpec,
 )
-from reference.checkpoint import Checkpoint
-from reference.folders import files_below, size_of
-from reference.variants import Variant
+from reference.common.folders import files_below, size_of
+from reference.modeling.variants import Variant
+from reference.weights.checkpoint import Checkpoint
 
 PACKAGE = "mobile-sam-export"
 TOOLS = (PACKAGE, "torch", "timm", "coremltools", "numpy", "pillow")

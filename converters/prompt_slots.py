@@ -10,7 +10,7 @@ from converters.io_spec import (
     LABEL_BOX_TOP_LEFT,
     LABEL_EMPTY_SLOT,
 )
-from reference.errors import PromptError
+from reference.common.errors import PromptError
 from reference.prompt_arrays import PADDING_LABEL
 
 

@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_sample_image
 from torch import Tensor
 
-from reference.preprocessing import points_to_frame
+from reference.photos.preprocessing import points_to_frame
 
 GOLDEN_PHOTOS = ("china", "flower_portrait")
 

@@ -1,6 +1,6 @@
 """``segment``, or ``python -m reference``."""
 
-from reference.entry_point import start
+from reference.common.entry_point import start
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from reference.command_line import (
+from reference.common.command_line import (
     Box,
     Point,
     answer_options,
@@ -69,5 +69,5 @@ def segment(
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run ``segment`` and exit; see ``reference.command_line.run``."""
+    """Run ``segment`` and exit; see ``reference.common.command_line.run``."""
     run(segment, arguments)

@@ -10,10 +10,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from reference.checkpoint import resolve_checkpoint
-from reference.errors import AnswerError, ImageError, PromptError
-from reference.images import read_image
-from reference.plain_text import quote
+from reference.common.errors import AnswerError, ImageError, PromptError
+from reference.common.plain_text import quote
+from reference.modeling.sam import load_sam
+from reference.modeling.variants import get_variant
+from reference.photos.images import read_image
+from reference.photos.preprocessing import (
+    masks_to_photo,
+    photo_to_frame,
+    points_to_frame,
+    resized_size,
+    threshold_masks,
+)
+from reference.photos.resize_longest_side import ResizeLongestSide
 from reference.predictor_arguments import (
     box_of_one_object,
     boxes_of_objects,
@@ -22,18 +31,9 @@ from reference.predictor_arguments import (
     points_of_one_object,
     shaped,
 )
-from reference.preprocessing import (
-    masks_to_photo,
-    photo_to_frame,
-    points_to_frame,
-    resized_size,
-    threshold_masks,
-)
 from reference.prompt_arrays import check_boxes, check_points
 from reference.prompts import Prompt, normalize_prompts
-from reference.resize_longest_side import ResizeLongestSide
-from reference.sam import load_sam
-from reference.variants import get_variant
+from reference.weights.checkpoint import resolve_checkpoint
 
 OnStep = Callable[[str], None]
 

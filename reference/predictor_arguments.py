@@ -3,7 +3,7 @@
 import numpy as np
 from torch import Tensor
 
-from reference.errors import PromptError
+from reference.common.errors import PromptError
 from reference.prompt_arrays import check_labels, to_numbers
 
 _LABELS = "a number for each point, 1 if it is of the object and 0 if it is of the background"

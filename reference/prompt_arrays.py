@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reference.errors import PromptError
+from reference.common.errors import PromptError
 
 PADDING_LABEL = (
     -1

@@ -6,8 +6,8 @@ from numbers import Real
 
 import numpy as np
 
-from reference.errors import PromptError
-from reference.plain_text import quote
+from reference.common.errors import PromptError
+from reference.common.plain_text import quote
 from reference.prompt_arrays import check_area, check_points, extent, shown
 
 BOX_LABELS = (2, 3)  # Segment Anything's labels for a box's top-left and bottom-right corner

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from reference.command_line import (
+from reference.common.command_line import (
     Box,
     Point,
     print_json,
@@ -20,10 +20,10 @@ from reference.command_line import (
     step_bar,
     warn,
 )
-from reference.errors import OutputError
-from reference.images import check_writable, read_image, write_image
-from reference.masks import mask_box, mask_record
-from reference.overlay import draw_overlay
+from reference.common.errors import OutputError
+from reference.photos.images import check_writable, read_image, write_image
+from reference.photos.masks import mask_box, mask_record
+from reference.photos.overlay import draw_overlay
 from reference.prompts import Prompt
 
 if TYPE_CHECKING:  # not at run time: it imports torch, which takes seconds

@@ -8,11 +8,11 @@ import torch
 from sklearn.datasets import load_sample_image
 from tiny_variant import TINY
 
-from reference.checkpoint import load_weights
-from reference.official_names import official_layout
-from reference.sam import Sam, build_sam
-from reference.seeded_weights import seeded_state_dict
-from reference.variants import VARIANTS
+from reference.modeling.sam import Sam, build_sam
+from reference.modeling.variants import VARIANTS
+from reference.weights.checkpoint import load_weights
+from reference.weights.official_names import official_layout
+from reference.weights.seeded_weights import seeded_state_dict
 
 # Tests run side by side, and threads of small tensors wait for each other longer than they work.
 torch.set_num_threads(1)

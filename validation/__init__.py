@@ -4,8 +4,8 @@
 artefacts of this project are compared with ``validate compare``.
 """
 
-from reference.lazy_names import lazy_names
+from reference.common.lazy_names import lazy_names
 
-_HOMES = {"compare": "validation.module_comparison"}
+_HOMES = {"compare": "validation.modules.comparison"}
 __all__ = list(_HOMES)
 __getattr__ = lazy_names(__name__, _HOMES)

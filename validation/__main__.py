@@ -1,6 +1,6 @@
 """``validate``, or ``python -m validation``."""
 
-from reference.entry_point import start
+from reference.common.entry_point import start
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from typing import NoReturn
 
 import click
 
-from converters.artifact_folder import reserved
-from reference.command_line import (
+from converters.output_folder import reserved
+from reference.common.command_line import (
     COMMAND_LINE,
     Box,
     FiniteRange,
@@ -22,20 +22,20 @@ from reference.command_line import (
     warn,
 )
 from reference.segmentation import answer, prepare
-from validation.accuracy.cli import accuracy
-from validation.artifact import Artifact, load_artifact
-from validation.command_options import (
+from validation.artifacts.artifact import Artifact, load_artifact
+from validation.commands.accuracy import accuracy
+from validation.commands.cost import cost
+from validation.commands.latency import latency, targets
+from validation.commands.options import (
     FAILED_STATUS,
     JsonOutput,
     artifacts_argument,
     gates_option,
     json_option,
 )
+from validation.commands.regression import ingest, regress
+from validation.commands.setup import setup
 from validation.engines import engine_names
-from validation.environments.cli import setup
-from validation.latency.cli import latency, targets
-from validation.regression.cli import ingest, regress
-from validation.static_cost.cli import cost
 
 LONGEST_ANSWER = 86_400.0  # seconds
 ENGINES = click.Choice(engine_names())
@@ -157,12 +157,12 @@ def compare(
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Here: importing torch would slow --help and refusals down.
-    from validation.artifact_comparison import Comparer, Extras
+    from validation.comparison.comparer import Comparer, Extras
+    from validation.comparison.results import FAILED, NOT_PROVEN, build_document
+    from validation.comparison.table import format_comparison, format_overview
     from validation.gates import read_gates
-    from validation.prompts_file import read_prompts
-    from validation.report.latency_file import read_latency
-    from validation.results import FAILED, NOT_PROVEN, build_document
-    from validation.table import format_comparison, format_overview
+    from validation.latency.recorded import read_latency
+    from validation.questions.prompts_file import read_prompts
 
     times = None if latency_file is None else read_latency(latency_file)
     comparer = Comparer(
@@ -225,7 +225,7 @@ def show(
     request = prepare(image, points, background_points, boxes, output, as_json)
     artifact = load_artifact(folder)
 
-    from validation.artifact_model import open_artifact  # here: it imports torch
+    from validation.engines.artifact_model import open_artifact  # here: it imports torch
 
     model = open_artifact(artifact, engine)
     answer(request, model, _source(artifact, model.engine.name))
@@ -255,5 +255,5 @@ for command in (accuracy, latency, targets, setup, cost, regress, ingest):
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run ``validate`` and exit; see ``reference.command_line.run``."""
+    """Run ``validate`` and exit; see ``reference.common.command_line.run``."""
     run(validate, arguments)

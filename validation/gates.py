@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reference.errors import ArtifactError, GateError
-from reference.plain_text import quote, shorten
-from validation.agreement import Agreement, StageLoss
-from validation.artifact import Artifact
-from validation.limits import limit, read_limit
-from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
-from validation.toml_file import read_toml
+from reference.common.errors import ArtifactError, GateError
+from reference.common.plain_text import quote, shorten
+from validation.artifacts.artifact import Artifact
+from validation.comparison.agreement import Agreement, StageLoss
+from validation.documents.limits import limit, read_limit
+from validation.documents.toml_file import read_toml
+from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 
 if TYPE_CHECKING:
-    from validation.results import Summary
+    from validation.comparison.results import Summary
 
 DEFAULTS = Path(__file__).with_name("gates.toml")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import minimum_filter1d
 
-from reference.errors import ArtifactError
+from reference.common.errors import ArtifactError
 
 BOUNDARY_SHARE = 0.02  # of the photo's diagonal: how deep a mask's boundary reaches into it
 MAX_DECIBELS = 300.0  # what identical tensors are given, for want of an infinity in JSON

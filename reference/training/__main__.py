@@ -1,6 +1,6 @@
 """``python -m reference.training``."""
 
-from reference.entry_point import start
+from reference.common.entry_point import start
 
 
 def main() -> None:

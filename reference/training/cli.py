@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from reference.command_line import FiniteRange, model_option, print_lines, progress, run
+from reference.common.command_line import FiniteRange, model_option, print_lines, progress, run
 
 if TYPE_CHECKING:  # not at run time: they import torch, which takes seconds
-    from reference.sam import Sam
+    from reference.modeling.sam import Sam
     from reference.training.trainer import Task
 
 _shared_options = (
@@ -203,8 +203,8 @@ def scenes(
       python -m reference.training scenes --output runs/scenes --steps 20000
       python -m reference.training scenes --output runs/on --checkpoint start.safetensors --steps 20000
     """
-    from reference.checkpoint import load_weights, resolve_checkpoint
     from reference.training.scene_task import SceneOptions, SceneTask
+    from reference.weights.checkpoint import load_weights, resolve_checkpoint
 
     if shared["fixed_statistics"] and checkpoint is None:
         raise click.UsageError("--fixed-statistics: expected --checkpoint as well, which has them")
@@ -250,9 +250,9 @@ def distill(teacher: Path, images: Path, **shared: object) -> None:
 
     Prompt encoder and mask decoder are the teacher's.
     """
-    from reference.checkpoint_file import read_checkpoint
     from reference.training.distillation_task import DistillationTask, find_photos, load_decoder
     from reference.training.teacher import TeacherImageEncoder
+    from reference.weights.checkpoint_file import read_checkpoint
 
     def prepare(sam: "Sam") -> "Task":
         weights = read_checkpoint(teacher)
@@ -275,12 +275,12 @@ def _train(
 ) -> None:
     import torch
 
-    from reference.sam import Sam
+    from reference.modeling.sam import Sam
+    from reference.modeling.variants import get_variant
     from reference.training.initialization import localize_prompts, pass_on_what_is_seen
     from reference.training.processes import joined_processes
     from reference.training.run_folder import RunFolder
     from reference.training.trainer import Schedule, Trainer
-    from reference.variants import get_variant
 
     with joined_processes() as processes, contextlib.ExitStack() as stack:
         on_gpu = processes.device.type == "cuda"
@@ -326,5 +326,5 @@ def _shown_on(bar) -> Callable[[dict[str, float]], None]:
 
 
 def main() -> NoReturn:
-    """Run the command and exit; see ``reference.command_line.run``."""
+    """Run the command and exit; see ``reference.common.command_line.run``."""
     run(training)

@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from reference.checkpoint import load_weights
-from reference.errors import TrainingError
-from reference.folders import files_below
-from reference.images import read_image
-from reference.official_names import official_name
-from reference.preprocessing import photo_to_frame
-from reference.sam import Sam
+from reference.common.errors import TrainingError
+from reference.common.folders import files_below
+from reference.modeling.sam import Sam
+from reference.photos.images import read_image
+from reference.photos.preprocessing import photo_to_frame
 from reference.training.teacher import TeacherImageEncoder
+from reference.weights.checkpoint import load_weights
+from reference.weights.official_names import official_name
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 

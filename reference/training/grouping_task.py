@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, normalize, softplus
 
-from reference.sam import Sam
+from reference.modeling.sam import Sam
+from reference.scenes import Scenes
 from reference.training.painted_batches import PictureOptions, painted_batches
 from reference.training.prompt_zones import CELL
 from reference.training.rollout import decoder_input
 from reference.training.scene_task import require_crop
-from reference.training.scenes import Scenes
 
 DISTANCES = (1, 2, 3, 5, 8, 12, 18, 26)  # cells
 DIRECTIONS = 2  # drawn for each distance

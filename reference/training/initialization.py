@@ -2,7 +2,7 @@
 
 import torch
 
-from reference.sam import Sam
+from reference.modeling.sam import Sam
 
 # Times torch's own initialisation; 4, with tokens of half the size, took longer to learn in the trial below.
 QUERY_GAIN = 2.0

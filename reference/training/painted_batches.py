@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from reference.training.scenes import Scenes, generate_scenes
-from reference.training.seeds import mixed_seed
+from reference.scenes import Scenes, generate_scenes
+from reference.scenes.seeds import mixed_seed
 
 
 @dataclass(frozen=True)

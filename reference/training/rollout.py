@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from reference.sam import Sam
+from reference.modeling.sam import Sam
 from reference.training.losses import balanced_loss, mask_iou, mask_loss
 from reference.training.prompt_sampling import corrective_points, noisy_boxes, random_points
 from reference.training.prompt_zones import box_zones, point_zones

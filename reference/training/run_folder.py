@@ -15,11 +15,11 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from reference.checkpoint_file import first_non_finite
-from reference.errors import TrainingError
-from reference.input_files import require_regular_file
-from reference.official_names import official_name
-from reference.output_files import replacing, require_writable
+from reference.common.errors import TrainingError
+from reference.common.input_files import require_regular_file
+from reference.common.output_files import replacing, require_writable
+from reference.weights.checkpoint_file import first_non_finite
+from reference.weights.official_names import official_name
 
 
 class RunFolder:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
-from reference.errors import TrainingError
-from reference.sam import Sam
+from reference.common.errors import TrainingError
+from reference.modeling.sam import Sam
+from reference.scenes import Scenes
+from reference.scenes.seeds import mixed_seed
 from reference.training.painted_batches import PictureOptions, painted_batches
 from reference.training.rollout import Place, Rollout, Targets
-from reference.training.scenes import Scenes
-from reference.training.seeds import mixed_seed
 
 EMBEDDING_STRIDE = 16  # pixels of the frame a cell of the image embeddings: where a crop may begin
 

@@ -10,7 +10,7 @@ from functools import partial
 from timm.models.vision_transformer_sam import VisionTransformerSAM, checkpoint_filter_fn
 from torch import Tensor, nn
 
-from reference.errors import CheckpointError
+from reference.common.errors import CheckpointError
 
 PATCH_SIZE = 16
 

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
-from reference.errors import TrainingError
-from reference.sam import Sam
+from reference.common.errors import TrainingError
+from reference.modeling.sam import Sam
+from reference.scenes.seeds import mixed_seed
 from reference.training.muon import Muon
 from reference.training.processes import Processes
 from reference.training.run_folder import RunFolder
-from reference.training.seeds import mixed_seed
 
 LOG_EVERY = 20  # steps
 GRADIENT_NORM = 1.0  # at most

@@ -19,16 +19,16 @@ from PIL import Image
 from tiny_variant import TINY
 from torch.jit.mobile import _load_for_lite_interpreter
 
-from converters.artifact_folder import require_free, staged
 from converters.cli import main
 from converters.convert import convert, load_source
-from converters.torchscript import TorchScriptOptions
-from reference.checkpoint import official_name, resolve_checkpoint
-from reference.errors import ConversionError, OutputError
-from reference.masks import decode_rle
-from reference.preprocessing import photo_to_frame
-from reference.variants import VARIANTS
-from validation.numbers.wide_streams import with_one_wide_channel
+from converters.output_folder import require_free, staged
+from converters.torchscript.export import TorchScriptOptions
+from reference.common.errors import ConversionError, OutputError
+from reference.modeling.variants import VARIANTS
+from reference.photos.masks import decode_rle
+from reference.photos.preprocessing import photo_to_frame
+from reference.weights.checkpoint import official_name, resolve_checkpoint
+from validation.evidence.numbers.wide_streams import with_one_wide_channel
 
 SUPPORT = str(Path(__file__).parents[1] / "support")
 TORCHSCRIPT = ("torchscript", "--checkpoint", "seeded")
@@ -194,7 +194,7 @@ def test_two_runs_give_the_same_bytes(artifacts, tmp_path, tiny_model, capsys):
         import dataclasses, sys
         sys.path.append({SUPPORT!r})
         from tiny_variant import TINY
-        from reference.variants import VARIANTS
+        from reference.modeling.variants import VARIANTS
         VARIANTS[TINY.name] = TINY
         from converters.cli import main
         options = ["--checkpoint", "seeded", "--quantize", "int8", "--output", sys.argv[1]]
@@ -310,7 +310,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, tiny_model):
         import resource, signal, sys
         sys.path.append({SUPPORT!r})
         from tiny_variant import TINY
-        from reference.variants import VARIANTS
+        from reference.modeling.variants import VARIANTS
         VARIANTS[TINY.name] = TINY
         from converters.cli import main
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -336,8 +336,8 @@ def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):
         sys.path.append({SUPPORT!r})
         from tiny_variant import TINY
         from converters import convert
-        from converters.torchscript import TorchScriptOptions
-        from reference.variants import VARIANTS
+        from converters.torchscript.export import TorchScriptOptions
+        from reference.modeling.variants import VARIANTS
         VARIANTS[TINY.name] = TINY
         source = convert.load_source("seeded", "tiny")
 
@@ -373,7 +373,7 @@ def test_replacing_is_undone_when_it_fails(tmp_path, monkeypatch):
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    monkeypatch.setattr("converters.artifact_folder.exchange", lambda one, other: False)
+    monkeypatch.setattr("converters.output_folder.exchange", lambda one, other: False)
     with pytest.raises(OutputError, match="No space left"), staged(folder, True) as partial:
         (partial / "manifest.json").write_text(
             '{"schema": "mobile-sam-export/artifact/1", "again": 1}'

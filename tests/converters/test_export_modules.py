@@ -8,8 +8,8 @@ import torch
 
 from converters.export_modules import GridPositionalEncoding, ImageEncoder, MaskDecoder
 from converters.prompt_slots import fill_slots
-from reference.errors import PromptError
-from reference.preprocessing import photo_to_frame
+from reference.common.errors import PromptError
+from reference.photos.preprocessing import photo_to_frame
 
 SLOTS = 8
 LOGIT_TOLERANCE = 1e-3

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from converters.convert import convert, load_source
-from converters.coreml import CoreMLOptions
-from converters.coreml_schemes import SCHEMES as COREML_SCHEMES
-from converters.torchscript import TorchScriptOptions
-from converters.torchscript_quantization import SCHEMES as TORCHSCRIPT_SCHEMES
-from validation.artifact_comparison import compare_artifact
-from validation.results import PASSED
+from converters.coreml.export import CoreMLOptions
+from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
+from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
+from validation.comparison.comparer import compare_artifact
+from validation.comparison.results import PASSED
 
 pytestmark = pytest.mark.slow
 

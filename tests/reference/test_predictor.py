@@ -7,9 +7,9 @@ from PIL import Image
 from tiny_variant import TINY
 
 from reference import SAM, Predictor
-from reference.errors import MobileSAMError, PromptError
-from reference.preprocessing import masks_to_photo, photo_to_frame, resized_size
-from reference.variants import VARIANTS
+from reference.common.errors import MobileSAMError, PromptError
+from reference.modeling.variants import VARIANTS
+from reference.photos.preprocessing import masks_to_photo, photo_to_frame, resized_size
 
 
 @pytest.fixture(scope="module")

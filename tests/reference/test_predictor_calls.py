@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from reference import Predictor
-from reference.errors import ImageError, PromptError
+from reference.common.errors import ImageError, PromptError
+from reference.photos.resize_longest_side import ResizeLongestSide
 from reference.predictor import segment_objects
 from reference.prompts import Prompt
-from reference.resize_longest_side import ResizeLongestSide
 
 POINT, LABEL = np.array([[320, 200]]), np.array([1])
 BOX = np.array([150, 90, 480, 330])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference.errors import PromptError
+from reference.common.errors import PromptError
 from reference.prompts import Prompt, normalize_prompts
 
 SIZE = (720, 1280)  # height, width

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from tiny_variant import TINY
 
 from reference import Predictor
-from reference.checkpoint import load_weights, resolve_checkpoint
-from reference.errors import CheckpointError, PromptError
-from reference.official_names import official_layout
+from reference.common.errors import CheckpointError, PromptError
+from reference.modeling.sam import Sam
 from reference.prompts import normalize_prompts
-from reference.sam import Sam
-from reference.seeded_weights import seeded_state_dict
+from reference.weights.checkpoint import load_weights, resolve_checkpoint
+from reference.weights.official_names import official_layout
+from reference.weights.seeded_weights import seeded_state_dict
 
 PHOTO = (48, 64)  # height, width
 

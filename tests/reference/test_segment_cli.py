@@ -12,7 +12,7 @@ from sklearn.datasets import load_sample_image
 
 import reference.predictor
 from reference.cli import main
-from reference.masks import decode_rle
+from reference.photos.masks import decode_rle
 from reference.predictor import SAM, Segmentation
 
 

@@ -16,9 +16,9 @@ from measured_artifact import assert_measured
 from tiny_variant import TINY
 
 from converters.convert import convert, load_source
-from converters.torchscript import TorchScriptOptions
-from reference.variants import VARIANTS
-from validation.device_results import ANDROID, DeviceResults, read_device_results
+from converters.torchscript.export import TorchScriptOptions
+from reference.modeling.variants import VARIANTS
+from validation.latency.device_results import ANDROID, DeviceResults, read_device_results
 from validation.latency.phones.adb import PACKAGE, RUNNER
 
 REPOSITORY = Path(__file__).parents[2]

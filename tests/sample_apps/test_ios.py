@@ -1,7 +1,7 @@
 """The iOS sample app, as far as Linux can tell: its package's tests run, and all of its code is type-checked.
 
 They need Swift 6: on the path, or in the folder that sample_apps/ios/linux-toolchain.sh sets up, which is
-the one that MOBILE_SAM_SWIFT names, or else ``swift`` in the user's cache (``reference.cache``).
+the one that MOBILE_SAM_SWIFT names, or else ``swift`` in the user's cache (``reference.common.cache``).
 """
 
 import json
@@ -21,12 +21,12 @@ from measured_artifact import assert_measured
 from tiny_variant import TINY
 
 from converters.convert import convert, load_source
-from converters.coreml import CoreMLOptions
-from reference.cache import cache_folder
-from reference.images import read_image
-from reference.preprocessing import photo_to_frame
-from reference.variants import VARIANTS
-from validation.device_results import IOS, read_device_results
+from converters.coreml.export import CoreMLOptions
+from reference.common.cache import cache_folder
+from reference.modeling.variants import VARIANTS
+from reference.photos.images import read_image
+from reference.photos.preprocessing import photo_to_frame
+from validation.latency.device_results import IOS, read_device_results
 from validation.latency.phones.ios_phone import TESTS
 from validation.latency.phones.xcode import BUNDLE
 

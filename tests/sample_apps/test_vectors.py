@@ -4,11 +4,11 @@ import json
 import numpy as np
 import pytest
 
-from validation.app_vectors import VECTORS, build_vectors
+from validation.evidence.app_vectors import VECTORS, build_vectors
 
 
 def test_vectors_are_what_the_reference_computes():
-    """If this fails after a change of the reference: python -m validation.app_vectors, and see that the apps agree."""
+    """If this fails after a change of the reference, run python -m validation.evidence.app_vectors; test the apps."""
     committed, current = json.loads(VECTORS.read_text()), build_vectors()
     for mask, expected in zip(committed["masks"], current["masks"], strict=True):
         # Processors round the last bit their own way.

@@ -7,7 +7,7 @@ import torch
 from tiny_variant import TINY
 from torch import Tensor
 
-from reference.checkpoint import resolve_checkpoint
+from reference.weights.checkpoint import resolve_checkpoint
 
 Weights = dict[str, Tensor]
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from validation.engines import open_first
-from validation.latency.plan import STAGES, Plan
 from validation.latency.results import Measurement, StageTimes, Turn
-from validation.latency.session import Load, WarmUp
+from validation.latency.running.plan import STAGES, Plan
+from validation.latency.running.session import Load, WarmUp
 from validation.regression.latency import LAUNCHES, Launch
 
 PLAN = Plan("test", runs=25, seconds=0.0)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from reference.plain_text import LINE_LENGTH, is_plain
+from reference.common.plain_text import LINE_LENGTH, is_plain
 
 VERDICTS_OF_STATUS_1 = ("FAIL", "FAILED", "INVALID")
 

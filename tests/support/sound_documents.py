@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from validation.artifact import load_artifact, read_manifest
-from validation.goldens import golden_cases
+from validation.artifacts.artifact import load_artifact, read_manifest
+from validation.questions.goldens import golden_cases
 from validation.regression.baseline import Baseline, key_of, write_baseline
 from validation.regression.manifest_entries import manifest_entries, operators, tools
 from validation.regression.outlines import outline_of

@@ -2,6 +2,6 @@
 
 import dataclasses
 
-from validation.mutation.small_model import SMALL
+from validation.evidence.mutation.small_model import SMALL
 
 TINY = dataclasses.replace(SMALL, name="tiny")

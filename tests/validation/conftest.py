@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from converters.convert import Source, convert, load_source
-from converters.coreml import CoreMLOptions
+from converters.coreml.export import CoreMLOptions
 from converters.export_modules import ImageEncoder, MaskDecoder
-from converters.torchscript import TorchScriptOptions
-from reference.variants import VARIANTS
+from converters.torchscript.export import TorchScriptOptions
+from reference.modeling.variants import VARIANTS
 from validation.cli import main
 
 

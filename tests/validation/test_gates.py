@@ -2,7 +2,7 @@
 
 import pytest
 
-from reference.errors import GateError
+from reference.common.errors import GateError
 from validation.gates import read_gates
 
 

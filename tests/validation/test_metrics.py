@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reference.errors import ArtifactError
+from reference.common.errors import ArtifactError
 from validation.metrics import (
     MAX_DECIBELS,
     area_change,

@@ -4,7 +4,7 @@
 while it is trained or afterwards, or a converted artefact.
 """
 
-from reference.lazy_names import lazy_names
+from reference.common.lazy_names import lazy_names
 
 _HOMES = {
     "Accuracy": "validation.accuracy.results",

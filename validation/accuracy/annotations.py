@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools import mask as coco
 
-from reference.errors import MobileSAMError
-from reference.masks import decode_rle, encode_rle
-from reference.plain_text import quote
+from reference.common.errors import MobileSAMError
+from reference.common.plain_text import quote
+from reference.photos.masks import decode_rle, encode_rle
 from validation.accuracy.loose_numbers import whole_number
 
 MIN_VERTICES = 3  # of a polygon. pycocotools takes two for the corners of a box.

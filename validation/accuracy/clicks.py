@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import distance_transform_edt, label
 
-from reference.masks import mask_box
+from reference.photos.masks import mask_box
 
 OBJECT, BACKGROUND = 1, 0  # labels of a click
 

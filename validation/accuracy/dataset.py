@@ -13,18 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from reference.command_line import progress
-from reference.errors import MobileSAMError
-from reference.images import read_image
-from reference.input_files import require_possible
-from reference.masks import decode_rle
-from reference.plain_text import quote
+from reference.common.command_line import progress
+from reference.common.errors import MobileSAMError
+from reference.common.input_files import require_possible
+from reference.common.plain_text import quote
+from reference.photos.images import read_image
+from reference.photos.masks import decode_rle
 from validation.accuracy.annotations import NoMaskError, read_mask
 from validation.accuracy.findings import Findings
 from validation.accuracy.loose_numbers import identity, truth, whole_number
 from validation.accuracy.samples import Instance, Sample
-from validation.strict_json import Source
-from validation.untrusted_paths import is_inside
+from validation.documents.strict_json import Source
+from validation.documents.untrusted_paths import is_inside
 
 ANNOTATIONS_FILE = "annotations.json"
 IMAGES_FOLDER = "images"

@@ -5,23 +5,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converters.artifact_layout import MANIFEST_FILE
-from reference.checkpoint import BUILT_IN, Checkpoint, resolve_checkpoint
-from reference.command_line import progress
-from reference.errors import AnswerError, ArtifactError, MobileSAMError
-from reference.input_files import require_possible
+from reference.common.command_line import progress
+from reference.common.errors import AnswerError, ArtifactError, MobileSAMError
+from reference.common.input_files import require_possible
+from reference.modeling.sam import Sam, load_sam
+from reference.modeling.variants import get_variant
 from reference.predictor import PromptableModel
-from reference.sam import Sam, load_sam
-from reference.variants import get_variant
+from reference.weights.checkpoint import BUILT_IN, Checkpoint, resolve_checkpoint
 from validation.accuracy.protocol import CORRECTIVE_CLICKS, measure_accuracy
 from validation.accuracy.results import PROTOCOLS, Accuracy
 from validation.accuracy.samples import Sample
-from validation.artifact import Artifact, SourceCheckpoint, load_artifact
-from validation.artifact_model import ArtifactModel
+from validation.artifacts.artifact import Artifact, SourceCheckpoint, load_artifact
+from validation.comparison.results import FAILED, NOT_PROVEN, NOT_RUN, PASSED
 from validation.engines import Unavailable, engine_targets
+from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import open_isolated
 from validation.gates import Gates, gates_for
-from validation.live_reference import load_reference
-from validation.results import FAILED, NOT_PROVEN, NOT_RUN, PASSED
+from validation.questions.live_reference import load_reference
 
 TIME_LIMIT = 600.0  # seconds for one answer of an engine, as ``validate compare`` has it
 REFERENCE_ENGINE = "PyTorch"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from reference.errors import MobileSAMError
+from reference.common.errors import MobileSAMError
 from reference.predictor import (
     Predictor,
     PromptableModel,

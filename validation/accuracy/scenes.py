@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reference.training.scenes import generate_scenes
+from reference.scenes import generate_scenes
 from validation.accuracy.samples import Instance, Sample
 
 HELD_OUT_SEEDS = 2**48  # the first one; training takes seeds below 2**40

@@ -7,8 +7,8 @@ A new engine is a function ``open_engine(artifact) -> Engine | Unavailable`` and
 from collections.abc import Callable, Iterable
 from importlib import import_module
 
-from reference.errors import ArtifactError
-from validation.artifact import Artifact
+from reference.common.errors import ArtifactError
+from validation.artifacts.artifact import Artifact
 from validation.engines.base import Engine, Unavailable
 
 __all__ = [
@@ -26,8 +26,8 @@ __all__ = [
 ENGINES: dict[str, dict[str, str]] = {
     "torchscript": {
         "lite_interpreter": "validation.engines.lite_interpreter:open_engine",
-        "runtime:2.1.0": "validation.engines.environment:open_runtime",
-        "arm64": "validation.engines.environment:open_arm64",
+        "runtime:2.1.0": "validation.engines.environment_engine:open_runtime",
+        "arm64": "validation.engines.environment_engine:open_arm64",
     },
     "coreml": {
         "core_ml": "validation.engines.core_ml:open_engine",

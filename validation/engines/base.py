@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from reference.errors import ArtifactError
+from reference.common.errors import ArtifactError
 
 if TYPE_CHECKING:  # the command line asks for the engines' names, and shall not wait for torch
     from torch import Tensor

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from validation.artifact import Artifact
+from validation.artifacts.artifact import Artifact
 from validation.engines import open_first
 from validation.engines.base import Engine, Unavailable
-from validation.engines.child_process import (
+from validation.engines.processes.child_process import (
     START_ALLOWANCE,
     TEXT_LENGTH,
     Child,
@@ -20,7 +20,7 @@ from validation.engines.child_process import (
     spawn,
     until_parent_closes,
 )
-from validation.engines.standalone.messages import send
+from validation.engines.processes.standalone.messages import send
 
 if TYPE_CHECKING:  # the child redirects its output before it imports torch
     from torch import Tensor

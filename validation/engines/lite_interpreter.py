@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.jit.mobile import LiteScriptModule, _load_for_lite_interpreter
 
 from converters.prompt_slots import SlotPrompt
-from reference.command_line import TORCH_ALLOCATOR
-from reference.errors import ArtifactError
-from validation.artifact import Artifact
+from reference.common.command_line import TORCH_ALLOCATOR
+from reference.common.errors import ArtifactError
+from validation.artifacts.artifact import Artifact
 from validation.engines.base import Unavailable
 
 PHONE_BACKEND = "qnnpack"  # computes quantised operators on Arm; x86's own round differently

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from reference.errors import ArtifactError
+from reference.common.errors import ArtifactError
 from validation import mil_runtime
-from validation.artifact import Artifact
+from validation.artifacts.artifact import Artifact
 from validation.engines.package_engine import PackageEngine
 
 

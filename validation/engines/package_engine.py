@@ -10,8 +10,8 @@ from torch import Tensor
 
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import SlotPrompt
-from reference.errors import ArtifactError
-from validation.artifact import Artifact
+from reference.common.errors import ArtifactError
+from validation.artifacts.artifact import Artifact
 
 
 class PredictingModel(Protocol):

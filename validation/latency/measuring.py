@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeVar
 
-from reference.command_line import progress
-from reference.errors import ArtifactError
+from reference.common.command_line import progress
+from reference.common.errors import ArtifactError
 from validation.engines.base import Unavailable
-from validation.latency.host import Host, HostState, disturbance
-from validation.latency.plan import END_TO_END, STAGES, WINDOW, Plan
+from validation.latency.machine.host import Host, HostState, disturbance
 from validation.latency.results import Measurement, StageTimes, Turn
-from validation.latency.session import Load, Run, Runner
-from validation.latency.turns import back_and_forth
+from validation.latency.running.plan import END_TO_END, STAGES, WINDOW, Plan
+from validation.latency.running.session import Load, Run, Runner
+from validation.latency.running.turns import back_and_forth
 
 Answer = TypeVar("Answer", Load | Unavailable, Run)
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from validation.artifact import Artifact
-from validation.device_results import DeviceResults
+from validation.artifacts.artifact import Artifact
+from validation.latency.core_ml_plan.placement import Placement
+from validation.latency.device_results import DeviceResults
 from validation.latency.instructions import StageCounts
-from validation.latency.memory_timeline import MemoryTimeline
-from validation.latency.placement import Placement
-from validation.latency.plan import Plan
-from validation.latency.session import Load, WarmUp
+from validation.latency.machine.memory_timeline import MemoryTimeline
+from validation.latency.running.plan import Plan
+from validation.latency.running.session import Load, WarmUp
 from validation.latency.statistics import Ratio, Summary, paired_ratio, summarize
 
 MEASURED, INVALID, NOT_RUN, FAILED = "measured", "invalid", "not run", "failed"

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from validation.device_results import DeviceResults
+from validation.comparison.table import aligned
+from validation.latency.core_ml_plan.placement import format_placement
+from validation.latency.device_results import DeviceResults
 from validation.latency.instructions import format_counts
-from validation.latency.placement import format_placement
 from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN, Measurement, TargetResult
 from validation.latency.statistics import Interval, Ratio
-from validation.table import aligned
 
 _WORDS = {MEASURED: "", INVALID: "INVALID", NOT_RUN: "NOT RUN", FAILED: "FAILED"}
 DISTURBED = "!"  # behind a single time, which cannot be taken again

@@ -11,7 +11,7 @@ import numpy as np
 
 from validation.mil_runtime.errors import InstallError, MilRuntimeError, OperationError
 from validation.mil_runtime.loading import load
-from validation.mil_runtime.package import NEWEST_SPECIFICATION
+from validation.mil_runtime.model.package import NEWEST_SPECIFICATION
 from validation.mil_runtime.program import State
 
 # What coremltools asks about before it allows state: a macOS that has all of specification 9.

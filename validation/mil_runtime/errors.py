@@ -1,6 +1,6 @@
 """What the runtime refuses, and why."""
 
-from reference.errors import MobileSAMError
+from reference.common.errors import MobileSAMError
 
 
 class MilRuntimeError(MobileSAMError):

@@ -11,17 +11,17 @@ from PIL import Image
 from torch import Tensor
 
 from validation.mil_runtime.errors import InputError, ModelError
-from validation.mil_runtime.feature_description import (
+from validation.mil_runtime.flexible_shapes import describe_misfit, fits, require_together
+from validation.mil_runtime.model.feature_description import (
     ArrayFeature,
     Description,
     Feature,
     ImageFeature,
     OtherFeature,
 )
-from validation.mil_runtime.flexible_shapes import describe_misfit, fits, require_together
+from validation.mil_runtime.model.value_types import TensorType
 from validation.mil_runtime.numerics import Numerics
-from validation.mil_runtime.operators.registry import StateCell, TensorList
-from validation.mil_runtime.value_types import TensorType
+from validation.mil_runtime.registry import StateCell, TensorList
 
 
 def read_inputs(data: object, description: Description) -> dict[str, np.ndarray]:

@@ -12,14 +12,7 @@ from validation.mil_runtime.errors import (
     OperationError,
     UnsupportedOperationError,
 )
-from validation.mil_runtime.numerics import Numerics
-from validation.mil_runtime.operators.registry import (
-    Context,
-    Operator,
-    Parameter,
-    find_operator,
-)
-from validation.mil_runtime.program_structure import (
+from validation.mil_runtime.model.program_structure import (
     Block,
     Constant,
     Function,
@@ -27,7 +20,9 @@ from validation.mil_runtime.program_structure import (
     Opset,
     Reference,
 )
-from validation.mil_runtime.value_types import TensorType
+from validation.mil_runtime.model.value_types import TensorType
+from validation.mil_runtime.numerics import Numerics
+from validation.mil_runtime.registry import Context, Operator, Parameter, find_operator
 
 # Sees every operation after it ran: itself, its arguments as held, and its outputs as held. It may
 # return outputs to go on with in their place; None leaves them.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from validation.mil_runtime.errors import MilRuntimeError
-from validation.mil_runtime.value_types import DataType
+from validation.mil_runtime.model.value_types import DataType
 
 
 @dataclass(frozen=True)

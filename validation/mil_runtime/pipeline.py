@@ -9,15 +9,15 @@ from collections.abc import Collection, Mapping
 from PIL import Image
 
 from validation.mil_runtime.errors import InputError, MilRuntimeError, ModelError
-from validation.mil_runtime.feature_description import (
+from validation.mil_runtime.feature_values import read_inputs
+from validation.mil_runtime.flexible_shapes import is_flexible
+from validation.mil_runtime.interpreter import Observer
+from validation.mil_runtime.model.feature_description import (
     ArrayFeature,
     Description,
     Feature,
     ImageFeature,
 )
-from validation.mil_runtime.feature_values import read_inputs
-from validation.mil_runtime.flexible_shapes import is_flexible
-from validation.mil_runtime.interpreter import Observer
 from validation.mil_runtime.numerics import Numerics
 from validation.mil_runtime.program import Prediction, Program, State
 

@@ -6,14 +6,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import torch
 
+from validation.mil_runtime.arithmetic.sizes import MAX_ELEMENTS
 from validation.mil_runtime.errors import InputError, ModelError
-from validation.mil_runtime.feature_description import (
-    ArrayFeature,
-    Description,
-    Feature,
-    ImageFeature,
-    OtherFeature,
-)
 from validation.mil_runtime.feature_values import (
     from_program,
     read_inputs,
@@ -21,10 +15,16 @@ from validation.mil_runtime.feature_values import (
     to_program,
 )
 from validation.mil_runtime.interpreter import Interpreter, Observer
-from validation.mil_runtime.operators.registry import StateCell
-from validation.mil_runtime.operators.sizes import MAX_ELEMENTS
-from validation.mil_runtime.program_structure import Block, Function
-from validation.mil_runtime.value_types import StateType, TensorType, ValueType
+from validation.mil_runtime.model.feature_description import (
+    ArrayFeature,
+    Description,
+    Feature,
+    ImageFeature,
+    OtherFeature,
+)
+from validation.mil_runtime.model.program_structure import Block, Function
+from validation.mil_runtime.model.value_types import StateType, TensorType, ValueType
+from validation.mil_runtime.registry import StateCell
 
 _DAMAGED = "the model is damaged: convert it again"
 

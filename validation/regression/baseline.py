@@ -9,14 +9,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from reference.errors import MobileSAMError
-from reference.output_files import replacing
-from validation.artifact import Artifact
+from reference.common.errors import MobileSAMError
+from reference.common.output_files import replacing
+from validation.artifacts.artifact import Artifact
+from validation.documents.strict_json import Source, Value
 from validation.regression.errors import BaselineError
 from validation.regression.figures import DEVICE_FIGURES, FIGURES
 from validation.regression.outlines import read_outline
 from validation.regression.record import LARGEST, Entry, Record
-from validation.strict_json import Source, Value
 
 SCHEMA = "mobile-sam-export/baseline/1"
 _MOST_CHARACTERS = 10_000  # of a text; a mask's is the longest

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import SlotPrompt
-from validation.artifact import Artifact
+from validation.artifacts.artifact import Artifact
 
 VERSION = 1  # of the work: ratios to another one cannot be compared
 _SEED = 0

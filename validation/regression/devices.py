@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from validation.device_results import DeviceResults
-from validation.goldens import FEWEST_CASES
+from validation.comparison.results import NOT_PROVEN, PASSED
+from validation.latency.device_results import DeviceResults
 from validation.latency.results import FAILED, INVALID, NOT_RUN
+from validation.questions.goldens import FEWEST_CASES
 from validation.regression.baseline import artifact_key
 from validation.regression.figures import DEVICE_FIGURES
 from validation.regression.judging import INFORMATION, Line, judge_figure
@@ -15,7 +16,6 @@ from validation.regression.latency import Problem
 from validation.regression.limits import Limits
 from validation.regression.outlines import is_blank_outline
 from validation.regression.record import Record
-from validation.results import NOT_PROVEN, PASSED
 
 _MEGABYTE = 1e6
 _SHOWN_NAMES = 3

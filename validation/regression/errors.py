@@ -1,6 +1,6 @@
 """What a user's own files can do wrong here."""
 
-from reference.errors import MobileSAMError
+from reference.common.errors import MobileSAMError
 
 
 class BaselineError(MobileSAMError):

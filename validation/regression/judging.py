@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
+from validation.comparison.results import NOT_PROVEN, PASSED
 from validation.latency.results import FAILED, INVALID, NOT_RUN
 from validation.latency.statistics import Interval
 from validation.regression.figures import FIGURES, LATENCY, Figure, group_of
@@ -12,7 +13,6 @@ from validation.regression.limits import Limits
 from validation.regression.observation import Observation
 from validation.regression.outlines import is_blank_outline, outline_iou
 from validation.regression.record import Record
-from validation.results import NOT_PROVEN, PASSED
 
 # Verdicts, beside PASSED, FAILED, NOT_PROVEN, NOT_RUN and INVALID: of what got better by more than its limit, which
 # passes; and of what is said for information, which has no limit.

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from validation.artifact import Artifact
+from validation.artifacts.artifact import Artifact
 from validation.engines import engine_targets
-from validation.latency.host import Host, available_cores
+from validation.latency.machine.host import Host, available_cores
 from validation.latency.measuring import Subject, measure_side_by_side
-from validation.latency.plan import STAGES, Plan
 from validation.latency.results import FAILED, INVALID, NOT_RUN, Measurement
-from validation.latency.session import Session
+from validation.latency.running.plan import STAGES, Plan
+from validation.latency.running.session import Session
+from validation.latency.running.worker import Setting
 from validation.latency.statistics import Ratio, ratio_of_launches
-from validation.latency.worker import Setting
 
 PLAN = Plan("regression", runs=10, seconds=0.5)  # of a launch: 2 turns and more of each stage
 # A process is by a tenth faster or slower than the next one for as long as it lives: turns within one do not show that.

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from validation.limits import limit, read_limit
+from validation.documents.limits import limit, read_limit
+from validation.documents.toml_file import read_toml
 from validation.regression.errors import LimitsError
-from validation.toml_file import read_toml
 
 DEFAULTS = Path(__file__).with_name("limits.toml")
 MOST_GROWTH = (

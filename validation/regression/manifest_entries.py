@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from converters.artifact_layout import COMPONENTS
-from reference.plain_text import shorten
+from reference.common.plain_text import shorten
 from validation.regression.record import LARGEST, Entry
 
 # Prose; what a record names itself by; and what it has figures of, or operators, of its own.

@@ -4,20 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from reference.errors import ArtifactError
-from reference.folders import size_of
-from validation.artifact import Artifact, read_manifest
-from validation.artifact_comparison import compare_pipelines
-from validation.artifact_model import ArtifactModel
+from reference.common.errors import ArtifactError
+from reference.common.folders import size_of
+from validation.artifacts.artifact import Artifact, read_manifest
+from validation.comparison.comparer import compare_pipelines
+from validation.comparison.proof import unproven
+from validation.comparison.results import NOT_PROVEN, PASSED, CaseResult, summarize
 from validation.engines import Unavailable, engine_targets
+from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import open_isolated
-from validation.evidence import unproven
 from validation.gates import gates_for, read_gates
-from validation.goldens import golden_questions
-from validation.latency.host import machine
+from validation.inspection.cost.measure import measure_cost
+from validation.latency.machine.host import machine
 from validation.latency.results import FAILED, NOT_RUN, Measurement
 from validation.latency.statistics import Interval
-from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, Pipeline
+from validation.questions.goldens import golden_questions
+from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, Pipeline
 from validation.regression.figures import FIGURES, LATENCY
 from validation.regression.latency import Problem, measure_latency, ratios
 from validation.regression.manifest_entries import (
@@ -27,8 +29,6 @@ from validation.regression.manifest_entries import (
 )
 from validation.regression.outlines import outline_of
 from validation.regression.record import Record
-from validation.results import NOT_PROVEN, PASSED, CaseResult, summarize
-from validation.static_cost.measure import measure_cost
 
 MASKS, COST, SIZE, MEMORY = "masks", "cost", "size", "memory"  # groups of figures, with LATENCY
 TIME_LIMIT = 600.0  # seconds for an engine's answer

@@ -5,9 +5,9 @@ import re
 import numpy as np
 from PIL import Image
 
-from reference.errors import MobileSAMError
-from reference.masks import decode_rle, encode_rle
-from reference.preprocessing import resized_size
+from reference.common.errors import MobileSAMError
+from reference.photos.masks import decode_rle, encode_rle
+from reference.photos.preprocessing import resized_size
 from validation.metrics import is_blank, mask_iou
 
 LONGEST_SIDE = 64  # pixels: a change that a person would see still shows

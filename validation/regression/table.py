@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from validation.comparison.results import NOT_PROVEN, PASSED
+from validation.comparison.table import aligned
 from validation.latency.results import FAILED, INVALID, NOT_RUN
 from validation.regression.judging import BETTER, INFORMATION, Line, Value, verdict_of
-from validation.results import NOT_PROVEN, PASSED
-from validation.table import aligned
 
 _COLUMNS = ("quantity", "baseline", "now", "change", "limit", "verdict")
 VERDICTS = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from validation.results import Comparison
+from validation.comparison.results import Comparison
 
 # Finer towards 1, where masks of sound artefacts are. The last bin holds masks without one different pixel.
 IOU_EDGES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)

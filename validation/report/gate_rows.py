@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from validation.agreement import StageLoss
-from validation.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
+from validation.comparison.agreement import StageLoss
+from validation.comparison.results import Comparison
+from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 from validation.report.formatting import fixed, percent, short
-from validation.results import Comparison
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,14 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN
-from validation.report.environment import environment, page_sources
-from validation.report.formatting import count
-from validation.report.latency_file import (
+from validation.latency.recorded import (
     RecordedArtifact,
     RecordedLatency,
     RecordedStage,
     RecordedTarget,
 )
+from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN
+from validation.report.formatting import count
 from validation.report.latency_plots import (
     Distribution,
     MemoryPlot,
@@ -22,6 +21,7 @@ from validation.report.latency_plots import (
     polyline,
     stage_bars,
 )
+from validation.report.templating import environment, page_sources
 
 
 @dataclass(frozen=True)

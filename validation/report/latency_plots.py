@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from validation.report.latency_file import (
+from validation.latency.recorded import (
     RecordedArtifact,
     RecordedStage,
     RecordedStretch,

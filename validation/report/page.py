@@ -7,8 +7,16 @@ from datetime import datetime
 import numpy as np
 from jinja2 import Environment
 
+from validation.comparison.results import (
+    FAILED,
+    PASSED,
+    CasePictures,
+    CaseResult,
+    Comparison,
+    overall_verdict,
+)
+from validation.comparison.table import VERDICTS
 from validation.report.charts import Histogram, histograms
-from validation.report.environment import environment, page_sources
 from validation.report.gate_rows import GateRow, gate_rows
 from validation.report.pictures import (
     ARTIFACT_COLOUR,
@@ -19,16 +27,8 @@ from validation.report.pictures import (
     PictureStore,
 )
 from validation.report.provenance import Provenance, provenance
+from validation.report.templating import environment, page_sources
 from validation.report.verdict import ordered_cases, reason_of
-from validation.results import (
-    FAILED,
-    PASSED,
-    CasePictures,
-    CaseResult,
-    Comparison,
-    overall_verdict,
-)
-from validation.table import VERDICTS
 
 OPEN_CASES = 3  # the worst, beside all that failed
 SMALLEST_LOSS_SCALE = (

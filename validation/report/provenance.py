@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from converters.artifact_layout import MANIFEST_FILE
-from reference.errors import ArtifactError
-from reference.plain_text import shorten
-from validation.artifact import Artifact, read_manifest
+from reference.common.errors import ArtifactError
+from reference.common.plain_text import shorten
+from validation.artifacts.artifact import Artifact, read_manifest
 
 
 @dataclass(frozen=True)

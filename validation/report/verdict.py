@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from validation.report.formatting import count, fixed, words
-from validation.results import (
+from validation.comparison.results import (
     FAILED,
     NOT_PROVEN,
     NOT_RUN,
@@ -12,6 +11,7 @@ from validation.results import (
     Comparison,
     overall_verdict,
 )
+from validation.report.formatting import count, fixed, words
 
 
 def reason_of(comparisons: Sequence[Comparison]) -> str:

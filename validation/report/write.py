@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from converters.artifact_folder import staged
-from validation.json_file import write_json
-from validation.report.latency_file import parse_latency
+from converters.output_folder import staged
+from validation.comparison.results import Comparison
+from validation.documents.json_file import write_json
+from validation.latency.recorded import parse_latency
 from validation.report.latency_page import render_latency
 from validation.report.page import render_page
-from validation.results import Comparison
 
 PAGE_FILE = "report.html"
 RESULTS_FILE = "results.json"

@@ -1,9 +1,9 @@
 import pytest
 from tiny_variant import TINY
 
-from reference.command_line import run
+from reference.common.command_line import run
+from reference.modeling.variants import VARIANTS
 from reference.training.cli import training
-from reference.variants import VARIANTS
 
 
 @pytest.fixture

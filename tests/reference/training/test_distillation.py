@@ -12,16 +12,16 @@ from timm.models.vision_transformer_sam import VisionTransformerSAM
 from tiny_variant import TINY
 from torch import nn
 
-from reference.command_line import run
-from reference.errors import CheckpointError, ImageError, TrainingError
-from reference.official_names import official_name
-from reference.sam import Sam
+from reference.common.command_line import run
+from reference.common.errors import CheckpointError, ImageError, TrainingError
+from reference.modeling.sam import Sam
 from reference.training.cli import training
 from reference.training.distillation_task import DistillationTask, find_photos, load_decoder
 from reference.training.processes import Processes
 from reference.training.run_folder import RunFolder
 from reference.training.teacher import TeacherImageEncoder
 from reference.training.trainer import Schedule, Trainer
+from reference.weights.official_names import official_name
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import torch
 from tiny_variant import TINY
 from torch.nn.functional import normalize, one_hot
 
-from reference.checkpoint import load_weights, read_checkpoint
-from reference.errors import TrainingError
-from reference.sam import Sam
+from reference.common.errors import TrainingError
+from reference.modeling.sam import Sam
+from reference.scenes import Scenes, generate_scenes
 from reference.training.grouping_task import (
     GroupingTask,
     LabelledPictures,
@@ -19,7 +19,7 @@ from reference.training.grouping_task import (
     unexplained_colors,
 )
 from reference.training.painted_batches import PictureOptions
-from reference.training.scenes import Scenes, generate_scenes
+from reference.weights.checkpoint import load_weights, read_checkpoint
 
 NUMBERS = [range(0, 2), range(2, 4)]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny_variant import TINY
 
-from reference.sam import Sam
+from reference.modeling.sam import Sam
 from reference.training.rollout import Place, Rollout, Targets
 
 

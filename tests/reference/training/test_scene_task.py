@@ -9,10 +9,10 @@ import pytest
 import torch
 from tiny_variant import TINY
 
-from reference.checkpoint import load_weights, read_checkpoint
-from reference.errors import TrainingError
-from reference.sam import Sam
+from reference.common.errors import TrainingError
+from reference.modeling.sam import Sam
 from reference.training.scene_task import SceneOptions, SceneTask
+from reference.weights.checkpoint import load_weights, read_checkpoint
 
 NUMBERS = [range(0, 2), range(2, 4), range(4, 6)]
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from tiny_variant import TINY
 
-from reference.checkpoint import load_weights, read_checkpoint
-from reference.errors import TrainingError
-from reference.sam import Sam
+from reference.common.errors import TrainingError
+from reference.modeling.sam import Sam
 from reference.training.processes import Processes
 from reference.training.run_folder import RunFolder
 from reference.training.trainer import Schedule, Trainer, learning_rate
+from reference.weights.checkpoint import load_weights, read_checkpoint
 
 STEPS = 6
 SCHEDULE = Schedule(steps=STEPS, pictures=2, learning_rate=1e-3, warmup=2)

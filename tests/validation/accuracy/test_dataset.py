@@ -7,8 +7,8 @@ from PIL import Image
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
-from reference.errors import MobileSAMError
-from reference.masks import encode_rle
+from reference.common.errors import MobileSAMError
+from reference.photos.masks import encode_rle
 from validation.accuracy import read_dataset
 
 their_decoder = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -4,12 +4,12 @@ import pytest
 from real_photos import real_photo_samples
 
 from converters.convert import convert, load_source
-from converters.coreml import CoreMLOptions
+from converters.coreml.export import CoreMLOptions
 from reference import build_sam
 from validation.accuracy import HeldOutScenes, measure_accuracy
-from validation.artifact import load_artifact
-from validation.artifact_comparison import Comparer
-from validation.results import PASSED
+from validation.artifacts.artifact import load_artifact
+from validation.comparison.comparer import Comparer
+from validation.comparison.results import PASSED
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ from coco_records import SIZE, annotation_record, photo_record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reference.errors import MobileSAMError
-from reference.masks import encode_rle
+from reference.common.errors import MobileSAMError
+from reference.photos.masks import encode_rle
 from validation.accuracy import read_dataset
 
 MASK = np.zeros(SIZE, bool)

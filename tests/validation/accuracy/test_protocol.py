@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from reference.errors import AnswerError, MobileSAMError
-from reference.preprocessing import threshold_masks
+from reference.common.errors import AnswerError, MobileSAMError
+from reference.photos.preprocessing import threshold_masks
 from validation.accuracy import Instance, Sample, measure_accuracy
 from validation.accuracy.results import PROTOCOLS, Accuracy, InstanceScore
 

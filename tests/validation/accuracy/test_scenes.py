@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reference.training.scenes import generate_scenes
+from reference.scenes import generate_scenes
 from validation.accuracy import HeldOutScenes
 from validation.accuracy.scenes import HELD_OUT_SEEDS, INSTANCES_PER_SCENE, SIZES
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import validation.latency.phones.android_phone
-import validation.latency.plan
-from validation.device_results import read_device_results
-from validation.latency.plan import Plan
+import validation.latency.running.plan
+from validation.latency.device_results import read_device_results
+from validation.latency.running.plan import Plan
 
 SERIAL = "38111FDJH00A1B"
 

@@ -2,7 +2,7 @@
 
 import os
 
-from validation.latency.cold_files import forget_files
+from validation.latency.machine.cold_files import forget_files
 
 
 def test_files_keep_their_contents(tmp_path):

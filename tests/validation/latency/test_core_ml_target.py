@@ -5,13 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-import validation.latency.core_ml
-from validation.artifact import load_artifact
-from validation.latency.compute_plan import read_plans
-from validation.latency.core_ml import CoreMLTarget
-from validation.latency.document import build_document
-from validation.latency.host import HostState
-from validation.latency.placement import (
+import validation.latency.targets.core_ml
+from validation.artifacts.artifact import load_artifact
+from validation.latency.core_ml_plan.compute_plan import read_plans
+from validation.latency.core_ml_plan.placement import (
     CPU,
     GPU,
     NEURAL_ENGINE,
@@ -19,9 +16,12 @@ from validation.latency.placement import (
     format_placement,
     summarize,
 )
-from validation.latency.plan import Plan
-from validation.latency.session import Session, WarmUp
+from validation.latency.document import build_document
+from validation.latency.machine.host import HostState
+from validation.latency.running.plan import Plan
+from validation.latency.running.session import Session, WarmUp
 from validation.latency.table import format_result
+from validation.latency.targets.core_ml import CoreMLTarget
 
 SHORTEST = Plan("shortest", runs=5, seconds=0.0)
 

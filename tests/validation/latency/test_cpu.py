@@ -5,14 +5,14 @@ import os
 
 import pytest
 
-from validation.artifact import load_artifact
+from validation.artifacts.artifact import load_artifact
 from validation.engines.base import EngineDiedError
-from validation.latency.cpu import CpuTarget
-from validation.latency.host import available_cores
-from validation.latency.memory import resident_memory
-from validation.latency.plan import STAGES, Plan
-from validation.latency.session import Session
-from validation.latency.worker import Setting
+from validation.latency.machine.host import available_cores
+from validation.latency.machine.memory import resident_memory
+from validation.latency.running.plan import STAGES, Plan
+from validation.latency.running.session import Session
+from validation.latency.running.worker import Setting
+from validation.latency.targets.cpu import CpuTarget
 
 SHORTEST = Plan("shortest", runs=5, seconds=0.0)
 LITE = ("validation.engines.lite_interpreter:open_engine",)

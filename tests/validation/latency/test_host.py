@@ -4,7 +4,13 @@ import os
 
 import pytest
 
-from validation.latency.host import Host, HostState, available_cores, disturbance, others_seconds
+from validation.latency.machine.host import (
+    Host,
+    HostState,
+    available_cores,
+    disturbance,
+    others_seconds,
+)
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from reference.errors import ArtifactError
-from validation.artifact import load_artifact
-from validation.latency.inputs import Inputs
-from validation.latency.plan import IMAGE_ENCODER, MASK_DECODER
+from reference.common.errors import ArtifactError
+from validation.artifacts.artifact import load_artifact
+from validation.latency.running.inputs import Inputs
+from validation.latency.running.plan import IMAGE_ENCODER, MASK_DECODER
 
 
 def answer_nan(output):

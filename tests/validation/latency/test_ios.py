@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-import validation.latency.plan
-from validation.device_results import read_device_results
-from validation.latency.plan import Plan
+import validation.latency.running.plan
+from validation.latency.device_results import read_device_results
+from validation.latency.running.plan import Plan
 
 UDID = "00008130-001234560E12001C"
 

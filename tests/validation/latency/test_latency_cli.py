@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-import validation.latency.cpu
-import validation.latency.plan
-from validation.latency.host import HostState
-from validation.latency.plan import STAGES, Plan
+import validation.latency.running.plan
+import validation.latency.targets.cpu
+from validation.latency.machine.host import HostState
+from validation.latency.running.plan import STAGES, Plan
 
 ONE_THREAD = ("--threads", "1")  # two that wait for each other take their time on a busy machine
 
@@ -40,7 +40,7 @@ def quick(monkeypatch):
 @pytest.fixture
 def settles(monkeypatch):
     """Three runs count as a warm-up, however noisy the machine is."""
-    from validation.latency.session import Session, WarmUp
+    from validation.latency.running.session import Session, WarmUp
 
     def warm_up(self, stage):
         return WarmUp(self.turn(stage, 3).seconds, steady=True)

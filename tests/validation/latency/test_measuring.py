@@ -2,13 +2,13 @@
 
 import pytest
 
-from reference.errors import ArtifactError
+from reference.common.errors import ArtifactError
 from validation.engines import Unavailable
-from validation.latency.host import HostState
+from validation.latency.machine.host import HostState
 from validation.latency.measuring import Subject, measure_side_by_side
-from validation.latency.plan import STAGES, Plan
 from validation.latency.results import Measurement, TargetResult
-from validation.latency.session import Load, Run, WarmUp
+from validation.latency.running.plan import STAGES, Plan
+from validation.latency.running.session import Load, Run, WarmUp
 
 PLAN = Plan("short", runs=20, seconds=0.0)  # four turns of five runs
 CALLS = 5

@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from validation.latency.memory import (
+from validation.latency.machine.memory import (
     MOST_SAMPLES,
     MemorySamples,
     peak_memory,
     resident_memory,
     sampled_memory,
 )
-from validation.latency.memory_timeline import MemoryTimeline
+from validation.latency.machine.memory_timeline import MemoryTimeline
 
 watched = pytest.mark.skipif(resident_memory() is None, reason="this system does not tell")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from validation.latency.plan import QUICK, THOROUGH, Plan, is_steady
+from validation.latency.running.plan import QUICK, THOROUGH, Plan, is_steady
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from bad_documents import mutated
 from observations import open_here, timed
 from reach import Outcome, contents, explore, few_and_many, require_told, run_command
 
-from reference.errors import MobileSAMError
-from validation.artifact import load_artifact
+from reference.common.errors import MobileSAMError
+from validation.artifacts.artifact import load_artifact
 from validation.cli import main
 from validation.regression import observation
 

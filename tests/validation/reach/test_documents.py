@@ -16,21 +16,21 @@ from PIL import Image
 from reach import contents, explore, few_and_many, require_told, run_command
 from sound_documents import baseline_of, results_of
 
-from reference.errors import MobileSAMError
-from validation.artifact import load_artifact
+from reference.common.errors import MobileSAMError
+from validation.artifacts.artifact import load_artifact
+from validation.artifacts.conventions import false_statements
 from validation.cli import main
-from validation.conventions import false_statements
-from validation.device_results import read_device_results
 from validation.gates import DEFAULTS as GATES
 from validation.gates import Gates, read_gates
-from validation.goldens import golden_cases, golden_questions
-from validation.mil_runtime.package import open_package
-from validation.prompts_file import SCHEMA as PROMPTS
-from validation.prompts_file import read_prompts
+from validation.latency.device_results import read_device_results
+from validation.latency.recorded import read_latency
+from validation.mil_runtime.model.package import open_package
+from validation.questions.goldens import golden_cases, golden_questions
+from validation.questions.prompts_file import SCHEMA as PROMPTS
+from validation.questions.prompts_file import read_prompts
 from validation.regression.baseline import read_baseline
 from validation.regression.limits import DEFAULTS as LIMITS
 from validation.regression.limits import Limits, read_limits
-from validation.report.latency_file import read_latency
 from validation.report.provenance import provenance
 from validation.report.write import write_latency_report
 

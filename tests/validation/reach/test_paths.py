@@ -14,11 +14,11 @@ from converters.cli import convert_command
 from converters.cli import main as convert_main
 from reference.cli import main as segment_main
 from reference.cli import segment
-from reference.errors import MobileSAMError
+from reference.common.errors import MobileSAMError
 from validation import mil_runtime
 from validation.accuracy.dataset import read_dataset
 from validation.accuracy.evaluation import resolve_subject
-from validation.artifact import load_artifact
+from validation.artifacts.artifact import load_artifact
 from validation.cli import main as validate_main
 from validation.cli import validate
 

@@ -10,9 +10,9 @@ import torch
 from observations import open_here, timed
 from tiny_variant import TINY
 
-from reference.checkpoint import resolve_checkpoint
-from reference.variants import VARIANTS
-from validation.artifact import load_artifact
+from reference.modeling.variants import VARIANTS
+from reference.weights.checkpoint import resolve_checkpoint
+from validation.artifacts.artifact import load_artifact
 from validation.regression import observation
 from validation.regression.baseline import Baseline, key_of, write_baseline
 

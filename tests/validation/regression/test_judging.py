@@ -4,14 +4,14 @@ import random
 
 import pytest
 
-from validation.latency.plan import IMAGE_ENCODER, STAGES, Plan
+from validation.comparison.results import PASSED
 from validation.latency.results import FAILED, INVALID, NOT_RUN, Measurement, StageTimes, Turn
-from validation.latency.session import WarmUp
+from validation.latency.running.plan import IMAGE_ENCODER, STAGES, Plan
+from validation.latency.running.session import WarmUp
 from validation.latency.statistics import Interval
 from validation.regression.figures import FIGURES
 from validation.regression.judging import BETTER, judge_figure
 from validation.regression.latency import LAUNCHES, Launch, Problem, ratios
-from validation.results import PASSED
 
 PLAN = Plan("test", runs=25, seconds=0.0)
 ENCODER = FIGURES["latency.image_encoder"]

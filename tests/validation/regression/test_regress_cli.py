@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from converters.convert import Source, convert, load_source
-from converters.torchscript import TorchScriptOptions
+from converters.torchscript.export import TorchScriptOptions
 from validation.regression import observation
 
 SLOWER = "image encoder's time ÷ calibration's"

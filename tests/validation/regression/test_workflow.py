@@ -30,12 +30,12 @@ COMMAND = """#!{python}
 import sys
 sys.path[:0] = {paths!r}
 from tiny_variant import TINY
-from reference.variants import VARIANTS
+from reference.modeling.variants import VARIANTS
 VARIANTS[TINY.name] = TINY
 
 import validation.regression.latency as latency
-from validation.latency.host import HostState
-from validation.latency.plan import Plan
+from validation.latency.machine.host import HostState
+from validation.latency.running.plan import Plan
 
 class QuietHost:
     def __init__(self, cores):

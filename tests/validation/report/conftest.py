@@ -12,16 +12,16 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from tiny_variant import TINY
 
 from converters.samples import SampleCase, load_photo
-from reference.variants import VARIANTS
-from validation.artifact import load_artifact
-from validation.artifact_comparison import Comparer, Extras
-from validation.artifact_model import ArtifactModel
-from validation.cases import PHOTO, Question
-from validation.drift import worst
-from validation.drift.drift import Drift
+from reference.modeling.variants import VARIANTS
+from validation.artifacts.artifact import load_artifact
+from validation.comparison.comparer import Comparer, Extras
+from validation.comparison.results import Comparison, build_document, conclude
+from validation.engines.artifact_model import ArtifactModel
+from validation.inspection.drift import worst
+from validation.inspection.drift.drift import Drift
 from validation.metrics import tensor_difference
+from validation.questions.cases import PHOTO, Question
 from validation.report import write_latency_report, write_report
-from validation.results import Comparison, build_document, conclude
 
 HOSTILE_PHOTO = "photos/<script>alert(1)</script>\"'.jpg"
 COMMAND = "validate compare 'artifacts/<b>&' --report report"

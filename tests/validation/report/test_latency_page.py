@@ -15,9 +15,10 @@ from latency_documents import (
     target,
 )
 
-from reference.errors import OutputError
+from reference.common.errors import OutputError
+from validation.comparison.results import build_document
+from validation.latency.recorded import LatencyFileError, parse_latency, read_latency
 from validation.report import write_latency_report, write_report
-from validation.report.latency_file import LatencyFileError, parse_latency, read_latency
 from validation.report.latency_page import summary_of
 from validation.report.latency_plots import (
     BINS,
@@ -27,7 +28,6 @@ from validation.report.latency_plots import (
     stage_bars,
     ticks,
 )
-from validation.results import build_document
 
 COMMAND = "validate latency 'artifacts/<b>&' --report report"
 

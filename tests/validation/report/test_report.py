@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reference.command_line import print_lines
-from reference.errors import OutputError
-from reference.plain_text import is_plain
-from validation.drift.drift import Drift
+from reference.common.command_line import print_lines
+from reference.common.errors import OutputError
+from reference.common.plain_text import is_plain
+from validation.comparison.results import build_document, conclude
+from validation.comparison.table import format_comparison, format_overview
 from validation.gates import Gates
+from validation.inspection.drift.drift import Drift
 from validation.metrics import tensor_difference
 from validation.report import write_report
 from validation.report.charts import histograms
@@ -29,8 +31,6 @@ from validation.report.pictures import (
     PictureStore,
 )
 from validation.report.verdict import ordered_cases, reason_of
-from validation.results import build_document, conclude
-from validation.table import format_comparison, format_overview
 
 COMMAND = "validate compare 'artifacts/<b>&' --report report"
 

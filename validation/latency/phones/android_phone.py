@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from converters.artifact_layout import COMPONENTS
-from validation.artifact import Artifact
-from validation.device_results import ANDROID, read_device_results
+from validation.artifacts.artifact import Artifact
+from validation.documents.strict_json import MOST_BYTES
+from validation.latency.device_results import ANDROID, read_device_results
 from validation.latency.phones.adb import BENCHMARK, PACKAGE, RUNNER, Adb, FoundPhone
 from validation.latency.phones.external_tool import Outcome, ToolError, quote
 from validation.latency.phones.phone import (
@@ -22,9 +23,8 @@ from validation.latency.phones.phone import (
     limits_of,
     stage_times,
 )
-from validation.latency.plan import Plan
 from validation.latency.results import Measurement
-from validation.strict_json import MOST_BYTES
+from validation.latency.running.plan import Plan
 
 # Where adb may write and every app may read; made by each run, and by one at a time.
 FOLDER = "/data/local/tmp/mobile-sam-export"

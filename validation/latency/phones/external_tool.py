@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reference.errors import MobileSAMError
-from reference.plain_text import shorten
+from reference.common.errors import MobileSAMError
+from reference.common.plain_text import shorten
 
 _QUOTED_LENGTH = 400  # characters of a program's output that an error message repeats
 

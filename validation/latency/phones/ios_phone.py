@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from validation.artifact import Artifact
-from validation.device_results import IOS, read_device_results
+from validation.artifacts.artifact import Artifact
 from validation.engines.base import Unavailable
+from validation.latency.device_results import IOS, read_device_results
 from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
 from validation.latency.phones.phone import (
     LONGEST_TEST,
@@ -20,8 +20,8 @@ from validation.latency.phones.phone import (
     limits_of,
 )
 from validation.latency.phones.xcode import BUNDLE, FoundPhone, ready_phone
-from validation.latency.plan import Plan
 from validation.latency.results import Measurement
+from validation.latency.running.plan import Plan
 
 TESTS = "MobileSAMSampleTests/RegressionTests"
 

@@ -4,17 +4,23 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from reference.command_line import progress
-from reference.errors import MobileSAMError
-from validation.artifact import Artifact, read_manifest
-from validation.device_results import UNKNOWN, ArtifactIdentity, DeviceResults, FileIdentity, Limits
+from reference.common.command_line import progress
+from reference.common.errors import MobileSAMError
+from validation.artifacts.artifact import Artifact, read_manifest
+from validation.comparison.golden_proof import unproven_by_goldens
 from validation.engines.base import Unavailable
 from validation.gates import gates_for, read_gates
-from validation.golden_evidence import unproven_by_goldens
-from validation.goldens import golden_cases
-from validation.latency.plan import Plan
+from validation.latency.device_results import (
+    UNKNOWN,
+    ArtifactIdentity,
+    DeviceResults,
+    FileIdentity,
+    Limits,
+)
 from validation.latency.results import Measurement, StageTimes, TargetResult, Turn
-from validation.latency.session import Load
+from validation.latency.running.plan import Plan
+from validation.latency.running.session import Load
+from validation.questions.goldens import golden_cases
 
 # Beyond this no phone has an artefact of this size run so often.
 LONGEST_TEST = 3600.0  # seconds

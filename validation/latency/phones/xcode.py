@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from validation.documents.strict_json import Source
 from validation.engines.base import Unavailable
 from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
-from validation.strict_json import Source
 
 BUNDLE = "org.mobilesam.sample"
 PROJECT = Path(__file__).parents[3] / "sample_apps" / "ios" / "MobileSAMSample.xcodeproj"

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.pieces import in_pieces
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.pieces import in_pieces
-from validation.mil_runtime.operators.registry import operator
+from validation.mil_runtime.registry import operator
 
 # log(1 + eˣ) is x beyond this, in any type; below, eˣ is finite in float32.
 _SOFTPLUS_IS_LINEAR = 50.0

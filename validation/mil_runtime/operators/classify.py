@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import Context, operator
-from validation.mil_runtime.value_types import TensorType
+from validation.mil_runtime.model.value_types import TensorType
+from validation.mil_runtime.registry import Context, operator
 
 
 @operator("classify")

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from validation.mil_runtime.blob_storage import unpack
 from validation.mil_runtime.errors import OperationError
+from validation.mil_runtime.model.blob_storage import unpack
+from validation.mil_runtime.model.program_structure import Opset
+from validation.mil_runtime.model.value_types import UINT1, UINT2, UINT4, UINT6, UINT8
 from validation.mil_runtime.operators.quantization import dequantize
-from validation.mil_runtime.operators.registry import operator
-from validation.mil_runtime.program_structure import Opset
-from validation.mil_runtime.value_types import UINT1, UINT2, UINT4, UINT6, UINT8
+from validation.mil_runtime.registry import operator
 
 # Number of entries of a look-up table → type of the indices, which are packed without gaps.
 _PACKED_INDICES = {2: UINT1, 4: UINT2, 16: UINT4, 64: UINT6, 256: UINT8}

@@ -8,9 +8,9 @@ tests.
 import torch
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.sizes import checked_count
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import Context, TensorList, operator
-from validation.mil_runtime.operators.sizes import checked_count
+from validation.mil_runtime.registry import Context, TensorList, operator
 
 # Minutes of the smallest body: a loop that asks for more was damaged, and would not end.
 MAX_ITERATIONS = 1 << 20

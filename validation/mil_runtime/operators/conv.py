@@ -9,10 +9,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
-from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import operator
-from validation.mil_runtime.operators.sizes import checked_shape
-from validation.mil_runtime.operators.windows import (
+from validation.mil_runtime.arithmetic.sizes import checked_shape
+from validation.mil_runtime.arithmetic.windows import (
     Padding,
     find_padding,
     is_symmetric,
@@ -21,6 +19,8 @@ from validation.mil_runtime.operators.windows import (
     spatial_rank,
     split_padding,
 )
+from validation.mil_runtime.errors import OperationError
+from validation.mil_runtime.registry import operator
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}

@@ -6,7 +6,7 @@ Semantics: coremltools' ``ops/defs/iOS15/elementwise_binary.py``.
 import torch
 from torch import Tensor
 
-from validation.mil_runtime.operators.registry import operator
+from validation.mil_runtime.registry import operator
 
 # Their kernels round float16 once, as if computed in float32.
 _WITH_HALF_KERNEL = {

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import Context, operator
-from validation.mil_runtime.value_types import BOOL, DATA_TYPES, DataType
+from validation.mil_runtime.model.value_types import BOOL, DATA_TYPES, DataType
+from validation.mil_runtime.registry import Context, operator
 
 # Their kernels round float16 once, as if computed in float32: checked for all 65536 numbers.
 _WITH_HALF_KERNEL = {

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.sampling import Pictures, points_of, within
+from validation.mil_runtime.arithmetic.sizes import checked_shape
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import operator
-from validation.mil_runtime.operators.sampling import Pictures, points_of, within
-from validation.mil_runtime.operators.sizes import checked_shape
-from validation.mil_runtime.program_structure import Opset
+from validation.mil_runtime.model.program_structure import Opset
+from validation.mil_runtime.registry import operator
 
 # Modes whose points are defined on a box that ends before it starts: they turn the picture round.
 _TURNING_MODES = ("ALIGN_CORNERS", "STRICT_ALIGN_CORNERS")

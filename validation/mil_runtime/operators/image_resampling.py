@@ -7,10 +7,10 @@ definitions leave a choice, halves round to even for the nearest pixel.
 import torch
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.sampling import Pictures
+from validation.mil_runtime.arithmetic.sizes import checked_shape
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import operator
-from validation.mil_runtime.operators.sampling import Pictures
-from validation.mil_runtime.operators.sizes import checked_shape
+from validation.mil_runtime.registry import operator
 
 
 @operator("affine")

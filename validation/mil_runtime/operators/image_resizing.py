@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.sampling import points_of
+from validation.mil_runtime.arithmetic.sizes import checked_shape
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import operator
-from validation.mil_runtime.operators.sampling import points_of
-from validation.mil_runtime.operators.sizes import checked_shape
-from validation.mil_runtime.program_structure import Opset
+from validation.mil_runtime.model.program_structure import Opset
+from validation.mil_runtime.registry import operator
 
 
 @operator("upsample_nearest_neighbor", moves_data=True)

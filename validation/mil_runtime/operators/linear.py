@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import Context, operator
+from validation.mil_runtime.registry import Context, operator
 
 # Up to the names of the letters, these are all that the operator has.
 _EQUATIONS = ("nchw,nwhu->nchu", "chw,whr->chr")

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.pieces import rows_in_pieces
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.pieces import rows_in_pieces
-from validation.mil_runtime.operators.registry import operator
+from validation.mil_runtime.registry import operator
 
 
 @operator("batch_norm")

@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import operator
-from validation.mil_runtime.operators.windows import (
+from validation.mil_runtime.arithmetic.windows import (
     Padding,
     find_padding,
     is_symmetric,
@@ -20,6 +18,8 @@ from validation.mil_runtime.operators.windows import (
     per_dimension,
     spatial_rank,
 )
+from validation.mil_runtime.errors import OperationError
+from validation.mil_runtime.registry import operator
 
 _MEANS = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
 _LARGEST = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}

@@ -8,9 +8,9 @@ draws from the program's own source, on and on.
 import torch
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.sizes import checked_shape
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import Context, operator
-from validation.mil_runtime.operators.sizes import checked_shape
+from validation.mil_runtime.registry import Context, operator
 
 
 @operator("random_uniform")

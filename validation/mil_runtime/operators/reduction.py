@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import Context, operator
-from validation.mil_runtime.program_structure import Opset
+from validation.mil_runtime.model.program_structure import Opset
+from validation.mil_runtime.registry import Context, operator
 
 Reduction = Callable[[Tensor, list[int], bool], Tensor]
 

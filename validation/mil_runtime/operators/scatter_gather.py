@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import operator
+from validation.mil_runtime.model.program_structure import Opset
 from validation.mil_runtime.operators.tensor_transformation import positive_axis
-from validation.mil_runtime.program_structure import Opset
+from validation.mil_runtime.registry import operator
 
 
 @operator("gather", without=["batch_dims"], moves_data=True)

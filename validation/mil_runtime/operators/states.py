@@ -7,8 +7,8 @@ Semantics: coremltools' ``ops/defs/iOS18/states.py``; ``write_state`` is what it
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import StateCell, operator
-from validation.mil_runtime.program_structure import Opset
+from validation.mil_runtime.model.program_structure import Opset
+from validation.mil_runtime.registry import StateCell, operator
 
 
 @operator("read_state", since=Opset.iOS18, moves_data=True)

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.sizes import checked_count, checked_shape
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import Context, operator
-from validation.mil_runtime.operators.sizes import checked_count, checked_shape
+from validation.mil_runtime.model.program_structure import Opset
 from validation.mil_runtime.operators.tensor_transformation import positive_axis
-from validation.mil_runtime.program_structure import Opset
+from validation.mil_runtime.registry import Context, operator
 
 
 @operator("band_part", moves_data=True)

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
-from validation.mil_runtime.operators.registry import operator
-from validation.mil_runtime.program_structure import Opset
+from validation.mil_runtime.model.program_structure import Opset
+from validation.mil_runtime.registry import operator
 
 
 def positive_axis(axis: int, rank: int) -> int:

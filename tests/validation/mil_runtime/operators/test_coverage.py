@@ -4,8 +4,8 @@ import coremltools as ct
 import pytest
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 
-from validation.mil_runtime.operators import registry
-from validation.mil_runtime.program_structure import Opset
+from validation.mil_runtime import registry
+from validation.mil_runtime.model.program_structure import Opset
 
 TARGETS = {
     Opset.iOS15: ct.target.iOS15,

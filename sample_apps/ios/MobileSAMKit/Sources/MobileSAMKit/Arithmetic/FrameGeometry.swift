@@ -1,7 +1,7 @@
 /// Where a photo lies in the square frame that the image encoder takes: top left, its longest side as long
 /// as the frame.
 ///
-/// The arithmetic of `resized_size` and `points_to_frame` in reference/preprocessing.py.
+/// The arithmetic of `resized_size` and `points_to_frame` in reference/photos/preprocessing.py.
 public struct FrameGeometry: Hashable, Sendable {
     public let photo: PixelSize
     public let frameSize: Int

@@ -1,7 +1,7 @@
 /// Mask logits of the decoder → logits, or a mask, at the photo's own size.
 ///
 /// Bilinear to the frame, crop to the photo's part, bilinear to the photo's size: `masks_to_photo` in
-/// reference/preprocessing.py, with the half-pixel centres and the float32 of PyTorch's
+/// reference/photos/preprocessing.py, with the half-pixel centres and the float32 of PyTorch's
 /// `interpolate(mode="bilinear", align_corners=False)`.
 struct MaskResizer {
     let geometry: FrameGeometry

@@ -6,7 +6,7 @@ public struct PhotoFrame: Hashable, Sendable {
     public let rgb: [UInt8]
 
     /// Resize `photo` so that its longest side is `side`, at the top left (`photo_to_frame` in
-    /// reference/preprocessing.py).
+    /// reference/photos/preprocessing.py).
     ///
     /// - Parameter padding: red, green and blue right of and below the photo.
     public init(_ photo: Photo, side: Int, padding: [UInt8]) {

@@ -19,7 +19,7 @@ data class Point(val x: Double, val y: Double)
 /**
  * Where a photo lies in the square frame that the image encoder sees: top left, its longest side as long as the frame's.
  *
- * The arithmetic is that of `reference/preprocessing.py`.
+ * The arithmetic is that of `reference/photos/preprocessing.py`.
  *
  * @property photo the photo's size.
  * @property frameSize S, the frame's side.

@@ -1,0 +1,182 @@
+"""Which operations of a MIL program stay float32, where all others are converted to float16."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from coremltools.converters.mil.mil import Block, Operation, Var
+from torch import nn
+
+from converters.coreml.float16_range import FLOAT16_MAX
+from converters.coreml.float16_repair import Overflows
+from converters.coreml.trace_scopes import traced_path
+
+COORDINATES_INPUT = "point_coords"
+
+# Operators of ATen that only move values, and the operations of MIL that do.
+_MOVING_OPERATORS = frozenset(
+    (
+        "_reshape_alias",
+        "_to_copy",
+        "_unsafe_view",
+        "alias",
+        "cat",
+        "clone",
+        "constant_pad_nd",
+        "copy_",
+        "detach",
+        "expand",
+        "permute",
+        "select",
+        "slice",
+        "split",
+        "split_with_sizes",
+        "squeeze",
+        "stack",
+        "t",
+        "transpose",
+        "unbind",
+        "unsqueeze",
+        "view",
+    )
+)
+_MOVING_OPERATIONS = frozenset(
+    (
+        "cast",
+        "concat",
+        "expand_dims",
+        "pad",
+        "reshape",
+        "slice_by_index",
+        "split",
+        "squeeze",
+        "stack",
+        "transpose",
+    )
+)
+# Other operators → what coremltools makes of them. One that is not listed, or not found, may have become any
+# operation of its module.
+_OPERATIONS = {
+    "addmm": ("linear", "matmul"),
+    "mm": ("linear", "matmul"),
+    "bmm": ("matmul",),
+    "convolution": ("conv", "conv_transpose"),
+    "gelu": ("gelu",),
+    "relu": ("relu",),
+    "_softmax": ("softmax",),
+    "native_layer_norm": ("layer_norm",),
+    "add": ("add",),
+    "add_": ("add",),
+    "sub": ("sub",),
+    "mul": ("mul",),
+    "div": ("real_div", "mul"),
+}
+
+
+class Float16Selector:
+    """Tells coremltools which operations to convert to float16: all but those that have to stay float32.
+
+    These are operations on what float16 cannot hold, and those that compute phases.
+
+    Args:
+        module: what was traced.
+        overflows: what was measured on it.
+    """
+
+    def __init__(self, module: nn.Module, overflows: Overflows) -> None:
+        self._module, self._overflows = module, overflows
+        self._float32: frozenset[Operation] | None = None
+
+    def __call__(self, operation: Operation) -> bool:
+        """Whether to convert; coremltools asks for the first time before it has converted any."""
+        if self._float32 is None:
+            self._float32 = _find_float32(operation.enclosing_block, self._module, self._overflows)
+        return operation not in self._float32 and not _computes_phases(operation)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The operations that are float32 for want of range, as ``path: operation``."""
+        names = (
+            f"{traced_path(operation, self._module)}: {operation.op_type}"
+            for operation in self._float32 or ()
+        )
+        return tuple(sorted(names))
+
+
+def _find_float32(block: Block, module: nn.Module, overflows: Overflows) -> frozenset[Operation]:
+    """The operations that compute, square or take what float16 cannot hold."""
+    traced = _operations_by_caller(block, module)
+    norms = {(norm, "native_layer_norm") for norm in overflows.norms}
+    kept = {operation for pair in norms for operation in _made_of(pair, traced)}
+    giving = {
+        operation
+        for caller, operator in overflows.results
+        if operator not in _MOVING_OPERATORS
+        for operation in _made_of((caller, operator), traced)
+    }
+    inputs = list(block.inputs.values())
+    too_large = {inputs[index] for index in overflows.inputs}
+    for operation in block.operations:
+        variables = operation.get_flattened_inputs()
+        takes = any(var in too_large or _is_too_large(var) for var in variables)
+        if takes or operation in giving:
+            kept.add(operation)
+        if operation in giving or (takes and operation.op_type in _MOVING_OPERATIONS):
+            too_large.update(operation.outputs)
+    return frozenset(kept)
+
+
+def _operations_by_caller(block: Block, module: nn.Module) -> dict[nn.Module, list[Operation]]:
+    traced = defaultdict(list)
+    for operation in block.operations:
+        if operation.op_type != "const":
+            traced[module.get_submodule(traced_path(operation, module))].append(operation)
+    return traced
+
+
+def _made_of(
+    pair: tuple[nn.Module, str], traced: Mapping[nn.Module, Sequence[Operation]]
+) -> list[Operation]:
+    """What became of an operator that a module ran.
+
+    There may be nothing left of it: coremltools computes constants beforehand, makes one of operations that
+    compute the same, and fuses some into the next. Then what took its place was measured as well.
+    """
+    caller, operator = pair
+    operations = traced.get(caller, [])
+    named = _OPERATIONS.get(operator, ())
+    return [operation for operation in operations if operation.op_type in named] or operations
+
+
+def _is_too_large(var: Var) -> bool:
+    """Whether ``var`` is a constant that float16 cannot hold."""
+    value = var.val
+    if not isinstance(value, np.ndarray | np.floating) or value.dtype.kind != "f":
+        return False
+    return value.size > 0 and not np.abs(value).max() <= FLOAT16_MAX
+
+
+def _computes_phases(op: Operation) -> bool:
+    """Whether an operation computes from coordinates alone: it stays in float32.
+
+    float16 tells neither 1000.5 from 1000.0 nor, at the phases' size, angles closer than a hundredth. There
+    are a few thousand numbers of this kind, so that float32 costs nothing.
+    """
+    reached = _graph_inputs(op.get_flattened_inputs())
+    return reached == {COORDINATES_INPUT}
+
+
+def _graph_inputs(variables: Sequence[Var]) -> set[str]:
+    """Names of the graph's inputs that ``variables`` are computed from."""
+    names: set[str] = set()
+    pending, seen = list(variables), set()
+    while pending:
+        var = pending.pop()
+        if var in seen:
+            continue
+        seen.add(var)
+        if var.op is None:
+            names.add(var.name)
+        else:
+            pending.extend(var.op.get_flattened_inputs())
+    return names

@@ -1,0 +1,1 @@
+"""TorchScript Lite files."""

@@ -1,0 +1,1 @@
+"""What every command needs: errors, exit statuses, output files, plain text."""

@@ -1,0 +1,1 @@
+"""Photos: reading, preparing for the network, and drawing masks on them."""

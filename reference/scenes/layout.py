@@ -1,0 +1,50 @@
+"""Where objects are, in which order they are painted, and which of them are alike."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from reference.scenes.dice import Dice
+
+
+def large_before_small(dice: Dice, diameter: Tensor) -> Tensor:
+    """Mostly, so that the small ones are seen."""
+    key = diameter.log2() + 1.2 * dice.normal(diameter.shape[1])
+    return diameter.gather(1, key.argsort(dim=1, descending=True))
+
+
+def source_of_copies(dice: Dice, count: int) -> Tensor:
+    """Index (B, count) of the object whose design each takes: its own, or the one's before it.
+
+    Photos are full of groups of like things, which lie side by side and must be told apart.
+    """
+    copies = dice.chance(0.2, count)
+    source = torch.arange(count).repeat(len(copies), 1)
+    for index in range(1, count):
+        source[:, index] = torch.where(copies[:, index], source[:, index - 1], index)
+    return source
+
+
+def draw_centers(dice: Dice, diameter: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, count, 2), x and y: anywhere, or next to the object before; large ones are cut by the border."""
+    count = diameter.shape[1]
+    extent = torch.tensor([size[1], size[0]], dtype=torch.float32)
+    share = dice.uniform(0, 1, count, 2)
+    place = share * extent
+    direction = dice.uniform(0, 2 * math.pi, count)
+    direction = torch.stack([direction.cos(), direction.sin()], dim=-1)
+    # Of a large object, most is seen; of one larger than the picture, a piece of its edge.
+    span = diameter[..., None]
+    mostly_seen = extent / 2 + (share - 0.5) * (extent - 0.6 * span)
+    place = torch.where(span > 0.6 * extent.min(), mostly_seen, place)
+    from_edge = span * dice.uniform(0.15, 0.5, count, 1) * direction
+    place = torch.where(span > extent.min(), share * extent + from_edge, place)
+    near = dice.chance(0.35, count) & (diameter < 0.5 * extent.min())
+    closeness = dice.uniform(0.25, 0.55, count)
+    for index in range(1, count):
+        gap = closeness[:, index] * (diameter[:, index] + diameter[:, index - 1])
+        beside = place[:, index - 1] + gap[:, None] * direction[:, index]
+        beside = torch.minimum(beside.clamp(min=0), extent)
+        place[:, index] = torch.where(near[:, index, None], beside, place[:, index])
+    return place

@@ -1,0 +1,120 @@
+"""Fetching an official checkpoint once, into the user's cache, verified by size and SHA-256."""
+
+import http.client
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tqdm import tqdm
+
+from reference.common.cache import CACHE_VARIABLE, cache_folder
+from reference.common.errors import CheckpointError
+from reference.common.input_files import require_regular_file
+from reference.modeling.variants import OfficialCheckpoint
+from reference.weights.checkpoint_file import sha256_of_file
+
+TIMEOUT_S = 30  # for connecting, and for every read: gives up a stalled server, not a slow one
+_CHUNK_BYTES = 1 << 18
+_STALE_S = 24 * 3600  # no download takes a day: what is older was left by a process that was killed
+
+
+def fetch_official(official: OfficialCheckpoint, progress: bool = True) -> Path:
+    """Path of the verified file, downloaded unless the cache already has exactly those bytes.
+
+    A file in the cache is verified again every time, and replaced when it is not what it should be.
+    The file appears under its final name only when it is complete and verified, so that neither a
+    failure nor a concurrent download can leave half a file there. ``progress`` draws a bar on
+    stderr if that is a terminal. Raises CheckpointError if the file cannot be downloaded, verified
+    or stored.
+    """
+    path = cache_folder() / official.url.rsplit("/", 1)[-1]
+    try:
+        if path.exists():
+            require_regular_file(path, CheckpointError, "expected what was downloaded; remove it")
+        if not path.is_file() or _mismatch(path, official) is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _download_verified(official, path, progress)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot use '{path}' ({error.strerror or error}): set {CACHE_VARIABLE} to another "
+            "folder, or pass --checkpoint PATH"
+        ) from error
+    return path
+
+
+def _mismatch(path: Path, official: OfficialCheckpoint) -> str | None:
+    """How the file differs from the official one; None if it does not."""
+    size = path.stat().st_size
+    if size != official.size:
+        return f"expected {official.size:,} bytes, found {size:,}"
+    digest = sha256_of_file(path)
+    if digest != official.sha256:
+        return f"expected SHA-256 {official.sha256}, found {digest}"
+    return None
+
+
+def _download_verified(official: OfficialCheckpoint, path: Path, progress: bool) -> None:
+    """Download beside ``path``, verify, and only then move the file to ``path``."""
+    with _partial_file(path) as partial:
+        try:
+            _save(_body(official.url), partial, official.size, progress)
+        except _TransferError as error:
+            raise CheckpointError(_cannot_download(official, path, str(error))) from error
+        problem = _mismatch(partial, official)
+        if problem is not None:
+            reason = f"the server sent something else: {problem}"
+            raise CheckpointError(_cannot_download(official, path, reason))
+        partial.replace(path)
+
+
+@contextmanager
+def _partial_file(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` that no other process uses; removed in the end if still there."""
+    for leftover in path.parent.glob(f".{path.name}.*.part"):
+        with suppress(FileNotFoundError):  # another process may be cleaning up as well
+            if time.time() - leftover.stat().st_mtime > _STALE_S:
+                leftover.unlink()
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _TransferError(Exception):
+    """The network's part of a download failed, in contrast to the disk's."""
+
+
+def _body(url: str) -> Iterator[bytes]:
+    """The body of the response, in pieces. Raises _TransferError."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
+            while chunk := response.read(_CHUNK_BYTES):
+                yield chunk
+    except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
+        raise _TransferError(str(error) or type(error).__name__) from error
+
+
+def _save(body: Iterable[bytes], partial: Path, size: int, progress: bool) -> None:
+    """Write ``body`` to a new file, giving up once it is longer than ``size``."""
+    disable = None if progress else True  # None: a bar on a terminal only
+    bar = tqdm(desc="official checkpoint", total=size, unit="B", unit_scale=True, disable=disable)
+    written = 0
+    with partial.open("xb") as file, bar:
+        for chunk in body:
+            file.write(chunk)
+            bar.update(len(chunk))
+            written += len(chunk)
+            if written > size:
+                return  # an endless body must not fill the disk; verification refuses the rest
+
+
+def _cannot_download(official: OfficialCheckpoint, path: Path, reason: str) -> str:
+    damaged = " (the file that is there is damaged)" if path.exists() else ""
+    return (
+        f"cannot download {official.url} ({' '.join(reason.split())}): "
+        f"put the file at '{path}' by hand{damaged}, or pass --checkpoint PATH"
+    )

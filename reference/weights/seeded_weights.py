@@ -1,0 +1,66 @@
+"""Untrained weights that are the same on every machine: the ``seeded`` checkpoint.
+
+Every tensor is filled from a generator seeded by its own official name, so a tensor's numbers
+depend neither on the order nor on the presence of the others. The values are varied enough that a
+transposed weight, a dropped bias or a swapped name changes the masks, and scaled (variance 1/fan-in)
+so that no softmax saturates: float32 rounding then moves a mask logit by about 1e-5, and a
+comparison of two implementations tells a mistake from noise. goldens_conditioned.npz in
+tests/data/parity is what the original implementation computes with exactly these numbers.
+"""
+
+import hashlib
+import math
+import re
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from reference.weights.official_names import TensorLayout
+
+# Learned vectors, as opposed to the kernels of linear layers and convolutions.
+_EMBEDDING = re.compile(
+    r"\.(point_embeddings\.\d|not_a_point_embed|no_mask_embed|iou_token|mask_tokens)\."
+)
+
+
+def seeded_state_dict(layout: Mapping[str, TensorLayout]) -> dict[str, torch.Tensor]:
+    """A tensor of the given shape and dtype for every official name of ``layout``."""
+    return {
+        # The detour by an array keeps a scalar (BatchNorm's counter) a tensor of shape ().
+        name: torch.from_numpy(np.asarray(_values(name, shape, dtype))).to(dtype)
+        for name, (shape, dtype) in layout.items()
+    }
+
+
+def _values(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> np.ndarray:
+    """Numbers of one tensor, in float64 (int64 zeros for a counter)."""
+    if not dtype.is_floating_point:
+        return np.zeros(shape, np.int64)
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    leaf = name.rsplit(".", 1)[-1]
+    if leaf == "running_var":
+        return rng.uniform(0.5, 1.5, shape)
+    if leaf == "attention_biases":
+        return rng.normal(0.0, 0.5, shape)
+    if leaf == "positional_encoding_gaussian_matrix":
+        return rng.normal(0.0, 1.0, shape)
+    if leaf in ("bias", "running_mean"):
+        return rng.normal(0.0, 0.1, shape)
+    if len(shape) == 1:  # the gain of a normalisation layer
+        return rng.uniform(0.7, 1.3, shape)
+    if _EMBEDDING.search(name):
+        return rng.normal(0.0, 0.5, shape)
+    fan_in = math.prod(shape[1:])
+    return rng.normal(0.0, fan_in**-0.5, shape)
+
+
+def state_dict_sha256(state_dict: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 (hex) over names, dtypes, shapes and little-endian bytes, sorted by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(state_dict.items()):
+        array = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.hexdigest()

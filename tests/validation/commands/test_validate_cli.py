@@ -1,0 +1,254 @@
+"""``validate`` as a user meets it: tables, JSON, pictures, statuses and refusals."""
+
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+import validation.comparison.comparer
+from reference.cli import main as segment_main
+from reference.photos.masks import decode_rle
+from validation.engines import core_ml
+from validation.metrics import mask_iou
+
+
+@pytest.fixture
+def few_photos(monkeypatch):
+    """Goldens only, to save time."""
+    monkeypatch.setattr(validation.artifact_comparison, "built_in_questions", lambda slots: [])
+
+
+@pytest.fixture
+def no_core_ml(monkeypatch):
+    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(load_sample_image("china.jpg")).save(path)
+    return path
+
+
+# compare
+
+CASES = 37  # goldens and the prompt matrix, for eight prompt slots
+
+
+@pytest.mark.slow
+def test_full_size_model_agrees(validate, full_artifact, tmp_path):
+    results = tmp_path / "results.json"
+    status, out, err = validate("compare", full_artifact, "--json", results)
+    document = json.loads(results.read_text())
+    (comparison,) = document["artifacts"]
+    assert (status, err) == (0, "")
+    assert document["schema"] == "mobile-sam-export/comparison/3"
+    assert document["verdict"] == comparison["verdict"] == "passed"
+    assert comparison["counts"] == {"passed": CASES, "failed": 0, "not proven": 0, "not run": 0}
+    assert comparison["engine"].startswith("lite interpreter of torch 2.7")
+    assert comparison["summary"]["min_iou"] >= 0.999
+    assert max(case["agreement"]["logits"]["largest"] for case in comparison["cases"]) < 1e-3
+    lines = out.splitlines()
+    assert lines[0].startswith("mobile_sam-torchscript-none (weights: demo)")
+    columns = "case photo IoU min boundary shown score Δ logit Δ"
+    assert lines[1].split() == columns.split()
+    assert all(line.endswith("  pass") for line in lines[2 : 2 + CASES])
+    verdict, stages = lines[2 + CASES :]
+    assert verdict.startswith(f"PASS: {CASES} of {CASES} cases passed; mask IoU min ")
+    assert stages.startswith("IoU lost by each stage alone")
+
+
+@pytest.mark.usefixtures("few_photos")
+def test_failed_gate_is_status_1(validate, tiny_artifact, edit_manifest, tmp_path):
+    black = {"padding_rgb": [0, 0, 0]}
+    edit_manifest(tiny_artifact, lambda document: document["preprocessing"].update(black))
+    status, out, err = validate("compare", tiny_artifact, "--json", tmp_path / "results.json")
+    assert (status, err) == (1, "")
+    lines = out.splitlines()
+    assert all("  FAIL: mask IoU 0." in line and "gate 0.999" in line for line in lines[2:9])
+    assert lines[9].startswith("FAIL: 0 of 7 cases passed, 7 failed; mask IoU min 0.")
+    assert lines[9].endswith("stage to blame: preprocessing")
+    assert lines[11].startswith("FAIL: mean mask IoU 0.")
+    assert json.loads((tmp_path / "results.json").read_text())["verdict"] == "failed"
+
+
+@pytest.mark.usefixtures("few_photos", "no_core_ml")
+def test_not_run_is_never_a_pass(validate, tiny_package):
+    status, out, err = validate("compare", tiny_package, "--engine", "core_ml")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert "pass" not in " ".join(lines[:9]).lower()
+    assert all(line.endswith("NOT RUN") for line in lines[2:9])
+    assert lines[9:] == [
+        "NOT RUN: 0 of 7 cases passed, 7 NOT RUN",
+        "NOT RUN: Core ML runs on macOS only: compare this artefact on a Mac",
+    ]
+
+
+@pytest.mark.usefixtures("few_photos")
+def test_several_artifacts(validate, tiny_artifact, tiny_package, tiny_gates, tmp_path):
+    report = tmp_path / "report"
+    options = ("--json", "-", "--gates", tiny_gates, "--drift", "--report", report)
+    status, out, err = validate("compare", tiny_package, tiny_artifact, *options)
+    document = json.loads(out)
+    assert (status, err, document["verdict"]) == (0, "", "passed")
+    package, lite = document["artifacts"]
+    assert (package["verdict"], package["format"]) == ("passed", "coreml")
+    assert (lite["verdict"], lite["format"], lite["scheme"]) == ("passed", "torchscript", "none")
+    assert len(lite["cases"][0]["agreement"]["mask_ious"]) == 4
+    for artifact in (package, lite):
+        assert artifact["drift"]["status"] == "measured"
+        assert len(artifact["drift"]["worst"]) == 10
+    page = (report / "report.html").read_text(encoding="utf-8")
+    assert page.count("<h3>Where it departs from the reference</h3>") == 2
+    assert json.loads((report / "results.json").read_text()) == document
+
+
+@pytest.mark.usefixtures("few_photos", "no_core_ml")
+def test_engines_side_by_side(validate, tiny_package, tiny_gates):
+    engines = ("--engine", "core_ml", "--engine", "mil_runtime", "--gates", tiny_gates)
+    status, out, err = validate("compare", tiny_package, *engines, "--json", "-")
+    document = json.loads(out)
+    assert (status, err, document["verdict"]) == (0, "", "passed")
+    mac, anywhere = document["artifacts"]
+    assert (mac["verdict"], mac["engine"]) == ("not run", None)
+    assert mac["not_run_reasons"]
+    assert mac["cases"][0]["agreement"] is mac["summary"] is None
+    assert anywhere["verdict"] == "passed"
+    assert anywhere["engine"] == "mil_runtime (declared numerics)"
+
+
+@pytest.mark.usefixtures("few_photos", "no_core_ml")
+def test_long_paths_of_photos_are_cut_at_the_front(validate, tiny_package, photo):
+    _, out, _ = validate("compare", tiny_package, "--images", photo, "--engine", "core_ml")
+    cells = [line.split()[1] for line in out.splitlines()[9:11]]
+    assert all(cell.startswith("…") and cell.endswith("photo.png") for cell in cells)
+    assert all(len(cell) == 24 for cell in cells)
+
+
+def test_refusals_of_compare(refuses, tiny_artifact, photo, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("not a photo")
+    for expected, *arguments in (
+        ("Missing argument 'ARTIFACT...'",),
+        ("no such artefact folder", tmp_path / "none"),
+        ("no such artefact folder", tiny_artifact, tmp_path / "none"),
+        ("not an image", tiny_artifact, "--images", text),
+        ("no checkpoint 'none.pt'", tiny_artifact, "--checkpoint", "none.pt"),
+        ("there is no folder", tiny_artifact, "--json", tmp_path / "none" / "results.json"),
+        ("is a folder", tiny_artifact, "--json", tmp_path),
+        ("cannot be written", tiny_artifact, "--json", "/proc/results.json"),
+        ("exists: choose another", tiny_artifact, "--report", tmp_path),
+        ("is not valid TOML", tiny_artifact, "--gates", text),
+        ("text.txt", tiny_artifact, "--prompts", text),
+        ("No such option", tiny_artifact, "--gate", "0.5"),
+        ("'tpu' is not one of", tiny_artifact, "--engine", "tpu"),
+        ("does not run the format 'torchscript'", tiny_artifact, "--engine", "core_ml"),
+    ):
+        refuses(expected, "compare", *arguments)
+
+
+def test_altered_artifact_is_refused(refuses, tiny_artifact, photo, tmp_path):
+    path = tiny_artifact / "mobile_sam_mask_decoder.ptl"
+    path.write_bytes(path.read_bytes()[::-1])
+    refuses("SHA-256", "compare", tiny_artifact, "--json", tmp_path / "results.json")
+    output = tmp_path / "overlay.png"
+    refuses("SHA-256", "show", tiny_artifact, photo, "--point", "5,5", "--output", output)
+
+
+# show
+
+
+@pytest.mark.slow
+def test_show_draws_and_says_what_segment_does(validate, capsys, full_artifact, photo, tmp_path):
+    prompt = ["--point", "300,200", "--background-point", "20,20"]
+    drawn, expected_drawn = tmp_path / "artifact.png", tmp_path / "reference.png"
+    status, out, err = validate("show", full_artifact, photo, *prompt, "--output", drawn, "--json")
+    answer = json.loads(out)
+    with pytest.raises(SystemExit):
+        segment_main([str(photo), *prompt, "--output", str(expected_drawn), "--json"])
+    expected = json.loads(capsys.readouterr().out)
+
+    assert status == 0
+    assert answer["checkpoint"]["trained"] or err.startswith("warning: the artefact's weights")
+    assert err.count("\n") <= 1
+    for entry in ("image", "prompts", "model", "checkpoint"):
+        assert answer[entry] == expected[entry]
+    assert answer["artifact"]["path"] == str(full_artifact)
+    assert answer["artifact"]["engine"].startswith("lite interpreter")
+    for mask, wanted in zip(answer["masks"], expected["masks"], strict=True):
+        iou = mask_iou(decode_rle(mask["segmentation"]), decode_rle(wanted["segmentation"]))
+        assert iou >= 0.999
+        assert mask["object"] == wanted["object"]
+        assert mask["score"] == pytest.approx(wanted["score"], abs=1e-4)
+    picture, expected_picture = (np.asarray(Image.open(path)) for path in (drawn, expected_drawn))
+    assert picture.shape == expected_picture.shape == (427, 640, 3)
+    assert (picture != expected_picture).any(axis=2).mean() < 1e-3
+
+
+def test_show_asks_about_every_object(validate, tiny_artifact, photo, tmp_path):
+    boxes = ["--box", "100,50,300,400", "--box", "350,60,700,380"]
+    status, out, _ = validate("show", tiny_artifact, photo, *boxes, "--output", tmp_path / "o.png")
+    assert status == 0
+    assert [line.split(":")[0] for line in out.splitlines()] == ["object 1", "object 2", "overlay"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "an empty prompt"),
+        (["--point", "900,5"], "point (900, 5) is outside the photo of 640×427 pixels"),
+        (["--point", "5,5"] * 9, "the prompt takes 9 slots (a point one, a box two) and this"),
+        (["--point", "5,5", "--output", "overlay.gif"], "no picture format has the suffix '.gif'"),
+    ],
+)
+def test_refusals_of_show(refuses, tiny_artifact, photo, tmp_path, arguments, expected):
+    output = tmp_path / "overlay.png"
+    refuses(expected, "show", tiny_artifact, photo, "--output", output, *arguments)
+
+
+@pytest.mark.usefixtures("no_core_ml")
+def test_show_without_an_engine(refuses, tiny_package, photo, tmp_path):
+    arguments = ["show", tiny_package, photo, "--point", "5,5", "--output", tmp_path / "o.png"]
+    refuses("NOT RUN: Core ML runs on macOS only", *arguments, "--engine", "core_ml")
+
+
+# Help
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ([], "validate compare artifacts/mobile_sam-torchscript-int8"),
+        (["compare"], "never as passed"),
+        (["show"], "--background-point X,Y"),
+    ],
+)
+def test_help(validate, command, expected):
+    status, out, err = validate(*command, "--help")
+    assert (status, err) == (0, "")
+    assert expected in out
+
+
+def test_help_does_not_wait_for_torch():
+    script = """
+import sys
+from validation.cli import main
+try:
+    main(["compare", "--help"])
+finally:
+    assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_group_without_a_command(validate):
+    status, out, err = validate()
+    assert (status, out) == (2, "")
+    expected = "accuracy, compare, cost, ingest, latency, regress, setup, show, targets"
+    assert f"Missing command: expected one of {expected}" in err

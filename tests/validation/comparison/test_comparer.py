@@ -1,0 +1,493 @@
+"""``compare``: a sound artefact passes, an unsound one does not, and what did not run says so."""
+
+import json
+import shutil
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import reference.weights.checkpoint
+import validation.comparison.comparer
+from converters.convert import Source, convert
+from converters.coreml import schemes as coreml_schemes
+from converters.goldens import compute_goldens
+from converters.torchscript import quantization as torchscript_quantization
+from converters.torchscript.export import TorchScriptOptions
+from reference.common.errors import ArtifactError, CheckpointError, ImageError
+from reference.modeling.sam import Sam
+from reference.photos.preprocessing import threshold_masks
+from reference.weights.checkpoint import Checkpoint
+from reference.weights.checkpoint_file import sha256_of_file
+from reference.weights.official_names import official_layout
+from reference.weights.seeded_weights import seeded_state_dict
+from validation.artifacts.artifact import load_artifact
+from validation.comparison.comparer import Comparer, compare_artifact
+from validation.comparison.results import build_document
+from validation.engines import core_ml
+from validation.engines.base import EngineDiedError
+from validation.gates import read_gates
+from validation.questions.cases import Question
+from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, STAGES
+
+GOLDENS, PHOTOS = 7, 5  # cases that are asked here
+
+
+@pytest.fixture(autouse=True)
+def few_photos(monkeypatch):
+    """A part of the built-in photos, to save time."""
+    questions = validation.artifact_comparison.built_in_questions
+    monkeypatch.setattr(
+        validation.artifact_comparison,
+        "built_in_questions",
+        lambda slots: questions(slots, ("coffee", "rocket_portrait")),
+    )
+
+
+def outcomes(comparison):
+    return [(case.kind, case.status) for case in comparison.cases]
+
+
+def test_sound_artifact_passes(tiny_artifact):
+    comparison = compare_artifact(tiny_artifact)
+    assert comparison.verdict == "passed"
+    assert outcomes(comparison) == [("golden", "passed")] * GOLDENS + [("photo", "passed")] * PHOTOS
+    assert comparison.summary.mean_iou > 0.9995
+    for case in comparison.cases:
+        assert len(case.agreement.mask_ious) == 4
+        assert case.agreement.min_iou <= case.agreement.best_iou
+        assert case.agreement.logits.largest < 1e-3
+        assert case.reason is None
+    assert {case.photo for case in comparison.cases[GOLDENS:]} == {"coffee", "rocket_portrait"}
+    json.dumps(build_document([comparison]), allow_nan=False)
+
+
+@pytest.fixture
+def other_source(tiny_source):
+    """A tiny model whose mask decoder has other weights than the seeded ones."""
+    sam = Sam(tiny_source.sam.variant).eval()
+    sam.load_state_dict(tiny_source.sam.state_dict())
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in sam.mask_decoder.parameters():
+            if parameter.dim() > 1:
+                parameter.normal_(0, parameter[0].numel() ** -0.5)
+    checkpoint = Checkpoint("seeded", tiny_source.checkpoint.sha256, False, {})
+    return Source(sam, checkpoint, compute_goldens(sam, 8), 8)
+
+
+def test_decoder_of_another_model_fails(tiny_artifact, other_source, accept_files, tmp_path):
+    other = convert(other_source, TorchScriptOptions("none"), tmp_path / "other")
+    shutil.copy(other / "mobile_sam_mask_decoder.ptl", tiny_artifact)
+    accept_files(tiny_artifact)
+    comparison = compare_artifact(tiny_artifact)
+    assert comparison.verdict == "failed"
+    assert {case.status for case in comparison.cases} == {"failed"}
+    assert comparison.summary.mean_iou < 0.9
+
+
+def test_goldens_do_not_excuse_a_wrong_model(other_source, tiny_model, tmp_path):
+    """An artefact whose goldens fit it, but that is not of the checkpoint it names."""
+    comparison = compare_artifact(convert(other_source, TorchScriptOptions("none"), tmp_path))
+    assert min(case.agreement.min_iou for case in comparison.cases[:GOLDENS]) > 0.999
+    assert (comparison.verdict, comparison.blamed) == ("failed", "mask_decoder")
+    assert {case.status for case in comparison.cases} == {"failed"}
+
+
+# Mutants of the outputs, with the export modules as the engine
+
+
+def one_nan(masks, scores):
+    masks[0, 3, 0, 0] = float("nan")
+    return masks, scores
+
+
+def all_nan(masks, scores):
+    return masks * float("nan"), scores
+
+
+def rotate_guesses(masks, scores):
+    return masks[:, [0, 2, 3, 1]], scores
+
+
+def wrong_score(masks, scores):
+    return masks, scores + torch.tensor([0, 0, 0.01, 0])
+
+
+def nan_score(masks, scores):
+    return masks, scores * float("nan")
+
+
+def probabilities(masks, scores):
+    return masks.sigmoid(), scores
+
+
+def empty_masks(masks, scores):
+    return masks.clamp(max=0), scores
+
+
+def shifted(masks, scores):
+    return masks.roll(1, dims=3), scores
+
+
+def transposed(masks, scores):
+    return masks.transpose(2, 3), scores
+
+
+def compare_with(engine, folder, monkeypatch):
+    monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: engine)
+    monkeypatch.setattr(validation.artifact_comparison, "built_in_questions", lambda slots: [])
+    return compare_artifact(folder)
+
+
+def test_engine_of_the_mutants_is_sound(tiny_artifact, tiny_engine, monkeypatch):
+    assert compare_with(tiny_engine, tiny_artifact, monkeypatch).verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        one_nan,
+        all_nan,
+        rotate_guesses,
+        wrong_score,
+        nan_score,
+        probabilities,
+        empty_masks,
+        shifted,
+        transposed,
+    ],
+)
+def test_mutants_fail(tiny_artifact, tiny_engine, monkeypatch, mutate):
+    decode = tiny_engine.decode
+    monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: mutate(*decode(*inputs)))
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    assert comparison.verdict == "failed"
+    assert {case.status for case in comparison.cases} == {"failed"}
+    assert all(case.reason for case in comparison.cases)
+    json.dumps(build_document([comparison]), allow_nan=False)
+
+
+def test_mask_prompt_that_is_ignored_fails(tiny_artifact, tiny_engine, monkeypatch):
+    decode = tiny_engine.decode
+
+    def forget_mask(image_embeddings, prompt):
+        prompt.has_mask_input.zero_()
+        return decode(image_embeddings, prompt)
+
+    monkeypatch.setattr(tiny_engine, "decode", forget_mask)
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    failed = [case.name for case in comparison.cases if case.status == "failed"]
+    assert failed == ["mask_refine"]
+
+
+def test_wrong_padding_fails(tiny_artifact, tiny_engine, edit_manifest, monkeypatch):
+    black = {"padding_rgb": [0, 0, 0]}
+    edit_manifest(tiny_artifact, lambda document: document["preprocessing"].update(black))
+    assert compare_with(tiny_engine, tiny_artifact, monkeypatch).verdict == "failed"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"mean_iou": 1.1}, "mean mask IoU 1.0000, gate 1.1"),
+        ({"mean_boundary_iou": 1.1}, "mean boundary IoU 1.0000, gate 1.1"),
+        ({"min_same_choice": 1.1}, "the best of three masks is the same one for 100% of"),
+    ],
+)
+def test_means_have_gates_of_their_own(tiny_artifact, changed, reason):
+    gates = read_gates()
+    gates["torchscript"]["none"] = replace(gates["torchscript"]["none"], **changed)
+    comparison = Comparer(gates=gates).compare(load_artifact(tiny_artifact))
+    assert {case.status for case in comparison.cases} == {"passed"}
+    assert comparison.verdict == "failed"
+    assert comparison.failures[0].startswith(reason)
+
+
+def test_every_scheme_has_gates():
+    gates = read_gates()
+    assert set(gates["torchscript"]) == set(torchscript_quantization.SCHEMES)
+    assert set(gates["coreml"]) == set(coreml_schemes.SCHEMES)
+
+
+def test_scheme_without_gates_is_refused(tiny_artifact, edit_manifest):
+    edit_manifest(tiny_artifact, lambda document: document.update(scheme="int2"))
+    with pytest.raises(ArtifactError, match="no gates for scheme 'int2'"):
+        compare_artifact(tiny_artifact)
+
+
+# Blame, and what it is about
+
+
+def test_stages_of_a_sound_artifact_lose_nothing(tiny_artifact):
+    comparison = compare_artifact(tiny_artifact)
+    assert comparison.blamed is None
+    for case in comparison.cases:
+        assert [loss.stage for loss in case.stages] == list(STAGES)
+        assert all(loss.own_iou > 0.999 and loss.chained_iou > 0.999 for loss in case.stages)
+    assert all(loss < 1e-3 for loss in comparison.summary.stage_losses.values())
+
+
+def fault_in(part, monkeypatch, tiny_engine):
+    if part == "encode":
+        encode = tiny_engine.encode
+        monkeypatch.setattr(tiny_engine, "encode", lambda frame: encode(frame).transpose(2, 3))
+    else:
+        decode = tiny_engine.decode
+        monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: rotate_guesses(*decode(*inputs)))
+
+
+@pytest.mark.parametrize(("part", "stage"), [("encode", IMAGE_ENCODER), ("decode", MASK_DECODER)])
+def test_blame_falls_on_the_stage_that_is_wrong(
+    tiny_artifact, tiny_engine, monkeypatch, part, stage
+):
+    fault_in(part, monkeypatch, tiny_engine)
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    assert comparison.blamed == stage
+    assert {case.blamed for case in comparison.cases} == {stage}
+
+
+@pytest.mark.parametrize(("part", "stage"), [("encode", IMAGE_ENCODER), ("decode", MASK_DECODER)])
+def test_blame_without_the_weights(of_a_file, tiny_engine, monkeypatch, part, stage):
+    """The goldens' stored embeddings and logits must do."""
+    fault_in(part, monkeypatch, tiny_engine)
+    comparison = compare_with(tiny_engine, of_a_file, monkeypatch)
+    assert (comparison.verdict, comparison.blamed) == ("failed", stage)
+    assert comparison.summary.stage_losses["image_encoder"] is None
+
+
+def test_another_choice_of_mask_is_told_from_drift(tiny_artifact, tiny_engine, monkeypatch):
+    decode = tiny_engine.decode
+
+    def prefer_others(*inputs):
+        masks, scores = decode(*inputs)
+        return masks, scores[:, [0, 2, 3, 1]]
+
+    monkeypatch.setattr(tiny_engine, "decode", prefer_others)
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    point = comparison.cases[0].agreement
+    assert not point.same_choice
+    assert point.drift_loss < 1e-3 < point.flip_loss
+    assert point.shown_iou == pytest.approx(1 - point.drift_loss - point.flip_loss)
+    assert comparison.summary.same_choice == 0
+    assert any("best of three masks is the same one for 0%" in text for text in comparison.failures)
+
+
+def test_engine_that_dies_fails_its_artifact(tiny_artifact, tiny_engine, monkeypatch):
+    def die(*inputs):
+        raise EngineDiedError("mask decoder: the engine crashed (SIGSEGV)")
+
+    monkeypatch.setattr(tiny_engine, "decode", die)
+    comparison = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    assert (comparison.verdict, comparison.blamed) == ("failed", "mask_decoder")
+    assert "(SIGSEGV)" in comparison.cases[0].reason
+
+
+def test_artifact_that_cannot_be_loaded_fails(tiny_artifact, accept_files):
+    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
+    accept_files(tiny_artifact)
+    comparison = compare_artifact(tiny_artifact)
+    assert (comparison.verdict, comparison.engine) == ("failed", None)
+    assert "cannot run it" in comparison.failures[0]
+    assert {case.status for case in comparison.cases} == {"not run"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda d: d["prompts"]["labels"].update(object_point=0), "as prompts.labels.object_point"),
+        (
+            lambda d: d["preprocessing"].update(mean=[0, 0, 0]),
+            "as preprocessing.mean: expected [123.",
+        ),
+        (lambda d: d["preprocessing"].update(channels="BGR, 0…255"), "as preprocessing.channels"),
+        (lambda d: d["masks"].update(multimask_indices=[0, 1, 2]), "expected [1, 2, 3]"),
+        (lambda d: d["masks"].pop("single_mask_index"), "states null as masks.single_mask_index"),
+        (
+            lambda d: d["masks"].update(single_mask_index=False),
+            "states false as masks.single_mask_index: expected 0",
+        ),
+        (
+            lambda d: d["masks"].update(multimask_indices=[True, 2, 3]),
+            "states [true, 2, 3] as masks.multimask_indices",
+        ),
+        (
+            lambda d: d["components"]["mask_decoder"]["outputs"].reverse(),
+            "as components.mask_decoder.outputs",
+        ),
+        (
+            lambda d: d["components"]["image_encoder"]["inputs"][0].update(name="photo"),
+            'expected [["image", [1, 3, 256, 256], "float32"]]',
+        ),
+    ],
+)
+def test_manifest_that_misleads_apps_fails(tiny_artifact, edit_manifest, change, expected):
+    edit_manifest(tiny_artifact, change)
+    comparison = compare_artifact(tiny_artifact)
+    assert {case.status for case in comparison.cases} == {"passed"}
+    assert comparison.verdict == "failed"
+    (failure,) = comparison.failures
+    assert expected in failure
+
+
+# True masks
+
+
+@pytest.fixture
+def with_truth(tiny_source, china):
+    """A question whose true mask is what the reference draws."""
+    case = next(c.sample for c in tiny_source.goldens.cases if c.sample.name == "box")
+    answer = next(c for c in tiny_source.goldens.cases if c.sample.name == "box")
+    truth = threshold_masks(answer.low_res_masks, china.shape[:2], 256)[0, 0].numpy()
+    return Question("photo", "china", lambda: china, (case,), {"box": truth})
+
+
+def test_true_masks(tiny_artifact, tiny_engine, with_truth, monkeypatch):
+    sound = Comparer(prompts=[with_truth]).compare(load_artifact(tiny_artifact))
+    assert sound.verdict == "passed"
+    assert sound.cases[-1].agreement.truth_ious == pytest.approx((1, 1), abs=1e-3)
+    assert sound.summary.miou_lost == pytest.approx(0, abs=1e-3)
+
+    decode = tiny_engine.decode
+    monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: empty_masks(*decode(*inputs)))
+
+    monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: tiny_engine)
+    broken = Comparer(prompts=[with_truth]).compare(load_artifact(tiny_artifact))
+    assert broken.summary.miou_lost == pytest.approx(1, abs=1e-3)
+    assert any("lower than the reference's, gate" in text for text in broken.failures)
+
+
+# The checkpoint
+
+
+@pytest.fixture
+def checkpoint_path(tiny_sam, tmp_path):
+    path = tmp_path / "mine.pt"
+    torch.save(seeded_state_dict(official_layout(tiny_sam)), path)
+    return path
+
+
+@pytest.fixture
+def of_a_file(tiny_artifact, checkpoint_path, edit_manifest):
+    """An artefact that was converted from the file ``checkpoint_path``."""
+    entry = {"name": "mine.pt", "sha256": sha256_of_file(checkpoint_path), "trained": True}
+    edit_manifest(tiny_artifact, lambda document: document.update(checkpoint=entry))
+    return tiny_artifact
+
+
+def test_photos_without_the_checkpoint_are_not_run(of_a_file):
+    comparison = compare_artifact(of_a_file)
+    assert comparison.verdict == "passed"
+    assert (
+        outcomes(comparison) == [("golden", "passed")] * GOLDENS + [("photo", "not run")] * PHOTOS
+    )
+    (reason,) = comparison.not_run_reasons
+    assert "converted from 'mine.pt': pass --checkpoint" in reason
+
+
+def test_photos_with_the_checkpoint_run(of_a_file, checkpoint_path):
+    comparison = compare_artifact(of_a_file, checkpoint=checkpoint_path)
+    assert {case.status for case in comparison.cases} == {"passed"}
+
+
+def test_own_photos_need_the_checkpoint(of_a_file):
+    with pytest.raises(ArtifactError, match="photos cannot be compared: .*--checkpoint"):
+        compare_artifact(of_a_file, images=[of_a_file / "goldens" / "china.png"])
+
+
+def test_checkpoint_of_another_artifact_is_refused(of_a_file, tmp_path, tiny_sam):
+    other = tmp_path / "other.pt"
+    weights = seeded_state_dict(official_layout(tiny_sam))
+    weights["mask_decoder.iou_token.weight"] += 1
+    torch.save(weights, other)
+    with pytest.raises(ArtifactError, match="converted from weights of SHA-256 .*'other.pt' has"):
+        compare_artifact(of_a_file, checkpoint=other)
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        compare_artifact(of_a_file, checkpoint=tmp_path / "none.pt")
+
+
+def test_seeded_weights_of_another_version_is_refused(tiny_artifact, edit_manifest):
+    edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(sha256="0" * 64))
+    with pytest.raises(ArtifactError, match="'seeded' has .*convert again"):
+        compare_artifact(tiny_artifact)
+
+
+def test_official_weights_out_of_reach(tiny_artifact, edit_manifest, monkeypatch):
+    def fail(*_):
+        raise CheckpointError("cannot download: no network")
+
+    monkeypatch.setattr(reference.checkpoint, "fetch_official", fail)
+    edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="official"))
+    comparison = compare_artifact(tiny_artifact)
+    assert comparison.count("passed") == GOLDENS
+    assert comparison.count("not run") == PHOTOS
+    with pytest.raises(CheckpointError, match="no network"):
+        compare_artifact(tiny_artifact, images=[tiny_artifact / "goldens" / "china.png"])
+
+
+# Photos and prompts
+
+
+def test_own_photos_are_compared_too(tiny_artifact):
+    path = tiny_artifact / "goldens" / "flower_portrait.png"
+    comparison = compare_artifact(tiny_artifact, images=[path])
+    own = comparison.cases[GOLDENS + PHOTOS :]
+    assert [(case.name, case.photo, case.status) for case in own] == [
+        ("central_point", str(path), "passed"),
+        ("central_box", str(path), "passed"),
+    ]
+
+
+def test_bad_photo(tiny_artifact):
+    with pytest.raises(ImageError, match="not an image"):
+        compare_artifact(tiny_artifact, images=[tiny_artifact / "manifest.json"])
+
+
+def test_artifact_with_a_single_slot_is_not_asked_about_boxes(tiny_source, tiny_model, tmp_path):
+    source = Source(tiny_source.sam, tiny_source.checkpoint, compute_goldens(tiny_source.sam, 1), 1)
+    comparison = compare_artifact(convert(source, TorchScriptOptions("none"), tmp_path))
+    names = {case.name for case in comparison.cases}
+    assert names == {"one_point", "mask_refine", "portrait_point", "spoon", "rocket_point"}
+    assert comparison.verdict == "passed"
+
+
+def test_sound_package_passes(tiny_package, tiny_gates):
+    """In the runtime for ML Programs, which any system has."""
+    gates = read_gates(tiny_gates)
+    comparison = Comparer(gates=gates).compare(load_artifact(tiny_package), "mil_runtime")
+    assert comparison.engine == "mil_runtime (declared numerics)"
+    assert comparison.verdict == "passed"
+    assert outcomes(comparison) == [("golden", "passed")] * GOLDENS + [("photo", "passed")] * PHOTOS
+
+
+# What cannot be run
+
+
+def test_core_ml_without_core_ml_is_not_run(tiny_package, monkeypatch):
+    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
+    comparison = compare_artifact(tiny_package, engine_name="core_ml")
+    assert comparison.verdict == "not run"
+    assert comparison.engine is comparison.summary is None
+    assert (
+        outcomes(comparison) == [("golden", "not run")] * GOLDENS + [("photo", "not run")] * PHOTOS
+    )
+    assert comparison.not_run_reasons == (
+        "Core ML runs on macOS only: compare this artefact on a Mac",
+    )
+
+
+def test_verdict_of_several(tiny_package, tiny_artifact, tiny_engine, monkeypatch):
+    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
+    not_run, passed = (
+        compare_artifact(tiny_package, engine_name="core_ml"),
+        compare_artifact(tiny_artifact),
+    )
+    assert build_document([not_run])["verdict"] == "not run"
+    assert build_document([not_run, passed])["verdict"] == "passed"
+    decode = tiny_engine.decode
+    monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: all_nan(*decode(*inputs)))
+    failed = compare_with(tiny_engine, tiny_artifact, monkeypatch)
+    document = build_document([not_run, failed, passed])
+    assert document["verdict"] == "failed"
+    assert [entry["verdict"] for entry in document["artifacts"]] == ["not run", "failed", "passed"]

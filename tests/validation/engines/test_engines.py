@@ -1,0 +1,291 @@
+"""Engines: the real lite interpreter, Core ML through a stand-in, and the choice among them."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+
+import coremltools.models.model
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from converters.convert import convert
+from converters.prompt_slots import SlotPrompt
+from converters.torchscript.export import TorchScriptOptions
+from reference.common.errors import ArtifactError
+from reference.predictor import segment_objects
+from reference.prompts import Prompt
+from validation import engines
+from validation.artifacts.artifact import load_artifact
+from validation.comparison.comparer import Comparer, compare_artifact
+from validation.engines import Unavailable, core_ml, engine_for
+from validation.engines.artifact_model import ArtifactModel, open_artifact
+from validation.engines.package_engine import frame_to_image
+from validation.gates import read_gates
+
+
+def largest(difference):
+    return difference.abs().max().item()
+
+
+# The lite interpreter
+
+
+def test_lite_interpreter_runs_an_artifact(tiny_artifact, tiny_source):
+    engine = engine_for(load_artifact(tiny_artifact))
+    assert engine.name == f"lite interpreter of torch {torch.__version__.split('+')[0]}"
+    frame = tiny_source.goldens.encoder_inputs()[0][0]
+    image_embeddings = engine.encode(frame)
+    assert largest(image_embeddings - tiny_source.sam.encode_image(frame)) < 1e-4
+    case = tiny_source.goldens.cases[0]
+    masks, scores = engine.decode(image_embeddings, case.prompt)
+    assert largest(masks - case.low_res_masks) < 1e-3
+    assert largest(scores - case.iou_predictions) < 1e-4
+
+
+def test_int8_runs_as_on_phones_and_leaves_the_setting(tiny_source, tiny_model, tmp_path):
+    backend = torch.backends.quantized.engine
+    folder = convert(tiny_source, TorchScriptOptions("int8"), tmp_path)
+    engine = engine_for(load_artifact(folder))
+    assert engine.name.endswith("(qnnpack)")
+    case = tiny_source.goldens.cases[0]
+    image_embeddings = engine.encode(tiny_source.goldens.encoder_inputs()[0][0])
+    assert engine.decode(image_embeddings, case.prompt)[0].isfinite().all()
+    assert torch.backends.quantized.engine == backend != "qnnpack"
+
+
+def test_int8_without_the_phones_backend_is_not_run(
+    tiny_artifact, edit_manifest, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("MOBILE_SAM_CACHE", str(tmp_path))  # no other runtime is set up
+    edit_manifest(tiny_artifact, lambda document: document.update(scheme="int8"))
+    # As a module's attribute: torch computes it, and lets nobody set it.
+    without = SimpleNamespace(backends=SimpleNamespace(quantized=SimpleNamespace()))
+    without.backends.quantized.supported_engines = ["none"]
+    monkeypatch.setattr("validation.engines.lite_interpreter.torch", without)
+    assert "lacks qnnpack" in engine_for(load_artifact(tiny_artifact)).reason
+
+
+def test_file_that_the_interpreter_cannot_load(tiny_artifact, accept_files):
+    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
+    accept_files(tiny_artifact)
+    with pytest.raises(ArtifactError, match=r"mask_decoder\.ptl: .* cannot run it .*convert again"):
+        engine_for(load_artifact(tiny_artifact))
+
+
+def test_files_in_each_others_place(tiny_artifact, accept_files):
+    encoder = tiny_artifact / "mobile_sam_image_encoder.ptl"
+    decoder = tiny_artifact / "mobile_sam_mask_decoder.ptl"
+    encoder_bytes = encoder.read_bytes()
+    encoder.write_bytes(decoder.read_bytes())
+    decoder.write_bytes(encoder_bytes)
+    accept_files(tiny_artifact)
+    comparison = compare_artifact(tiny_artifact)
+    assert (comparison.verdict, comparison.blamed) == ("failed", "image_encoder")
+    assert {case.status for case in comparison.cases} == {"failed"}
+    assert "image encoder: the lite interpreter" in comparison.cases[0].reason
+
+
+# Core ML
+
+
+class StandIn:
+    """coremltools' MLModel as this project uses it, with the export modules for Core ML."""
+
+    def __init__(self, path, modules):
+        self.is_encoder = path.endswith("MobileSAMImageEncoder.mlpackage")
+        self.modules = modules
+
+    def predict(self, data):
+        if self.is_encoder:
+            (image,) = data.values()
+            assert list(data) == ["image"]
+            assert isinstance(image, Image.Image)
+            assert (image.mode, image.size) == ("RGB", (256, 256))
+            frame = torch.from_numpy(np.array(image, np.float32)).permute(2, 0, 1)[None]
+            return {"image_embeddings": self.modules.encode(frame).numpy()}
+        assert {value.dtype for value in data.values()} == {np.dtype(np.float32)}
+        tensors = {name: torch.from_numpy(value) for name, value in data.items()}
+        image_embeddings = tensors.pop("image_embeddings")
+        masks, scores = self.modules.decode(image_embeddings, SlotPrompt(**tensors))
+        return {"iou_predictions": scores.numpy(), "low_res_masks": masks.numpy()}
+
+
+@pytest.fixture
+def mac(monkeypatch, tiny_engine):
+    """A machine that has Core ML, as far as this project can tell."""
+    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(core_ml, "platform", SimpleNamespace(mac_ver=lambda: ("15.1", (), "")))
+    monkeypatch.setattr(coremltools.models.model, "_MLModelProxy", object())
+    monkeypatch.setattr(
+        coremltools.models, "MLModel", lambda path, compute_units: StandIn(path, tiny_engine)
+    )
+
+
+@pytest.mark.usefixtures("mac")
+def test_core_ml_is_compared_where_it_is(tiny_package, tiny_gates):
+    comparison = Comparer(gates=read_gates(tiny_gates)).compare(load_artifact(tiny_package))
+    assert comparison.engine == "Core ML of macOS 15.1 (all compute units)"
+    # The stand-in computes exactly: what is left is the padding's rounding to 8 bits, which a
+    # square photo does not have. Tiny masks of the tiny model lose much by a pixel.
+    assert comparison.summary.mean_iou > 0.995
+    for case in comparison.cases:
+        height, width = case.photo_size
+        padded = height != width
+        assert (case.agreement.logits.largest > 1e-4) == padded
+        assert case.agreement.logits.largest < 1e-2
+        assert padded or case.agreement.min_iou > 0.999
+
+
+@pytest.mark.usefixtures("mac")
+def test_core_ml_without_its_bridge_is_not_run(tiny_package, monkeypatch):
+    monkeypatch.setattr(coremltools.models.model, "_MLModelProxy", None)
+    assert "lacks libcoremlpython" in engine_for(load_artifact(tiny_package), "core_ml").reason
+
+
+@pytest.mark.usefixtures("mac")
+def test_package_that_core_ml_refuses_to_load(tiny_package, monkeypatch):
+    def refuse(path, compute_units):
+        raise RuntimeError("compiler error")
+
+    monkeypatch.setattr(coremltools.models, "MLModel", refuse)
+    with pytest.raises(ArtifactError, match=r"cannot load it \(compiler error\)"):
+        engine_for(load_artifact(tiny_package))
+
+
+@pytest.mark.usefixtures("mac")
+def test_package_that_core_ml_refuses_to_run(tiny_package, tiny_source, monkeypatch):
+    def refuse(self, data):
+        raise Exception("You must build with macOS")
+
+    monkeypatch.setattr(StandIn, "predict", refuse)
+    engine = engine_for(load_artifact(tiny_package))
+    with pytest.raises(ArtifactError, match="image_encoder: Core ML cannot run it"):
+        engine.encode(tiny_source.goldens.encoder_inputs()[0][0])
+
+
+@pytest.mark.usefixtures("mac")
+def test_package_with_outputs_of_other_names(tiny_package, tiny_source, monkeypatch):
+    monkeypatch.setattr(StandIn, "predict", lambda self, data: {"var_1": np.zeros(1)})
+    engine = engine_for(load_artifact(tiny_package))
+    with pytest.raises(ArtifactError, match="no output image_embeddings: it gives var_1"):
+        engine.encode(tiny_source.goldens.encoder_inputs()[0][0])
+
+
+def test_frame_becomes_an_image_by_rounding():
+    frame = torch.tensor([-3.0, 0.4, 123.675, 300.0]).reshape(1, 1, 2, 2).repeat(1, 3, 1, 1)
+    frame[0, 1] += 1
+    pixels = np.asarray(frame_to_image(frame))
+    assert pixels.shape == (2, 2, 3)
+    assert pixels[..., 0].tolist() == [[0, 0], [124, 255]]
+    assert pixels[..., 1].tolist() == [[0, 1], [125, 255]]
+
+
+# The runtime for ML Programs
+
+
+def test_packages_run_without_core_ml(tiny_package, tiny_source, tiny_engine):
+    frame = tiny_source.goldens.encoder_inputs()[0][0].round()
+    case = tiny_source.goldens.cases[0]
+    expected = tiny_engine.encode(frame)
+    for numerics, limit in (("", 1e-4), ("-float32", 1e-4), ("-float64", 1e-4)):
+        engine = engine_for(load_artifact(tiny_package), f"mil_runtime{numerics}")
+        assert engine.name == f"mil_runtime ({numerics[1:] or 'declared'} numerics)"
+        assert largest(engine.encode(frame) - expected) < limit
+        masks, scores = engine.decode(expected, case.prompt)
+        wanted_masks, wanted_scores = tiny_engine.decode(expected, case.prompt)
+        assert largest(masks - wanted_masks) < 10 * limit
+        assert largest(scores - wanted_scores) < limit
+
+
+def test_package_that_the_runtime_cannot_load(tiny_package, accept_files):
+    package = tiny_package / "MobileSAMMaskDecoder.mlpackage"
+    (weights,) = package.rglob("weight.bin")
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    accept_files(tiny_package)
+    with pytest.raises(ArtifactError, match="cut off; .*convert the artefact again"):
+        engine_for(load_artifact(tiny_package), "mil_runtime")
+
+
+# The choice
+
+
+def test_core_ml_elsewhere_is_not_run(tiny_package, monkeypatch):
+    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
+    reason = "Core ML runs on macOS only: compare this artefact on a Mac"
+    artifact = load_artifact(tiny_package)
+    assert engine_for(artifact, "core_ml") == Unavailable(reason)
+    with pytest.raises(ArtifactError, match=f"NOT RUN: {reason}"):
+        open_artifact(artifact, "core_ml")
+    assert engine_for(artifact).name == "mil_runtime (declared numerics)"
+
+
+def test_engine_of_another_format_is_refused(tiny_artifact):
+    with pytest.raises(ArtifactError, match="'mil_runtime' does not run the format 'torchscript'"):
+        engine_for(load_artifact(tiny_artifact), "mil_runtime")
+
+
+def register(monkeypatch, **openers):
+    """Functions of a module as the only engines for Core ML."""
+    module = ModuleType("openers")
+    vars(module).update(openers)
+    monkeypatch.setitem(sys.modules, "openers", module)
+    monkeypatch.setitem(engines.ENGINES, "coreml", {name: f"openers:{name}" for name in openers})
+
+
+def test_first_engine_that_is_there_runs(tiny_package, tiny_engine, monkeypatch):
+    register(
+        monkeypatch,
+        absent=lambda artifact: Unavailable("no such chip"),
+        present=lambda artifact: tiny_engine,
+        other=lambda artifact: pytest.fail("asked although there is an engine"),
+    )
+    artifact = load_artifact(tiny_package)
+    assert engine_for(artifact) is tiny_engine
+    assert engine_for(artifact, "absent") == Unavailable("no such chip")
+
+
+def test_all_reasons_are_given(tiny_package, monkeypatch):
+    register(
+        monkeypatch,
+        absent=lambda artifact: Unavailable("no such chip"),
+        missing=lambda artifact: Unavailable("not installed"),
+    )
+    assert engine_for(load_artifact(tiny_package)).reason == "no such chip; not installed"
+
+
+# An artefact as a model
+
+
+def test_several_objects_are_decoded_one_after_the_other(tiny_artifact, tiny_source):
+    sam, model = tiny_source.sam, open_artifact(load_artifact(tiny_artifact))
+    image_embeddings = sam.encode_image(tiny_source.goldens.encoder_inputs()[1][0])
+    coords = torch.tensor([[[30.0, 40], [50, 60]], [[100, 90], [20, 10]]])
+    points = coords, torch.tensor([[1, 0], [1, 1]])
+    boxes = torch.tensor([[10.0, 20, 100, 120], [5, 5, 50, 60]])
+    masks = torch.linspace(-5, 5, 2 * 64 * 64).reshape(2, 1, 64, 64)
+    for prompts in (
+        (points, None, None),
+        (None, boxes, None),
+        (points, boxes, masks),
+        (None, None, None),
+    ):
+        expected = sam.decode_prompts(image_embeddings, *prompts)
+        answers = model.decode_prompts(image_embeddings, *prompts)
+        for answer, wanted in zip(answers, expected, strict=True):
+            assert answer.shape == wanted.shape
+            assert largest(answer - wanted) < 1e-3
+
+
+@pytest.mark.parametrize("part", ["encode", "decode"])
+def test_outputs_of_a_wrong_shape(tiny_artifact, tiny_engine, china, part, monkeypatch):
+    artifact = load_artifact(tiny_artifact)
+    encode, decode = tiny_engine.encode, tiny_engine.decode
+    cut = {
+        "encode": lambda frame: encode(frame)[:, :, 1:],
+        "decode": lambda *inputs: tuple(output[:, :3] for output in decode(*inputs)),
+    }
+    monkeypatch.setattr(tiny_engine, part, cut[part])
+    model = ArtifactModel(tiny_engine, artifact)
+    with pytest.raises(ArtifactError, match="of shape .*: expected .*; convert again"):
+        segment_objects(model, china, [Prompt(box=np.array([160, 100, 480, 320.0]))])

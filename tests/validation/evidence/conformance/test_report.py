@@ -1,0 +1,72 @@
+"""What a conformance run says of itself."""
+
+import json
+
+import pytest
+
+from validation.evidence.conformance.report import (
+    KNOWN_FAILURES,
+    failure_table,
+    operator_table,
+    read_known_failures,
+    read_log,
+    suite_table,
+    unexplained,
+)
+
+
+@pytest.fixture
+def log(tmp_path):
+    """Results of a few tests, one of them run twice."""
+    path = tmp_path / "log.jsonl"
+    lines = [
+        ("test_a", "failed", 1, ["iOS15:add"], "wrong"),
+        ("test_a", "passed", 2, ["iOS15:add", "iOS18:mul"], ""),
+        ("test_b", "failed", 1, ["iOS15:add"], "wrong"),
+        ("test_c", "passed", 0, [], ""),
+        ("test_d", "skipped", 0, [], "needs hardware"),
+        ("test_e", "failed", 0, [], "cannot be loaded"),
+    ]
+    names = ("test", "outcome", "predictions", "operators", "reason")
+    path.write_text(
+        "".join(json.dumps(dict(zip(names, line, strict=True))) + "\n" for line in lines)
+    )
+    return path
+
+
+@pytest.fixture
+def known(tmp_path):
+    path = tmp_path / "known.json"
+    path.write_text(
+        json.dumps([{"matches": "test_[ab]: wrong", "reason": "its reference is wrong"}])
+    )
+    return read_known_failures(path)
+
+
+def test_a_test_without_a_model_is_no_pass(log):
+    suite, total = suite_table({"operators": read_log(log)}).rows
+    assert suite == ("operators", "5", "1", "1", "3", "1", "2", "33.33", "**missed**")
+    assert total[1:] == suite[1:]
+
+
+def test_operators_are_counted_by_the_tests_that_ran_them(log):
+    table = operator_table(read_log(log))
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert table.header[1:] == ("iOS15", "iOS18")
+    assert rows["`add`"] == ("1 of 2", "–")
+    assert rows["`mul`"] == ("–", "1 of 1")
+    assert len(rows) > 160
+
+
+def test_failures_without_a_reason_are_named(log, known):
+    results = read_log(log)
+    assert [result.test for result in unexplained(results, known)] == ["test_e"]
+    assert failure_table(results, known).rows == [
+        ("`test_[ab]: wrong`", "1", "its reference is wrong")
+    ]
+
+
+def test_the_list_of_failures_is_short_and_has_reasons():
+    entries = read_known_failures(KNOWN_FAILURES)
+    assert 0 < len(entries) < 20
+    assert all(entry.reason.endswith(".") for entry in entries)

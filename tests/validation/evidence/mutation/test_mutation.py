@@ -1,0 +1,168 @@
+"""Mutants are killed, for the expected reason; artefacts without a mutation pass."""
+
+import hashlib
+import re
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from converters.export_modules import ImageEncoder, MaskDecoder
+from reference.modeling.variants import VARIANTS
+from validation.engines.mil_runtime import open_declared
+from validation.evidence.mutation.mutant import ModuleMutant
+from validation.evidence.mutation.package_edit import EditablePackage
+from validation.evidence.mutation.report import PAGE, as_expected, kill_table, unmutated_table
+from validation.evidence.mutation.small_model import SMALL, registered
+from validation.evidence.mutation.suite import MUTANTS, Outcome, Suite, artifacts_of
+from validation.questions.pipeline import IMAGE_ENCODER, STAGES
+
+FAST = (
+    "encoder: layer norm epsilon 1e-3",
+    "decoder: last slot never hidden",
+    "decoder: outputs exchanged",
+    "package: float16 overflow",
+    "app: photo not antialiased",
+    "app: mask resize aligns corners",
+    "manifest: padding black",
+    "files: a byte of a golden",
+    "model: mask of NaN",
+    "model: no mask at all",
+    "model: every score equal",
+    "goldens: one case",
+)
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory):
+    with registered():
+        yield Suite(tmp_path_factory.mktemp("mutation"))
+
+
+def by_name(name):
+    (found,) = (mutant for mutant in MUTANTS if mutant.name == name)
+    return found
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_mutant_is_killed(suite, name):
+    mutant = by_name(name)
+    outcome = suite.run(mutant)
+    assert outcome.killed
+    assert outcome.blamed == mutant.expected
+    assert str(suite.artifact(mutant.format, mutant.scheme).folder.parent) not in outcome.caught_by
+
+
+@pytest.mark.parametrize("artifact", artifacts_of(map(by_name, FAST)))
+def test_unmutated_artifacts_pass(suite, artifact):
+    outcome = suite.run_unmutated(*artifact)
+    assert outcome == Outcome(None, None, (0, 11))
+
+
+@pytest.mark.slow
+def test_every_mutant_is_killed(suite):
+    wrong = {
+        mutant.name: outcome
+        for mutant in MUTANTS
+        if not as_expected(mutant, outcome := suite.run(mutant))
+    }
+    assert wrong == {}
+    failed = {pair: suite.run_unmutated(*pair) for pair in artifacts_of(MUTANTS)}
+    assert not any(outcome.killed for outcome in failed.values()), failed
+
+
+def test_page_lists_the_mutants_that_there_are():
+    """In their order, each killed and blamed as expected."""
+    page = PAGE.read_text()
+    begin, end = (f"<!-- numbers:{word} mutants -->" for word in ("begin", "end"))
+    rows = [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in page.split(begin)[1].split(end)[0].splitlines()
+        if line.startswith("|")
+    ]
+    assert [row[:2] for row in rows[2:]] == [[item.name, item.description] for item in MUTANTS]
+    assert [row[6:] for row in rows[2:]] == [[item.expected] * 2 for item in MUTANTS]
+
+
+def test_mutants_are_many_and_of_every_stage():
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 45
+    assert {mutant.expected for mutant in MUTANTS} == {*STAGES, "integrity", "reference"}
+
+
+def test_module_mutants_leave_the_model_as_it_is(suite):
+    sam = suite.source.sam
+    before = {name: tensor.clone() for name, tensor in sam.state_dict().items()}
+    for mutant in MUTANTS:
+        if isinstance(mutant, ModuleMutant):
+            of_encoder = mutant.component == IMAGE_ENCODER
+            mutant.change((ImageEncoder if of_encoder else MaskDecoder)(sam).eval(), sam)
+    after = sam.state_dict()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert not any(module.training for module in sam.modules())
+
+
+def test_small_model_is_known_only_while_it_is_registered(monkeypatch):
+    monkeypatch.delitem(VARIANTS, SMALL.name, raising=False)  # of this module's own suite
+    with registered() as name:
+        assert VARIANTS[name] is SMALL
+    assert SMALL.name not in VARIANTS
+
+
+def test_tables_show_what_survived():
+    first, second = MUTANTS[:2]
+    survived, misplaced = Outcome(None, None, (0, 11)), Outcome("a|b", "mask_resize", (2, 11))
+    table = kill_table({first: survived, second: misplaced})
+    assert table.rows[0][4:] == ("**survived**", "0 of 11", "**nobody**", "**image_encoder**")
+    assert table.rows[1][4:] == (r"a\|b", "2 of 11", "mask_resize", "**image_encoder**")
+    assert "2 mutants: 1 killed, 0 with" in table.note
+    pair = ("coreml", "int4")
+    table = unmutated_table({pair: survived}, {pair: misplaced})
+    assert table.rows == [
+        ("none (unmutated)", "coreml int4", "pass", r"fail, 2 of 11 cases: a\|b"),
+    ]
+
+
+# Packages
+
+
+@pytest.fixture
+def package(suite, tmp_path):
+    sound = suite.artifact("coreml", "fp16").components[IMAGE_ENCODER]
+    return shutil.copytree(sound, tmp_path / sound.name)
+
+
+def contents(package):
+    return {
+        path.relative_to(package): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in package.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_package_that_is_not_edited_stays_the_same(package):
+    before = contents(package)
+    EditablePackage(package).save()
+    assert contents(package) == before
+
+
+def test_edited_numbers_are_where_the_program_looks_for_them(suite, package):
+    editable = EditablePackage(package)
+    for name in ("encoder_neck_2_weight", "encoder_neck_3_original_weight"):
+        editable.edit(editable.constant(name), np.zeros_like)
+    bias = 0.25
+    editable.edit(
+        editable.constant("encoder_neck_3_original_bias"), lambda old: np.full_like(old, bias)
+    )
+    editable.save()
+    artifact = suite.artifact("coreml", "fp16")
+    components = {**artifact.components, IMAGE_ENCODER: package}
+    engine = open_declared(type(artifact)(**{**vars(artifact), "components": components}))
+    frame = torch.zeros(1, 3, SMALL.image_size, SMALL.image_size)
+    assert torch.all(engine.encode(frame) == bias)
+
+
+def test_edit_keeps_the_number_of_bytes(package):
+    editable = EditablePackage(package)
+    with pytest.raises(ValueError, match="bytes in the place of 73728"):
+        editable.edit(editable.constant("encoder_neck_2_weight"), lambda weights: weights[:1])

@@ -1,0 +1,121 @@
+"""Costs of real artefacts of the tiny model: both formats, and counts that others make."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from converters.convert import convert
+from converters.coreml.export import CoreMLOptions, convert_in_memory
+from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.io_spec import mask_decoder_spec
+from converters.torchscript import quantization as torchscript_quantization
+from converters.torchscript.export import TorchScriptOptions
+from validation.artifacts.artifact import load_artifact
+from validation.inspection.cost import measure_cost
+from validation.inspection.cost.core_ml import component_cost
+from validation.inspection.cost.sources import ReferenceSources
+
+# coremltools computes the smallest tables of attention biases before it writes the package.
+REWRITES = {"image_encoder": 0.01, "mask_decoder": 0}  # of the multiply-adds
+MODULES = {"image_encoder": ImageEncoder, "mask_decoder": MaskDecoder}
+
+
+@pytest.fixture
+def costs(tiny_model, tiny_folders):
+    return {
+        format_: measure_cost(load_artifact(folder)) for format_, folder in tiny_folders.items()
+    }
+
+
+def inputs_of(source, component):
+    examples = {
+        "image_encoder": source.goldens.encoder_inputs,
+        "mask_decoder": source.goldens.decoder_inputs,
+    }
+    return examples[component]()[0]
+
+
+def test_both_formats_cost_the_same(costs, tiny_sam):
+    known = dict(tiny_sam.named_modules())
+    for script, package in zip(
+        costs["torchscript"].components, costs["coreml"].components, strict=True
+    ):
+        assert script.name == package.name
+        saved = script.multiply_adds - package.multiply_adds
+        assert 0 <= saved <= REWRITES[script.name] * script.multiply_adds
+        assert package.parameters.count == pytest.approx(script.parameters.count, rel=0.01)
+        layers = [
+            {(layer.source, layer.multiply_adds) for layer in cost.layers[:5]}
+            for cost in (script, package)
+        ]
+        assert layers[0] == layers[1]
+        assert {layer.source for cost in (script, package) for layer in cost.layers} <= known.keys()
+
+
+def test_torchs_own_counter_agrees(costs, tiny_source):
+    for cost in costs["torchscript"].components:
+        module = MODULES[cost.name](tiny_source.sam).eval()
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            module(*inputs_of(tiny_source, cost.name))
+        assert 2 * cost.multiply_adds == counter.get_total_flops()
+
+
+def test_parameters_are_the_modules_own(costs, tiny_source):
+    for cost in costs["torchscript"].components:
+        tensors = MODULES[cost.name](tiny_source.sam).state_dict().values()
+        storages = {tensor.data_ptr(): tensor.numel() for tensor in tensors}
+        assert cost.parameters.count == sum(storages.values())
+        assert cost.parameters.stored_bytes == 4 * cost.parameters.count
+
+
+def test_stored_bytes_are_the_files(costs):
+    for cost in costs.values():
+        stored = sum(component.parameters.stored_bytes for component in cost.components)
+        assert stored < cost.file_bytes
+
+
+@pytest.mark.parametrize(
+    ("scheme", "bits"),
+    [
+        ("fp16", 16),
+        ("lut4", 4),
+        *(
+            pytest.param(scheme, bits, marks=pytest.mark.slow)
+            for scheme, bits in (("int8", 8), ("int4", 4), ("lut8", 8), ("lut6", 6), ("w8a8", 8))
+        ),
+    ],
+)
+def test_stored_bytes_of_packages_are_their_weight_files(tiny_source, scheme, bits):
+    variant = tiny_source.sam.variant
+    spec = mask_decoder_spec(variant, tiny_source.prompt_slots)
+    model = convert_in_memory(
+        MaskDecoder(tiny_source.sam).eval(),
+        spec,
+        CoreMLOptions(scheme),
+        [inputs_of(tiny_source, "mask_decoder")],
+    ).model
+    cost = component_cost(model, spec, ReferenceSources(spec.name, variant))
+    (file,) = Path(model.weights_dir).rglob("*.bin")
+    size = file.stat().st_size
+    # A record has 64 bytes of its own, and is padded to a multiple of 64; small ones are elsewhere.
+    records = len(list(model._mil_program.functions["main"].operations))
+    assert cost.parameters.stored_bytes - 64 * records < size
+    assert size < cost.parameters.stored_bytes + 3 * 128 * records
+    assert cost.parameters.computed_bytes >= 2 * cost.parameters.count
+    assert cost.parameters.stored_bytes >= cost.parameters.count * bits / 8
+
+
+@pytest.mark.parametrize("scheme", ["fp16", "int8"])
+def test_stored_bytes_of_scripts_are_less_than_computed(
+    tiny_source, tiny_model, tmp_path, monkeypatch, scheme
+):
+    monkeypatch.setattr(torchscript_quantization, "_MIN_INT8_WEIGHTS", 512)
+    artifact = load_artifact(convert(tiny_source, TorchScriptOptions(scheme), tmp_path))
+    for cost in measure_cost(artifact).components:
+        parameters = cost.parameters
+        file = artifact.components[cost.name]
+        assert parameters.stored_bytes < parameters.computed_bytes
+        assert parameters.stored_bytes < file.stat().st_size
+        assert cost.layers[0].source

@@ -1,0 +1,30 @@
+import pytest
+from torch import nn
+
+from converters.coreml.trace_scopes import scope_path
+from converters.export_modules import ImageEncoder, MaskDecoder
+from validation.inspection.origins import source_path
+
+
+@pytest.mark.parametrize(
+    ("component", "build"), [("image_encoder", ImageEncoder), ("mask_decoder", MaskDecoder)]
+)
+def test_every_module_of_an_export_module_has_its_source(tiny_sam, component, build):
+    known = dict(tiny_sam.named_modules())
+    paths = [path for path, _ in build(tiny_sam).named_modules(remove_duplicate=False)]
+    assert {source_path(component, path) for path in paths} <= known.keys()
+    assert source_path(component, "") == ""
+
+
+def test_modules_are_found_by_what_was_called_of_them(tiny_sam):
+    decoder = MaskDecoder(tiny_sam)
+    names = ["transformer", "1", "image_to_token", "q_proj"]
+    kinds = ["SlotTransformer", "SlotAttentionBlock", "MaskedAttention", "Linear"]
+    path = scope_path(decoder, names, kinds)
+    assert path == "transformer.layers.1.image_to_token.original.q_proj"
+    assert scope_path(decoder, ["2"], ["MLP"]) == "output_hypernetworks_mlps.2"
+    assert scope_path(decoder, [], []) == ""
+
+
+def test_what_was_called_from_outside_is_its_callers():
+    assert scope_path(nn.Sequential(nn.ReLU()), ["0", "inner"], ["ReLU", "Linear"]) == "0"

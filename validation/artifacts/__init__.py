@@ -1,0 +1,1 @@
+"""An artifact folder that is whole, and what it tells apps."""

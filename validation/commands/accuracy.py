@@ -1,0 +1,111 @@
+"""The ``validate accuracy`` command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reference.common.command_line import model_option, print_lines, warn
+from validation.commands.options import FAILED_STATUS, JsonOutput, gates_option, json_option
+from validation.engines import engine_names
+
+if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for torch
+    from collections.abc import Sequence
+
+    from validation.accuracy.document import Data
+    from validation.accuracy.samples import Sample
+
+
+@click.command("accuracy")
+@click.argument("sources", metavar="ARTIFACT|CHECKPOINT...", nargs=-1, required=True)
+@click.option(
+    "--dataset",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Your own photos with annotations.json in COCO's format, in place of generated scenes.",
+)
+@click.option(
+    "--scenes",
+    metavar="N",
+    type=click.IntRange(min=1, max=1_000_000),
+    help="How many generated scenes, the same ones for everybody. [default: 500]",
+)
+@gates_option("[coreml.int8] max_miou_lost = 0.01")
+@click.option(
+    "--checkpoint",
+    metavar="PATH|demo|official|seeded",
+    help="The weights that the artefacts were converted from, to measure the reference with; not "
+    "needed if these can be had by name.",
+)
+@model_option("Which variant a CHECKPOINT is of.")
+@click.option(
+    "--engine",
+    "engines",
+    type=click.Choice(engine_names()),
+    multiple=True,
+    help="What to run the artefacts with, as for validate compare.",
+)
+@json_option()
+def accuracy(
+    sources: tuple[str, ...],
+    dataset: Path | None,
+    scenes: int | None,
+    gates: Path | None,
+    checkpoint: str | None,
+    model: str,
+    engines: tuple[str, ...],
+    output: JsonOutput,
+) -> int:
+    """Measure masks against true ones: how well does each ARTIFACT, or CHECKPOINT, find objects?
+
+    \b
+    Examples:
+      validate accuracy demo artifacts/mobile_sam-coreml-int8
+      validate accuracy mobile_sam.pt --dataset photos --json accuracy.json
+
+    An ARTIFACT is a folder that convert wrote; a CHECKPOINT is a .pt or .safetensors file, demo,
+    official or seeded. Per object it is asked with one point (the mask of the highest score counts, and
+    the best of the three), with a box, and with a point and three corrective clicks. The table shows mean
+    IoU, also by size, and the largest mean IoU that an artefact loses against the reference with the same
+    weights.
+
+    Exit status: 0 if every artefact that ran holds its gate, max_miou_lost; 1 if one does not, cannot be
+    run, or is NOT PROVEN, because its reference finds no object; 2 for bad input. What cannot be measured
+    here is reported as NOT RUN, with the reason.
+    """
+    if dataset is not None and scenes is not None:
+        raise click.UsageError("--scenes with --dataset: expected one of them")
+
+    # Here: importing torch would slow --help and refusals down.
+    from validation.accuracy.document import build_document
+    from validation.accuracy.evaluation import Evaluator, resolve_subject
+    from validation.accuracy.table import format_accuracy
+    from validation.comparison.results import FAILED, NOT_PROVEN
+    from validation.gates import read_gates
+
+    subjects = [resolve_subject(source, model) for source in sources]
+    limits = read_gates(gates)
+    samples, data = _samples(dataset, scenes)
+    evaluator = Evaluator(samples, limits, checkpoint)
+    evaluations = list(evaluator.evaluate(subjects, engines))
+    document = build_document(evaluations, data)
+    output.write(document)
+    if not output.replaces_table:
+        print_lines(format_accuracy(evaluations, data))
+    return FAILED_STATUS if document["verdict"] in (FAILED, NOT_PROVEN) else 0
+
+
+def _samples(dataset: Path | None, scenes: int | None) -> "tuple[Sequence[Sample], Data]":
+    from validation.accuracy.document import Data
+
+    if dataset is not None:
+        from validation.accuracy.dataset import describe_left_out, read_dataset
+
+        samples = read_dataset(dataset)
+        if left_out := describe_left_out(samples.left_out):
+            warn(f"{dataset}: {left_out}")
+        return samples, Data("dataset", str(dataset), len(samples), samples.left_out)
+    from validation.accuracy.scenes import DEFAULT_SCENES, HeldOutScenes
+
+    samples = HeldOutScenes(scenes or DEFAULT_SCENES)
+    return samples, Data("scenes", None, len(samples))

@@ -1,0 +1,1 @@
+"""Does an artifact draw the reference's masks?"""

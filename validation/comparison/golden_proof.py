@@ -1,0 +1,28 @@
+"""What an artefact's own goldens can prove to an app, which has nothing else to hold its masks to."""
+
+import numpy as np
+
+from validation.artifacts.artifact import Artifact
+from validation.comparison.proof import evidence_of, unproven
+from validation.comparison.results import PASSED, CaseResult
+from validation.questions.cases import GOLDEN, is_ambiguous
+from validation.questions.goldens import golden_questions
+from validation.questions.pipeline import PhotoArithmetic
+
+
+def unproven_by_goldens(artifact: Artifact) -> list[str]:
+    """What agreement with the goldens leaves unproven, in words; empty if there is evidence of everything.
+
+    Raises:
+        ArtifactError: they are damaged.
+    """
+    variant = artifact.variant
+    arithmetic = PhotoArithmetic(variant.image_size, np.array(variant.pixel_mean, np.float32))
+    cases = []
+    for question in golden_questions(artifact):
+        size, stored = question.read().shape[:2], question.stored
+        for case, answer in zip(question.cases, stored.answers, strict=True):
+            masks = arithmetic.resize_all(answer.low_res_masks, size)
+            evidence = evidence_of(answer, stored.image_embeddings, masks, is_ambiguous(case))
+            cases.append(CaseResult(case, question.photo, GOLDEN, PASSED, evidence=evidence))
+    return unproven(cases)

@@ -1,0 +1,177 @@
+"""What comparisons found, as tables for a terminal."""
+
+from collections.abc import Sequence
+
+from reference.common.plain_text import escape, shorten
+from validation.comparison.results import (
+    FAILED,
+    NOT_PROVEN,
+    NOT_RUN,
+    PASSED,
+    CaseResult,
+    Comparison,
+)
+
+VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_PROVEN: "NOT PROVEN", NOT_RUN: "NOT RUN"}
+_CELL_WIDTH = 120  # characters; of a longer text the end is left out
+PHOTO_WIDTH = 24  # characters; of a longer path the end is shown, which has the file's name
+
+_COLUMNS = ("case", "photo", "IoU min", "boundary", "shown", "score Δ", "logit Δ")
+_OVERVIEW = ("artefact", "engine", "MB", "IoU mean", "IoU min", "boundary", "encode", "decode", "")
+
+
+def format_comparison(comparison: Comparison) -> list[str]:
+    """Lines of a title, one row per case, the verdict, and why it is not a plain pass."""
+    rows = [_COLUMNS, *map(_row, comparison.cases)]
+    results = ["", *map(_result, comparison.cases)]
+    lines = [_title(comparison)]
+    for row, result in zip(aligned(rows, left=2), results, strict=True):
+        lines.append(f"{row}  {result}".rstrip())
+    lines += [_verdict(comparison), *_stage_lines(comparison)]
+    return [*lines, *_drift_lines(comparison), *_explanations(comparison)]
+
+
+def format_overview(comparisons: Sequence[Comparison]) -> list[str]:
+    """One line per artefact, side by side."""
+    rows = [_OVERVIEW]
+    for item in comparisons:
+        figures = ("-", "-", "-")
+        if item.summary:
+            summary = item.summary
+            values = (summary.mean_iou, summary.min_iou, summary.mean_boundary_iou)
+            figures = tuple(f"{value:.4f}" for value in values)
+        rows.append(
+            (
+                item.artifact.name,
+                item.engine or "-",
+                f"{item.size_bytes / 1e6:.1f}",
+                *figures,
+                *(_seconds(item, stage) for stage in ("image_encoder", "mask_decoder")),
+                VERDICTS[item.verdict],
+            )
+        )
+    return [line.rstrip() for line in aligned(rows, left=2)]
+
+
+def aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
+    """Rows with cells of one width per column, fit to be shown; the first ``left`` columns are aligned left."""
+    rows = [[shorten(cell, _CELL_WIDTH) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [
+                "",
+                *(
+                    cell.ljust(width) if column < left else cell.rjust(width)
+                    for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+                ),
+            ]
+        )
+        for row in rows
+    ]
+
+
+def _seconds(comparison: Comparison, stage: str) -> str:
+    seconds = comparison.seconds.get(stage)
+    return "-" if seconds is None else f"{1000 * seconds:.0f} ms"
+
+
+def _title(comparison: Comparison) -> str:
+    checkpoint = comparison.artifact.checkpoint
+    trained = "" if checkpoint.trained else ", untrained: its masks mean nothing"
+    return f"{comparison.artifact.name} (weights: {checkpoint.name}{trained})"
+
+
+def _row(case: CaseResult) -> tuple[str, ...]:
+    agreement = case.agreement
+    if agreement is None:
+        return case.name, _end_of(case.photo), *["-"] * 5
+    ious = agreement.min_iou, min(agreement.boundary_ious), agreement.shown_iou
+    return (
+        case.name,
+        _end_of(case.photo),
+        *("-" if case.status == NOT_PROVEN else f"{iou:.4f}" for iou in ious),
+        f"{agreement.score_difference:.2g}",
+        f"{agreement.logits.largest:.2g}",
+    )
+
+
+def _end_of(photo: str) -> str:
+    shown = escape(photo)
+    return shown if len(shown) <= PHOTO_WIDTH else f"…{shown[1 - PHOTO_WIDTH :]}"
+
+
+def _result(case: CaseResult) -> str:
+    if case.status in (FAILED, NOT_PROVEN):
+        return f"{VERDICTS[case.status]}: {case.reason}"
+    if case.status == NOT_RUN:
+        return VERDICTS[NOT_RUN]
+    note = case.evidence.no_choice
+    return "pass" if note is None else f"pass ({note})"
+
+
+def _verdict(comparison: Comparison) -> str:
+    """The last word, such as ``PASS  15 of 15 cases; mask IoU min …, mean …; engine: …``."""
+    parts = [f"{comparison.count(PASSED)} of {len(comparison.cases)} cases passed"]
+    for status, words in ((FAILED, "failed"), (NOT_PROVEN, "NOT PROVEN"), (NOT_RUN, "NOT RUN")):
+        if count := comparison.count(status):
+            parts.append(f"{count} {words}")
+    words = [", ".join(parts)]
+    if summary := comparison.summary:
+        gates = comparison.gates
+        words += [
+            f"mask IoU min {summary.min_iou:.4f} (gate {gates.min_iou:g}), mean "
+            f"{summary.mean_iou:.4f} (gate {gates.mean_iou:g})",
+            f"engine: {comparison.engine}",
+        ]
+    if comparison.blamed:
+        words.append(f"stage to blame: {comparison.blamed}")
+    return f"{VERDICTS[comparison.verdict]}: {'; '.join(words)}"
+
+
+def _stage_lines(comparison: Comparison) -> list[str]:
+    """What each stage lost by itself, and what users lose by another choice of mask."""
+    if comparison.summary is None:
+        return []
+    losses = ", ".join(
+        f"{stage} {'NOT RUN' if loss is None else f'{loss:.4f}'}"
+        for stage, loss in comparison.summary.stage_losses.items()
+    )
+    lines = [f"IoU lost by each stage alone (worst mask, mean of cases): {losses}"]
+    if comparison.summary.flip_loss:
+        lines.append(
+            f"IoU lost to another choice of mask, mean: {comparison.summary.flip_loss:.4f}"
+        )
+    return lines
+
+
+def _drift_lines(comparison: Comparison) -> list[str]:
+    """The operations or modules that depart most from the reference, or why that is not known."""
+    drifts = comparison.drifts
+    if drifts is None:
+        return []
+    if not isinstance(drifts, tuple):
+        return [f"drift: {VERDICTS[NOT_RUN]}: {drifts.reason}"]
+    rows = [("worst by itself", "kind", "own", "with what it inherited")]
+    rows += [
+        (drift.source or drift.name, drift.kind, _relative(drift.own), _relative(drift.total))
+        for drift in drifts
+    ]
+    return ["relative error (L2) of single operations, worst first:", *aligned(rows, left=2)]
+
+
+def _relative(difference: object) -> str:
+    return f"{difference.relative_l2:.2e}"
+
+
+def _explanations(comparison: Comparison) -> list[str]:
+    """Why the whole fails, or proves nothing, or why cases did not run."""
+    return [
+        f"{VERDICTS[status]}: {text}"
+        for status, texts in (
+            (FAILED, comparison.failures),
+            (NOT_PROVEN, comparison.unproven),
+            (NOT_RUN, comparison.not_run_reasons),
+        )
+        for text in texts
+    ]

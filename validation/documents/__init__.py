@@ -1,0 +1,1 @@
+"""Documents that may come from anywhere: read strictly, and written."""

@@ -1,0 +1,32 @@
+"""TOML files, a user's or the project's own."""
+
+import tomllib
+from pathlib import Path
+
+from reference.common.errors import MobileSAMError
+from reference.common.input_files import require_regular_file
+
+MOST_BYTES = 1 << 16  # of a file; the longest of the project's own has a tenth
+# Of a line. tomllib takes a time that grows with the square of a dotted key's length, and keys have no line ends.
+MOST_CHARACTERS = 1000
+
+
+def read_toml(path: Path, error_class: type[MobileSAMError]) -> dict:
+    """The tables of a file; ``error_class`` if it cannot be read, is too large or is not valid."""
+    try:
+        require_regular_file(path, error_class, "expected a TOML file")
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise error_class(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError:
+        raise error_class(f"{path}: is no path; name a file") from None
+    if len(data) > MOST_BYTES or max(map(len, data.split(b"\n"))) > MOST_CHARACTERS:
+        raise error_class(
+            f"{path}: has more than {MOST_BYTES >> 10} KiB, or a line of more than {MOST_CHARACTERS} "
+            "characters: expected a few limits"
+        )
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # ValueError: also an integer of 5,000 digits
+        raise error_class(f"{path}: is not valid TOML ({error})") from None

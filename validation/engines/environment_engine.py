@@ -1,0 +1,78 @@
+"""TorchScript Lite files in the lite interpreter of another environment: see ``validation.engines.environments``."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from validation.artifacts.artifact import Artifact
+from validation.engines.base import Unavailable
+from validation.engines.environments import ARM64, RUNTIME, Environment
+from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER
+
+if TYPE_CHECKING:
+    from converters.prompt_slots import SlotPrompt
+    from validation.engines.environments.interpreter import Calls, Interpreter
+
+
+def open_arm64(artifact: Artifact) -> "EnvironmentEngine | Unavailable":
+    """Load an artefact's two files on an emulated Arm processor."""
+    return _open(artifact, ARM64)
+
+
+def open_runtime(artifact: Artifact) -> "EnvironmentEngine | Unavailable":
+    """Load an artefact's two files in the lite interpreter that phones have."""
+    return _open(artifact, RUNTIME)
+
+
+class EnvironmentEngine:
+    """An ``Engine`` in an environment of its own, with as many threads as torch has here.
+
+    It lives as long as this process, unless it is closed.
+
+    Attributes:
+        calls: how often a module is called for one answer.
+        last: what the calls for the last answer took.
+    """
+
+    calls: int = 1
+    last: "Calls | None" = None
+
+    def __init__(self, interpreter: "Interpreter") -> None:
+        """Take an interpreter that has loaded an artefact."""
+        self._interpreter = interpreter
+        self.name = interpreter.name
+
+    def encode(self, frame: Tensor) -> Tensor:
+        """See ``Engine``."""
+        (image_embeddings,) = self._run(IMAGE_ENCODER, frame)
+        return image_embeddings
+
+    def decode(self, image_embeddings: Tensor, prompt: "SlotPrompt") -> tuple[Tensor, Tensor]:
+        """See ``Engine``."""
+        low_res_masks, iou_predictions = self._run(MASK_DECODER, image_embeddings, *prompt.tensors)
+        return low_res_masks, iou_predictions
+
+    def close(self) -> None:
+        """End the interpreter."""
+        self._interpreter.close()
+
+    def _run(self, component: str, *inputs: Tensor) -> list[Tensor]:
+        arrays = [tensor.detach().numpy() for tensor in inputs]
+        self.last = self._interpreter.run(component, arrays, self.calls)
+        return [torch.from_numpy(array) for array in self.last.outputs]
+
+
+def _open(artifact: Artifact, environment: Environment) -> EnvironmentEngine | Unavailable:
+    missing = environment.missing()
+    if missing is not None:
+        return Unavailable(missing)
+    from validation.engines.environments.interpreter import Interpreter
+
+    interpreter = Interpreter(environment, torch.get_num_threads())
+    try:
+        interpreter.load(artifact)
+    except BaseException:
+        interpreter.close()
+        raise
+    return EnvironmentEngine(interpreter)

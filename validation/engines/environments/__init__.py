@@ -1,0 +1,28 @@
+"""Environments that ``.ptl`` files are run in beside this one: another version of torch, another processor.
+
+``validate setup`` makes them. docs/environments.md describes them.
+"""
+
+from collections.abc import Iterable
+
+from validation.engines.environments.arm64 import ARM64
+from validation.engines.environments.environment import Environment, SetupError
+from validation.engines.environments.runtime import RUNTIME
+
+__all__ = ["ARM64", "ENVIRONMENTS", "RUNTIME", "Environment", "SetupError", "find_environments"]
+
+ENVIRONMENTS: dict[str, Environment] = {item.name: item for item in (ARM64, RUNTIME)}
+
+
+def find_environments(names: Iterable[str]) -> list[Environment]:
+    """The environments of these names, each once.
+
+    Raises:
+        SetupError: there is none of a name.
+    """
+    for name in names:
+        if name not in ENVIRONMENTS:
+            raise SetupError(
+                f"there is nothing to set up for '{name}': expected {' or '.join(ENVIRONMENTS)}"
+            )
+    return [ENVIRONMENTS[name] for name in dict.fromkeys(names)]

@@ -1,0 +1,164 @@
+"""The lite interpreter of an environment, as a program that this one talks to."""
+
+import math
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from reference.common.errors import ArtifactError
+from validation.artifacts.artifact import Artifact
+from validation.engines.base import EngineDiedError
+from validation.engines.environments.environment import Environment
+from validation.engines.processes import standalone
+from validation.engines.processes.child_process import START_ALLOWANCE, Child
+from validation.engines.processes.external_program import start_program
+from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER
+
+OUTPUTS = {IMAGE_ENCODER: 1, MASK_DECODER: 2}
+# Seconds for one answer. A run of the image encoder takes minutes under emulation; whoever has less
+# time ends the process that this one belongs to.
+TIME_LIMIT = 3600.0
+_COUNTS_BYTES = 4096  # instruction_counter.c
+_BACKEND = "qnnpack"  # see engines.lite_interpreter
+_WORKER = Path(standalone.__file__).with_name("lite_worker.py")
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What calls of a module gave.
+
+    Attributes:
+        outputs: of the last call.
+        seconds: of each call, by the clock of this machine.
+        instructions: that each call executed; empty if nobody counts.
+        processor: seconds of the processor's time that the program has taken since it started.
+    """
+
+    outputs: list[np.ndarray]
+    seconds: tuple[float, ...]
+    instructions: tuple[int, ...]
+    processor: float
+
+
+class Interpreter:
+    """Runs one artefact in an environment; close it, or use it in a ``with`` block.
+
+    Its calls raise ArtifactError if the artefact is to blame, and EngineDiedError if the program
+    crashes, hangs, or talks nonsense.
+
+    Attributes:
+        pid: the program's process.
+        name: what runs, as an engine's name.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        threads: int,
+        counting: bool = False,
+        folder: Path | None = None,
+    ) -> None:
+        """Start the program, and wait until it has imported torch.
+
+        Args:
+            environment: that is set up.
+            threads: that compute.
+            counting: whether instructions are counted.
+            folder: where the environment lies, while it is being set up.
+        """
+        folder = environment.folder if folder is None else folder
+        self._files = ExitStack()
+        counts = self._counts_file() if counting else None
+        command = [*environment.command(folder, counts), str(_WORKER)]
+        try:
+            program, connection = start_program(
+                command,
+                [str(threads), *([] if counts is None else [str(counts)])],
+                environment.variables(folder, threads, counts),
+            )
+        except OSError as error:
+            self._files.close()
+            raise EngineDiedError(
+                f"the environment {environment.name} is damaged ({error.strerror}): remove "
+                f"'{folder}', and run 'validate setup {environment.name}'"
+            ) from error
+        self.pid = program.pid
+        self._child = Child(program, connection, TIME_LIMIT)
+        try:
+            identity, _ = self._child.ask("start", None, (), 0, START_ALLOWANCE)
+        except BaseException:
+            self.close()
+            raise
+        self._counting = counting
+        self.name = f"lite interpreter of torch {identity.get('torch')} {environment.label}"
+
+    def load(self, artifact: Artifact) -> tuple[float, float]:
+        """Load an artefact's two files: seconds, and the processor's time so far."""
+        backend = _BACKEND if artifact.scheme == "int8" else None
+        if backend is not None:
+            self.name = f"{self.name} ({backend})"
+        files = {name: str(path.resolve()) for name, path in artifact.components.items()}
+        request = {"operation": "load", **files, "backend": backend}
+        answer, _ = self._ask(str(artifact.folder), request, (), 0)
+        return answer["seconds"][0], answer["processor"]
+
+    def run(self, component: str, inputs: Sequence[np.ndarray], calls: int = 1) -> Calls:
+        """Call one of the two modules, with the same inputs each time."""
+        request = {"operation": component, "calls": calls}
+        during = component.replace("_", " ")
+        answer, outputs = self._ask(during, request, inputs, OUTPUTS[component])
+        counts = answer.get("instructions") if self._counting else []
+        if not isinstance(counts, list) or not all(type(n) is int and n > 0 for n in counts):
+            self._refuse(during)
+        if len(answer["seconds"]) != calls or len(counts) != (calls if self._counting else 0):
+            self._refuse(during)
+        return Calls(outputs, tuple(answer["seconds"]), tuple(counts), answer["processor"])
+
+    def close(self) -> None:
+        """End the program."""
+        self._child.close()
+        self._files.close()
+
+    def __enter__(self) -> "Interpreter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _counts_file(self) -> Path:
+        folder = self._files.enter_context(tempfile.TemporaryDirectory(prefix="instructions-"))
+        path = Path(folder) / "counts"
+        path.write_bytes(bytes(_COUNTS_BYTES))
+        return path
+
+    def _ask(
+        self, during: str, request: dict, inputs: Sequence[np.ndarray], outputs: int
+    ) -> tuple[dict, list[np.ndarray]]:
+        try:
+            answer, arrays = self._child.ask(during, request, inputs, outputs)
+        except EngineDiedError:
+            raise
+        except ArtifactError as error:
+            raise ArtifactError(
+                f"{during}: the {self.name} cannot run it ({error}); convert again"
+            ) from error
+        if not _are_times(answer.get("seconds")) or not _are_times([answer.get("processor")]):
+            self._refuse(during)
+        return answer, arrays
+
+    def _refuse(self, during: str) -> NoReturn:
+        self.close()
+        raise EngineDiedError(f"{during}: the engine gave an answer that makes no sense")
+
+
+def _are_times(values: object) -> bool:
+    return (
+        isinstance(values, list)
+        and bool(values)
+        and all(isinstance(value, float) and 0 <= value < math.inf for value in values)
+    )

@@ -1,0 +1,1 @@
+"""Programs of their own: children that may crash or hang, and harm nobody."""

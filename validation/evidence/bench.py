@@ -1,0 +1,41 @@
+"""What several measurements share: the demo weights, and artefacts in a temporary folder."""
+
+import functools
+import gc
+from pathlib import Path
+
+import torch
+
+from converters.convert import Source, convert, load_source
+from converters.coreml.export import CoreMLOptions
+from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
+from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
+from validation.artifacts.artifact import Artifact, load_artifact
+
+THREADS = 2
+OPTIONS = {"torchscript": TorchScriptOptions, "coreml": CoreMLOptions}
+# Every artefact that there is, as format and scheme.
+ARTIFACTS = (
+    *(("torchscript", scheme) for scheme in TORCHSCRIPT_SCHEMES),
+    *(("coreml", scheme) for scheme in COREML_SCHEMES),
+)
+
+
+class Bench:
+    """Converts each artefact once, when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        torch.set_num_threads(THREADS)
+        self.folder = folder
+        self.artifact = functools.cache(self._convert)
+
+    @functools.cached_property
+    def source(self) -> Source:
+        """The demo weights, and the reference's answers about the sample photos."""
+        return load_source("demo")
+
+    def _convert(self, format_name: str, scheme: str) -> Artifact:
+        folder = convert(self.source, OPTIONS[format_name](scheme), self.folder)
+        gc.collect()  # a converted program is a large cycle
+        return load_artifact(folder)

@@ -1,0 +1,331 @@
+"""Mistakes in the mask decoder, made before it is traced."""
+
+import copy
+import functools
+import math
+
+import torch
+from torch import Tensor, nn
+
+from converters.export_modules import (
+    HIDDEN,
+    GridPositionalEncoding,
+    MaskDecoder,
+    MaskedAttention,
+    SlotAttentionBlock,
+    SlotPromptEncoder,
+    use_native_layer_norms,
+)
+from reference.modeling.sam import Sam
+from validation.evidence.mutation.encoder_mutants import (
+    After,
+    Then,
+    approximate_gelu,
+    use_keras_epsilon,
+)
+from validation.evidence.mutation.mutant import ModuleMutant
+from validation.questions.pipeline import MASK_DECODER
+
+mutant = functools.partial(
+    ModuleMutant, format="torchscript", expected=MASK_DECODER, component=MASK_DECODER
+)
+
+# Prompts
+
+
+def exchange_point_axes(module: MaskDecoder, _: Sam) -> nn.Module:
+    return After(lambda e, coords, *rest: (e, coords.flip(-1), *rest), module)
+
+
+def forget_half_pixel(module: MaskDecoder, _: Sam) -> nn.Module:
+    return After(lambda e, coords, *rest: (e, coords - 0.5, *rest), module)
+
+
+def exchange_point_labels(module: MaskDecoder, _: Sam) -> nn.Module:
+    return _with_types(module, [1, 0, 2, 3])
+
+
+def exchange_corner_labels(module: MaskDecoder, _: Sam) -> nn.Module:
+    return _with_types(module, [0, 1, 3, 2])
+
+
+class NeverPadded(SlotPromptEncoder):
+    """Hides the "not a point" token always."""
+
+    def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        tokens, bias = super().embed_points(coords, labels)
+        return tokens, torch.cat([bias[:, :-1], torch.full_like(bias[:, -1:], HIDDEN)], dim=1)
+
+
+class AlwaysPadded(SlotPromptEncoder):
+    """Shows the "not a point" token always."""
+
+    def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        tokens, bias = super().embed_points(coords, labels)
+        return tokens, torch.cat([bias[:, :-1], torch.zeros_like(bias[:, -1:])], dim=1)
+
+
+class EmptySlotsSeen(SlotPromptEncoder):
+    """Hides no slot, empty or not."""
+
+    def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        tokens, bias = super().embed_points(coords, labels)
+        return tokens, torch.cat([torch.zeros_like(bias[:, :-1]), bias[:, -1:]], dim=1)
+
+
+class LastEmptySlotSeen(SlotPromptEncoder):
+    """Hides all empty slots but the last."""
+
+    def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        tokens, bias = super().embed_points(coords, labels)
+        seen = torch.zeros_like(bias[:, :1])
+        return tokens, torch.cat([bias[:, :-2], seen, bias[:, -1:]], dim=1)
+
+
+def _encode_prompts_by(kind: type[SlotPromptEncoder], module: MaskDecoder, sam: Sam) -> nn.Module:
+    module.prompts = kind(copy.deepcopy(sam.prompt_encoder))
+    use_native_layer_norms(module.prompts)
+    return module
+
+
+def ignore_mask_prompt(module: MaskDecoder, _: Sam) -> nn.Module:
+    return After(lambda e, xy, labels, mask, has: (e, xy, labels, mask, has * 0), module)
+
+
+def invert_has_mask(module: MaskDecoder, _: Sam) -> nn.Module:
+    return After(lambda e, xy, labels, mask, has: (e, xy, labels, mask, 1 - has), module)
+
+
+def transpose_mask_prompt(module: MaskDecoder, _: Sam) -> nn.Module:
+    return After(lambda e, xy, labels, m, has: (e, xy, labels, m.transpose(2, 3), has), module)
+
+
+class CornerGrid(GridPositionalEncoding):
+    """Takes the cells' corners for their centres: half a cell off."""
+
+    def __init__(self, sam: Sam) -> None:
+        super().__init__(sam.prompt_encoder)
+        frequencies = sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
+        shift = -2 * math.pi / len(self.row_sin) * frequencies  # of the phase, by half a cell
+        for axis, name in enumerate(("column", "row")):
+            sin, cos = getattr(self, f"{name}_sin"), getattr(self, f"{name}_cos")
+            by_sin, by_cos = shift[axis].sin(), shift[axis].cos()
+            setattr(self, f"{name}_sin", sin * by_cos + cos * by_sin)
+            setattr(self, f"{name}_cos", cos * by_cos - sin * by_sin)
+
+
+def take_corners_for_centres(module: MaskDecoder, sam: Sam) -> nn.Module:
+    module.grid = CornerGrid(sam)
+    return module
+
+
+def transpose_grid(module: MaskDecoder, _: Sam) -> nn.Module:
+    side = module.grid.row_sin.shape[0]
+    module.grid = Then(
+        module.grid, lambda pe: pe.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2)
+    )
+    return module
+
+
+# Transformer
+
+
+def forget_softmax_scale(module: MaskDecoder, _: Sam) -> nn.Module:
+    for layer in module.transformer.layers:
+        layer.self_attn.scale = 1.0
+    return module
+
+
+class InterleavedHeads(nn.Module):
+    """Attention whose projections are taken as d values of every head, where each head's d are next to
+    each other."""
+
+    def __init__(self, attention: MaskedAttention) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def _split(self, x: Tensor) -> Tensor:
+        heads = self.attention.original.num_heads
+        return x.unflatten(-1, (-1, heads)).permute(0, 3, 1, 2)  # (1, N, C) → (1, heads, N, d)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor) -> Tensor:
+        layers = self.attention.original
+        q = self._split(layers.q_proj(q)) * self.attention.scale
+        k, v = self._split(layers.k_proj(k)), self._split(layers.v_proj(v))
+        weights = torch.softmax(q @ k.transpose(-2, -1) + key_bias, dim=-1)
+        return layers.out_proj((weights @ v).permute(0, 2, 3, 1).flatten(2))
+
+
+def interleave_heads(module: MaskDecoder, _: Sam) -> nn.Module:
+    layer = module.transformer.layers[0]
+    layer.self_attn = InterleavedHeads(layer.self_attn)
+    return module
+
+
+class WithoutImageResidual(nn.Module):
+    """A two-way block whose image tokens are replaced by what they attend to."""
+
+    def __init__(self, block: SlotAttentionBlock) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(
+        self, queries: Tensor, keys: Tensor, query_pe: Tensor, key_pe: Tensor, token_bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        queries, _ = self.block(queries, keys, query_pe, key_pe, token_bias)
+        attended = self.block.image_to_token(keys + key_pe, queries + query_pe, queries, token_bias)
+        return queries, self.block.original.norm4(attended)
+
+
+def drop_residual(module: MaskDecoder, _: Sam) -> nn.Module:
+    layers = module.transformer.layers
+    layers[0] = WithoutImageResidual(layers[0])
+    return module
+
+
+def skip_layer_norm(module: MaskDecoder, _: Sam) -> nn.Module:
+    module.transformer.layers[1].original.norm3 = nn.Identity()
+    return module
+
+
+def encode_first_queries(module: MaskDecoder, _: Sam) -> nn.Module:
+    module.transformer.layers[0].original.skip_first_layer_pe = False
+    return module
+
+
+# Outputs
+
+
+def rotate_guesses(module: MaskDecoder, _: Sam) -> nn.Module:
+    return Then(module, lambda masks, scores: (masks[:, [0, 2, 3, 1]], scores))
+
+
+def permute_scores(module: MaskDecoder, _: Sam) -> nn.Module:
+    return Then(module, lambda masks, scores: (masks, scores[:, [0, 2, 3, 1]]))
+
+
+def exchange_outputs(module: MaskDecoder, _: Sam) -> nn.Module:
+    return Then(module, lambda masks, scores: (scores, masks))
+
+
+def give_probabilities(module: MaskDecoder, _: Sam) -> nn.Module:
+    return Then(module, lambda masks, scores: (masks.sigmoid(), scores))
+
+
+def roll_output_tokens(module: MaskDecoder, _: Sam) -> nn.Module:
+    module.output_tokens.data.copy_(module.output_tokens.data.roll(1, dims=1).clone())
+    return module
+
+
+def swap_embedding_axes(module: MaskDecoder, _: Sam) -> nn.Module:
+    return After(lambda e, *rest: (e.transpose(2, 3), *rest), module)
+
+
+def flip_upscaling(module: MaskDecoder, _: Sam) -> nn.Module:
+    weight = module.output_upscaling[0].weight
+    weight.data.copy_(weight.data.flip(2, 3).clone())
+    return module
+
+
+def drop_upscaling_bias(module: MaskDecoder, _: Sam) -> nn.Module:
+    module.output_upscaling[3].bias.data.zero_()
+    return module
+
+
+def approximate_upscaling(module: MaskDecoder, sam: Sam) -> nn.Module:
+    approximate_gelu(module.output_upscaling, sam)
+    return module
+
+
+def approximate_mask_downscaling(module: MaskDecoder, sam: Sam) -> nn.Module:
+    approximate_gelu(module.prompts.mask_downscaling, sam)
+    return module
+
+
+def take_other_weights(_: MaskDecoder, sam: Sam) -> nn.Module:
+    """Weights of the same distribution: each kernel's own, in another order."""
+    other = copy.deepcopy(sam)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in other.mask_decoder.parameters():
+        order = torch.randperm(parameter.numel(), generator=generator)
+        parameter.data.copy_(parameter.data.flatten()[order].reshape(parameter.shape))
+    return MaskDecoder(other).eval()
+
+
+def _with_types(module: MaskDecoder, order: list[int]) -> nn.Module:
+    types = module.prompts.type_embeddings
+    types.data.copy_(types.data[order].clone())
+    return module
+
+
+_MUTANTS = (
+    ("x and y exchanged, in the graph", "points as y, x", exchange_point_axes),
+    ("+0.5 missing", "a pixel's corner for its centre", forget_half_pixel),
+    ("point labels exchanged", "object and background", exchange_point_labels),
+    ("corner labels exchanged", "a box's two corners", exchange_corner_labels),
+    (
+        '"not a point" token missing',
+        "points without a box lack their padding",
+        functools.partial(_encode_prompts_by, NeverPadded),
+    ),
+    (
+        '"not a point" token always there',
+        "boxes have a padding, too",
+        functools.partial(_encode_prompts_by, AlwaysPadded),
+    ),
+    (
+        "empty slots seen",
+        "no slot is hidden from attention",
+        functools.partial(_encode_prompts_by, EmptySlotsSeen),
+    ),
+    (
+        "last slot never hidden",
+        "one empty slot is seen",
+        functools.partial(_encode_prompts_by, LastEmptySlotSeen),
+    ),
+    ("mask prompt ignored", "has_mask_input is not looked at", ignore_mask_prompt),
+    ("has_mask_input inverted", "1 means that there is no mask", invert_has_mask),
+    ("mask prompt transposed", "rows and columns exchanged", transpose_mask_prompt),
+    ("grid off by half a cell", "corners for the centres of cells", take_corners_for_centres),
+    ("grid transposed", "the positional encoding's rows and columns exchanged", transpose_grid),
+    ("softmax scale forgotten", "1/sqrt(d) missing in self-attention", forget_softmax_scale),
+    ("heads interleaved wrongly", "channels dealt to heads in turn", interleave_heads),
+    ("residual dropped", "a block's attention replaces the image's tokens", drop_residual),
+    ("layer norm skipped", "after an MLP", skip_layer_norm),
+    ("layer norm epsilon 1e-3", "Keras' default in every layer norm", use_keras_epsilon),
+    ("first block with positions", "the first self-attention adds them, too", encode_first_queries),
+    ("masks 1…3 rotated", "the guesses in another order than their scores", rotate_guesses),
+    ("scores permuted", "those of the three guesses", permute_scores),
+    ("outputs exchanged", "scores where the masks should be", exchange_outputs),
+    ("sigmoid in the graph", "probabilities for logits", give_probabilities),
+    ("output tokens rolled", "the scores' token after the masks'", roll_output_tokens),
+    ("embedding axes swapped", "rows and columns exchanged on the way in", swap_embedding_axes),
+    ("upscaling kernels flipped", "each 2×2 block of pixels mirrored", flip_upscaling),
+    ("bias dropped", "of the last upscaling", drop_upscaling_bias),
+    ("GELU by tanh, upscaling", "the approximation for the exact function", approximate_upscaling),
+    ("GELU by tanh, mask prompt", "the same, where masks come in", approximate_mask_downscaling),
+    (
+        "weights of another checkpoint",
+        "a decoder that belongs to another encoder",
+        take_other_weights,
+    ),
+)
+
+DECODER_MUTANTS = (
+    *(
+        mutant(f"decoder: {name}", text, scheme="none", change=change)
+        for name, text, change in _MUTANTS
+    ),
+    mutant(
+        "decoder: empty slots seen, int8",
+        "no slot is hidden from attention",
+        scheme="int8",
+        change=functools.partial(_encode_prompts_by, EmptySlotsSeen),
+    ),
+    mutant(
+        "decoder: scores permuted, fp16",
+        "those of the three guesses",
+        scheme="fp16",
+        change=permute_scores,
+    ),
+)

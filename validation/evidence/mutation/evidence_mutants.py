@@ -1,0 +1,84 @@
+"""Models and goldens that prove nothing: a broken artefact agrees with them.
+
+The same change is in the reference, in the goldens that it answered, and in the artefact: no difference shows.
+"""
+
+import functools
+import math
+
+import torch
+from torch import nn
+
+from reference.modeling.sam import Sam
+from validation.evidence.mutation.mutant import INTEGRITY, REFERENCE, GoldensMutant, ModelMutant
+
+model = functools.partial(ModelMutant, format="torchscript", scheme="none", expected=REFERENCE)
+goldens = functools.partial(GoldensMutant, format="torchscript", scheme="none", expected=INTEGRITY)
+
+
+def mask_heads(sam: Sam) -> list[nn.Linear]:
+    """The last layers of what each mask's kernel comes from."""
+    return [last_linear(head) for head in sam.mask_decoder.output_hypernetworks_mlps]
+
+
+def last_linear(module: nn.Module) -> nn.Linear:
+    return [layer for layer in module.modules() if isinstance(layer, nn.Linear)][-1]
+
+
+def fill(layer: nn.Module, weight: float, bias: float) -> None:
+    nn.init.constant_(layer.weight, weight)
+    nn.init.constant_(layer.bias, bias)
+
+
+def draw_nan(sam: Sam) -> None:
+    """Mask 0, which is what a box is answered with; the others are fed back, and would be in the scores."""
+    fill(mask_heads(sam)[0], math.nan, math.nan)
+
+
+def score_nan(sam: Sam) -> None:
+    fill(last_linear(sam.mask_decoder.iou_prediction_head), math.nan, math.nan)
+
+
+def score_infinity(sam: Sam) -> None:
+    fill(last_linear(sam.mask_decoder.iou_prediction_head), 0, math.inf)
+
+
+def draw_nothing(sam: Sam) -> None:
+    for head in mask_heads(sam):
+        fill(head, 0, 0)
+
+
+def score_alike(sam: Sam) -> None:
+    fill(last_linear(sam.mask_decoder.iou_prediction_head), 0, 0.5)
+
+
+def ignore_photo(sam: Sam) -> None:
+    """A neck that gives its last bias, whatever comes."""
+    norms = [layer for layer in sam.image_encoder.neck.modules() if hasattr(layer, "weight")]
+    with torch.no_grad():
+        norms[-1].weight.zero_()
+
+
+def keep_one_photo(document: dict) -> None:
+    photo = document["cases"][0]["photo"]
+    document["photos"] = {photo: document["photos"][photo]}
+    document["cases"] = [case for case in document["cases"] if case["photo"] == photo]
+
+
+def keep_one_case(document: dict) -> None:
+    keep_one_photo(document)
+    del document["cases"][1:]
+
+
+EVIDENCE_MUTANTS = (
+    model("model: mask of NaN", "on both sides, in every logit of mask 0", change=draw_nan),
+    model("model: scores of NaN", "on both sides", change=score_nan, expected=INTEGRITY),
+    model("model: infinite scores", "on both sides", change=score_infinity, expected=INTEGRITY),
+    model("model: no mask at all", "every mask is empty on both sides", change=draw_nothing),
+    model("model: every score equal", "no mask is the best one", change=score_alike),
+    model(
+        "model: photo ignored", "the embeddings are the same for every photo", change=ignore_photo
+    ),
+    goldens("goldens: one case", "which does not tell the next one", change=keep_one_case),
+    goldens("goldens: one photo", "which any other would agree with", change=keep_one_photo),
+)

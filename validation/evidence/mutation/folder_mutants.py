@@ -1,0 +1,53 @@
+"""Changes of an artefact's files that its manifest does not know of."""
+
+import functools
+from pathlib import Path
+
+from converters.artifact_layout import GOLDENS_FOLDER
+from validation.evidence.mutation.mutant import INTEGRITY, FolderMutant
+
+torchscript = functools.partial(
+    FolderMutant, format="torchscript", scheme="none", expected=INTEGRITY
+)
+coreml = functools.partial(FolderMutant, format="coreml", scheme="fp16", expected=INTEGRITY)
+
+
+def change_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def change_lite_file(folder: Path) -> None:
+    change_byte(folder / "mobile_sam_mask_decoder.ptl")
+
+
+def change_weights(folder: Path) -> None:
+    change_byte(next(folder.rglob("weight.bin")))
+
+
+def change_golden(folder: Path) -> None:
+    change_byte(next((folder / GOLDENS_FOLDER).glob("*.f32")))
+
+
+def cut_off(folder: Path) -> None:
+    path = folder / "mobile_sam_image_encoder.ptl"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def lose_weights(folder: Path) -> None:
+    next(folder.rglob("weight.bin")).unlink()
+
+
+def add_file(folder: Path) -> None:
+    (folder / "mobile_sam_image_encoder.copy.ptl").write_bytes(b"")
+
+
+FOLDER_MUTANTS = (
+    torchscript("files: a byte of a .ptl", "one bit of it changed", change=change_lite_file),
+    torchscript("files: a .ptl cut off", "the last kB missing", change=cut_off),
+    torchscript("files: a byte of a golden", "one bit of it changed", change=change_golden),
+    torchscript("files: one too many", "a file that the manifest does not list", change=add_file),
+    coreml("files: a byte of weights", "one bit of them changed", change=change_weights),
+    coreml("files: weights missing", "no weight.bin", change=lose_weights),
+)

@@ -1,0 +1,95 @@
+"""Change a Core ML package where it lies: its program, and the numbers in its weight file."""
+
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from coremltools.proto import MIL_pb2
+
+from reference.common.folders import files_below
+from validation.mil_runtime.model.package import open_program
+
+# Metadata of a record in a weight file; see ``mil_runtime.blob_storage``.
+_METADATA = struct.Struct("<IIQQQ")
+_STORED = {  # what is not listed is changed byte by byte
+    MIL_pb2.FLOAT16: "<f2",
+    MIL_pb2.FLOAT32: "<f4",
+    MIL_pb2.INT8: "i1",
+    MIL_pb2.INT32: "<i4",
+}
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+class EditablePackage:
+    """An ``.mlpackage`` with one ML Program."""
+
+    def __init__(self, path: Path) -> None:
+        """Read a package; ``save`` writes it back."""
+        self._model_file = _find(path, ".mlmodel")
+        self._weight_file = _find(path, ".bin")
+        self._weights = bytearray(self._weight_file.read_bytes())
+        self.specification = open_program(path).specification
+        function = self.specification.mlProgram.functions["main"]
+        self.block = function.block_specializations[function.opset]
+
+    def save(self) -> None:
+        """Write the package back where it came from."""
+        self._model_file.write_bytes(self.specification.SerializeToString(deterministic=True))
+        self._weight_file.write_bytes(self._weights)
+
+    def operations(self, kind: str) -> Iterator[MIL_pb2.Operation]:
+        """Operations of a kind, in order."""
+        return (operation for operation in self.block.operations if operation.type == kind)
+
+    def operation(self, output: str) -> MIL_pb2.Operation:
+        """The operation whose output has that name, up to what float16 appends to it."""
+        names = {output, f"{output}_cast_fp16", f"{output}_to_fp16"}
+        return next(item for item in self.block.operations if item.outputs[0].name in names)
+
+    def parameter(self, operation: MIL_pb2.Operation, name: str) -> MIL_pb2.Value:
+        """A constant that an operation is given: an attribute, or an input that is a ``const``."""
+        if name in operation.attributes:
+            return operation.attributes[name]
+        argument = operation.inputs[name].arguments[0]
+        if argument.WhichOneof("binding") == "value":
+            return argument.value
+        return self.constant(argument.name)
+
+    def constant(self, name: str) -> MIL_pb2.Value:
+        """The value of the ``const`` of that name."""
+        return self.operation(name).attributes["val"]
+
+    def edit(self, value: MIL_pb2.Value, change: Change) -> None:
+        """Replace a constant's numbers by as many others: array → array of the same shape.
+
+        Weights of fewer than 8 bits come as the bytes that they are packed in.
+        """
+        tensor = value.type.tensorType
+        if value.WhichOneof("value") == "immediateValue":
+            self._edit_immediate(value.immediateValue.tensor, change)
+            return
+        _, _, size, start, _ = _METADATA.unpack_from(self._weights, value.blobFileValue.offset)
+        stored = self._weights[start : start + size]
+        numbers = np.frombuffer(stored, _STORED.get(tensor.dataType, "u1"))
+        shape = [dimension.constant.size for dimension in tensor.dimensions]
+        if numbers.size == np.prod(shape):
+            numbers = numbers.reshape(shape)
+        changed = change(numbers).astype(numbers.dtype).tobytes()
+        if len(changed) != size:
+            raise ValueError(f"{len(changed)} bytes in the place of {size}")
+        self._weights[start : start + size] = changed
+
+    def _edit_immediate(self, tensor: MIL_pb2.TensorValue, change: Change) -> None:
+        kind = tensor.WhichOneof("value")
+        if kind == "bytes":  # float16 has no field of its own
+            numbers = np.frombuffer(tensor.bytes.values, "<f2")
+            tensor.bytes.values = change(numbers).astype("<f2").tobytes()
+            return
+        values = getattr(tensor, kind).values
+        values[:] = np.asarray(change(np.array(values))).tolist()
+
+
+def _find(package: Path, suffix: str) -> Path:
+    return next(file for file in files_below(package) if file.suffix == suffix)

@@ -1,0 +1,247 @@
+"""Make each mutant, compare it with the reference, and write down what came of it."""
+
+import copy
+import functools
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from converters.artifact_layout import GOLDENS_FILE, GOLDENS_FOLDER, MANIFEST_FILE
+from converters.convert import Source, convert, load_source
+from converters.coreml.export import CoreMLOptions
+from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.goldens import Goldens, compute_goldens, write_goldens
+from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.quantization import phone_engine, quantize
+from reference.common.errors import ArtifactError
+from reference.common.folders import files_below
+from reference.modeling.sam import Sam
+from validation.artifacts.artifact import Artifact, load_artifact
+from validation.comparison.comparer import compare_pipelines
+from validation.comparison.results import FAILED, PASSED, Comparison, conclude
+from validation.engines import engine_for
+from validation.engines.artifact_model import ArtifactModel
+from validation.evidence.mutation.app_mutants import APP_MUTANTS, MANIFEST_MUTANTS
+from validation.evidence.mutation.decoder_mutants import DECODER_MUTANTS
+from validation.evidence.mutation.encoder_mutants import ENCODER_MUTANTS
+from validation.evidence.mutation.evidence_mutants import EVIDENCE_MUTANTS
+from validation.evidence.mutation.folder_mutants import FOLDER_MUTANTS
+from validation.evidence.mutation.mutant import (
+    INTEGRITY,
+    REFERENCE,
+    AppMutant,
+    FolderMutant,
+    GoldensMutant,
+    ManifestMutant,
+    ModelMutant,
+    ModuleMutant,
+    Mutant,
+    PackageMutant,
+)
+from validation.evidence.mutation.package_edit import EditablePackage
+from validation.evidence.mutation.package_mutants import PACKAGE_MUTANTS
+from validation.evidence.mutation.small_model import SMALL, SMALL_GATES
+from validation.gates import Gates, gates_for, read_gates
+from validation.questions.cases import Question
+from validation.questions.goldens import golden_questions
+from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, CachedPipeline, Pipeline
+from validation.questions.prompt_matrix import built_in_questions
+
+MUTANTS: tuple[Mutant, ...] = (
+    *ENCODER_MUTANTS,
+    *DECODER_MUTANTS,
+    *PACKAGE_MUTANTS,
+    *APP_MUTANTS,
+    *MANIFEST_MUTANTS,
+    *FOLDER_MUTANTS,
+    *EVIDENCE_MUTANTS,
+)
+PHOTOS = ("chelsea",)  # beside the goldens': prompts at its border
+OPTIONS = {"torchscript": TorchScriptOptions, "coreml": CoreMLOptions}
+EXPORTED = {IMAGE_ENCODER: ImageEncoder, MASK_DECODER: MaskDecoder}
+# Not Core ML, where a Mac has it: the same result everywhere.
+ENGINES = {"torchscript": "lite_interpreter", "coreml": "mil_runtime"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an artefact, mutated or not.
+
+    Attributes:
+        caught_by: the first reason for which it failed; None if it passed.
+        blamed: a stage, INTEGRITY, REFERENCE, or None.
+        failed: how many cases, of how many, failed; None if none was run.
+    """
+
+    caught_by: str | None
+    blamed: str | None
+    failed: tuple[int, int] | None
+
+    @property
+    def killed(self) -> bool:
+        """Whether the comparison failed."""
+        return self.caught_by is not None
+
+
+class Suite:
+    """Converts each artefact that mutants are made of once, when it is first asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take a folder to work in; the small model must be registered."""
+        self._folder = folder
+        self._gates, self._default_gates = read_gates(SMALL_GATES), read_gates()
+        self.artifact = functools.cache(self._convert)
+
+    @functools.cached_property
+    def source(self) -> Source:
+        """The seeded weights."""
+        return load_source("seeded", SMALL.name)
+
+    @functools.cached_property
+    def _reference(self) -> Pipeline:
+        return CachedPipeline(self.source.sam)
+
+    @functools.cached_property
+    def _built_in(self) -> list[Question]:
+        return built_in_questions(self.source.prompt_slots, PHOTOS)
+
+    def _convert(self, format_name: str, scheme: str) -> Artifact:
+        options = OPTIONS[format_name](scheme)
+        return load_artifact(convert(self.source, options, self._folder / "sound"))
+
+    def run_unmutated(self, format_name: str, scheme: str, default_gates: bool = False) -> Outcome:
+        """Compare a sound artefact, by the small model's gates or by the default ones."""
+        gates = self._default_gates if default_gates else self._gates
+        return self._compare(self.artifact(format_name, scheme), gates=gates)
+
+    def run(self, mutant: Mutant) -> Outcome:
+        """Make a mutant and compare it."""
+        sound = self.artifact(mutant.format, mutant.scheme)
+        if isinstance(mutant, AppMutant):
+            return self._compare(sound, mutant.pipeline)
+        folder = self._folder / "mutant"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(sound.folder, folder)
+        reference = self._reference
+        if isinstance(mutant, ModelMutant):
+            sam = copy.deepcopy(self.source.sam)
+            mutant.change(sam)
+            reference = CachedPipeline(sam)
+            self._write_model(sam, sound, folder)
+        self._mutate(mutant, sound, folder)
+        try:
+            return self._compare(load_artifact(folder), reference=reference)
+        except ArtifactError as error:
+            return Outcome(_plain(str(error), folder), INTEGRITY, None)
+
+    def _mutate(self, mutant: Mutant, sound: Artifact, folder: Path) -> None:
+        manifest = folder / MANIFEST_FILE
+        if isinstance(mutant, FolderMutant):
+            mutant.change(folder)
+            return
+        document = json.loads(manifest.read_text())
+        if isinstance(mutant, ManifestMutant):
+            mutant.change(document)
+        elif isinstance(mutant, GoldensMutant):
+            path = folder / GOLDENS_FOLDER / GOLDENS_FILE
+            goldens = json.loads(path.read_text())
+            mutant.change(goldens)
+            path.write_text(json.dumps(goldens))
+        elif isinstance(mutant, PackageMutant):
+            package = EditablePackage(folder / sound.components[mutant.component].name)
+            mutant.change(package)
+            package.save()
+        elif isinstance(mutant, ModuleMutant):
+            sam = self.source.sam
+            exported = EXPORTED[mutant.component](sam).eval()
+            path = folder / sound.components[mutant.component].name
+            _write_lite_file(
+                mutant.change(exported, sam),
+                mutant.scheme,
+                _inputs_of(mutant.component, self.source.goldens),
+                path,
+            )
+        if not isinstance(mutant, ManifestMutant):
+            document["files"] = _list_files(folder)
+        manifest.write_text(json.dumps(document))
+
+    def _write_model(self, sam: Sam, sound: Artifact, folder: Path) -> None:
+        """Both modules and the goldens of another model, in place of the sound ones."""
+        for component, path in sound.components.items():
+            module, inputs = EXPORTED[component](sam), _inputs_of(component, self.source.goldens)
+            _write_lite_file(module.eval(), sound.scheme, inputs, folder / path.name)
+        goldens = compute_goldens(sam, self.source.prompt_slots)
+        shutil.rmtree(folder / GOLDENS_FOLDER)
+        write_goldens(goldens, folder / GOLDENS_FOLDER, SMALL.image_size)
+
+    def _compare(
+        self,
+        artifact: Artifact,
+        pipeline: type[Pipeline] = Pipeline,
+        gates: Mapping[str, Mapping[str, Gates]] | None = None,
+        reference: Pipeline | None = None,
+    ) -> Outcome:
+        limits = gates_for(artifact, gates or self._gates)
+        engine = engine_for(artifact, ENGINES[artifact.format])
+        candidate = pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+        questions = [*golden_questions(artifact), *self._built_in]
+        cases = compare_pipelines(
+            artifact, questions, reference or self._reference, candidate, limits
+        )
+        return _outcome(conclude(artifact, engine.name, limits, cases))
+
+
+def _outcome(comparison: Comparison) -> Outcome:
+    failed = comparison.count(FAILED), len(comparison.cases)
+    if comparison.verdict == PASSED:
+        return Outcome(None, None, failed)
+    reasons = [reason for case in comparison.cases for reason in case.reasons]
+    reason = [*comparison.unproven, *reasons, *comparison.failures][0]
+    blamed = comparison.blamed
+    if blamed is None and comparison.unproven:
+        blamed = REFERENCE
+    return Outcome(_plain(reason, comparison.artifact.folder), blamed, failed)
+
+
+@torch.no_grad()
+def _write_lite_file(
+    module: nn.Module, scheme: str, inputs: tuple[torch.Tensor, ...], path: Path
+) -> None:
+    """Without the checks of ``convert``, which would refuse some."""
+    with phone_engine():
+        traced = torch.jit.trace(quantize(module, scheme), inputs, check_trace=False)
+        traced._save_for_lite_interpreter(str(path))
+
+
+def _inputs_of(component: str, goldens: Goldens) -> tuple[torch.Tensor, ...]:
+    """What a component is traced with."""
+    is_encoder = component == IMAGE_ENCODER
+    return (goldens.encoder_inputs() if is_encoder else goldens.decoder_inputs())[0]
+
+
+def _plain(reason: str, folder: Path) -> str:
+    """Without the folder that this run worked in, and without what to do about it."""
+    return re.sub(rf"{re.escape(str(folder))}[/:]? ?", "", reason).split("; ")[0]
+
+
+def _list_files(folder: Path) -> dict:
+    return {
+        path.relative_to(folder).as_posix(): {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in files_below(folder)
+        if path.name != MANIFEST_FILE
+    }
+
+
+def artifacts_of(mutants: Iterable[Mutant]) -> list[tuple[str, str]]:
+    """(format, scheme) of everything that the mutants are made of."""
+    return sorted({(mutant.format, mutant.scheme) for mutant in mutants}, reverse=True)

@@ -1,0 +1,75 @@
+"""``python -m validation.evidence.numbers [SECTION…]``: measure, and write the tables of docs/numbers.md."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from reference.common.command_line import run
+from validation.evidence.page import require_page
+
+SECTIONS = ("cost", "sizes", "parity", "agreement", "float16", "accuracy", "speed", "runtime")
+CORES = 2  # that all figures are for
+
+
+@click.command("numbers")
+@click.argument("sections", metavar=f"[{'|'.join(SECTIONS)}]...", nargs=-1)
+def numbers(sections: tuple[str, ...]) -> None:
+    """Measure what docs/numbers.md states, and write its tables; without SECTIONS, all.
+
+    \b
+    Examples:
+      python -m validation.evidence.numbers
+      python -m validation.evidence.numbers cost sizes
+
+    About two hours on 2 cores, most of it for accuracy. The figures of cost, speed and runtime want an idle machine.
+    """
+    for section in sections:
+        if section not in SECTIONS:
+            raise click.UsageError(f"unknown section '{section}': expected {', '.join(SECTIONS)}")
+    require_page()
+    _use_two_cores()
+    with tempfile.TemporaryDirectory() as folder:
+        _measure([name for name in SECTIONS if name in sections or not sections], Path(folder))
+
+
+def _use_two_cores() -> None:
+    """Before torch is imported; not possible on macOS."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+
+
+def _measure(sections: list[str], folder: Path) -> None:
+    from validation.evidence.bench import Bench
+    from validation.evidence.numbers.accuracy import measure_accuracy_of_schemes
+    from validation.evidence.numbers.agreement import measure_agreement
+    from validation.evidence.numbers.conversion import measure_cost, measure_sizes
+    from validation.evidence.numbers.float16 import measure_float16
+    from validation.evidence.numbers.parity import measure_parity
+    from validation.evidence.numbers.runtime import measure_runtime
+    from validation.evidence.numbers.speed import measure_speed
+    from validation.evidence.page import write_table
+
+    measures = (
+        measure_cost,
+        measure_sizes,
+        measure_parity,
+        measure_agreement,
+        measure_float16,
+        measure_accuracy_of_schemes,
+        measure_speed,
+        measure_runtime,
+    )
+    bench = Bench(folder)
+    for section, measure in dict(zip(SECTIONS, measures, strict=True)).items():
+        if section in sections:
+            for table in measure(bench):
+                write_table(table, f"python -m validation.evidence.numbers {section}")
+                click.echo(f"\n{table.name}\n{table.to_markdown()}")
+
+
+def main() -> NoReturn:
+    """Run the command and exit; see ``reference.common.command_line.run``."""
+    run(numbers)

@@ -1,0 +1,104 @@
+"""How large artefacts are, and what converting costs."""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from converters.export_modules import ImageEncoder, MaskDecoder
+from reference.common.command_line import progress
+from reference.common.errors import MobileSAMError
+from reference.common.folders import size_of
+from validation.artifacts.artifact import COMPONENTS, Artifact
+from validation.evidence.bench import ARTIFACTS, Bench
+from validation.evidence.page import Table, verdict
+
+MEGABYTE = 1e6  # bytes
+LARGEST = {  # MB of encoder and decoder together
+    ("coreml", "fp16"): 22.5,
+    ("coreml", "int8"): 12.0,
+    ("torchscript", "none"): 41,
+    ("torchscript", "fp16"): 21,
+    ("torchscript", "int8"): 12.5,
+}
+BITS = {"none": 32, "fp16": 16, "int8": 8, "w8a8": 8, "lut8": 8, "lut6": 6, "int4": 4, "lut4": 4}
+
+COMMAND = ("convert", "coreml", "--quantize", "int8")
+LONGEST = 60  # seconds
+MOST_MEMORY = 3.0  # GB
+CONVERSIONS = 3
+
+# A process of its own, because the kernel reports the largest child there ever was, and because a
+# child starts out with the peak of the process that it was forked from, which must be small.
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+seconds = time.perf_counter() - start
+print(json.dumps([status, seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))
+"""
+PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss
+
+
+def measure_sizes(bench: Bench) -> list[Table]:
+    """Every scheme of both formats."""
+    modules = (ImageEncoder(bench.source.sam), MaskDecoder(bench.source.sam))
+    weights = sum(weight.numel() for module in modules for weight in module.parameters())
+    bar = progress(ARTIFACTS, description="sizes", unit="artefact")
+    rows = [_size_row(bench.artifact(*pair), weights) for pair in bar]
+    header = ("<format", "<scheme", "encoder", "decoder", "above the weights", "together")
+    note = f"MB are 10⁶ bytes; {weights:,} weights."
+    tools = ("torch", "timm", "coremltools")
+    return [Table("sizes", tools, (*header, "aim", "<verdict"), rows, note)]
+
+
+def _size_row(artifact: Artifact, weights: int) -> tuple[str, ...]:
+    sizes = [_megabytes(artifact.components[name]) for name in COMPONENTS]
+    above = sum(sizes) - weights * BITS[artifact.scheme] / 8 / MEGABYTE
+    largest = LARGEST.get((artifact.format, artifact.scheme))
+    return (
+        artifact.format,
+        artifact.scheme,
+        *(f"{size:.2f}" for size in (*sizes, above, sum(sizes))),
+        "–" if largest is None else f"≤ {largest:.1f}",
+        verdict(sum(sizes), largest),
+    )
+
+
+def _megabytes(path: Path) -> float:
+    return size_of(path) / MEGABYTE
+
+
+def measure_cost(bench: Bench) -> list[Table]:
+    """Time and peak memory of the command, from a process start to its end."""
+    runs = [
+        _run_conversion(bench.folder / "cost")
+        for _ in progress(range(CONVERSIONS), description="cost", unit="conversion")
+    ]
+    all_seconds, peaks = zip(*runs, strict=True)
+    seconds, peak = statistics.median(all_seconds), max(peaks)
+    rows = [
+        ("time, s", f"{seconds:.1f}", f"< {LONGEST}", verdict(seconds, LONGEST)),
+        ("peak memory, GB", f"{peak:.2f}", f"< {MOST_MEMORY:g}", verdict(peak, MOST_MEMORY)),
+    ]
+    listed = ", ".join(f"{value:.1f}" for value in sorted(all_seconds))
+    note = f"`{' '.join(COMMAND)}`, {CONVERSIONS} times: median ({listed} s) and largest."
+    header = ("<of one command", "measured", "aim", "<verdict")
+    return [Table("cost", ("torch", "coremltools"), header, rows, note)]
+
+
+def _run_conversion(output: Path) -> tuple[float, float]:
+    """(seconds, peak GB)."""
+    program = Path(sys.executable).with_name(COMMAND[0])
+    command = [program, *COMMAND[1:], "--output", output, "--force"]
+    launched = subprocess.run(
+        [sys.executable, "-c", LAUNCHER, *map(str, command)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    status, seconds, peak = json.loads(launched.stdout)
+    if status != 0:
+        raise MobileSAMError(f"'{' '.join(COMMAND)}' ended with status {status}, see above")
+    return seconds, peak * PEAK_UNIT / 1e9

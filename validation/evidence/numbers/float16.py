@@ -1,0 +1,84 @@
+"""Whether weights that float16 cannot hold as they are draw the reference's masks all the same."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from converters.convert import Source, convert, load_source
+from converters.coreml.export import CoreMLOptions
+from reference.common.command_line import progress
+from reference.modeling.sam import Sam
+from validation.artifacts.artifact import load_artifact, read_manifest
+from validation.comparison.comparer import Comparer
+from validation.comparison.results import Comparison
+from validation.evidence.bench import Bench
+from validation.evidence.numbers.agreement import lowest_sqnr
+from validation.evidence.numbers.wide_streams import with_one_wide_channel, with_wide_streams
+from validation.evidence.page import MASK_TOOLS, Table
+from validation.questions.pipeline import IMAGE_ENCODER
+
+SCHEMES = ("fp16", "int8")
+SIZES = (1e2, 1e3, 1e4, 1e5)
+MAKERS: dict[str, Callable[[Sam, float], Sam]] = {
+    "one channel, larger by {:g}": with_one_wide_channel,
+    "all channels, {:g} times as large": with_wide_streams,
+}
+
+
+def measure_float16(bench: Bench) -> list[Table]:
+    """Core ML packages of the bench's weights as they are, and with residual streams of every size."""
+    artifacts = [(name, source, scheme) for name, source in _sources(bench) for scheme in SCHEMES]
+    bar = progress(artifacts, description="float16", unit="artefact")
+    rows = [_row(bench, *artifact) for artifact in bar]
+    header = (
+        "<residual streams",
+        "<scheme",
+        "scaled",
+        "float32",
+        "headroom",
+        "encoder dB",
+        "IoU mean",
+        "IoU min",
+        "<gates",
+    )
+    return [Table("float16", (*MASK_TOOLS, "coremltools"), header, rows)]
+
+
+def _sources(bench: Bench) -> Iterator[tuple[str, Path | None]]:
+    """(weights in words, their file); the bench's own have none."""
+    yield "as they are", None
+    for words, make in MAKERS.items():
+        for size in SIZES:
+            path = bench.folder / f"{make.__name__}_{size:g}.pt"
+            torch.save(make(bench.source.sam, size).state_dict(), path)
+            yield words.format(size), path
+
+
+def _row(bench: Bench, name: str, checkpoint: Path | None, scheme: str) -> tuple[str, ...]:
+    source = _source(bench, checkpoint)
+    folder = convert(source, CoreMLOptions(scheme), bench.folder / "float16", force=True)
+    artifact = load_artifact(folder)
+    comparison = Comparer(checkpoint).compare(artifact)
+    fit = read_manifest(artifact)["components"]["image_encoder"]["float16"]
+    figures = (str(len(fit["exponents"])), str(len(fit["float32"])), f"{fit['headroom']:.1f}")
+    return (name, scheme, *figures, *_agreement(comparison))
+
+
+def _source(bench: Bench, checkpoint: Path | None) -> Source:
+    if checkpoint is None:
+        return bench.source
+    return load_source(checkpoint, bench.source.sam.variant.name)
+
+
+def _agreement(comparison: Comparison) -> tuple[str, ...]:
+    summary = comparison.summary
+    if summary is None:
+        return ("–", "–", "–", comparison.verdict)
+    ran = [case for case in comparison.cases if case.agreement]
+    return (
+        f"{lowest_sqnr(ran, IMAGE_ENCODER):.1f}",
+        f"{summary.mean_iou:.4f}",
+        f"{summary.min_iou:.4f}",
+        comparison.verdict,
+    )

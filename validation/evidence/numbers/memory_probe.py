@@ -1,0 +1,45 @@
+"""``python -m validation.evidence.numbers.memory_probe WHAT [PACKAGE]``: peak memory of encoding one frame, in MB.
+
+A process of its own, since a peak cannot be taken back. Counted is what comes on top of the imported
+libraries: model, weights, activations. WHAT is "eager", the export module in PyTorch, or a numerics of
+``mil_runtime``.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from converters.export_modules import ImageEncoder
+from reference.modeling.sam import load_sam
+from reference.modeling.variants import get_variant
+from reference.weights.checkpoint import resolve_checkpoint
+from validation import mil_runtime
+from validation.evidence.bench import THREADS
+from validation.latency.machine.memory import peak_memory
+
+EAGER = "eager"
+
+
+def main(what: str, package: str = "") -> None:
+    """Encode a grey frame twice, and print the peak."""
+    torch.set_num_threads(THREADS)
+    variant = get_variant("vit_t")
+    frame = np.full((variant.image_size, variant.image_size, 3), 128, np.uint8)
+    before = peak_memory()
+    if what == EAGER:
+        encoder = ImageEncoder(load_sam(variant, resolve_checkpoint("demo", variant))).eval()
+        tensor = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
+        with torch.no_grad():
+            for _ in range(2):
+                encoder(tensor)
+    else:
+        program = mil_runtime.load(Path(package), what)
+        for _ in range(2):
+            program.predict({"image": frame})
+    print(f"{(peak_memory() - before) / 1e6:.0f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

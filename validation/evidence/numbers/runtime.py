@@ -1,0 +1,85 @@
+"""What ``mil_runtime`` costs, beside PyTorch eager on the same cores."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from converters.export_modules import ImageEncoder
+from validation import mil_runtime
+from validation.engines.package_engine import frame_to_image
+from validation.evidence.bench import THREADS, Bench
+from validation.evidence.numbers.memory_probe import EAGER
+from validation.evidence.numbers.turns import Turns
+from validation.evidence.page import NOT_AIMED, Table, verdict
+
+ENCODES = (7, 1)  # rounds, and calls in each turn
+LOADS = 5
+SLOWEST = {"declared": 1.5, "float32": 1.1}  # times eager
+LONGEST_LOAD = 1.0  # seconds
+MOST_MEMORY = 1.5  # times eager
+
+
+def measure_runtime(bench: Bench) -> list[Table]:
+    """The float16 encoder of the demo weights: time to encode and to load, and memory."""
+    package = bench.artifact("coreml", "fp16").components["image_encoder"]
+    turns = Turns()
+    rows = [*_speed_rows(bench, package, turns), _load_row(package), *_memory_rows(package)]
+    note = (
+        f"{THREADS} threads; time is the median of {ENCODES[0]} calls, taken in turns with eager's, "
+        f"of {LOADS} for loading; memory is the peak above the imported libraries; {turns.disturbed} "
+        f"of {(1 + len(SLOWEST)) * ENCODES[0]} turns were disturbed by other processes."
+    )
+    header = ("<what", "absolute", "measured", "aim", "verdict")
+    return [Table("runtime", ("torch", "coremltools"), header, rows, note)]
+
+
+def _speed_rows(bench: Bench, package: Path, turns: Turns) -> list[tuple[str, ...]]:
+    encoder = ImageEncoder(bench.source.sam).eval()
+    (frame,) = bench.source.goldens.encoder_inputs()[0]
+    image = frame_to_image(frame)
+    programs = {numerics: mil_runtime.load(package, numerics) for numerics in SLOWEST}
+    calls = {EAGER: lambda: encoder(frame)} | {
+        numerics: lambda program=program: program.predict({"image": image})
+        for numerics, program in programs.items()
+    }
+    with torch.no_grad():
+        times = {name: median(values) for name, values in turns.take(calls, *ENCODES).items()}
+    rows = [("encode, PyTorch eager", f"{times[EAGER]:.2f} s", "1.00", "–", NOT_AIMED)]
+    for numerics, largest in SLOWEST.items():
+        ratio = times[numerics] / times[EAGER]
+        cells = (f"{times[numerics]:.2f} s", f"{ratio:.2f}", f"≤ {largest}")
+        rows.append((f"encode, {numerics}, × eager", *cells, verdict(round(ratio, 2), largest)))
+    return rows
+
+
+def _load_row(package: Path) -> tuple[str, ...]:
+    seconds = []
+    for _ in range(LOADS):
+        start = time.perf_counter()
+        mil_runtime.load(package)
+        seconds.append(time.perf_counter() - start)
+    middle = median(seconds)
+    held = verdict(middle, LONGEST_LOAD)
+    return "load the encoder, s", f"{middle:.2f} s", f"{middle:.2f}", f"≤ {LONGEST_LOAD:g}", held
+
+
+def _memory_rows(package: Path) -> list[tuple[str, ...]]:
+    eager = _peak_memory(EAGER, package)
+    rows = [("peak memory, PyTorch eager", f"{eager:.0f} MB", "1.00", "–", NOT_AIMED)]
+    for numerics in SLOWEST:
+        peak = _peak_memory(numerics, package)
+        cells = (f"{peak:.0f} MB", f"{peak / eager:.2f}", f"≤ {MOST_MEMORY}")
+        rows.append(
+            (f"peak memory, {numerics}, × eager", *cells, verdict(peak / eager, MOST_MEMORY))
+        )
+    return rows
+
+
+def _peak_memory(what: str, package: Path) -> float:
+    """MB; see ``memory_probe``."""
+    command = [sys.executable, "-m", "validation.evidence.numbers.memory_probe", what, str(package)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

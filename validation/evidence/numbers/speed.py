@@ -1,0 +1,170 @@
+"""How long encoding a photo and decoding a prompt take, beside onnxruntime on the same cores."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.jit.mobile import _load_for_lite_interpreter
+
+from converters.convert import Source
+from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
+from converters.torchscript.quantization import SCHEMES
+from reference.common.errors import MobileSAMError
+from validation.artifacts.artifact import Artifact
+from validation.evidence.bench import THREADS, Bench
+from validation.evidence.numbers.turns import Call, Turns
+from validation.evidence.page import Table
+from validation.evidence.peers.engines import onnx_session
+from validation.evidence.peers.files import export_module
+
+ONNX_TOLERANCE = 1e-3  # of any output; onnxruntime must compute the same to be compared with
+ENCODES, DECODES = (7, 1), (12, 5)  # rounds, and calls in each turn
+PEER = "onnxruntime float32"
+# What phones run, and what is made for this processor.
+QUANTIZED_ENGINES = ("qnnpack", "x86")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Something that encodes the same photo, and decodes the same prompt, as all others."""
+
+    name: str
+    encode: Call
+    decode: Call
+
+
+def measure_speed(bench: Bench) -> list[Table]:
+    """The reference, every TorchScript artefact, and onnxruntime."""
+    with torch.no_grad():
+        contestants = [
+            _onnxruntime(bench),
+            _reference(bench.source),
+            *_lite_interpreters(bench),
+        ]
+        turns = Turns()
+        encode = turns.take({each.name: each.encode for each in contestants}, *ENCODES)
+        decode = turns.take({each.name: each.decode for each in contestants}, *DECODES)
+    rows = [
+        (each.name, *_cells(encode, each.name), *_cells(decode, each.name)) for each in contestants
+    ]
+    columns = [f"{verb} {what}" for verb in ("encode", "decode") for what in ("ms", "lowest", "×")]
+    note = (
+        f"{THREADS} threads; medians of {np.prod(ENCODES)} and {np.prod(DECODES)} calls, taken in "
+        f"turns; × is the median over {PEER}'s; {turns.disturbed} of "
+        f"{len(contestants) * (ENCODES[0] + DECODES[0])} turns were disturbed by other processes."
+    )
+    return [Table("speed", ("torch", "onnxruntime"), ("<", *columns), rows, note)]
+
+
+def _cells(times: dict[str, list[float]], name: str) -> tuple[str, str, str]:
+    middle, lowest = (1000 * function(times[name]) for function in (median, min))
+    return f"{middle:.0f}", f"{lowest:.0f}", f"{median(times[name]) / median(times[PEER]):.2f}"
+
+
+def _inputs(source: Source) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """A photo, and one point about it in slots."""
+    return source.goldens.encoder_inputs()[0], source.goldens.decoder_inputs()[0]
+
+
+def _reference(source: Source) -> Contestant:
+    (frame,), (image_embeddings, coords, labels, *_) = _inputs(source)
+    points = coords[:, :1], labels[:, :1].int()
+    return Contestant(
+        "PyTorch eager, the reference",
+        lambda: source.sam.encode_image(frame),
+        lambda: source.sam.decode_prompts(image_embeddings, points, None, None),
+    )
+
+
+def _lite_interpreters(bench: Bench) -> Iterator[Contestant]:
+    inputs = _inputs(bench.source)
+    for scheme in SCHEMES:
+        artifact = bench.artifact("torchscript", scheme)
+        for engine in QUANTIZED_ENGINES if scheme == "int8" else (None,):
+            if engine is None or engine in torch.backends.quantized.supported_engines:
+                yield _lite_interpreter(artifact, inputs, engine)
+
+
+def _lite_interpreter(
+    artifact: Artifact, inputs: Sequence[tuple[Tensor, ...]], engine: str | None
+) -> Contestant:
+    """Not ``engines.lite_interpreter``, which knows the phone's engine only."""
+    calls = []
+    with _quantized_engine(engine):  # weights are packed for it when they are loaded
+        for path, tensors in zip(artifact.components.values(), inputs, strict=True):
+            module = _load_for_lite_interpreter(path)
+            calls.append(_with_engine(engine, lambda m=module, t=tensors: m(*t)))
+    suffix = f", {engine}" if engine else ""
+    return Contestant(f".ptl {artifact.scheme}{suffix}", *calls)
+
+
+def _with_engine(engine: str | None, function: Call) -> Call:
+    def call() -> object:
+        with _quantized_engine(engine):
+            return function()
+
+    return call
+
+
+@contextlib.contextmanager
+def _quantized_engine(engine: str | None) -> Iterator[None]:
+    before = torch.backends.quantized.engine
+    if engine is not None:
+        torch.backends.quantized.engine = engine
+    try:
+        yield
+    finally:
+        torch.backends.quantized.engine = before
+
+
+def _onnxruntime(bench: Bench) -> Contestant:
+    """The export modules in float32, through ONNX."""
+    sam = bench.source.sam
+    modules = ImageEncoder(sam).eval(), MaskDecoder(sam).eval()
+    specs = (
+        image_encoder_spec(sam.variant),
+        mask_decoder_spec(sam.variant, bench.source.prompt_slots),
+    )
+    calls = [
+        _onnx_call(module, spec, tensors, bench.folder / f"{spec.name}.onnx")
+        for module, spec, tensors in zip(modules, specs, _inputs(bench.source), strict=True)
+    ]
+    return Contestant(PEER, *calls)
+
+
+def _onnx_call(
+    module: nn.Module, spec: ModuleSpec, tensors: tuple[Tensor, ...], path: Path
+) -> Call:
+    try:
+        import onnx  # noqa: F401  torch exports with it
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise MobileSAMError(
+            f"{error.name} is not installed: run pip install -e '.[test]', or make numbers"
+        ) from None
+    export_module(module, spec, tensors, path)
+    session = onnx_session(path, THREADS)
+    names = [tensor.name for tensor in spec.inputs]
+    feeds = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
+    feeds = {given.name: feeds[given.name] for given in session.get_inputs()}
+    _check_outputs(spec, session.run(None, feeds), module(*tensors))
+    return lambda: session.run(None, feeds)
+
+
+def _check_outputs(
+    spec: ModuleSpec, outputs: Sequence[np.ndarray], expected: Tensor | tuple[Tensor, ...]
+) -> None:
+    expected = (expected,) if isinstance(expected, Tensor) else expected
+    for tensor, output, wanted in zip(spec.outputs, outputs, expected, strict=True):
+        difference = np.abs(output - wanted.numpy()).max()
+        if not difference <= ONNX_TOLERANCE:
+            raise MobileSAMError(
+                f"{PEER} computes another {tensor.name}: it differs by {difference:.2g}, expected "
+                f"at most {ONNX_TOLERANCE}"
+            )

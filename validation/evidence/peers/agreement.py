@@ -1,0 +1,74 @@
+"""Whether what is timed computes the same: masks against the reference's."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from reference.common.errors import ArtifactError
+from reference.photos.images import read_image
+from validation.comparison.agreement import chosen_mask, lowest_iou
+from validation.engines import Unavailable, open_first
+from validation.engines.artifact_model import ArtifactModel
+from validation.evidence.peers.contestants import Contestant
+from validation.latency.running.inputs import WholeEngine
+from validation.questions.cases import is_ambiguous
+from validation.questions.pipeline import Pipeline
+from validation.questions.prompt_matrix import photo_question
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Answers to all prompts.
+
+    Attributes:
+        same_frame: all four masks of each, from the same frame of the photo.
+        shown: the one of each that a user is shown, from the photo's file.
+    """
+
+    same_frame: list[list[np.ndarray]]
+    shown: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Lowest IoU with the reference's masks, of all masks from the same frame, and of those shown."""
+
+    same_frame: float
+    shown: float
+
+
+def masks_of(contestant: Contestant, image: Path) -> Masks:
+    """What it answers to a point and a box in the middle of a photo.
+
+    Raises:
+        ArtifactError: it cannot be run, or answers with a NaN or an infinity.
+    """
+    artifact = contestant.artifact
+    engine = open_first(artifact, contestant.targets)
+    if isinstance(engine, Unavailable):
+        raise ArtifactError(f"{contestant.name}: NOT RUN: {engine.reason}")
+    pipeline = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+    pixels = read_image(image)
+    size = pixels.shape[:2]
+    image_embeddings = pipeline.encode(pipeline.preprocess(pixels))
+    same_frame, shown = [], []
+    for case in photo_question(image, artifact.prompt_slots).cases:
+        answer = pipeline.decode(image_embeddings, case, size, None)
+        if not answer.is_finite:
+            raise ArtifactError(f"{contestant.name}: answers with NaN or infinity: expected masks")
+        same_frame.append(pipeline.resize_all(answer.low_res_masks, size))
+        if isinstance(engine, WholeEngine):
+            shown.append(engine.segment(image, case))
+        else:
+            shown.append(same_frame[-1][chosen_mask(answer, is_ambiguous(case))])
+    return Masks(same_frame, shown)
+
+
+def agreement(masks: Masks, reference: Masks) -> Agreement:
+    """How far ``masks`` agree with the reference's."""
+    pairs = zip(masks.same_frame, reference.same_frame, strict=True)
+    return Agreement(
+        same_frame=min(lowest_iou(*pair) for pair in pairs),
+        shown=lowest_iou(masks.shown, reference.shown),
+    )

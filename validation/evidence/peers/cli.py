@@ -1,0 +1,158 @@
+"""``python -m validation.evidence.peers``: other ways to run the same weights, side by side with ours."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from reference.common.command_line import run
+from reference.common.output_files import require_writable
+from reference.photos.images import read_image
+from validation.artifacts.artifact import Artifact, load_artifact
+from validation.commands.options import FAILED_STATUS, JsonOutput, json_option
+from validation.evidence.page import require_page
+from validation.evidence.peers.installation import default_folder, prepare, variables
+
+
+@click.command("peers")
+@click.argument("folders", metavar="[ARTIFACT]...", type=click.Path(path_type=Path), nargs=-1)
+@click.option(
+    "--checkpoint",
+    metavar="PATH|demo|official|seeded",
+    default="demo",
+    show_default=True,
+    help="The weights of all.",
+)
+@click.option(
+    "--image",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A photo, with a point and a box in its middle. [default: a photo of 512×512]",
+)
+@click.option(
+    "--threads",
+    metavar="N",
+    type=click.IntRange(min=1, max=1024),
+    help="How many threads compute. [default: one for each core]",
+)
+@click.option(
+    "--environment",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the peers are installed, once. [default: in the user's cache]",
+)
+@click.option("--check", is_flag=True, help="Masks and file sizes only: no times.")
+@click.option("--write", is_flag=True, help="Write docs/peers.md and docs/peers.svg.")
+@json_option("the results, with every single time,")
+def peers(
+    folders: tuple[Path, ...],
+    checkpoint: str,
+    image: Path | None,
+    threads: int | None,
+    environment: Path | None,
+    check: bool,
+    write: bool,
+    output: JsonOutput,
+) -> int:
+    """Run the same photo and weights through PyTorch, ultralytics, onnxruntime, and each ARTIFACT.
+
+    \b
+    Examples:
+      python -m validation.evidence.peers --check
+      python -m validation.evidence.peers artifacts/mobile_sam-torchscript-* --json peers.json
+      python -m validation.evidence.peers --write
+
+    In one run, in turns, on the same threads: encode, decode, and from the photo's file to the mask;
+    and whether the masks are the reference's. Without ARTIFACTs all schemes of both formats are
+    converted first. The peers are installed in an environment of their own. With every scheme it takes
+    about an hour and 16 GB of memory; turns that are disturbed do not count, so leave the machine alone.
+
+    Exit status: 0 if all could be run, 1 if one could not, 2 for bad input.
+    """
+    if check and write:
+        raise click.UsageError("--write with --check: expected one of them, as there are no times")
+    if write:
+        from validation.evidence.peers.page import PAGE, PLOT  # here: it imports torch
+
+        require_page(PAGE)
+        require_writable(PLOT)
+    for folder in folders:
+        load_artifact(folder)  # refused now, not after all has been installed
+    if image is not None:
+        read_image(image)
+    environment = (environment or default_folder()).absolute()
+    if not environment.exists() or not environment.samefile(sys.prefix):
+        python = prepare(environment, _report)
+        # Again, in there; of an option that is given twice, the last one counts.
+        command = [str(python), "-m", "validation.evidence.peers", *sys.argv[1:]]
+        command += ["--environment", str(environment)]
+        return subprocess.run(command, env=variables(environment), check=False).returncode
+    return _run(folders, checkpoint, image, threads, check, write, output)
+
+
+def _run(
+    folders: tuple[Path, ...],
+    checkpoint: str,
+    image: Path | None,
+    threads: int | None,
+    check: bool,
+    write: bool,
+    output: JsonOutput,
+) -> int:
+    """In the peers' environment."""
+    import torch
+
+    from converters.convert import load_source
+    from validation.evidence.peers.contestants import contestants
+    from validation.evidence.peers.document import build_document
+    from validation.evidence.peers.measure import compare_masks, measure_times, sample_photo
+    from validation.evidence.peers.page import write_page
+    from validation.latency.machine.host import available_cores
+    from validation.latency.running.plan import QUICK
+
+    threads = threads or len(available_cores())
+    torch.set_num_threads(threads)
+    source = load_source(checkpoint)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        photo = image or sample_photo(folder)
+        everyone = list(contestants(source, _artifacts(folders, source, folder), folder))
+        standings = compare_masks(everyone, photo, _report)
+        result = None if check else measure_times(everyone, QUICK, photo, threads)
+        output.write(
+            build_document(standings, result, QUICK, None if image is None else str(image))
+        )
+        if not output.replaces_table:
+            click.echo(_in_words(standings, result))
+        if write:
+            write_page(standings, result)
+    return FAILED_STATUS if any(standing.problem for standing in standings) else 0
+
+
+def _artifacts(folders: tuple[Path, ...], source: object, folder: Path) -> list[Artifact]:
+    from validation.evidence.peers.measure import every_artifact, load_artifacts
+
+    return load_artifacts(folders, source) if folders else every_artifact(source, folder, _report)
+
+
+def _in_words(standings: list, result: object) -> str:
+    from validation.evidence.peers.page import sentences, table_of
+    from validation.latency.table import format_result
+
+    table = table_of(standings, result)
+    parts = [table.to_markdown(), table.note]
+    if result is not None:
+        parts = ["\n".join(format_result(result)), *parts, "\n".join(sentences(standings, result))]
+    return "\n\n".join(parts)
+
+
+def _report(step: str) -> None:
+    click.echo(step, err=True)
+
+
+def main() -> NoReturn:
+    """Run the command and exit; see ``reference.common.command_line.run``."""
+    run(peers)

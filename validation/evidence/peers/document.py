@@ -1,0 +1,31 @@
+"""Results as a JSON document: that of ``validate latency``, with what else is known of each contestant."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from validation.evidence.peers.measure import Standing
+from validation.latency.document import build_document as build_latency
+from validation.latency.results import TargetResult
+from validation.latency.running.plan import Plan
+
+
+def build_document(
+    standings: Sequence[Standing], result: TargetResult | None, plan: Plan, image: str | None
+) -> dict:
+    """What was measured; ``validate compare --latency`` shows it too.
+
+    "peers" has, for each contestant in order, its name, kind, file sizes, and the lowest IoU of its masks
+    with the reference's: from the same frame, and of those shown, from the photo's file.
+    """
+    document = build_latency([] if result is None else [result], plan, image)
+    document["peers"] = [
+        {
+            "name": standing.contestant.name,
+            "kind": standing.contestant.kind,
+            "bytes": standing.contestant.size_bytes,
+            "problem": standing.problem,
+            "lowest_iou": None if standing.agreement is None else asdict(standing.agreement),
+        }
+        for standing in standings
+    ]
+    return document

@@ -1,0 +1,179 @@
+"""Engines of the peers, in the shape of ``validation.engines.Engine``.
+
+Each opens an ``Artifact`` whose components are the peer's own files; see ``contestants``.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from converters.io_spec import (
+    LABEL_BOX_BOTTOM_RIGHT,
+    LABEL_BOX_TOP_LEFT,
+    LABEL_EMPTY_SLOT,
+    image_encoder_spec,
+    mask_decoder_spec,
+)
+from converters.prompt_slots import SlotPrompt
+from converters.samples import SampleCase
+from reference.modeling.sam import Sam
+from reference.weights.checkpoint import load_weights, read_checkpoint
+from validation.artifacts.artifact import Artifact
+from validation.questions.cases import is_ambiguous
+
+
+def open_eager(artifact: Artifact) -> "EagerEngine":
+    """The reference, with the weights of a checkpoint."""
+    return EagerEngine(artifact)
+
+
+def open_onnxruntime(artifact: Artifact) -> "OnnxEngine":
+    """Two ONNX files in onnxruntime."""
+    return OnnxEngine(artifact)
+
+
+def open_ultralytics(artifact: Artifact) -> "UltralyticsEngine":
+    """ultralytics' MobileSAM, with the weights of a checkpoint."""
+    return UltralyticsEngine(artifact)
+
+
+class EagerEngine:
+    """The reference's modules, as PyTorch runs them by itself."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        """Load the checkpoint that is the image encoder's component, and the mask decoder's too."""
+        self.name = f"PyTorch {_version(torch)} eager"
+        self._sam = Sam(artifact.variant)
+        load_weights(self._sam, read_checkpoint(artifact.components["image_encoder"]))
+        self._sam.eval()
+
+    def encode(self, frame: Tensor) -> Tensor:
+        """See ``Engine``."""
+        return self._sam.encode_image(frame)
+
+    def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
+        """See ``Engine``; empty slots are left out, since the reference needs none."""
+        points, boxes = without_slots(prompt)
+        return self._sam.decode_prompts(image_embeddings, points, boxes, None)
+
+
+class OnnxEngine:
+    """onnxruntime on the processor, with as many threads as torch has been given."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        """Load both files."""
+        import onnxruntime
+
+        self.name = f"onnxruntime {onnxruntime.__version__}"
+        variant, slots = artifact.variant, artifact.prompt_slots
+        self._encoder_inputs = _names(image_encoder_spec(variant).inputs)
+        self._decoder_inputs = _names(mask_decoder_spec(variant, slots).inputs)
+        self._encoder, self._decoder = (
+            onnx_session(artifact.components[name], torch.get_num_threads())
+            for name in ("image_encoder", "mask_decoder")
+        )
+
+    def encode(self, frame: Tensor) -> Tensor:
+        """See ``Engine``."""
+        (image_embeddings,) = _run(self._encoder, self._encoder_inputs, (frame,))
+        return image_embeddings
+
+    def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
+        """See ``Engine``."""
+        tensors = image_embeddings, *prompt.tensors
+        low_res_masks, iou_predictions = _run(self._decoder, self._decoder_inputs, tensors)
+        return low_res_masks, iou_predictions
+
+
+def onnx_session(path: Path, threads: int):  # noqa: ANN201  onnxruntime is not always here
+    """An ``onnxruntime.InferenceSession`` on the processor."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Its threads would go on spinning in the turn of whoever is next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+class UltralyticsEngine:
+    """ultralytics' MobileSAM.
+
+    A ``WholeEngine``: from a photo's file to its mask it goes its own way, which resizes and pads
+    otherwise than Segment Anything does.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        """Load the checkpoint that is the image encoder's component, and the mask decoder's too."""
+        threads = torch.get_num_threads()
+        import ultralytics
+        from ultralytics.models.sam import Predictor
+        from ultralytics.models.sam.build import build_mobile_sam
+
+        self.name = f"ultralytics {ultralytics.__version__}"
+        model = build_mobile_sam(str(artifact.components["image_encoder"]))
+        settings = {"imgsz": artifact.variant.image_size, "device": "cpu", "save": False}
+        self._predictor = Predictor(overrides={**settings, "verbose": False, "mode": "predict"})
+        self._predictor.setup_model(model, verbose=False)
+        self._predictor.args.conf = -math.inf  # no mask is held back for its score
+        self._model = self._predictor.model
+        torch.set_num_threads(threads)  # which it sets to what it thinks best
+
+    @torch.inference_mode()
+    def encode(self, frame: Tensor) -> Tensor:
+        """See ``Engine``."""
+        return self._model.image_encoder((frame - self._predictor.mean) / self._predictor.std)
+
+    @torch.inference_mode()
+    def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
+        """See ``Engine``."""
+        points, boxes = without_slots(prompt)
+        sparse, dense = self._model.prompt_encoder(points=points, boxes=boxes, masks=None)
+        return self._model.mask_decoder.predict_masks(
+            image_embeddings=image_embeddings,
+            image_pe=self._model.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+        )
+
+    def segment(self, image: Path, case: SampleCase) -> np.ndarray:
+        """See ``WholeEngine``."""
+        prompts = {"multimask_output": is_ambiguous(case)}
+        if case.points:
+            # Points of one object, hence the outer list.
+            prompts |= {"points": [list(map(list, case.points))], "labels": [list(case.labels)]}
+        if case.box is not None:
+            prompts["bboxes"] = list(case.box)
+        (result,) = self._predictor(str(image), **prompts)
+        best = int(result.boxes.conf.argmax())
+        return result.masks.data[best].numpy().astype(bool)
+
+
+def without_slots(
+    prompt: SlotPrompt,
+) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
+    """The points, ((1, K, 2), (1, K)), and the box, (1, 4), that slots were filled with."""
+    coords, labels = prompt.point_coords[0], prompt.point_labels[0]
+    corners = (labels == LABEL_BOX_TOP_LEFT) | (labels == LABEL_BOX_BOTTOM_RIGHT)
+    given = ~corners & (labels != LABEL_EMPTY_SLOT)
+    points = (coords[given][None], labels[given][None].int()) if given.any() else None
+    return points, coords[corners].reshape(1, 4) if corners.any() else None
+
+
+def _names(tensors: Sequence) -> list[str]:
+    return [tensor.name for tensor in tensors]
+
+
+def _run(session: object, names: Sequence[str], tensors: Sequence[Tensor]) -> list[Tensor]:
+    given = {name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)}
+    feeds = {item.name: given[item.name] for item in session.get_inputs()}
+    return [torch.from_numpy(output) for output in session.run(None, feeds)]
+
+
+def _version(package: object) -> str:
+    return package.__version__.split("+")[0]

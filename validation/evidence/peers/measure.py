@@ -1,0 +1,131 @@
+"""All contestants in one run: masks, then times side by side. Runs in the peers' environment."""
+
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from converters.convert import Source, convert
+from converters.coreml.export import CoreMLOptions
+from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
+from converters.samples import load_photo
+from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
+from validation.artifacts.artifact import Artifact, load_artifact
+from validation.evidence.peers.agreement import Agreement, agreement, masks_of
+from validation.evidence.peers.contestants import EMULATED, Contestant
+from validation.evidence.peers.installation import PeersError
+from validation.latency.machine.host import Host, available_cores, machine
+from validation.latency.measuring import Subject, measure_side_by_side
+from validation.latency.results import Measurement, TargetResult
+from validation.latency.running.plan import Plan
+from validation.latency.running.session import Session
+from validation.latency.running.worker import Setting
+
+PHOTO = "astronaut"
+EMULATION = "mil_runtime on this processor, not Core ML"
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of one contestant.
+
+    Attributes:
+        contestant: who.
+        agreement: None if it gave no masks.
+        problem: why it gave none, or None.
+    """
+
+    contestant: Contestant
+    agreement: Agreement | None
+    problem: str | None = None
+
+
+def sample_photo(folder: Path) -> Path:
+    """A real photo of 512×512 as a file, without losses: decoders of JPEG differ."""
+    path = folder / f"{PHOTO}.png"
+    Image.fromarray(load_photo(PHOTO)).save(path)
+    return path
+
+
+def every_artifact(source: Source, folder: Path, report: Report) -> list[Artifact]:
+    """Convert to both formats with every scheme."""
+    options = [TorchScriptOptions(scheme) for scheme in TORCHSCRIPT_SCHEMES]
+    options += [CoreMLOptions(scheme) for scheme in COREML_SCHEMES]
+    artifacts = []
+    for each in options:
+        artifacts.append(load_artifact(convert(source, each, folder)))
+        report(f"converted {artifacts[-1].name}")
+        gc.collect()  # a converted program is a large cycle
+    return artifacts
+
+
+def load_artifacts(folders: Sequence[Path], source: Source) -> list[Artifact]:
+    """Artefacts that are there already, TorchScript's first.
+
+    Raises:
+        ArtifactError: one is damaged.
+        PeersError: one was converted from other weights, or with other slots.
+    """
+    artifacts = [load_artifact(folder) for folder in folders]
+    for artifact in artifacts:
+        if artifact.checkpoint.sha256 != source.checkpoint.sha256:
+            raise PeersError(
+                f"{artifact.folder}: was converted from the checkpoint '{artifact.checkpoint.name}' "
+                f"({artifact.checkpoint.sha256[:12]}), expected '{source.checkpoint.name}' "
+                f"({source.checkpoint.sha256[:12]}): name the weights with --checkpoint"
+            )
+        if artifact.prompt_slots != source.prompt_slots:
+            raise PeersError(
+                f"{artifact.folder}: has {artifact.prompt_slots} prompt slots, expected "
+                f"{source.prompt_slots}: convert it again without --prompt-slots"
+            )
+    return sorted(artifacts, key=lambda artifact: artifact.format != "torchscript")
+
+
+def compare_masks(everyone: Sequence[Contestant], image: Path, report: Report) -> list[Standing]:
+    """Hold each to the first one's masks; what one cannot run harms no other."""
+    reference = masks_of(everyone[0], image)
+    standings = []
+    for contestant in everyone:
+        try:
+            agrees, problem = agreement(masks_of(contestant, image), reference), None
+        except Exception as error:  # other people's programs fail in ways of their own
+            agrees, problem = None, _first_line(error)
+        standings.append(Standing(contestant, agrees, problem))
+        report(f"{contestant.name}: {_words(standings[-1])}")
+        gc.collect()
+    return standings
+
+
+def measure_times(
+    everyone: Sequence[Contestant], plan: Plan, image: Path, threads: int
+) -> TargetResult:
+    """Encode, decode and end to end, in turns; ratios are to the first."""
+    host = Host(available_cores())
+    setting = Setting(threads)
+    subjects = []
+    for contestant in everyone:
+        note = EMULATION if contestant.kind == EMULATED else None
+        session = Session(contestant.artifact, contestant.targets, setting, image)
+        item = Measurement(contestant.artifact, note, timeline=session.timeline)
+        subjects.append(Subject(session, item))
+    measure_side_by_side(subjects, plan, host, threads)
+    measurements = [subject.measurement for subject in subjects]
+    description = f"{threads} {'thread' if threads == 1 else 'threads'}; {machine()}"
+    return TargetResult("peers", description, False, None, measurements, host.unwatched())
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _words(standing: Standing) -> str:
+    if standing.agreement is None:
+        return f"FAILED: {standing.problem}"
+    same, shown = standing.agreement.same_frame, standing.agreement.shown
+    return f"IoU {same:.4f} from the same frame, {shown:.4f} from the photo's file"

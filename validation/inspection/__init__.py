@@ -1,0 +1,1 @@
+"""What is inside a program: operations, their origins, drift and cost."""

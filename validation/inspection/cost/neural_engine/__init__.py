@@ -1,0 +1,1 @@
+"""Rules of thumb: what may keep an operation off the Neural Engine."""

@@ -1,0 +1,76 @@
+"""Which module of the reference an operation of an artefact came from, told by the weight that it takes."""
+
+from collections.abc import Mapping, Sequence
+from os.path import commonprefix
+
+from torch import nn
+
+from converters.export_modules import ImageEncoder, MaskDecoder
+from reference.modeling.sam import Sam
+from reference.modeling.variants import Variant
+from validation.inspection.origins import source_path
+
+_EXPORT_MODULES = {"image_encoder": ImageEncoder, "mask_decoder": MaskDecoder}
+# What schemes put between a layer and its weight: torch's parametrisations, and w8a8's wrapper.
+_BETWEEN = ".parametrizations"
+_WRAPPER = "_layer"
+_WEIGHT = "_weight"
+
+
+class ReferenceSources:
+    """Paths of a component's layers, as artefacts name them, and as the reference does."""
+
+    def __init__(self, component: str, variant: Variant) -> None:
+        """``component`` is "image_encoder" or "mask_decoder"."""
+        self.component = component
+        self._by_flat_name = _flat_names(_EXPORT_MODULES[component](Sam(variant)))
+
+    def layer_of_constant(self, name: str) -> str | None:
+        """Path of the layer that a package's constant, such as ``encoder_neck_0_weight_to_fp16``, is the weight of."""
+        layer, weight, _ = name.partition(_WEIGHT)
+        if not weight:
+            return None
+        return self._by_flat_name.get(layer) or self._by_flat_name.get(layer.removesuffix(_WRAPPER))
+
+    def attribute(self, layers: Sequence[str | None]) -> list[str]:
+        """Path in ``Sam`` of every operation of a program, in order.
+
+        An operation without a weight, such as the products inside attention, goes to the innermost module that
+        its neighbours with weights have in common.
+
+        Args:
+            layers: path in the export module of the layer whose weight each operation takes.
+        """
+        known = [None if path is None else source_path(self.component, path) for path in layers]
+        before = _last_known(known)
+        after = _last_known(known[::-1])[::-1]
+        return [
+            _common_parent(first, second) if path is None else path
+            for path, first, second in zip(known, before, after, strict=True)
+        ]
+
+
+def layer_of_attribute(path: str) -> str:
+    """Path of the layer that holds a TorchScript module's attribute, such as ``encoder.neck.0.weight``."""
+    return path.partition(_BETWEEN)[0] if _BETWEEN in path else path.rpartition(".")[0]
+
+
+def _flat_names(module: nn.Module) -> Mapping[str, str]:
+    """Path of every layer with a weight, by its name in coremltools' constants."""
+    return {
+        path.replace(".", "_"): path
+        for path, layer in module.named_modules(remove_duplicate=False)
+        if hasattr(layer, "weight")
+    }
+
+
+def _last_known(paths: Sequence[str | None]) -> list[str]:
+    found, last = [], ""
+    for path in paths:
+        last = path or last
+        found.append(last)
+    return found
+
+
+def _common_parent(first: str, second: str) -> str:
+    return ".".join(commonprefix([first.split("."), second.split(".")]))

@@ -1,0 +1,112 @@
+"""The tensors that a TorchScript module brings along: what they take in the file, and what is computed with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from validation.inspection.cost.component import Parameters
+from validation.inspection.cost.torch_multiply_adds import WITH_WEIGHT
+
+_CAST = "aten::to"
+
+
+@dataclass
+class _Entry:
+    """One stored tensor."""
+
+    count: int
+    stored_bytes: int
+    computed_bytes: int
+
+
+class TorchConstants:
+    """Constants that a program takes, once each, however many modules share them."""
+
+    def __init__(self) -> None:
+        """None, until ``meta`` is asked for one."""
+        self._entries: dict[int, _Entry] = {}  # by address of the storage
+        self._meta: dict[int, Tensor] = {}  # by address: one meta tensor for each storage
+        self._entry_of: dict[int, _Entry] = {}  # by meta storage: a constant's, or a cast one's
+        self._paths: dict[int, str] = {}  # by meta storage: of constants and what derives from them
+        self._kept: list = []  # objects whose addresses or identities are keys
+
+    def meta(self, value: object, path: str | None) -> object:
+        """``value`` as the walk goes on with it: a tensor on the meta device, a parameter from now on.
+
+        Anything but a tensor stays as it is; packed int8 weights are noted, too. So do single
+        numbers: sizes are computed from them.
+        """
+        if isinstance(value, torch.ScriptObject):
+            self._add_packed(value, path)
+        if not isinstance(value, Tensor) or value.dim() == 0:
+            return value
+        storage = value.untyped_storage()
+        address = storage.data_ptr()
+        if address not in self._meta:
+            whole = torch.empty(0, dtype=value.dtype).set_(storage)
+            self._meta[address] = whole.to("meta")
+            self._kept.append(whole)
+            entry = _Entry(whole.numel(), storage.nbytes(), storage.nbytes())
+            self._entries[address] = entry
+            self._entry_of[_identity(self._meta[address])] = entry
+        base = self._meta[address]
+        tensor = base.as_strided(value.shape, value.stride(), value.storage_offset())
+        if path is not None:
+            self._paths.setdefault(_identity(tensor), path)
+        return tensor
+
+    def _add_packed(self, packed: torch.ScriptObject, path: str | None) -> None:
+        """int8 weights of a linear layer, with a scale and a zero point per output, and its bias."""
+        if id(packed) in self._entries:
+            return
+        self._kept.append(packed)
+        weight, bias = torch.ops.quantized.linear_unpack(packed)
+        parts = [
+            weight.int_repr(),
+            weight.q_per_channel_scales(),
+            weight.q_per_channel_zero_points(),
+        ]
+        parts += [] if bias is None else [bias]
+        stored = sum(part.nbytes for part in parts)
+        count = weight.numel() + (0 if bias is None else bias.numel())
+        self._entries[id(packed)] = _Entry(count, stored, stored)
+        if path is not None:
+            self._paths[id(packed)] = path
+
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether a meta tensor is a constant, or a view of one."""
+        return _identity(tensor) in {_identity(item) for item in self._meta.values()}
+
+    def derive(self, kind: str, read: Sequence[Tensor], made: Sequence[Tensor]) -> None:
+        """Follow constants through operations that take nothing else: casts and dequantisation."""
+        known = [_identity(tensor) for tensor in read if _identity(tensor) in self._paths]
+        if len(known) != len(read) or not known:
+            return
+        for tensor in made:
+            self._paths.setdefault(_identity(tensor), self._paths[known[0]])
+        entry = self._entry_of.get(known[0])
+        if kind == _CAST and entry is not None:
+            entry.computed_bytes = made[0].untyped_storage().nbytes()
+
+    def weight_path(self, kind: str, arguments: Sequence) -> str | None:
+        """Path of the attribute that an operator's own weight is, or was computed from."""
+        if kind not in WITH_WEIGHT:
+            return None
+        weight = arguments[1]
+        key = _identity(weight) if isinstance(weight, Tensor) else id(weight)
+        return self._paths.get(key)
+
+    def parameters(self) -> Parameters:
+        """Sums over all constants."""
+        entries = self._entries.values()
+        return Parameters(
+            count=sum(entry.count for entry in entries),
+            stored_bytes=sum(entry.stored_bytes for entry in entries),
+            computed_bytes=sum(entry.computed_bytes for entry in entries),
+        )
+
+
+def _identity(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata

@@ -1,0 +1,154 @@
+"""Static cost of a .ptl: its code is followed with tensors that have a shape, a type and strides, and no numbers.
+
+A ``.ptl`` holds its modules' code beside the bytecode. Every operation of ``forward`` is called on torch's
+meta device, whose kernels work out shapes and whether a result shares its argument's memory: nothing is
+computed, and what comes out is exact, for the shapes of an export are fixed.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from converters.io_spec import ModuleSpec
+from reference.common.command_line import TORCH_ALLOCATOR
+from reference.common.errors import ArtifactError
+from validation.inspection.cost.component import ComponentCost, CountedOperation, summarize
+from validation.inspection.cost.memory import Step, memory_use
+from validation.inspection.cost.sources import ReferenceSources, layer_of_attribute
+from validation.inspection.cost.torch_constants import TorchConstants
+from validation.inspection.cost.torch_multiply_adds import (
+    INT8_LINEAR,
+    TRACED_CONVOLUTION,
+    multiply_adds,
+)
+from validation.inspection.torch_graph import Part, names, run_container, run_operator
+
+_META = torch.device("meta")
+
+
+def component_cost(path: Path, spec: ModuleSpec, sources: ReferenceSources) -> ComponentCost:
+    """Static cost of the .ptl at ``path``, given inputs of the shapes of ``spec``.
+
+    Raises:
+        ArtifactError: it cannot be read or followed.
+    """
+    inputs = [
+        torch.empty(item.shape, dtype=getattr(torch, item.dtype), device=_META)
+        for item in spec.inputs
+    ]
+    try:
+        script = torch.jit.load(path, map_location="cpu")
+        walk = Walk(script, sources)
+        return walk.cost(inputs)
+    # What a damaged file or a program of other kinds of nodes raises is torch's own choice.
+    except (RuntimeError, AttributeError, TypeError, ValueError) as error:
+        if TORCH_ALLOCATOR in str(error):  # out of memory, which is no fault of the artefact
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ArtifactError(f"{path}: cannot be followed ({reason}); convert again") from error
+
+
+class Walk:
+    """One walk through ``forward``."""
+
+    def __init__(self, script: torch.jit.ScriptModule, sources: ReferenceSources) -> None:
+        """``sources`` name what the operations came from."""
+        self._root = Part("", script)
+        self._graph = script.forward.inlined_graph
+        self._sources = sources
+        self._constants = TorchConstants()
+        self._operations: list[CountedOperation] = []
+        self._steps: list[Step] = []
+        # Everything that was computed is kept, so that no storage's identity is used twice.
+        self._values: dict[str, object] = {}
+
+    def cost(self, inputs: Sequence[Tensor]) -> ComponentCost:
+        """The cost of ``forward`` on ``inputs``, tensors on the meta device."""
+        self._values = dict(zip(names(self._graph.inputs()), (self._root, *inputs), strict=True))
+        for node in self._graph.nodes():
+            arguments = [self._values[name] for name in names(node.inputs())]
+            results = self._run(node, arguments)
+            self._values.update(zip(names(node.outputs()), results, strict=True))
+        outputs = tensors(self._values[name] for name in names(self._graph.outputs()))
+        taken = {_buffer(tensor): _nbytes(tensor) for tensor in inputs}
+        return summarize(
+            self._sources,
+            self._operations,
+            self._constants.parameters(),
+            memory_use(taken, self._steps, [_buffer(tensor) for tensor in outputs]),
+            None,
+        )
+
+    def _run(self, node: torch.Node, arguments: list) -> Sequence:
+        kind = node.kind()
+        match kind:
+            case "prim::GetAttr":
+                return [self._attribute(arguments[0], node.s("name"))]
+            case "prim::Constant":
+                return [self._constants.meta(node.output().toIValue(), None)]
+            case "prim::NumToTensor":
+                return [torch.tensor(arguments[0])]
+        contents = run_container(node, arguments)
+        if contents is not None:
+            return contents
+        results = run_on_meta(node, arguments)
+        self._count(kind, arguments, results)
+        return results
+
+    def _attribute(self, part: Part, name: str) -> object:
+        value = part.attribute(name)
+        return value if isinstance(value, Part) else self._constants.meta(value, part.path_of(name))
+
+    def _count(self, kind: str, arguments: Sequence, results: Sequence) -> None:
+        """Take note of an operation, unless it computes sizes."""
+        made = tensors(results)
+        if not made:
+            return
+        read = tensors(arguments)
+        known = {_buffer(tensor) for tensor in read}
+        is_constant = self._constants.holds
+        reads = [_buffer(tensor) for tensor in read if not is_constant(tensor)]
+        allocates = {
+            _buffer(tensor): _nbytes(tensor)
+            for tensor in made
+            if _buffer(tensor) not in known  # else a view, or in place
+        }
+        self._steps.append(Step(reads, allocates))
+        self._constants.derive(kind, read, made)
+        path = self._constants.weight_path(kind, arguments)
+        layer = None if path is None else layer_of_attribute(path)
+        self._operations.append(CountedOperation(kind, multiply_adds(kind, arguments, made), layer))
+
+
+def run_on_meta(node: torch.Node, arguments: list) -> Sequence:
+    """Outputs of an operator on the meta device."""
+    if node.kind() == INT8_LINEAR:  # has no kernel for shapes alone
+        x, packed = arguments[:2]
+        weight, _ = torch.ops.quantized.linear_unpack(packed)
+        return [x.new_empty(*x.shape[:-1], weight.shape[0])]
+    if node.kind() == TRACED_CONVOLUTION:  # nor has this; its further arguments choose a library
+        return [torch.ops.aten.convolution.default(*arguments[:9])]
+    return run_operator(
+        node, [_META if isinstance(value, torch.device) else value for value in arguments]
+    )
+
+
+def tensors(values: Iterable) -> list[Tensor]:
+    """The tensors on the meta device among ``values``, and in the lists and tuples among them."""
+    found = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found += [value] if value.device == _META else []
+        elif isinstance(value, (list, tuple)):
+            found += tensors(value)
+    return found
+
+
+def _buffer(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _nbytes(tensor: Tensor) -> int:
+    return tensor.untyped_storage().nbytes()

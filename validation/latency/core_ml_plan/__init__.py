@@ -1,0 +1,1 @@
+"""Where Core ML says that it runs each operation."""

@@ -1,0 +1,164 @@
+"""Core ML's plan for a program, asked for in a process of its own: the framework may crash.
+
+Source: coremltools.models.compute_plan.MLComputePlan, which is macOS 14.4's and later.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from converters.artifact_layout import COMPONENTS
+from reference.common.errors import ArtifactError
+from validation.artifacts.artifact import Artifact
+from validation.engines.base import EngineDiedError, Unavailable
+from validation.engines.processes.child_process import (
+    START_ALLOWANCE,
+    Child,
+    answer_requests,
+    settle_in,
+    spawn,
+    until_parent_closes,
+)
+from validation.latency.core_ml_plan.placement import (
+    CPU,
+    DEVICES,
+    GPU,
+    NEURAL_ENGINE,
+    PlacedOperation,
+)
+
+if TYPE_CHECKING:
+    from coremltools.models import MLModel
+    from coremltools.models.compute_device import MLComputeDevice
+    from coremltools.models.compute_plan import MLComputePlan
+
+TIME_LIMIT = 600.0  # seconds; compiling for the Neural Engine takes minutes on old Macs
+_PAGE = 100  # operations in an answer, whose size is limited
+_NAME_LENGTH = 200
+_MOST_OPERATIONS = 100_000
+
+
+def read_plans(
+    artifact: Artifact, unit: str, module: str
+) -> dict[str, tuple[list[PlacedOperation], int]]:
+    """By component: the operations that Core ML has a plan for, and how many it has none for.
+
+    Args:
+        artifact: what is planned.
+        unit: one of ``validation.engines.compute_units.COMPUTE_UNITS``.
+        module: whose ``load_models`` loads the packages.
+
+    Raises:
+        ArtifactError: Core ML cannot be asked, or gives no plan.
+    """
+    child = Child(*spawn(_serve, (artifact, unit, module)), TIME_LIMIT)
+    try:
+        return {component: _read_plan(child, component) for component in COMPONENTS}
+    except (LookupError, TypeError, ValueError) as error:
+        raise EngineDiedError(f"compute plan: an answer that makes no sense ({error})") from None
+    finally:
+        child.close()
+
+
+def _read_plan(child: Child, component: str) -> tuple[list[PlacedOperation], int]:
+    """Ask page by page, since a message is limited."""
+    placed: list[PlacedOperation] = []
+    while True:
+        request = {"component": component, "offset": len(placed)}
+        answer, _ = child.ask("compute plan", request, (), 0, START_ALLOWANCE)
+        page = [_operation(record) for record in answer["operations"]]
+        placed += page
+        if not page or len(placed) > _MOST_OPERATIONS:
+            return placed, int(answer["unplaced"])
+
+
+def _operation(record: list) -> PlacedOperation:
+    name, operator, device, supported, cost = record
+    if device not in DEVICES or not set(supported) <= set(DEVICES):
+        raise ValueError("an unknown device")
+    cost = None if cost is None else float(cost)
+    return PlacedOperation(str(name), str(operator), device, tuple(supported), cost)
+
+
+# The child's side
+
+
+def _serve(connection: Connection, artifact: Artifact, unit: str, module: str) -> None:
+    settle_in()
+    plans: dict[str, tuple[list, int]] = {}
+
+    def answer(request: dict, _: list) -> tuple[dict, tuple]:
+        if not plans:
+            plans.update(_plans(artifact, unit, module))
+        operations, unplaced = plans[request["component"]]
+        page = operations[request["offset"] : request["offset"] + _PAGE]
+        return {"operations": page, "unplaced": unplaced}, ()
+
+    with until_parent_closes():
+        answer_requests(connection, answer)
+
+
+def _plans(artifact: Artifact, unit: str, module: str) -> dict[str, tuple[list, int]]:
+    models = import_module(module).load_models(artifact, unit)
+    if isinstance(models, Unavailable):
+        raise ArtifactError(models.reason)
+    try:
+        return {component: _plan(model, unit) for component, model in models.items()}
+    except Exception as error:  # whatever the framework objects to, or macOS is too old for
+        raise ArtifactError(f"Core ML gives no compute plan ({error})") from error
+
+
+def _plan(model: "MLModel", unit: str) -> tuple[list, int]:
+    """Records of the operations with a plan, and the number of those without."""
+    from coremltools import ComputeUnit
+    from coremltools.models.compute_plan import MLComputePlan
+
+    path = model.get_compiled_model_path()
+    plan = MLComputePlan.load_from_path(path, ComputeUnit[unit.upper()])
+    program = plan.model_structure.program
+    if program is None:
+        raise ArtifactError("it is no ML Program")
+    operations = [
+        operation
+        for function in program.functions.values()
+        for operation in _operations(function.block)
+    ]
+    records = [record for operation in operations if (record := _record(plan, operation))]
+    return records, len(operations) - len(records)
+
+
+def _operations(block: object) -> Iterator:
+    """A block's operations, those of nested blocks after the one that has them."""
+    for operation in block.operations:
+        yield operation
+        for nested in operation.blocks:
+            yield from _operations(nested)
+
+
+def _record(plan: "MLComputePlan", operation: object) -> list | None:
+    usage = plan.get_compute_device_usage_for_mlprogram_operation(operation)
+    if usage is None:
+        return None
+    cost = plan.get_estimated_cost_for_mlprogram_operation(operation)
+    name = operation.outputs[0].name if operation.outputs else ""
+    # "ios17.conv": operators are named with the opset that they come from.
+    operator = operation.operator_name.rpartition(".")[2]
+    return [
+        name[:_NAME_LENGTH],
+        operator[:_NAME_LENGTH],
+        _device(usage.preferred_compute_device),
+        sorted({_device(device) for device in usage.supported_compute_devices}),
+        None if cost is None else cost.weight,
+    ]
+
+
+def _device(device: "MLComputeDevice") -> str:
+    from coremltools.models import compute_device
+
+    names = {
+        compute_device.MLNeuralEngineComputeDevice: NEURAL_ENGINE,
+        compute_device.MLGPUComputeDevice: GPU,
+        compute_device.MLCPUComputeDevice: CPU,
+    }
+    return next(name for kind, name in names.items() if isinstance(device, kind))

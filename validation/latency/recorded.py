@@ -1,0 +1,275 @@
+"""What ``validate latency --json`` wrote, read again for the page; docs/latency.md has the schema.
+
+The file may be anybody's: numbers are held to be finite and texts to be texts, and the page escapes them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from reference.common.errors import MobileSAMError
+from validation.documents.strict_json import Source, Value
+from validation.latency.document import SCHEMA
+from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN
+
+_MOST_BYTES = 1 << 26  # of a document; a thorough one of eleven artefacts has half of it
+_MOST_CHARACTERS = 10_000  # of a text
+_FIX = "write it with validate latency --json"
+_STATUSES = (MEASURED, INVALID, NOT_RUN, FAILED)
+
+Item = TypeVar("Item")
+
+
+class LatencyFileError(MobileSAMError):
+    """Results of ``validate latency`` that cannot be read, or are not as the schema has them."""
+
+
+@dataclass(frozen=True)
+class RecordedRatio:
+    """Times in relation to the first artefact's, with an interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RecordedSummary:
+    """Seconds; see ``statistics.Summary``."""
+
+    runs: int
+    min: float
+    median: float
+    low: float
+    high: float
+    p90: float
+    p99: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class RecordedStage:
+    """One stage of one artefact.
+
+    Attributes:
+        name: such as "image_encoder".
+        problem: why there is no summary, or None.
+        summary: of ``seconds``, or None.
+        ratio: None for the first artefact, and where there are no pairs.
+        seconds: of the runs that count.
+        disturbed: how many runs do not.
+    """
+
+    name: str
+    problem: str | None
+    summary: RecordedSummary | None
+    ratio: RecordedRatio | None
+    seconds: tuple[float, ...]
+    disturbed: int
+
+
+@dataclass(frozen=True)
+class RecordedStretch:
+    """Memory during one stage: bytes at seconds."""
+
+    stage: str
+    seconds: tuple[float, ...]
+    bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RecordedMemory:
+    """Bytes with the libraries alone, and at most; and over time, which may be empty."""
+
+    libraries: int
+    peak: int
+    timeline: tuple[RecordedStretch, ...]
+
+
+@dataclass(frozen=True)
+class RecordedCounts:
+    """Instructions of a stage, on an emulated processor: of its first run, and the later ones' median."""
+
+    stage: str
+    first: int
+    median: int
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class RecordedArtifact:
+    """One artefact on one target."""
+
+    folder: str
+    status: str
+    reasons: tuple[str, ...]
+    trained: bool
+    engine: str | None
+    note: str | None
+    load_seconds: float | None
+    cold: bool
+    memory: RecordedMemory | None
+    stages: tuple[RecordedStage, ...]
+    counts: tuple[RecordedCounts, ...]
+
+    @property
+    def name(self) -> str:
+        """The last part of the folder that was measured."""
+        return self.folder.replace("\\", "/").rstrip("/").rpartition("/")[2] or self.folder
+
+
+@dataclass(frozen=True)
+class RecordedTarget:
+    """What one target measured."""
+
+    name: str
+    description: str
+    device_like: bool
+    missing: str | None
+    unwatched: tuple[str, ...]
+    artifacts: tuple[RecordedArtifact, ...]
+
+
+@dataclass(frozen=True)
+class RecordedLatency:
+    """All of a document that the page shows."""
+
+    plan: str
+    image: str | None
+    machine: str
+    versions: Mapping[str, str]
+    targets: tuple[RecordedTarget, ...]
+
+
+def read_latency(path: Path) -> dict:
+    """The document in a file of ``validate latency --json``.
+
+    Raises:
+        LatencyFileError: the file cannot be read, or is no such document.
+    """
+    source = Source(str(path), "results of validate latency", _FIX, LatencyFileError)
+    document = source.read(path, _MOST_BYTES)
+    _latency(source, document)
+    return document
+
+
+def parse_latency(document: object) -> RecordedLatency:
+    """What the page shows of a document; LatencyFileError if it is not as the schema has it."""
+    return _latency(
+        Source("latency", "results of validate latency", _FIX, LatencyFileError), document
+    )
+
+
+def _latency(source: Source, document: object) -> RecordedLatency:
+    record = source.document(document, SCHEMA)
+    plan = record.get("plan")
+    return RecordedLatency(
+        plan=f"{_text(plan.get('name'))}: at least {_count(plan.get('runs'))} runs and "
+        f"{_number(plan.get('seconds')):g} s of each stage",
+        image=record.get("image").optional(_text),
+        machine=_text(record.get("machine")),
+        versions=record.get("versions").mapping(_text),
+        targets=record.get("targets").list(_target),
+    )
+
+
+def _target(record: Value) -> RecordedTarget:
+    return RecordedTarget(
+        name=_text(record.get("target")),
+        description=_text(record.get("description")),
+        device_like=record.get("device_like").truth(),
+        missing=record.get("missing").optional(_text),
+        unwatched=record.get("unwatched").list(_text),
+        artifacts=record.get("artifacts").list(_artifact),
+    )
+
+
+def _artifact(record: Value) -> RecordedArtifact:
+    load = record.get("load")
+    return RecordedArtifact(
+        folder=_text(record.get("artifact")),
+        status=record.get("status").choice(_STATUSES),
+        reasons=record.get("reasons").list(_text),
+        trained=record.get("checkpoint").get("trained").truth(),
+        engine=record.get("engine").optional(_text),
+        note=record.get("note").optional(_text),
+        load_seconds=load.optional(lambda value: _number(value.get("seconds"))),
+        cold=load.optional(lambda value: value.get("cold").truth()) or False,
+        memory=record.get("memory").optional(_memory),
+        stages=_by_stage(record.get("stages"), _stage),
+        counts=record.get("instructions").optional(lambda value: _by_stage(value, _counts)) or (),
+    )
+
+
+def _by_stage(record: Value, read: Callable[[str, Value], Item]) -> tuple[Item, ...]:
+    """Entries of an object, each read with its stage's name."""
+    return tuple(read(name, value) for name, value in record.mapping(lambda value: value).items())
+
+
+def _stage(name: str, record: Value) -> RecordedStage:
+    turns = record.get("turns").list(_turn)
+    return RecordedStage(
+        name=name,
+        problem=record.get("problem").optional(_text),
+        summary=record.get("summary").optional(_summary),
+        ratio=record.get("ratio_to_first").optional(_ratio),
+        seconds=sum((seconds for seconds, counts in turns if counts), ()),
+        disturbed=sum(len(seconds) for seconds, counts in turns if not counts),
+    )
+
+
+def _counts(name: str, record: Value) -> RecordedCounts:
+    return RecordedCounts(
+        stage=name,
+        first=_count(record.get("first")),
+        median=_count(record.get("median")),
+        ratio=record.get("ratio_to_first").optional(_number),
+    )
+
+
+def _turn(record: Value) -> tuple[tuple[float, ...], bool]:
+    """Its seconds, and whether they count."""
+    seconds = record.get("seconds").list(_number)
+    return seconds, record.get("disturbance").optional(_text) is None
+
+
+def _summary(record: Value) -> RecordedSummary:
+    low, high = _interval(record.get("median_interval"))
+    figures = {name: _number(record.get(name)) for name in ("min", "median", "p90", "p99", "mean")}
+    return RecordedSummary(runs=_count(record.get("runs")), low=low, high=high, **figures)
+
+
+def _ratio(record: Value) -> RecordedRatio:
+    return RecordedRatio(_number(record.get("median")), *_interval(record.get("interval")))
+
+
+def _interval(record: Value) -> tuple[float, float]:
+    return _number(record.get("low")), _number(record.get("high"))
+
+
+def _memory(record: Value) -> RecordedMemory:
+    return RecordedMemory(
+        libraries=_count(record.get("libraries_bytes")),
+        peak=_count(record.get("peak_bytes")),
+        timeline=record.get("timeline").optional(lambda value: value.list(_stretch)) or (),
+    )
+
+
+def _stretch(record: Value) -> RecordedStretch:
+    seconds, sizes = record.get("seconds").list(_number), record.get("bytes").list(_count)
+    if not seconds or len(seconds) != len(sizes) or list(seconds) != sorted(seconds):
+        record.get("bytes").refuse("one for each of 'seconds', which rise")
+    return RecordedStretch(_text(record.get("stage")), seconds, sizes)
+
+
+def _text(value: Value) -> str:
+    return value.text(_MOST_CHARACTERS)
+
+
+def _count(value: Value) -> int:
+    return value.integer(0, 1 << 53)
+
+
+def _number(value: Value) -> float:
+    return value.number(0, 1e12)

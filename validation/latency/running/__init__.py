@@ -1,0 +1,1 @@
+"""Running what is timed: in turns, in processes of their own."""

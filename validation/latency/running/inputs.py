@@ -1,0 +1,103 @@
+"""What is run: a photo and prompts about it, as an app would hand them to an artefact."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from torch import Tensor
+
+from converters.prompt_slots import fill_slots
+from converters.samples import SampleCase
+from reference.common.errors import ArtifactError
+from reference.photos.images import read_image
+from validation.artifacts.artifact import Artifact
+from validation.comparison.agreement import chosen_mask
+from validation.engines import Engine
+from validation.engines.artifact_model import ArtifactModel
+from validation.latency.running.plan import END_TO_END, IMAGE_ENCODER, MASK_DECODER
+from validation.questions.cases import is_ambiguous
+from validation.questions.goldens import golden_questions
+from validation.questions.pipeline import Pipeline
+from validation.questions.prompt_matrix import photo_question
+
+
+@runtime_checkable
+class WholeEngine(Protocol):
+    """An engine that has a way of its own from a photo's file to a mask, as other libraries do."""
+
+    def segment(self, image: Path, case: SampleCase) -> np.ndarray:
+        """The mask that a user is shown: boolean, of the photo's (height, width)."""
+        ...
+
+
+class Inputs:
+    """A photo in memory and on the disk, and prompts about it in slots."""
+
+    def __init__(self, artifact: Artifact, image: Path | None) -> None:
+        """Read ``image``, or the first golden photo; and the prompts that need no earlier mask."""
+        self._artifact, self._image = artifact, image
+        if image is None:
+            question = golden_questions(artifact)[0]
+            self._read = question.read
+        else:
+            question = photo_question(image, artifact.prompt_slots)
+            self._read = lambda: read_image(image)
+        self._photo = self._read()
+        self._cases = [case for case in question.cases if case.mask_from is None]
+        self._last: dict[str, tuple[Tensor, ...]] = {}  # stage → what it gave
+
+    def require_finite(self, stage: str) -> None:
+        """Raise ArtifactError if the stage's last answer has a NaN or an infinity: its time is nobody's.
+
+        Not part of a run: no app would wait for it.
+        """
+        if not all(tensor.isfinite().all() for tensor in self._last.get(stage, ())):
+            raise ArtifactError(
+                f"{stage.replace('_', ' ')}: answers with NaN or infinity: expected masks; 'validate "
+                "compare' says where they are lost"
+            )
+
+    def stages(self, engine: Engine) -> dict[str, Callable[[], object]]:
+        """What one run of each stage calls; prompts take turns."""
+        artifact, photo_size = self._artifact, self._photo.shape[:2]
+        pipeline = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+        frame = pipeline.preprocess(self._photo)
+        variant = artifact.variant
+        prompts = itertools.cycle(
+            [
+                fill_slots(
+                    artifact.prompt_slots,
+                    variant.mask_size,
+                    *case.in_frame(photo_size, variant.image_size),
+                    None,
+                )
+                for case in self._cases
+            ]
+        )
+        cases = itertools.cycle(self._cases)
+
+        def encode() -> None:
+            self._last[IMAGE_ENCODER] = (engine.encode(frame),)
+
+        def decode() -> None:
+            (image_embeddings,) = self._last[IMAGE_ENCODER]
+            self._last[MASK_DECODER] = engine.decode(image_embeddings, next(prompts))
+
+        def own_way() -> np.ndarray:
+            return engine.segment(self._image, next(cases))
+
+        def end_to_end() -> np.ndarray:
+            case, pixels = next(cases), self._read()
+            embeddings = pipeline.encode(pipeline.preprocess(pixels))
+            answer = pipeline.decode(embeddings, case, pixels.shape[:2], None)
+            index = chosen_mask(answer, is_ambiguous(case))
+            mask = answer.low_res_masks[:, index : index + 1]
+            return pipeline.resize(mask, pixels.shape[:2])
+
+        return {
+            IMAGE_ENCODER: encode,  # first, since the decoder takes its last answer
+            MASK_DECODER: decode,
+            END_TO_END: own_way if isinstance(engine, WholeEngine) else end_to_end,
+        }

@@ -1,0 +1,1 @@
+"""What is timed where: a processor, Core ML, an environment, a phone."""

@@ -1,0 +1,123 @@
+"""Targets that are environments of their own: another version of torch, and an emulated Arm processor."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reference.common.errors import ArtifactError
+from validation.artifacts.artifact import Artifact
+from validation.engines.environments import ARM64, RUNTIME, Environment
+from validation.latency.machine.host import Host, available_cores, machine
+from validation.latency.targets.registry import Target, require_format
+
+if TYPE_CHECKING:
+    from validation.latency.results import Measurement, TargetResult
+    from validation.latency.running.plan import Plan
+
+COUNTED_RUNS = 2  # after the first: they show how little counts differ, and take minutes each
+
+
+class RuntimeTarget:
+    """A ``Target``: the lite interpreter of another version of torch, on this machine's processor.
+
+    Image encoder and mask decoder; what an app does around them is not the interpreter's.
+    """
+
+    def __init__(self, environment: Environment = RUNTIME) -> None:
+        """Take the environment that artefacts run in."""
+        self._environment = environment
+        self.name = environment.name
+        self.measures = (
+            f"milliseconds of this machine's processor in the lite interpreter of torch "
+            f"{environment.torch_version} {environment.label}"
+        )
+
+    def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
+        """See ``Target``: the lite interpreter runs TorchScript, on any photo."""
+        require_format(self.name, artifacts, "torchscript")
+
+    def missing(self) -> str | None:
+        """See ``Target``."""
+        return self._environment.missing()
+
+    def measure(
+        self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
+    ) -> "TargetResult":
+        """See ``Target``."""
+        # Here: these import torch, which a list of targets shall not wait for.
+        from validation.latency.measuring import Subject, measure_side_by_side
+        from validation.latency.results import Measurement, TargetResult
+        from validation.latency.running.environment_runner import EnvironmentRunner
+        from validation.latency.running.plan import IMAGE_ENCODER, MASK_DECODER
+
+        missing, host = self.missing(), Host(available_cores())
+        measurements = [Measurement(artifact, missing=missing) for artifact in artifacts]
+        threads = len(host.cores)
+        if missing is not None:
+            return TargetResult(self.name, self.measures, False, missing, measurements)
+        subjects = [
+            Subject(EnvironmentRunner(self._environment, item.artifact, threads, image), item)
+            for item in measurements
+        ]
+        measure_side_by_side(subjects, plan, host, threads, (IMAGE_ENCODER, MASK_DECODER))
+        description = f"{threads} {'thread' if threads == 1 else 'threads'}; {machine()}"
+        return TargetResult(self.name, description, False, None, measurements, host.unwatched())
+
+
+class EmulatedTarget:
+    """A ``Target``: instructions that an emulated processor executes, with one thread."""
+
+    def __init__(self, environment: Environment = ARM64) -> None:
+        """Take the environment that artefacts run in."""
+        self._environment = environment
+        self.name = environment.name
+        self.measures = f"emulated: instructions, not time, {environment.label}"
+
+    def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
+        """See ``Target``: the lite interpreter runs TorchScript, on any photo."""
+        require_format(self.name, artifacts, "torchscript")
+
+    def missing(self) -> str | None:
+        """See ``Target``."""
+        return self._environment.missing()
+
+    def measure(
+        self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
+    ) -> "TargetResult":
+        """See ``Target``; a count does not have to be taken as often as a time, whatever the plan."""
+        from validation.latency.results import Measurement, TargetResult
+
+        missing = self.missing()
+        measurements = [Measurement(artifact, missing=missing) for artifact in artifacts]
+        if missing is None:
+            for item in measurements:
+                try:
+                    self._count(item, image)
+                except ArtifactError as error:
+                    item.failure = str(error)
+        return TargetResult(self.name, self.measures, False, missing, measurements, emulated=True)
+
+    def _count(self, item: "Measurement", image: Path | None) -> None:
+        from reference.common.command_line import progress
+        from validation.latency.instructions import StageCounts
+        from validation.latency.running.environment_runner import EnvironmentRunner
+        from validation.latency.running.plan import IMAGE_ENCODER, MASK_DECODER
+
+        runner = EnvironmentRunner(self._environment, item.artifact, 1, image, counting=True)
+        try:
+            runner.start()
+            item.note = f"emulated: {runner.load().engine}"
+            for stage in (IMAGE_ENCODER, MASK_DECODER):
+                runs = range(1 + COUNTED_RUNS)
+                first, *later = (
+                    runner.count(stage)
+                    for _ in progress(runs, description=stage.replace("_", " "), unit="run")
+                )
+                item.counts[stage] = StageCounts(first, tuple(later))
+        finally:
+            runner.close()
+
+
+def environment_targets() -> tuple[Target, ...]:
+    """One for each environment."""
+    return RuntimeTarget(), EmulatedTarget()

@@ -1,0 +1,99 @@
+"""Targets that are phones: which artefacts they take, which phone it is, and measuring on it."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from validation.artifacts.artifact import Artifact
+from validation.engines.base import Unavailable
+from validation.latency.phones import adb, xcode
+from validation.latency.phones.external_tool import quote
+from validation.latency.targets.registry import TargetError, require_format, require_no_image
+
+if TYPE_CHECKING:
+    from validation.latency.results import TargetResult
+    from validation.latency.running.plan import Plan
+
+
+@dataclass(frozen=True)
+class PhoneTarget:
+    """A ``Target``: the sample app's regression test on a phone.
+
+    Attributes:
+        name: see ``Target``.
+        measures: see ``Target``.
+        format: of the artefacts that the app runs.
+        find: gives the phone of an identifier, or the only one for None; or why there is none.
+        phone: "module:class" of the ``Phone`` that is made of what was found, imported late since it takes torch.
+        pattern: of identifiers.
+        identifiers: what an identifier is, and what lists them, in words.
+        identifier: of the phone; None: the only one.
+    """
+
+    name: str
+    measures: str
+    format: str
+    find: Callable[[str | None], object]
+    phone: str
+    pattern: re.Pattern
+    identifiers: tuple[str, str]
+    identifier: str | None = None
+
+    def of(self, identifier: str) -> "PhoneTarget":
+        """The same, of one phone; TargetError if that cannot be an identifier."""
+        if not self.pattern.fullmatch(identifier):
+            what, lister = self.identifiers
+            raise TargetError(
+                f"'{quote(identifier)}' is no {what} of a phone: expected one that '{lister}' lists"
+            )
+        return replace(self, name=f"{self.name}:{identifier}", identifier=identifier)
+
+    def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
+        """See ``Target``: the app runs one format, on its goldens."""
+        require_format(self.name, artifacts, self.format)
+        require_no_image(self.name, image)
+
+    def missing(self) -> str | None:
+        """See ``Target``."""
+        found = self.find(self.identifier)
+        return found.reason if isinstance(found, Unavailable) else None
+
+    def measure(
+        self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
+    ) -> "TargetResult":
+        """See ``Target``."""
+        # Here: it imports torch, which a list of targets shall not wait for.
+        from validation.latency.phones.phone import measure_on_phone
+
+        phone = self.find(self.identifier)
+        if not isinstance(phone, Unavailable):
+            module, _, kind = self.phone.partition(":")
+            phone = getattr(import_module(module), kind)(phone)
+        return measure_on_phone(self.name, self.measures, phone, artifacts, plan)
+
+
+def phone_targets() -> tuple[PhoneTarget, ...]:
+    """Both platforms."""
+    return (
+        PhoneTarget(
+            name="android",
+            measures="milliseconds of an Android phone, over adb; android:SERIAL names one of several",
+            format="torchscript",
+            find=adb.find_phone,
+            phone="validation.latency.phones.android_phone:AndroidPhone",
+            pattern=adb.SERIAL,
+            identifiers=("serial number", "adb devices"),
+        ),
+        PhoneTarget(
+            name="ios",
+            measures="milliseconds of an iPhone, through Xcode; ios:UDID names one of several",
+            format="coreml",
+            find=xcode.find_phone,
+            phone="validation.latency.phones.ios_phone:IPhone",
+            pattern=xcode.IDENTIFIER,
+            identifiers=("UDID", "xcrun devicectl list devices"),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""``validation.compare``: any torch module and its conversion."""

@@ -1,0 +1,227 @@
+"""A converted package as a function of its module's tensors, whatever features they have become.
+
+Core ML has no scalars outside, and takes and gives pictures where the conversion says so: 8-bit
+pixels, of which coremltools makes what the module takes (``scale`` and ``bias`` of ``ct.ImageType``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from coremltools.models import MLModel
+from PIL import Image
+from torch import Tensor
+
+from reference.common.errors import ArtifactError
+from validation import mil_runtime
+from validation.mil_runtime.model.feature_description import (
+    ArrayFeature,
+    Feature,
+    ImageFeature,
+    default_function,
+    parse_description,
+)
+from validation.mil_runtime.model.package import Package, open_package
+from validation.mil_runtime.model.program_structure import Function, Reference, parse_function
+from validation.modules.outputs import Named, to_array
+
+Inputs = Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]
+# What is lost when a pixel goes through scale, bias and back in float32, with room to spare.
+_PIXEL_TOLERANCE = 0.01
+
+
+class Predicting(Protocol):
+    """What predicts by name: a ``mil_runtime.Program``, or on a Mac a coremltools ``MLModel``."""
+
+    def predict(self, data: dict) -> Mapping[str, object]: ...
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What a package computes of pixels first: ``scale * pixel + bias``, per channel or for all."""
+
+    scale: np.ndarray
+    bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a package takes and gives.
+
+    Attributes:
+        inputs: by name, in order.
+        outputs: by name.
+        output_names: in order; a name is there twice if the model gives a tensor twice.
+        scaling: of inputs that are pictures.
+    """
+
+    inputs: Mapping[str, Feature]
+    outputs: Mapping[str, Feature]
+    output_names: tuple[str, ...]
+    scaling: Mapping[str, Scaling]
+
+
+class PackageModel:
+    """Runs a package on a module's inputs."""
+
+    def __init__(self, model: Predicting) -> None:
+        """Take a loaded model; of one that does not say what it takes, inputs are arrays by name."""
+        self._model = model
+        self._interface = _interface(model)
+
+    def __call__(self, inputs: Inputs) -> list[Named]:
+        """Outputs by name, in order.
+
+        Raises:
+            ArtifactError: the inputs are not what the package takes, or it cannot run.
+        """
+        data = {name: self._feature(name, value) for name, value in self._by_name(inputs).items()}
+        try:
+            outputs = self._model.predict(data)
+        except (mil_runtime.MilRuntimeError, RuntimeError) as error:  # RuntimeError: Core ML's
+            raise ArtifactError(str(error)) from error
+        if self._interface is None:
+            return [(name, np.asarray(value)) for name, value in outputs.items()]
+        features = self._interface.outputs
+        return [
+            (name, _array(outputs[name], features.get(name)))
+            for name in self._interface.output_names
+        ]
+
+    def _by_name(self, inputs: Inputs) -> Mapping[str, Tensor]:
+        if isinstance(inputs, Mapping):
+            return inputs
+        if self._interface is None:
+            raise ArtifactError(
+                f"inputs in order for a {type(self._model).__name__}, which does not name its own: "
+                "expected a dict by name"
+            )
+        names = list(self._interface.inputs)
+        if len(inputs) != len(names):
+            raise ArtifactError(
+                f"{len(inputs)} inputs: the conversion takes {len(names)} ({', '.join(names)}); "
+                "expected as many, or a dict by name"
+            )
+        return dict(zip(names, inputs, strict=True))
+
+    def _feature(self, name: str, value: Tensor) -> np.ndarray | Image.Image:
+        array = to_array(value)
+        feature = self._interface.inputs.get(name) if self._interface else None
+        if isinstance(feature, ImageFeature):
+            return _picture(array, feature, self._interface.scaling.get(name))
+        if isinstance(feature, ArrayFeature) and array.ndim == 0 and feature.rank == 1:
+            return array.reshape(1)
+        return array
+
+
+def _interface(model: Predicting) -> Interface | None:
+    try:
+        if isinstance(model, mil_runtime.Program):
+            names, functions = model.function.block.outputs, (model.function,)
+            return Interface(model.inputs, model.outputs, names, _scaling(functions))
+        if isinstance(model, mil_runtime.Pipeline):
+            functions = _functions(model)
+            return Interface(model.inputs, model.outputs, tuple(model.outputs), _scaling(functions))
+        if isinstance(model, MLModel):
+            return _model_interface(model)
+    except mil_runtime.MilRuntimeError as error:
+        raise ArtifactError(str(error)) from error
+    return None
+
+
+def _model_interface(model: MLModel) -> Interface:
+    """Of coremltools' own model, which Core ML runs."""
+    specification = model.get_spec()
+    function = model.function_name or default_function(specification.description)
+    description = parse_description(specification, function)
+    try:
+        functions = _packaged_functions(open_package(model), function)
+    except mil_runtime.ModelError:  # no ML Program: Core ML runs it, and its scaling is not known
+        functions = ()
+    names = functions[0].block.outputs if len(functions) == 1 else tuple(description.outputs)
+    return Interface(description.inputs, description.outputs, names, _scaling(functions))
+
+
+def _packaged_functions(package: Package, name: str) -> tuple[Function, ...]:
+    if package.stages is None:
+        return (parse_function(package.specification.mlProgram, name, package.weights),)
+    return tuple(
+        function
+        for stage in package.stages
+        for function in _packaged_functions(
+            stage, default_function(stage.specification.description)
+        )
+    )
+
+
+def _functions(pipeline: mil_runtime.Pipeline) -> tuple[Function, ...]:
+    return tuple(
+        function
+        for stage in pipeline.stages
+        for function in (
+            _functions(stage) if isinstance(stage, mil_runtime.Pipeline) else (stage.function,)
+        )
+    )
+
+
+def _scaling(functions: tuple[Function, ...]) -> dict[str, Scaling]:
+    """Scale and bias by input, by the names that coremltools gives to what computes them."""
+    found = {}
+    for function in functions:
+        operations = {operation.name: operation for operation in function.block.operations}
+        for item in function.inputs:
+            scale, bias = (
+                _constant(function, operations.get(f"{item.name}__{kind}__"), neutral)
+                for kind, neutral in (("scaled", 1.0), ("biased", 0.0))
+            )
+            found.setdefault(item.name, Scaling(scale, bias))
+    return found
+
+
+def _constant(function: Function, operation: object, neutral: float) -> np.ndarray:
+    if operation is None:
+        return np.float64(neutral)
+    (value,) = operation.arguments["y"]
+    value = function.block.constants[value.name] if isinstance(value, Reference) else value
+    return value.numpy().astype(np.float64)
+
+
+def _picture(array: np.ndarray, feature: ImageFeature, scaling: Scaling | None) -> Image.Image:
+    """The picture of which a package makes ``array``, (1, C, H, W) or (C, H, W)."""
+    what = f"input '{feature.name}'"
+    image = array[None] if array.ndim == 3 else array
+    if image.ndim != 4 or image.shape[:2] != (1, feature.channels):
+        raise ArtifactError(
+            f"{what}: of shape {list(array.shape)}, expected [1, {feature.channels}, height, width], "
+            "since the conversion takes a picture there"
+        )
+    pixels = image.astype(np.float64)
+    if scaling is not None:
+        pixels = (pixels - scaling.bias) / scaling.scale
+    pixels = pixels[0].transpose(1, 2, 0)  # (1, C, H, W) → (H, W, C)
+    if feature.mode == "F":
+        return Image.fromarray(pixels[..., 0].astype(np.float32))
+    rounded = np.rint(pixels)
+    wrong = ~(np.abs(pixels - rounded) <= _PIXEL_TOLERANCE) | (rounded < 0) | (rounded > 255)
+    if wrong.any():
+        raise ArtifactError(
+            f"{what}: {pixels[wrong][0]:g} as a pixel, expected whole numbers of 0 to 255, since the "
+            "conversion takes a picture there: pass what the module takes for such pixels (the "
+            "conversion's scale and bias are undone here)"
+        )
+    colors = rounded.astype(np.uint8)
+    if feature.channels == 1:
+        return Image.fromarray(colors[..., 0])
+    return Image.fromarray(np.ascontiguousarray(colors[..., ::-1] if feature.reversed else colors))
+
+
+def _array(value: object, feature: Feature | None) -> np.ndarray:
+    """An output as the module gives it; a picture as (1, C, H, W)."""
+    array = np.asarray(value)
+    if not isinstance(feature, ImageFeature):
+        return array
+    if array.ndim == 2:
+        return array[None, None]  # (H, W) → (1, 1, H, W)
+    colors = array[..., 2::-1] if feature.reversed else array[..., :3]  # without the alpha channel
+    return colors.transpose(2, 0, 1)[None]  # (H, W, C) → (1, C, H, W)

@@ -1,1 +1,0 @@
-"""Measures what docs/numbers.md states: ``python -m validation.numbers``, from a checkout."""

@@ -1,5 +1,0 @@
-"""Measures what docs/peers.md states: ``python -m validation.peers``, from a checkout.
-
-``environment`` makes a Python with other people's programs in it, in which ``measure`` runs all
-``contestants`` side by side with the means of ``validation.latency``; ``page`` writes the page.
-"""
