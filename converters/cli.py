@@ -7,16 +7,9 @@ from typing import NoReturn
 
 import click
 
-from reference.common.command_line import (
-    model_option,
-    note,
-    print_json,
-    print_lines,
-    run,
-    step_bar,
-    version_option,
-    warn,
-)
+from reference.common.command_line import note, print_json, print_lines, run, version_option, warn
+from reference.common.progress import step_bar
+from reference.options import model_option
 
 
 def _shared_options(command: Callable) -> Callable:

@@ -23,9 +23,10 @@ from converters.output_folder import require_free, staged
 from converters.samples import PHOTOS, load_photo
 from converters.torchscript.export import TorchScriptOptions, export_torchscript
 from converters.torchscript.runtime_operators import android_lite_2_1_0
+from reference.builder import load_sam
 from reference.common.errors import ConversionError, OutputError
 from reference.common.input_files import require_utf8
-from reference.modeling.sam import Sam, load_sam
+from reference.modeling.sam import Sam
 from reference.modeling.variants import get_variant
 from reference.photos.preprocessing import photo_to_frame
 from reference.weights.checkpoint import Checkpoint, resolve_checkpoint

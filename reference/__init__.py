@@ -3,11 +3,11 @@
 from reference.common.lazy_names import lazy_names
 
 _HOMES = {
-    "SAM": "reference.predictor",
+    "SAM": "reference.sam",
     "Predictor": "reference.predictor",
-    "Segmentation": "reference.predictor",
+    "Segmentation": "reference.segmentation",
     "Sam": "reference.modeling.sam",
-    "build_sam": "reference.modeling.sam",
+    "build_sam": "reference.builder",
 }
 __all__ = list(_HOMES)
 __getattr__ = lazy_names(__name__, _HOMES)

@@ -6,17 +6,9 @@ from typing import NoReturn
 
 import click
 
-from reference.common.command_line import (
-    Box,
-    Point,
-    answer_options,
-    model_option,
-    note,
-    prompt_options,
-    run,
-    version_option,
-)
-from reference.segmentation import answer, prepare, warn_untrained
+from reference.common.command_line import note, run, version_option
+from reference.options import Box, Point, answer_options, model_option, prompt_options
+from reference.request import answer, prepare, warn_untrained
 
 
 @click.command("segment")
@@ -57,7 +49,7 @@ def segment(
     """
     request = prepare(image, points, background_points, boxes, output, as_json)
 
-    from reference.predictor import SAM  # here: importing torch would slow --help and refusals down
+    from reference.sam import SAM  # here: importing torch would slow --help and refusals down
 
     sam = SAM(checkpoint, model)
     if sam.checkpoint.note:

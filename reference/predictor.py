@@ -1,19 +1,13 @@
 """Prompting a model: ``Predictor`` embeds a photo once and answers many prompts, ``SAM`` does it in one call."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from reference.common.errors import AnswerError, ImageError, PromptError
+from reference.common.errors import ImageError, PromptError
 from reference.common.plain_text import quote
-from reference.modeling.sam import load_sam
-from reference.modeling.variants import get_variant
 from reference.photos.images import read_image
 from reference.photos.preprocessing import (
     masks_to_photo,
@@ -32,10 +26,6 @@ from reference.predictor_arguments import (
     shaped,
 )
 from reference.prompt_arrays import check_boxes, check_points
-from reference.prompts import Prompt, normalize_prompts
-from reference.weights.checkpoint import resolve_checkpoint
-
-OnStep = Callable[[str], None]
 
 
 class PromptableModel(Protocol):
@@ -288,127 +278,3 @@ def _as_rgb(image: object, image_format: str) -> object:
             "image_format 'BGR' is for arrays of shape (H, W, 3) or (H, W, 4): pass 'RGB' for others"
         )
     return image[..., [2, 1, 0, 3][: image.shape[2]]]
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """The answer for one object, best mask first."""
-
-    masks: np.ndarray  # bool (M, H, W), at the photo's own size
-    scores: np.ndarray  # float32 (M,), predicted IoU
-    low_res_logits: np.ndarray  # float32 (M, S/4, S/4)
-
-
-def segment_objects(
-    model: PromptableModel,
-    image: np.ndarray,
-    prompts: list[Prompt],
-    multimask_output: bool | None = None,
-    on_step: OnStep = lambda step: None,
-) -> list[Segmentation]:
-    """Embed a uint8 (H, W, 3) photo and answer one prompt per object.
-
-    ``multimask_output`` None asks for three guesses only where the prompt is ambiguous (one point, no box), as
-    the Segment Anything authors advise. ``on_step`` is told of the photo and of each object as it is begun.
-
-    Raises:
-        AnswerError: the model answers with a NaN or an infinity.
-    """
-    predictor = Predictor(model)
-    on_step("photo")
-    predictor.set_image(image)
-    require_finite_embedding(predictor)
-    segmentations = []
-    for number, prompt in enumerate(prompts, start=1):
-        on_step(f"object {number}")
-        segmentation = _segment_object(predictor, prompt, multimask_output)
-        require_finite_answer(f"object {number}", segmentation.scores, segmentation.low_res_logits)
-        segmentations.append(segmentation)
-    return segmentations
-
-
-def require_finite_embedding(predictor: Predictor) -> None:
-    """Raise AnswerError if the photo's embeddings have a NaN or an infinity."""
-    require_finite_answer("the photo", predictor.get_image_embedding().cpu().numpy())
-
-
-def require_finite_answer(what: str, *arrays: np.ndarray) -> None:
-    """Raise AnswerError if one of the numbers that answer ``what`` is a NaN or an infinity."""
-    if count := sum(int(np.count_nonzero(~np.isfinite(array))) for array in arrays):
-        raise AnswerError(
-            f"the model's answer to {what} has {count} numbers that are NaN or infinite: expected "
-            "finite ones; its weights, or their conversion, are broken, and it draws no mask"
-        )
-
-
-def _segment_object(
-    predictor: Predictor, prompt: Prompt, multimask_output: bool | None
-) -> Segmentation:
-    has_points = len(prompt.point_coords) > 0
-    if multimask_output is None:
-        multimask_output = len(prompt.point_coords) == 1 and prompt.box is None
-    masks, scores, low_res_logits = predictor.predict(
-        point_coords=prompt.point_coords if has_points else None,
-        point_labels=prompt.point_labels if has_points else None,
-        box=prompt.box,
-        multimask_output=multimask_output,
-    )
-    best_first = np.argsort(-scores, kind="stable")
-    return Segmentation(masks[best_first], scores[best_first], low_res_logits[best_first])
-
-
-class SAM:
-    """One call from photo and prompts to masks.
-
-    >>> SAM("mobile_sam.pt").predict("photo.jpg", points=[900, 370], labels=[1])
-    """
-
-    def __init__(self, checkpoint: str | Path = "demo", model: str = "vit_t") -> None:
-        """Load ``checkpoint``: "demo", "official", "seeded", or a ``.pt`` or ``.safetensors`` file.
-
-        Raises:
-            MobileSAMError: an unknown model, or weights that cannot be fetched, read or loaded.
-        """
-        variant = get_variant(model)
-        self.checkpoint = resolve_checkpoint(checkpoint, variant)
-        self.model = load_sam(variant, self.checkpoint)
-
-    def predict(
-        self,
-        image: str | Path | Image.Image | np.ndarray,
-        points: object = None,
-        labels: object = None,
-        bboxes: object = None,
-        multimask_output: bool | None = None,
-    ) -> list[Segmentation]:
-        """Segment the prompted objects of a photo.
-
-        Args:
-            image: a path, a PIL image, or a uint8 RGB array (H, W, 3).
-            points: ``[x, y]``, a list of points (one object each), or a list of lists of points (several
-                points of one object), in pixels of the photo.
-            labels: nested like ``points``: 1 object, 0 background. Default: all 1.
-            bboxes: ``[x1, y1, x2, y2]`` or a list of boxes (one object each).
-            multimask_output: three masks an object or one; None: three where the prompt is a single point.
-
-        Returns:
-            One ``Segmentation`` per object, in the order of the prompts.
-
-        Raises:
-            ImageError: the photo cannot be read.
-            PromptError: the prompts do not make sense, or do not fit the photo.
-            AnswerError: the model answers with a NaN or an infinity.
-        """
-        photo = read_image(image)
-        prompts = normalize_prompts(points, labels, bboxes, image_size=photo.shape[:2])
-        return self.segment(photo, prompts, multimask_output)
-
-    def segment(
-        self,
-        image: np.ndarray,
-        prompts: list[Prompt],
-        multimask_output: bool | None = None,
-        on_step: OnStep = lambda step: None,
-    ) -> list[Segmentation]:
-        """Answer prompts in normal form about a uint8 (H, W, 3) photo; see ``segment_objects``."""
-        return segment_objects(self.model, image, prompts, multimask_output, on_step)

@@ -1,172 +1,79 @@
-"""From a photo and prompts to a picture, JSON or a summary, whatever it is that segments.
+"""One answer per object: the masks that a user is shown, best first."""
 
-``segment`` asks the reference, ``validate show`` a converted artefact: both prepare a ``Request``
-before they load anything heavy, and hand it to ``answer``.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from reference.common.command_line import (
-    Box,
-    Point,
-    print_json,
-    print_lines,
-    prompts_from_options,
-    step_bar,
-    warn,
-)
-from reference.common.errors import OutputError
-from reference.photos.images import check_writable, read_image, write_image
-from reference.photos.masks import mask_box, mask_record
-from reference.photos.overlay import draw_overlay
+from reference.common.errors import AnswerError
+from reference.predictor import Predictor, PromptableModel
 from reference.prompts import Prompt
 
-if TYPE_CHECKING:  # not at run time: it imports torch, which takes seconds
-    from reference.predictor import Segmentation
+OnStep = Callable[[str], None]
 
 
-class Segmenter(Protocol):
-    """Whatever answers prompts about a photo: ``reference.SAM``, or an artefact's engine."""
+@dataclass(frozen=True)
+class Segmentation:
+    """The answer for one object, best mask first."""
 
-    def segment(
-        self, image: np.ndarray, prompts: list[Prompt], *, on_step: Callable[[str], None]
-    ) -> list["Segmentation"]:
-        """Answer each prompt about a uint8 (H, W, 3) photo, in order, best mask first.
-
-        ``on_step`` is told of the photo and of each object as it is begun.
-        """
-        ...
+    masks: np.ndarray  # bool (M, H, W), at the photo's own size
+    scores: np.ndarray  # float32 (M,), predicted IoU
+    low_res_logits: np.ndarray  # float32 (M, S/4, S/4)
 
 
-@dataclass(frozen=True, eq=False)
-class Request:
-    """A checked question, and where its answer goes.
+def segment_objects(
+    model: PromptableModel,
+    image: np.ndarray,
+    prompts: list[Prompt],
+    multimask_output: bool | None = None,
+    on_step: OnStep = lambda step: None,
+) -> list[Segmentation]:
+    """Embed a uint8 (H, W, 3) photo and answer one prompt per object.
 
-    Attributes:
-        path: the photo's, as the user wrote it.
-        image: uint8 (H, W, 3).
-        prompts: one per object.
-        output: where the overlay goes, if anywhere.
-        as_json: print JSON, not a summary.
-    """
-
-    path: Path
-    image: np.ndarray
-    prompts: list[Prompt]
-    output: Path | None
-    as_json: bool
-
-
-def prepare(
-    path: Path,
-    points: Sequence[Point],
-    background_points: Sequence[Point],
-    boxes: Sequence[Box],
-    output: Path | None,
-    as_json: bool,
-) -> Request:
-    """Read the photo, and refuse all that can be refused before a model is loaded.
+    ``multimask_output`` None asks for three guesses only where the prompt is ambiguous (one point, no box), as
+    the Segment Anything authors advise. ``on_step`` is told of the photo and of each object as it is begun.
 
     Raises:
-        ImageError: the photo cannot be read.
-        PromptError: the prompts do not make sense, or do not fit the photo.
-        OutputError: no output is asked for, or it cannot be written.
+        AnswerError: the model answers with a NaN or an infinity.
     """
-    if output is None and not as_json:
-        raise OutputError(
-            "no output: pass --output overlay.png for a picture, --json for the masks, or both"
+    predictor = Predictor(model)
+    on_step("photo")
+    predictor.set_image(image)
+    require_finite_embedding(predictor)
+    segmentations = []
+    for number, prompt in enumerate(prompts, start=1):
+        on_step(f"object {number}")
+        segmentation = _segment_object(predictor, prompt, multimask_output)
+        require_finite_answer(f"object {number}", segmentation.scores, segmentation.low_res_logits)
+        segmentations.append(segmentation)
+    return segmentations
+
+
+def require_finite_embedding(predictor: Predictor) -> None:
+    """Raise AnswerError if the photo's embeddings have a NaN or an infinity."""
+    require_finite_answer("the photo", predictor.get_image_embedding().cpu().numpy())
+
+
+def require_finite_answer(what: str, *arrays: np.ndarray) -> None:
+    """Raise AnswerError if one of the numbers that answer ``what`` is a NaN or an infinity."""
+    if count := sum(int(np.count_nonzero(~np.isfinite(array))) for array in arrays):
+        raise AnswerError(
+            f"the model's answer to {what} has {count} numbers that are NaN or infinite: expected "
+            "finite ones; its weights, or their conversion, are broken, and it draws no mask"
         )
-    if output is not None:
-        check_writable(output)
-        if output.exists() and path.exists() and output.samefile(path):
-            raise OutputError(f"{output}: is the photo itself; name another output")
-    image = read_image(path)
-    prompts = prompts_from_options(points, background_points, boxes, image.shape[:2])
-    return Request(path, image, prompts, output, as_json)
 
 
-def answer(request: Request, segmenter: Segmenter, source: dict) -> None:
-    """Segment, write the overlay, and print the JSON document or a summary.
-
-    Guesses of equal scores are warned of: the first of them is shown, and none is the best.
-
-    Args:
-        request: from ``prepare``.
-        segmenter: what to ask.
-        source: what the masks come from, as entries of the JSON document.
-
-    Raises:
-        MobileSAMError: the segmenter refuses, or answers with a NaN; or the output cannot be written.
-    """
-    with step_bar(total=1 + len(request.prompts) + (request.output is not None)) as on_step:
-        segmentations = segmenter.segment(request.image, request.prompts, on_step=on_step)
-        if request.output is not None:
-            on_step("picture")
-            best_masks = [segmentation.masks[0] for segmentation in segmentations]
-            write_image(draw_overlay(request.image, best_masks, request.prompts), request.output)
-    if request.as_json:
-        print_json(build_document(request, segmentations, source))
-    else:
-        print_lines([*summarize(segmentations), f"overlay: {request.output}"])
-    for number, segmentation in enumerate(segmentations, start=1):
-        scores = segmentation.scores
-        if len(scores) > 1 and (scores == scores[0]).all():
-            warn(
-                f"object {number}: its {len(scores)} masks have equal scores, so that which of them "
-                "comes first means nothing"
-            )
-
-
-def build_document(request: Request, segmentations: list["Segmentation"], source: dict) -> dict:
-    """The JSON document of an answer.
-
-    ``object`` is the index of a mask's prompt in ``prompts``. Masks are grouped by object, and best
-    first among their object's.
-    """
-    return {
-        "image": {"path": str(request.path), "size": list(request.image.shape[:2])},
-        "prompts": [_prompt_record(prompt) for prompt in request.prompts],
-        **source,
-        "masks": [
-            {"object": index, **mask_record(mask, score)}
-            for index, segmentation in enumerate(segmentations)
-            for mask, score in zip(segmentation.masks, segmentation.scores, strict=True)
-        ],
-    }
-
-
-def _prompt_record(prompt: Prompt) -> dict:
-    return {
-        "points": prompt.point_coords.tolist(),
-        "labels": prompt.point_labels.tolist(),
-        "box": None if prompt.box is None else prompt.box.tolist(),
-    }
-
-
-def summarize(segmentations: list["Segmentation"]) -> list[str]:
-    """A line per object about its best mask: predicted IoU, share of the photo, box."""
-    return [
-        f"object {number}: score {segmentation.scores[0]:.3f}, {_extent(segmentation.masks[0])}"
-        for number, segmentation in enumerate(segmentations, start=1)
-    ]
-
-
-def _extent(mask: np.ndarray) -> str:
-    """Where a boolean (H, W) mask is, in words."""
-    if not mask.any():
-        return "an empty mask"
-    x, y, width, height = mask_box(mask)
-    return f"{mask.mean():.2%} of the photo, box {x},{y},{x + width},{y + height}"
-
-
-def warn_untrained(checkpoint_name: str) -> None:
-    """Say that masks from untrained weights are no fault of the photo or the prompt."""
-    warn(
-        f"the weights '{checkpoint_name}' are untrained, and the masks mean nothing; pass "
-        "--checkpoint official, or your own file, for real ones"
+def _segment_object(
+    predictor: Predictor, prompt: Prompt, multimask_output: bool | None
+) -> Segmentation:
+    has_points = len(prompt.point_coords) > 0
+    if multimask_output is None:
+        multimask_output = len(prompt.point_coords) == 1 and prompt.box is None
+    masks, scores, low_res_logits = predictor.predict(
+        point_coords=prompt.point_coords if has_points else None,
+        point_labels=prompt.point_labels if has_points else None,
+        box=prompt.box,
+        multimask_output=multimask_output,
     )
+    best_first = np.argsort(-scores, kind="stable")
+    return Segmentation(masks[best_first], scores[best_first], low_res_logits[best_first])

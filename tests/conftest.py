@@ -8,7 +8,8 @@ import torch
 from sklearn.datasets import load_sample_image
 from tiny_variant import TINY
 
-from reference.modeling.sam import Sam, build_sam
+from reference.builder import build_sam
+from reference.modeling.sam import Sam
 from reference.modeling.variants import VARIANTS
 from reference.weights.checkpoint import load_weights
 from reference.weights.official_names import official_layout

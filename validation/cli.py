@@ -11,17 +11,14 @@ import click
 from converters.output_folder import reserved
 from reference.common.command_line import (
     COMMAND_LINE,
-    Box,
     FiniteRange,
-    Point,
-    answer_options,
     print_lines,
-    prompt_options,
     run,
     version_option,
     warn,
 )
-from reference.segmentation import answer, prepare
+from reference.options import Box, Point, answer_options, prompt_options
+from reference.request import answer, prepare
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.commands.accuracy import accuracy
 from validation.commands.cost import cost
@@ -158,8 +155,9 @@ def compare(
 
     # Here: importing torch would slow --help and refusals down.
     from validation.comparison.comparer import Comparer, Extras
-    from validation.comparison.results import FAILED, NOT_PROVEN, build_document
+    from validation.comparison.document import build_document
     from validation.comparison.table import format_comparison, format_overview
+    from validation.documents.verdicts import FAILED, NOT_PROVEN
     from validation.gates import read_gates
     from validation.latency.recorded import read_latency
     from validation.questions.prompts_file import read_prompts

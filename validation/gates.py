@@ -3,22 +3,15 @@
 The limits are in ``gates.toml``, where each is explained, and in a user's own file of that form.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from reference.common.errors import ArtifactError, GateError
 from reference.common.plain_text import quote, shorten
 from validation.artifacts.artifact import Artifact
-from validation.comparison.agreement import Agreement, StageLoss
 from validation.documents.limits import limit, read_limit
 from validation.documents.toml_file import read_toml
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
-
-if TYPE_CHECKING:
-    from validation.comparison.results import Summary
 
 DEFAULTS = Path(__file__).with_name("gates.toml")
 
@@ -36,62 +29,6 @@ class Gates:
     max_frame_difference: float = limit(0, 255)
     min_embeddings_sqnr: float = limit(0, 200)
     min_logits_sqnr: float = limit(0, 200)
-
-    def failures(self, agreement: Agreement) -> list[str]:
-        """Which limits of a case from photo to mask are not held, in words; empty if all are."""
-        failures = []
-        if count := agreement.logits.not_finite:
-            failures.append(f"{count} mask logits are not finite")
-        if agreement.min_iou < self.min_iou:
-            failures.append(f"mask IoU {agreement.min_iou:.4f}, gate {self.min_iou:g}")
-        if not agreement.score_difference <= self.max_score_difference:
-            failures.append(
-                f"score off by {agreement.score_difference:.4f}, gate {self.max_score_difference:g}"
-            )
-        return failures
-
-    def stage_failures(self, losses: tuple[StageLoss, ...]) -> dict[str, str]:
-        """Stages whose own output does not hold its limit, with the reason in words."""
-        failures = {}
-        for loss in losses:
-            if loss.output is not None and (reason := self._stage_failure(loss)):
-                failures[loss.stage] = reason
-        return failures
-
-    def summary_failures(self, summary: "Summary") -> list[str]:
-        """Which limits on all cases together are not held, in words; empty if all are."""
-        failures = []
-        if summary.mean_iou < self.mean_iou:
-            failures.append(f"mean mask IoU {summary.mean_iou:.4f}, gate {self.mean_iou:g}")
-        if summary.mean_boundary_iou < self.mean_boundary_iou:
-            failures.append(
-                f"mean boundary IoU {summary.mean_boundary_iou:.4f}, gate {self.mean_boundary_iou:g}"
-            )
-        if summary.same_choice is not None and summary.same_choice < self.min_same_choice:
-            failures.append(
-                f"the best of three masks is the same one for {summary.same_choice:.0%} of ambiguous "
-                f"prompts, gate {self.min_same_choice:.0%}"
-            )
-        if summary.miou_lost is not None and summary.miou_lost > self.max_miou_lost:
-            failures.append(
-                f"mIoU with the true masks is {summary.miou_lost:.4f} lower than the reference's, gate "
-                f"{self.max_miou_lost:g}"
-            )
-        return failures
-
-    def _stage_failure(self, loss: StageLoss) -> str | None:
-        output = loss.output
-        if output.not_finite:
-            return f"{loss.stage}: {output.not_finite} values are not finite"
-        if loss.stage == PREPROCESSING and not output.largest <= self.max_frame_difference:
-            return (
-                f"{loss.stage}: a pixel of the frame is off by {output.largest:.3g} of 255, gate "
-                f"{self.max_frame_difference:g}"
-            )
-        lowest = {IMAGE_ENCODER: self.min_embeddings_sqnr, MASK_DECODER: self.min_logits_sqnr}
-        if output.sqnr < lowest.get(loss.stage, -math.inf):
-            return f"{loss.stage}: SQNR {output.sqnr:.1f} dB, gate {lowest[loss.stage]:g} dB"
-        return None
 
 
 def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:

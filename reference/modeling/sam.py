@@ -1,7 +1,5 @@
 """The whole model: image encoder, prompt encoder and mask decoder joined, and the one builder."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -10,8 +8,7 @@ from reference.common.errors import ImageError
 from reference.modeling.image_encoder import TinyViTImageEncoder
 from reference.modeling.mask_decoder import MaskDecoder
 from reference.modeling.prompt_encoder import PromptEncoder
-from reference.modeling.variants import Variant, get_variant
-from reference.weights.checkpoint import Checkpoint, load_weights, resolve_checkpoint
+from reference.modeling.variants import Variant
 
 
 class Sam(nn.Module):
@@ -113,21 +110,3 @@ class Sam(nn.Module):
         return self.mask_decoder(
             image_embeddings, self.prompt_encoder.dense_positional_encoding(), sparse, dense
         )
-
-
-def build_sam(model: str = "vit_t", checkpoint: str | Path = "demo") -> Sam:
-    """Build a model in eval mode with the weights of ``checkpoint`` (a name or a file).
-
-    Raises:
-        MobileSAMError: an unknown model name.
-        CheckpointError: weights that cannot be fetched, read, or that do not fit the model.
-    """
-    variant = get_variant(model)
-    return load_sam(variant, resolve_checkpoint(checkpoint, variant))
-
-
-def load_sam(variant: Variant, checkpoint: Checkpoint) -> Sam:
-    """A model of ``variant`` in eval mode with the weights of ``checkpoint``; CheckpointError if they do not fit."""
-    sam = Sam(variant)
-    load_weights(sam, checkpoint.state_dict, name=f"'{checkpoint.name}'")
-    return sam.eval()

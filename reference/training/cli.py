@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from reference.common.command_line import FiniteRange, model_option, print_lines, progress, run
+from reference.common.command_line import FiniteRange, print_lines, run
+from reference.common.progress import progress
+from reference.options import model_option
 
 if TYPE_CHECKING:  # not at run time: they import torch, which takes seconds
     from reference.modeling.sam import Sam

@@ -10,7 +10,7 @@ from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.torchscript.export import TorchScriptOptions
 from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
 from validation.comparison.comparer import compare_artifact
-from validation.comparison.results import PASSED
+from validation.documents.verdicts import PASSED
 
 pytestmark = pytest.mark.slow
 

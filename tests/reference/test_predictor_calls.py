@@ -7,8 +7,8 @@ import torch
 from reference import Predictor
 from reference.common.errors import ImageError, PromptError
 from reference.photos.resize_longest_side import ResizeLongestSide
-from reference.predictor import segment_objects
 from reference.prompts import Prompt
+from reference.segmentation import segment_objects
 
 POINT, LABEL = np.array([[320, 200]]), np.array([1])
 BOX = np.array([150, 90, 480, 330])

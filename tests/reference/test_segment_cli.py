@@ -13,7 +13,8 @@ from sklearn.datasets import load_sample_image
 import reference.predictor
 from reference.cli import main
 from reference.photos.masks import decode_rle
-from reference.predictor import SAM, Segmentation
+from reference.sam import SAM
+from reference.segmentation import Segmentation
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +167,7 @@ def test_summary_of_an_object(capsys, photo_path, tmp_path, stand_in):
 
 def test_empty_mask(capsys, photo_path, tmp_path, stand_in, monkeypatch):
     empty = Segmentation(np.zeros((1, 427, 640), bool), np.float32([0.1]), np.zeros((1, 256, 256)))
-    monkeypatch.setattr(reference.predictor.SAM, "segment", lambda *_, **__: [empty])
+    monkeypatch.setattr(reference.sam.SAM, "segment", lambda *_, **__: [empty])
     status, out, _ = segment(capsys, photo_path, "--point", "1,1", "--json")
     assert status == 0
     assert json.loads(out)["masks"][0]["bbox"] == [0, 0, 0, 0]
@@ -262,7 +263,7 @@ def test_bad_checkpoint(capsys, photo_path, tmp_path):
 
 
 def test_where_the_weights_were_found_is_told(capsys, photo_path, stand_in, monkeypatch):
-    class Noted(reference.predictor.SAM):
+    class Noted(reference.sam.SAM):
         def __init__(self, checkpoint, model):
             super().__init__(checkpoint, model)
             self.checkpoint.note = "found at ['ema']; left out: 'epoch'"
@@ -294,7 +295,7 @@ def test_equal_scores_are_warned_of(capsys, photo_path, tmp_path, stand_in, monk
         scores = np.float32([0.5, 0.5, 0.5 if middle[0] < 100 else 0.25])
         return Segmentation(masks, scores, np.zeros((3, 256, 256), np.float32))
 
-    monkeypatch.setattr(reference.predictor.SAM, "_answer", answer)
+    monkeypatch.setattr(reference.sam.SAM, "_answer", answer)
     status, _, err = segment(capsys, photo_path, "--point", "50,50", "--json")
     assert (status, err.count("\n")) == (0, 1)
     assert "object 1: its 3 masks have equal scores" in err

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 import torch
 
-from validation.engines import Unavailable
+from validation.documents.verdicts import Unavailable
 
 
 class FaultyEngine:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from reference.common.command_line import progress
 from reference.common.errors import MobileSAMError
 from reference.common.input_files import require_possible
 from reference.common.plain_text import quote
+from reference.common.progress import progress
 from reference.photos.images import read_image
 from reference.photos.masks import decode_rle
 from validation.accuracy.annotations import NoMaskError, read_mask

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from validation.accuracy.evaluation import Evaluation
 from validation.accuracy.results import PROTOCOLS, Accuracy
-from validation.comparison.results import FAILED, NOT_PROVEN, NOT_RUN, PASSED
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
 
 ACCURACY_SCHEMA = "mobile-sam-export/accuracy/2"
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converters.artifact_layout import MANIFEST_FILE
-from reference.common.command_line import progress
+from reference.builder import load_sam
 from reference.common.errors import AnswerError, ArtifactError, MobileSAMError
 from reference.common.input_files import require_possible
-from reference.modeling.sam import Sam, load_sam
+from reference.common.progress import progress
+from reference.modeling.sam import Sam
 from reference.modeling.variants import get_variant
 from reference.predictor import PromptableModel
 from reference.weights.checkpoint import BUILT_IN, Checkpoint, resolve_checkpoint
@@ -16,8 +17,8 @@ from validation.accuracy.protocol import CORRECTIVE_CLICKS, measure_accuracy
 from validation.accuracy.results import PROTOCOLS, Accuracy
 from validation.accuracy.samples import Sample
 from validation.artifacts.artifact import Artifact, SourceCheckpoint, load_artifact
-from validation.comparison.results import FAILED, NOT_PROVEN, NOT_RUN, PASSED
-from validation.engines import Unavailable, engine_targets
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, Unavailable
+from validation.engines import engine_targets
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import open_isolated
 from validation.gates import Gates, gates_for

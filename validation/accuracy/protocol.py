@@ -5,12 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from reference.common.errors import MobileSAMError
-from reference.predictor import (
-    Predictor,
-    PromptableModel,
-    require_finite_answer,
-    require_finite_embedding,
-)
+from reference.predictor import Predictor, PromptableModel
+from reference.segmentation import require_finite_answer, require_finite_embedding
 from validation.accuracy.clicks import OBJECT, Click, corrective_click, interior_point, tight_box
 from validation.accuracy.results import (
     BOX,

@@ -13,8 +13,8 @@ from validation.accuracy.results import (
     SMALL_AREA,
     Accuracy,
 )
-from validation.comparison.results import FAILED, NOT_PROVEN, NOT_RUN
-from validation.comparison.table import VERDICTS, aligned
+from validation.documents.text_table import aligned
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, VERDICTS
 
 # One name per column, of a model's answers to: a point, the best of its three masks, a box, clicks.
 COLUMNS = {POINT: "point", POINT_BEST: "best of 3", BOX: "box", CLICKS: "3 clicks"}

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reference.common.command_line import model_option, print_lines, warn
+from reference.common.command_line import print_lines, warn
+from reference.options import model_option
 from validation.commands.options import FAILED_STATUS, JsonOutput, gates_option, json_option
 from validation.engines import engine_names
 
@@ -80,7 +81,7 @@ def accuracy(
     from validation.accuracy.document import build_document
     from validation.accuracy.evaluation import Evaluator, resolve_subject
     from validation.accuracy.table import format_accuracy
-    from validation.comparison.results import FAILED, NOT_PROVEN
+    from validation.documents.verdicts import FAILED, NOT_PROVEN
     from validation.gates import read_gates
 
     subjects = [resolve_subject(source, model) for source in sources]

@@ -8,7 +8,8 @@ from converters.output_folder import reserved
 from reference.common.command_line import COMMAND_LINE, print_lines
 from validation.artifacts.artifact import load_artifact
 from validation.commands.options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
-from validation.latency.targets.registry import Target, TargetError, find_targets, known_targets
+from validation.latency.targets.registry import find_targets, known_targets
+from validation.latency.targets.target import Target, TargetError
 
 DEFAULT_TARGET = "cpu"  # the one that --threads and --cores are for
 _LARGEST_CORE = 4095

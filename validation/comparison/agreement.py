@@ -16,7 +16,7 @@ from validation.metrics import (
     tensor_difference,
 )
 from validation.questions.cases import Answer
-from validation.questions.pipeline import IMAGE_ENCODER
+from validation.stages import IMAGE_ENCODER
 
 Metric = Callable[[np.ndarray, np.ndarray], float]  # of two boolean (H, W) masks
 

@@ -10,57 +10,37 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-import numpy as np
 from torch import Tensor
 
 from converters.prompt_slots import fill_slots
 from converters.samples import SampleCase
-from reference.common.command_line import progress
 from reference.common.errors import ArtifactError
+from reference.common.progress import progress
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.artifacts.conventions import false_statements
-from validation.comparison.agreement import Agreement, measure, stage_to_blame
-from validation.comparison.case_pictures import draw_case, shrink_photo
-from validation.comparison.proof import evidence_of
-from validation.comparison.results import (
-    FAILED,
-    NOT_PROVEN,
-    NOT_RUN,
-    PASSED,
-    CasePictures,
-    CaseResult,
-    Comparison,
-    conclude,
-)
+from validation.comparison.conclusion import conclude
+from validation.comparison.judging import Judge, failed_case
+from validation.comparison.results import CaseResult, Comparison
 from validation.comparison.rungs import (
-    PhotoMasks,
-    PhotoRungs,
-    Rungs,
     StageError,
     climb,
-    stage_losses,
 )
-from validation.engines import Engine, Unavailable, engine_targets, open_first
+from validation.documents.verdicts import NOT_RUN, Unavailable
+from validation.engines import Engine, engine_targets, open_first
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import IsolatedEngine, open_isolated
 from validation.gates import Gates, gates_for, read_gates
 from validation.inspection.drift import Drift, measure_drift, worst
-from validation.questions.cases import Answer, Question, is_ambiguous
+from validation.questions.cases import Answer, Question
 from validation.questions.goldens import golden_questions
 from validation.questions.live_reference import load_reference
-from validation.questions.pipeline import (
-    IMAGE_ENCODER,
-    MASK_DECODER,
-    CachedPipeline,
-    PhotoArithmetic,
-    Pipeline,
-)
+from validation.questions.pipeline import CachedPipeline, Pipeline
 from validation.questions.prompt_matrix import built_in_questions, photo_question
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 NOT_LOADED = "the artefact cannot be loaded"
 MEASURING_THREADS = 2  # masks of one case are measured while the next is computed
@@ -237,7 +217,7 @@ def compare_pipelines(
         progress(description=artifact.name, total=total, unit="case") as bar,
         ThreadPoolExecutor(MEASURING_THREADS) as pool,
     ):
-        judge = _Judge(artifact, candidate, gates, pictures)
+        judge = Judge(artifact, candidate, gates, pictures)
         for question in questions:
             if isinstance(reference, Unavailable) and question.stored is None:
                 results += _skip(question, reference.reason)
@@ -247,84 +227,12 @@ def compare_pipelines(
             try:
                 photo = climb(question, judge.arithmetic, live, candidate, bar.update)
             except StageError as error:
-                results += [_broken(question, case, error) for case in question.cases]
+                results += [failed_case(question, case, error) for case in question.cases]
                 bar.update(len(question.cases))
                 continue
             for case, rungs in zip(question.cases, photo.cases, strict=True):
                 results.append(pool.submit(judge.case_result, question, photo, case, rungs))
         return [item.result() if isinstance(item, Future) else item for item in results]
-
-
-class _Judge:
-    """Measures cases and holds them to the gates."""
-
-    def __init__(
-        self, artifact: Artifact, candidate: Pipeline, gates: Gates, pictures: bool
-    ) -> None:
-        variant = artifact.variant
-        mean_colour = np.array(variant.pixel_mean, np.float32)
-        self.arithmetic = PhotoArithmetic(variant.image_size, mean_colour)
-        self._candidate, self._gates, self._pictures = candidate, gates, pictures
-        # Cases come photo by photo, so that the last few are enough for each to be shrunk once.
-        self._shrunken = lru_cache(maxsize=2)(lambda photo: shrink_photo(photo.pixels))
-
-    def case_result(
-        self, question: Question, photo: PhotoRungs, case: SampleCase, rungs: Rungs | StageError
-    ) -> CaseResult:
-        if isinstance(rungs, StageError):
-            return _broken(question, case, rungs)
-        masks = PhotoMasks(photo.photo_size)
-        agreement = measure(
-            rungs.artifact,
-            rungs.expected,
-            masks.of(rungs.artifact, self._candidate),
-            masks.of(rungs.expected, self.arithmetic),
-            is_ambiguous(case),
-            question.truths.get(case.name),
-        )
-        losses = stage_losses(photo, rungs, masks, self.arithmetic, self._candidate)
-        stage_failures = self._gates.stage_failures(losses)
-        evidence = evidence_of(
-            rungs.expected,
-            photo.reference_embeddings,
-            masks.of(rungs.expected, self.arithmetic),
-            is_ambiguous(case),
-        )
-        reasons = (*self._gates.failures(agreement), *stage_failures.values())
-        if not evidence.is_finite:
-            reasons = (evidence.no_mask, *reasons)
-        status = FAILED if reasons else PASSED
-        if not reasons and evidence.no_mask:
-            status, reasons = NOT_PROVEN, (evidence.no_mask,)
-        blamed = None
-        if status == FAILED and evidence.is_finite:
-            lost = max(1 - agreement.min_iou, agreement.score_difference)
-            blamed = stage_to_blame(losses, stage_failures, lost)
-        return CaseResult(
-            case,
-            question.photo,
-            question.kind,
-            status,
-            photo.photo_size,
-            agreement,
-            evidence,
-            losses,
-            reasons,
-            blamed,
-            self._draw(photo, rungs, masks, agreement) if self._pictures else None,
-        )
-
-    def _draw(
-        self, photo: PhotoRungs, rungs: Rungs, masks: PhotoMasks, agreement: Agreement
-    ) -> CasePictures:
-        return draw_case(
-            self._shrunken(photo),
-            masks.of(rungs.expected, self.arithmetic)[agreement.best_index],
-            masks.of(rungs.artifact, self._candidate)[agreement.shown_index],
-            (rungs.artifact.low_res_masks - rungs.expected.low_res_masks)[0, agreement.best_index],
-            photo.photo_size,
-            self.arithmetic.frame_size,
-        )
 
 
 class _TimedPipeline(Pipeline):
@@ -375,9 +283,3 @@ def _skip(question: Question, reason: str) -> list[CaseResult]:
         CaseResult(case, question.photo, question.kind, NOT_RUN, reasons=(reason,))
         for case in question.cases
     ]
-
-
-def _broken(question: Question, case: SampleCase, error: StageError) -> CaseResult:
-    return CaseResult(
-        case, question.photo, question.kind, FAILED, reasons=(str(error),), blamed=error.stage
-    )

@@ -3,8 +3,10 @@
 import numpy as np
 
 from validation.artifacts.artifact import Artifact
-from validation.comparison.proof import evidence_of, unproven
-from validation.comparison.results import PASSED, CaseResult
+from validation.comparison.conclusion import unproven
+from validation.comparison.proof import evidence_of
+from validation.comparison.results import CaseResult
+from validation.documents.verdicts import PASSED
 from validation.questions.cases import GOLDEN, is_ambiguous
 from validation.questions.goldens import golden_questions
 from validation.questions.pipeline import PhotoArithmetic

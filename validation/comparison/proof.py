@@ -6,28 +6,19 @@ proven.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
 from validation.comparison.agreement import MULTIMASK
 from validation.metrics import is_blank
-from validation.questions.cases import Answer, is_ambiguous
-
-if TYPE_CHECKING:
-    from validation.comparison.results import CaseResult
+from validation.questions.cases import Answer
 
 NOT_FINITE = "the reference itself answers with NaN or infinity"
 NO_MASK = "each mask of the reference is empty, or the whole photo"
 NO_CHOICE = "the reference's scores are equal: which mask is the best means nothing"
-
-_SHOWN = {  # to users, if a prompt is unambiguous and if it is not
-    "the single mask: the reference's": slice(1),
-    "the three guesses: each of the reference's": MULTIMASK,
-}
 
 
 @dataclass(frozen=True)
@@ -77,36 +68,6 @@ def evidence_of(
         scores=_digest(expected.iou_predictions),
         image_embeddings=_digest(image_embeddings),
     )
-
-
-def unproven(cases: Sequence["CaseResult"]) -> list[str]:
-    """What none of the cases that ran proves, in words; empty if there is evidence of everything, or none ran."""
-    ran = [case for case in cases if case.evidence]
-    if not ran:
-        return []
-    if all(case.evidence.no_mask for case in ran):
-        reasons = dict.fromkeys(case.evidence.no_mask for case in ran)
-        return [f"nothing was proven in any case: {'; '.join(reasons)}"]
-    if _all_the_same(case.evidence.masks for case in ran):
-        return ["nothing was proven: the reference draws the same masks in every case"]
-    missing = [
-        f"{what} in every case is empty, or the whole photo"
-        for what, masks in _SHOWN.items()
-        if all(all(case.evidence.blank[masks]) for case in ran)
-    ]
-    if _all_the_same({case.photo: case.evidence.image_embeddings for case in ran}.values()):
-        missing.append("the image encoder: the reference's embeddings of every photo are the same")
-    if _all_the_same(case.evidence.scores for case in ran):
-        missing.append("the scores: the reference's are the same in every case")
-    choices = [case.evidence.no_choice for case in ran if is_ambiguous(case.case)]
-    if choices and all(choices):
-        missing.append("the choice of a mask: the reference's scores are equal in every case")
-    return [f"nothing was proven of {text}" for text in missing]
-
-
-def _all_the_same(values: Iterable[bytes]) -> bool:
-    values = list(values)  # one alone does not say what the next would be
-    return len(values) > 1 and len(set(values)) == 1
 
 
 def _digest(tensor: Tensor) -> bytes:

@@ -18,14 +18,8 @@ from reference.common.errors import ArtifactError
 from validation.comparison.agreement import StageLoss, lowest_iou, score_difference
 from validation.metrics import TensorDifference, tensor_difference
 from validation.questions.cases import Answer, Question
-from validation.questions.pipeline import (
-    IMAGE_ENCODER,
-    MASK_DECODER,
-    MASK_RESIZE,
-    PREPROCESSING,
-    PhotoArithmetic,
-    Pipeline,
-)
+from validation.questions.pipeline import PhotoArithmetic, Pipeline
+from validation.stages import IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE, PREPROCESSING
 
 
 class StageError(ArtifactError):

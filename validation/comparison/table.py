@@ -2,18 +2,11 @@
 
 from collections.abc import Sequence
 
-from reference.common.plain_text import escape, shorten
-from validation.comparison.results import (
-    FAILED,
-    NOT_PROVEN,
-    NOT_RUN,
-    PASSED,
-    CaseResult,
-    Comparison,
-)
+from reference.common.plain_text import escape
+from validation.comparison.results import CaseResult, Comparison
+from validation.documents.text_table import aligned
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, VERDICTS
 
-VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_PROVEN: "NOT PROVEN", NOT_RUN: "NOT RUN"}
-_CELL_WIDTH = 120  # characters; of a longer text the end is left out
 PHOTO_WIDTH = 24  # characters; of a longer path the end is shown, which has the file's name
 
 _COLUMNS = ("case", "photo", "IoU min", "boundary", "shown", "score Δ", "logit Δ")
@@ -51,24 +44,6 @@ def format_overview(comparisons: Sequence[Comparison]) -> list[str]:
             )
         )
     return [line.rstrip() for line in aligned(rows, left=2)]
-
-
-def aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
-    """Rows with cells of one width per column, fit to be shown; the first ``left`` columns are aligned left."""
-    rows = [[shorten(cell, _CELL_WIDTH) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [
-                "",
-                *(
-                    cell.ljust(width) if column < left else cell.rjust(width)
-                    for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-                ),
-            ]
-        )
-        for row in rows
-    ]
 
 
 def _seconds(comparison: Comparison, stage: str) -> str:

@@ -9,7 +9,8 @@ from importlib import import_module
 
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import Engine, Unavailable
+from validation.documents.verdicts import Unavailable
+from validation.engines.base import Engine
 
 __all__ = [
     "ENGINES",

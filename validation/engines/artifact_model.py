@@ -7,10 +7,11 @@ from torch import Tensor
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import fill_slots
 from reference.common.errors import ArtifactError
-from reference.predictor import OnStep, Segmentation, segment_objects
 from reference.prompts import Prompt
+from reference.segmentation import OnStep, Segmentation, segment_objects
 from validation.artifacts.artifact import Artifact
-from validation.engines import Engine, Unavailable, engine_for
+from validation.documents.verdicts import Unavailable
+from validation.engines import Engine, engine_for
 
 
 def open_artifact(artifact: Artifact, engine_name: str | None = None) -> "ArtifactModel":
@@ -26,7 +27,7 @@ def open_artifact(artifact: Artifact, engine_name: str | None = None) -> "Artifa
 
 
 class ArtifactModel:
-    """A ``reference.predictor.PromptableModel``, and a ``reference.segmentation.Segmenter``.
+    """A ``reference.predictor.PromptableModel``, and a ``reference.request.Segmenter``.
 
     Attributes:
         engine: what runs the artefact.

@@ -1,6 +1,5 @@
 """What an engine is: something that runs an artefact's two modules."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from reference.common.errors import ArtifactError
@@ -27,13 +26,6 @@ class Engine(Protocol):
     def decode(self, image_embeddings: "Tensor", prompt: "SlotPrompt") -> "tuple[Tensor, Tensor]":
         """→ float32 mask logits (1, 4, S/4, S/4) and predicted IoU (1, 4)."""
         ...
-
-
-@dataclass(frozen=True)
-class Unavailable:
-    """In place of something that this machine lacks: why, in words that follow "NOT RUN: "."""
-
-    reason: str
 
 
 class EngineDiedError(ArtifactError):

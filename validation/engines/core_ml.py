@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from converters.artifact_layout import COMPONENTS
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.engines.compute_units import COMPUTE_UNITS
 from validation.engines.package_engine import PackageEngine
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.engines.environments import ARM64, RUNTIME, Environment
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 if TYPE_CHECKING:
     from converters.prompt_slots import SlotPrompt

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from validation.artifacts.artifact import Artifact
+from validation.documents.verdicts import Unavailable
 from validation.engines import open_first
-from validation.engines.base import Engine, Unavailable
+from validation.engines.base import Engine
 from validation.engines.processes.child_process import (
     START_ALLOWANCE,
     TEXT_LENGTH,

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.jit.mobile import LiteScriptModule, _load_for_lite_interpreter
 
 from converters.prompt_slots import SlotPrompt
-from reference.common.command_line import TORCH_ALLOCATOR
 from reference.common.errors import ArtifactError
+from reference.common.torch_errors import TORCH_ALLOCATOR
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 
 PHONE_BACKEND = "qnnpack"  # computes quantised operators on Arm; x86's own round differently
 

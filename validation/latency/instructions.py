@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from validation.comparison.table import aligned
+from validation.documents.text_table import aligned
 
 _COLUMNS = ("artefact", "stage", "first", "median", "spread", "runs", "× first artefact")
 _TEXT_COLUMNS = 2

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeVar
 
-from reference.common.command_line import progress
 from reference.common.errors import ArtifactError
-from validation.engines.base import Unavailable
+from reference.common.progress import progress
+from validation.documents.verdicts import Unavailable
 from validation.latency.machine.host import Host, HostState, disturbance
 from validation.latency.results import Measurement, StageTimes, Turn
 from validation.latency.running.plan import END_TO_END, STAGES, WINDOW, Plan

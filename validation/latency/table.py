@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from validation.comparison.table import aligned
+from validation.documents.text_table import aligned
 from validation.latency.core_ml_plan.placement import format_placement
 from validation.latency.device_results import DeviceResults
 from validation.latency.instructions import format_counts

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from reference.builder import load_sam
 from reference.common.errors import ArtifactError, CheckpointError
-from reference.modeling.sam import Sam, load_sam
+from reference.modeling.sam import Sam
 from reference.weights.checkpoint import BUILT_IN, resolve_checkpoint
 from validation.artifacts.artifact import MANIFEST_FILE, Artifact
-from validation.engines import Unavailable
+from validation.documents.verdicts import Unavailable
 
 
 def load_reference(

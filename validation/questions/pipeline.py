@@ -11,10 +11,6 @@ from reference.photos.preprocessing import masks_to_photo, photo_to_frame
 from reference.predictor import PromptableModel
 from validation.questions.cases import Answer
 
-PREPROCESSING, IMAGE_ENCODER = "preprocessing", "image_encoder"
-MASK_DECODER, MASK_RESIZE = "mask_decoder", "mask_resize"
-STAGES = (PREPROCESSING, IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE)  # in order
-
 
 class PhotoArithmetic:
     """What surrounds a model: from the photo to its frame, and from mask logits to the photo's masks.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from validation.comparison.results import NOT_PROVEN, PASSED
+from validation.documents.verdicts import NOT_PROVEN, PASSED
 from validation.latency.device_results import DeviceResults
 from validation.latency.results import FAILED, INVALID, NOT_RUN
 from validation.questions.goldens import FEWEST_CASES

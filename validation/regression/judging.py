@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from validation.comparison.results import NOT_PROVEN, PASSED
+from validation.documents.verdicts import NOT_PROVEN, PASSED
 from validation.latency.results import FAILED, INVALID, NOT_RUN
 from validation.latency.statistics import Interval
 from validation.regression.figures import FIGURES, LATENCY, Figure, group_of

@@ -8,9 +8,10 @@ from reference.common.errors import ArtifactError
 from reference.common.folders import size_of
 from validation.artifacts.artifact import Artifact, read_manifest
 from validation.comparison.comparer import compare_pipelines
-from validation.comparison.proof import unproven
-from validation.comparison.results import NOT_PROVEN, PASSED, CaseResult, summarize
-from validation.engines import Unavailable, engine_targets
+from validation.comparison.conclusion import summarize, unproven
+from validation.comparison.results import CaseResult
+from validation.documents.verdicts import NOT_PROVEN, PASSED, Unavailable
+from validation.engines import engine_targets
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import open_isolated
 from validation.gates import gates_for, read_gates
@@ -19,7 +20,7 @@ from validation.latency.machine.host import machine
 from validation.latency.results import FAILED, NOT_RUN, Measurement
 from validation.latency.statistics import Interval
 from validation.questions.goldens import golden_questions
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, Pipeline
+from validation.questions.pipeline import Pipeline
 from validation.regression.figures import FIGURES, LATENCY
 from validation.regression.latency import Problem, measure_latency, ratios
 from validation.regression.manifest_entries import (
@@ -29,6 +30,7 @@ from validation.regression.manifest_entries import (
 )
 from validation.regression.outlines import outline_of
 from validation.regression.record import Record
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 MASKS, COST, SIZE, MEMORY = "masks", "cost", "size", "memory"  # groups of figures, with LATENCY
 TIME_LIMIT = 600.0  # seconds for an engine's answer

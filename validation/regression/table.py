@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from validation.comparison.results import NOT_PROVEN, PASSED
-from validation.comparison.table import aligned
+from validation.documents.text_table import aligned
+from validation.documents.verdicts import NOT_PROVEN, PASSED
 from validation.latency.results import FAILED, INVALID, NOT_RUN
 from validation.regression.judging import BETTER, INFORMATION, Line, Value, verdict_of
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from validation.comparison.agreement import StageLoss
 from validation.comparison.results import Comparison
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 from validation.report.formatting import fixed, percent, short
+from validation.stages import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 
 
 @dataclass(frozen=True)

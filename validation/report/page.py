@@ -7,15 +7,9 @@ from datetime import datetime
 import numpy as np
 from jinja2 import Environment
 
-from validation.comparison.results import (
-    FAILED,
-    PASSED,
-    CasePictures,
-    CaseResult,
-    Comparison,
-    overall_verdict,
-)
-from validation.comparison.table import VERDICTS
+from validation.comparison.conclusion import overall_verdict
+from validation.comparison.results import CasePictures, CaseResult, Comparison
+from validation.documents.verdicts import FAILED, PASSED, VERDICTS
 from validation.report.charts import Histogram, histograms
 from validation.report.gate_rows import GateRow, gate_rows
 from validation.report.pictures import (

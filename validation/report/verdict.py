@@ -2,15 +2,9 @@
 
 from collections.abc import Sequence
 
-from validation.comparison.results import (
-    FAILED,
-    NOT_PROVEN,
-    NOT_RUN,
-    PASSED,
-    CaseResult,
-    Comparison,
-    overall_verdict,
-)
+from validation.comparison.conclusion import overall_verdict
+from validation.comparison.results import CaseResult, Comparison
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
 from validation.report.formatting import count, fixed, words
 
 

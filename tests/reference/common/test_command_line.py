@@ -9,18 +9,10 @@ import threading
 import click
 import pytest
 
-from reference.common.command_line import (
-    BOX,
-    POINT,
-    print_json,
-    print_lines,
-    progress,
-    prompt_options,
-    prompts_from_options,
-    run,
-    warn,
-)
+from reference.common.command_line import print_json, print_lines, run, warn
 from reference.common.errors import ImageError, OutputError, PromptError
+from reference.common.progress import progress
+from reference.options import BOX, POINT, prompt_options, prompts_from_options
 
 SIZE = (100, 200)  # height, width
 

@@ -97,7 +97,7 @@ def test_cmyk_profiles(photo, image_format):
 def test_strips_do_not_show(photo, monkeypatch):
     image = stored(photo, "PNG", icc_profile=icc_profiles.display_p3())
     whole = read_image(image)
-    monkeypatch.setattr(reference.photo_decoding, "STRIP_PIXELS", 1000)
+    monkeypatch.setattr(reference.photos.photo_decoding, "STRIP_PIXELS", 1000)
     np.testing.assert_array_equal(read_image(image), whole)
 
 

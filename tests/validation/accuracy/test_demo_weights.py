@@ -9,7 +9,7 @@ from reference import build_sam
 from validation.accuracy import HeldOutScenes, measure_accuracy
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer
-from validation.comparison.results import PASSED
+from validation.documents.verdicts import PASSED
 
 pytestmark = pytest.mark.slow
 

@@ -20,7 +20,7 @@ from validation.metrics import mask_iou
 @pytest.fixture
 def few_photos(monkeypatch):
     """Goldens only, to save time."""
-    monkeypatch.setattr(validation.artifact_comparison, "built_in_questions", lambda slots: [])
+    monkeypatch.setattr(validation.comparison.comparer, "built_in_questions", lambda slots: [])
 
 
 @pytest.fixture

@@ -24,12 +24,12 @@ from reference.weights.official_names import official_layout
 from reference.weights.seeded_weights import seeded_state_dict
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer, compare_artifact
-from validation.comparison.results import build_document
+from validation.comparison.document import build_document
 from validation.engines import core_ml
 from validation.engines.base import EngineDiedError
 from validation.gates import read_gates
 from validation.questions.cases import Question
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, STAGES
+from validation.stages import IMAGE_ENCODER, MASK_DECODER, STAGES
 
 GOLDENS, PHOTOS = 7, 5  # cases that are asked here
 
@@ -37,9 +37,9 @@ GOLDENS, PHOTOS = 7, 5  # cases that are asked here
 @pytest.fixture(autouse=True)
 def few_photos(monkeypatch):
     """A part of the built-in photos, to save time."""
-    questions = validation.artifact_comparison.built_in_questions
+    questions = validation.comparison.comparer.built_in_questions
     monkeypatch.setattr(
-        validation.artifact_comparison,
+        validation.comparison.comparer,
         "built_in_questions",
         lambda slots: questions(slots, ("coffee", "rocket_portrait")),
     )
@@ -136,8 +136,8 @@ def transposed(masks, scores):
 
 
 def compare_with(engine, folder, monkeypatch):
-    monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: engine)
-    monkeypatch.setattr(validation.artifact_comparison, "built_in_questions", lambda slots: [])
+    monkeypatch.setattr(validation.comparison.comparer, "open_first", lambda *_: engine)
+    monkeypatch.setattr(validation.comparison.comparer, "built_in_questions", lambda slots: [])
     return compare_artifact(folder)
 
 
@@ -352,7 +352,7 @@ def test_true_masks(tiny_artifact, tiny_engine, with_truth, monkeypatch):
     decode = tiny_engine.decode
     monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: empty_masks(*decode(*inputs)))
 
-    monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: tiny_engine)
+    monkeypatch.setattr(validation.comparison.comparer, "open_first", lambda *_: tiny_engine)
     broken = Comparer(prompts=[with_truth]).compare(load_artifact(tiny_artifact))
     assert broken.summary.miou_lost == pytest.approx(1, abs=1e-3)
     assert any("lower than the reference's, gate" in text for text in broken.failures)
@@ -417,7 +417,7 @@ def test_official_weights_out_of_reach(tiny_artifact, edit_manifest, monkeypatch
     def fail(*_):
         raise CheckpointError("cannot download: no network")
 
-    monkeypatch.setattr(reference.checkpoint, "fetch_official", fail)
+    monkeypatch.setattr(reference.weights.checkpoint, "fetch_official", fail)
     edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="official"))
     comparison = compare_artifact(tiny_artifact)
     assert comparison.count("passed") == GOLDENS

@@ -14,8 +14,8 @@ from converters.torchscript.export import TorchScriptOptions
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer
+from validation.comparison.document import build_document
 from validation.comparison.golden_proof import unproven_by_goldens
-from validation.comparison.results import build_document
 from validation.evidence.mutation.evidence_mutants import score_nan
 
 GOLDENS = 7
@@ -24,9 +24,9 @@ GOLDENS = 7
 @pytest.fixture(autouse=True)
 def few_photos(monkeypatch):
     """A part of the built-in photos, to save time."""
-    questions = validation.artifact_comparison.built_in_questions
+    questions = validation.comparison.comparer.built_in_questions
     monkeypatch.setattr(
-        validation.artifact_comparison,
+        validation.comparison.comparer,
         "built_in_questions",
         lambda slots: questions(slots, ("coffee",)),
     )
@@ -91,7 +91,7 @@ def compare_goldens(tiny_artifact, tiny_engine, accept_files, edit_manifest, mon
             return logits, iou_predictions
 
         monkeypatch.setattr(tiny_engine, "decode", answer)
-        monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: tiny_engine)
+        monkeypatch.setattr(validation.comparison.comparer, "open_first", lambda *_: tiny_engine)
         return Comparer().compare(load_artifact(tiny_artifact))
 
     return compare
@@ -146,7 +146,7 @@ def test_one_side_alone_is_no_agreement(tiny_artifact, tiny_engine, monkeypatch)
     monkeypatch.setattr(
         tiny_engine, "decode", lambda *inputs: (decode(*inputs)[0] * 0 - 1, decode(*inputs)[1])
     )
-    monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: tiny_engine)
+    monkeypatch.setattr(validation.comparison.comparer, "open_first", lambda *_: tiny_engine)
     comparison = Comparer().compare(load_artifact(tiny_artifact))
     assert (comparison.verdict, comparison.blamed) == ("failed", "mask_decoder")
 
@@ -200,7 +200,7 @@ def test_embeddings_of_nan_on_both_sides_fail(
 
     monkeypatch.setattr(tiny_engine, "encode", spoiled)
     monkeypatch.setattr(tiny_engine, "decode", repaired)
-    monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: tiny_engine)
+    monkeypatch.setattr(validation.comparison.comparer, "open_first", lambda *_: tiny_engine)
     comparison = Comparer().compare(load_artifact(tiny_artifact))
     assert comparison.verdict == "failed"
     failed = {case.photo for case in comparison.cases if case.status == "failed"}
@@ -213,14 +213,14 @@ def test_scores_of_nan_on_both_sides_fail(tiny_artifact, tiny_source, monkeypatc
     sam.load_state_dict(tiny_source.sam.state_dict())
     with torch.no_grad():
         score_nan(sam)
-    monkeypatch.setattr(validation.artifact_comparison, "load_reference", lambda *_: sam)
+    monkeypatch.setattr(validation.comparison.comparer, "load_reference", lambda *_: sam)
     decode = tiny_engine.decode
     monkeypatch.setattr(
         tiny_engine,
         "decode",
         lambda *inputs: (decode(*inputs)[0], decode(*inputs)[1] * float("nan")),
     )
-    monkeypatch.setattr(validation.artifact_comparison, "open_first", lambda *_: tiny_engine)
+    monkeypatch.setattr(validation.comparison.comparer, "open_first", lambda *_: tiny_engine)
     comparison = Comparer().compare(load_artifact(tiny_artifact))
     assert {case.status for case in comparison.cases} == {"failed"}
     assert comparison.summary.max_score_difference == float("inf")
@@ -269,7 +269,7 @@ def test_show_refuses_what_is_not_finite(
                 tensor * factor for tensor, factor in zip(decode(*inputs), factors, strict=True)
             ),
         )
-    monkeypatch.setattr(validation.artifact_model, "engine_for", lambda *_: tiny_engine)
+    monkeypatch.setattr(validation.engines.artifact_model, "engine_for", lambda *_: tiny_engine)
     photo = tiny_artifact / "goldens" / "china.png"
     output = ("--output", tmp_path / "overlay.png")
     arguments = ("show", tiny_artifact, photo, "--point", "300,200", *output)

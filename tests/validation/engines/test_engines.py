@@ -13,12 +13,13 @@ from converters.convert import convert
 from converters.prompt_slots import SlotPrompt
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ArtifactError
-from reference.predictor import segment_objects
 from reference.prompts import Prompt
+from reference.segmentation import segment_objects
 from validation import engines
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer, compare_artifact
-from validation.engines import Unavailable, core_ml, engine_for
+from validation.documents.verdicts import Unavailable
+from validation.engines import core_ml, engine_for
 from validation.engines.artifact_model import ArtifactModel, open_artifact
 from validation.engines.package_engine import frame_to_image
 from validation.gates import read_gates

@@ -9,7 +9,8 @@ import torch
 
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import load_artifact
-from validation.engines import Unavailable, engine_for, engine_targets
+from validation.documents.verdicts import Unavailable
+from validation.engines import engine_for, engine_targets
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.base import EngineDiedError
 from validation.engines.isolated import open_isolated

@@ -16,7 +16,9 @@ SERIAL = "38111FDJH00A1B"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(validation.latency.plan, "QUICK", Plan("quick", runs=10, seconds=0.5))
+    monkeypatch.setattr(
+        validation.latency.running.plan, "QUICK", Plan("quick", runs=10, seconds=0.5)
+    )
 
 
 @pytest.fixture

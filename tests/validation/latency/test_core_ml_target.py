@@ -31,8 +31,10 @@ def mac(monkeypatch):
     """A Mac that nobody else uses."""
     state = HostState(0.0, None, 0.0, None, None, None)
     host = SimpleNamespace(cores=(0,), state=lambda: state, unwatched=list)
-    monkeypatch.setattr(validation.latency.core_ml, "sys", SimpleNamespace(platform="darwin"))
-    monkeypatch.setattr(validation.latency.core_ml, "Host", lambda _: host)
+    monkeypatch.setattr(
+        validation.latency.targets.core_ml, "sys", SimpleNamespace(platform="darwin")
+    )
+    monkeypatch.setattr(validation.latency.targets.core_ml, "Host", lambda _: host)
 
     def warm_up(self, stage):
         return WarmUp(self.turn(stage, 2).seconds, steady=True)
@@ -99,7 +101,9 @@ def test_times_count_without_a_plan(tiny_package):
 
 
 def test_off_the_mac_is_not_run(validate, tiny_package, monkeypatch):
-    monkeypatch.setattr(validation.latency.core_ml, "sys", SimpleNamespace(platform="linux"))
+    monkeypatch.setattr(
+        validation.latency.targets.core_ml, "sys", SimpleNamespace(platform="linux")
+    )
     status, out, err = validate("latency", tiny_package, "--target", "coreml", "--json", "-")
     targets = json.loads(out)["targets"]
     assert (status, err) == (0, "")

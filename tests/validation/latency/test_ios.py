@@ -14,7 +14,9 @@ UDID = "00008130-001234560E12001C"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(validation.latency.plan, "QUICK", Plan("quick", runs=10, seconds=0.5))
+    monkeypatch.setattr(
+        validation.latency.running.plan, "QUICK", Plan("quick", runs=10, seconds=0.5)
+    )
 
 
 @pytest.fixture

@@ -33,8 +33,10 @@ class FakeHost:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Few runs, on a machine that is fit; for tests of everything but how long it takes."""
-    monkeypatch.setattr(validation.latency.plan, "QUICK", Plan("quick", runs=10, seconds=0.0))
-    monkeypatch.setattr(validation.latency.cpu, "Host", FakeHost)
+    monkeypatch.setattr(
+        validation.latency.running.plan, "QUICK", Plan("quick", runs=10, seconds=0.0)
+    )
+    monkeypatch.setattr(validation.latency.targets.cpu, "Host", FakeHost)
 
 
 @pytest.fixture
@@ -135,7 +137,7 @@ def test_machine_that_saves_power(validate, tiny_artifact, monkeypatch):
 @pytest.mark.usefixtures("settles")
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are pinned")
 def test_several_targets(validate, tiny_artifact, monkeypatch):
-    monkeypatch.setattr(validation.latency.cpu, "available_cores", lambda: (0,))
+    monkeypatch.setattr(validation.latency.targets.cpu, "available_cores", lambda: (0,))
     arguments = ("--target", "cpu:phone", "--target", "cpu:phone-busy", "--json", "-")
     status, out, err = validate("latency", tiny_artifact, *arguments)
     big, little, busy = json.loads(out)["targets"]
@@ -153,7 +155,7 @@ def test_several_targets(validate, tiny_artifact, monkeypatch):
 
 
 def test_targets(validate, monkeypatch):
-    monkeypatch.setattr(validation.latency.cpu, "available_cores", lambda: (0, 1))
+    monkeypatch.setattr(validation.latency.targets.cpu, "available_cores", lambda: (0, 1))
     status, out, err = validate("targets")
     assert (status, err) == (0, "")
     lines = {line.split()[0]: line for line in out.splitlines()}

@@ -3,7 +3,7 @@
 import pytest
 
 from reference.common.errors import ArtifactError
-from validation.engines import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.latency.machine.host import HostState
 from validation.latency.measuring import Subject, measure_side_by_side
 from validation.latency.results import Measurement, TargetResult

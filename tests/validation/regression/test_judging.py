@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from validation.comparison.results import PASSED
+from validation.documents.verdicts import PASSED
 from validation.latency.results import FAILED, INVALID, NOT_RUN, Measurement, StageTimes, Turn
 from validation.latency.running.plan import IMAGE_ENCODER, STAGES, Plan
 from validation.latency.running.session import WarmUp

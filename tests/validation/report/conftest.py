@@ -15,7 +15,9 @@ from converters.samples import SampleCase, load_photo
 from reference.modeling.variants import VARIANTS
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer, Extras
-from validation.comparison.results import Comparison, build_document, conclude
+from validation.comparison.conclusion import conclude
+from validation.comparison.document import build_document
+from validation.comparison.results import Comparison
 from validation.engines.artifact_model import ArtifactModel
 from validation.inspection.drift import worst
 from validation.inspection.drift.drift import Drift

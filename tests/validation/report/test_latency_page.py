@@ -16,7 +16,7 @@ from latency_documents import (
 )
 
 from reference.common.errors import OutputError
-from validation.comparison.results import build_document
+from validation.comparison.document import build_document
 from validation.latency.recorded import LatencyFileError, parse_latency, read_latency
 from validation.report import write_latency_report, write_report
 from validation.report.latency_page import summary_of

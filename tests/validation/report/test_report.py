@@ -15,7 +15,8 @@ from PIL import Image
 from reference.common.command_line import print_lines
 from reference.common.errors import OutputError
 from reference.common.plain_text import is_plain
-from validation.comparison.results import build_document, conclude
+from validation.comparison.conclusion import conclude
+from validation.comparison.document import build_document
 from validation.comparison.table import format_comparison, format_overview
 from validation.gates import Gates
 from validation.inspection.drift.drift import Drift

@@ -17,7 +17,7 @@ from validation.engines.environments.environment import Environment
 from validation.engines.processes import standalone
 from validation.engines.processes.child_process import START_ALLOWANCE, Child
 from validation.engines.processes.external_program import start_program
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 OUTPUTS = {IMAGE_ENCODER: 1, MASK_DECODER: 2}
 # Seconds for one answer. A run of the image encoder takes minutes under emulation; whoever has less

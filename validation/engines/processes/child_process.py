@@ -17,9 +17,9 @@ from typing import Protocol
 import numpy as np
 
 from reference.common.bug_report import BUG
-from reference.common.command_line import TORCH_ALLOCATOR
 from reference.common.errors import ArtifactError, MobileSAMError
 from reference.common.interrupts import inherited_as_blocked
+from reference.common.torch_errors import TORCH_ALLOCATOR
 from validation.engines.base import EngineDiedError
 from validation.engines.processes.standalone.messages import receive, send
 

@@ -13,13 +13,8 @@ from converters.samples import SampleCase
 from reference.photos.preprocessing import resize_photo, resized_size
 from validation.evidence.mutation.mutant import AppMutant, ManifestMutant
 from validation.questions.cases import Answer
-from validation.questions.pipeline import (
-    IMAGE_ENCODER,
-    MASK_DECODER,
-    MASK_RESIZE,
-    PREPROCESSING,
-    Pipeline,
-)
+from validation.questions.pipeline import Pipeline
+from validation.stages import IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE, PREPROCESSING
 
 LETTERBOX_GREY = 114  # what YOLO's preprocessing pads with
 

@@ -24,7 +24,7 @@ from validation.evidence.mutation.encoder_mutants import (
     use_keras_epsilon,
 )
 from validation.evidence.mutation.mutant import ModuleMutant
-from validation.questions.pipeline import MASK_DECODER
+from validation.stages import MASK_DECODER
 
 mutant = functools.partial(
     ModuleMutant, format="torchscript", expected=MASK_DECODER, component=MASK_DECODER

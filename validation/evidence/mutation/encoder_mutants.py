@@ -17,7 +17,7 @@ from converters.export_modules import (
 from reference.modeling.layers import LayerNorm2d
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.mutant import ModuleMutant
-from validation.questions.pipeline import IMAGE_ENCODER
+from validation.stages import IMAGE_ENCODER
 
 KERAS_EPSILON = 1e-3  # Keras' default for layer and batch normalisation
 

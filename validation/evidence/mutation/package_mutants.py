@@ -9,7 +9,7 @@ from coremltools.proto import FeatureTypes_pb2, MIL_pb2
 from validation.evidence.mutation.encoder_mutants import KERAS_EPSILON
 from validation.evidence.mutation.mutant import PackageMutant
 from validation.evidence.mutation.package_edit import EditablePackage
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 FLOAT16_OVERFLOW_GAIN = 2.0**15  # brings activations around 1 to 65504, where float16 ends
 

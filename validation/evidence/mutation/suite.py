@@ -25,7 +25,9 @@ from reference.common.folders import files_below
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.comparison.comparer import compare_pipelines
-from validation.comparison.results import FAILED, PASSED, Comparison, conclude
+from validation.comparison.conclusion import conclude
+from validation.comparison.results import Comparison
+from validation.documents.verdicts import FAILED, PASSED
 from validation.engines import engine_for
 from validation.engines.artifact_model import ArtifactModel
 from validation.evidence.mutation.app_mutants import APP_MUTANTS, MANIFEST_MUTANTS
@@ -51,8 +53,9 @@ from validation.evidence.mutation.small_model import SMALL, SMALL_GATES
 from validation.gates import Gates, gates_for, read_gates
 from validation.questions.cases import Question
 from validation.questions.goldens import golden_questions
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER, CachedPipeline, Pipeline
+from validation.questions.pipeline import CachedPipeline, Pipeline
 from validation.questions.prompt_matrix import built_in_questions
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 MUTANTS: tuple[Mutant, ...] = (
     *ENCODER_MUTANTS,

@@ -1,6 +1,6 @@
 """How well artefacts find objects, and how much of the reference's accuracy each scheme loses."""
 
-from reference.common.command_line import progress
+from reference.common.progress import progress
 from validation.accuracy.document import with_references
 from validation.accuracy.evaluation import Evaluation, Evaluator
 from validation.accuracy.scenes import HeldOutScenes

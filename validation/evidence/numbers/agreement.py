@@ -2,10 +2,10 @@
 
 from validation.comparison.comparer import Comparer
 from validation.comparison.results import CaseResult, Comparison
-from validation.comparison.table import VERDICTS
+from validation.documents.verdicts import VERDICTS
 from validation.evidence.bench import ARTIFACTS, Bench
 from validation.evidence.page import MASK_TOOLS, MET, MISSED, NOT_AIMED, Table
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 LOWEST_IOU = {("torchscript", "none"): 0.999}  # of every mask
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from converters.export_modules import ImageEncoder, MaskDecoder
-from reference.common.command_line import progress
 from reference.common.errors import MobileSAMError
 from reference.common.folders import size_of
+from reference.common.progress import progress
 from validation.artifacts.artifact import COMPONENTS, Artifact
 from validation.evidence.bench import ARTIFACTS, Bench
 from validation.evidence.page import Table, verdict

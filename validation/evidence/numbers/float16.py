@@ -7,7 +7,7 @@ import torch
 
 from converters.convert import Source, convert, load_source
 from converters.coreml.export import CoreMLOptions
-from reference.common.command_line import progress
+from reference.common.progress import progress
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import load_artifact, read_manifest
 from validation.comparison.comparer import Comparer
@@ -16,7 +16,7 @@ from validation.evidence.bench import Bench
 from validation.evidence.numbers.agreement import lowest_sqnr
 from validation.evidence.numbers.wide_streams import with_one_wide_channel, with_wide_streams
 from validation.evidence.page import MASK_TOOLS, Table
-from validation.questions.pipeline import IMAGE_ENCODER
+from validation.stages import IMAGE_ENCODER
 
 SCHEMES = ("fp16", "int8")
 SIZES = (1e2, 1e3, 1e4, 1e5)

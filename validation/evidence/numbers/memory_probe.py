@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from converters.export_modules import ImageEncoder
-from reference.modeling.sam import load_sam
+from reference.builder import load_sam
 from reference.modeling.variants import get_variant
 from reference.weights.checkpoint import resolve_checkpoint
 from validation import mil_runtime

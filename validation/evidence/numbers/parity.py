@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from sklearn.datasets import load_sample_image
 
-from reference.modeling.sam import Sam, build_sam
+from reference.builder import build_sam
+from reference.modeling.sam import Sam
 from reference.predictor import Predictor
 from validation.evidence.bench import Bench
 from validation.evidence.page import CHECKOUT, MASK_TOOLS, MET, MISSED, Table

@@ -7,7 +7,7 @@ libraries more than others.
 
 import time
 
-from reference.common.command_line import progress
+from reference.common.progress import progress
 from validation.latency.machine.host import LARGEST_SHARE, Host, available_cores, others_seconds
 from validation.latency.running.turns import Call, back_and_forth, take_turn
 

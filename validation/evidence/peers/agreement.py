@@ -8,7 +8,8 @@ import numpy as np
 from reference.common.errors import ArtifactError
 from reference.photos.images import read_image
 from validation.comparison.agreement import chosen_mask, lowest_iou
-from validation.engines import Unavailable, open_first
+from validation.documents.verdicts import Unavailable
+from validation.engines import open_first
 from validation.engines.artifact_model import ArtifactModel
 from validation.evidence.peers.contestants import Contestant
 from validation.latency.running.inputs import WholeEngine

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from validation.comparison.table import aligned
+from validation.documents.text_table import aligned
 from validation.inspection.cost.component import ArtifactCost, ComponentCost
 from validation.inspection.cost.neural_engine.risks import PlacementRisks
 from validation.inspection.cost.neural_engine.rules import LEAVES

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from converters.io_spec import ModuleSpec
-from reference.common.command_line import TORCH_ALLOCATOR
 from reference.common.errors import ArtifactError
+from reference.common.torch_errors import TORCH_ALLOCATOR
 from validation.inspection.cost.component import ComponentCost, CountedOperation, summarize
 from validation.inspection.cost.memory import Step, memory_use
 from validation.inspection.cost.sources import ReferenceSources, layer_of_attribute

@@ -11,7 +11,7 @@ from torch import Tensor
 from converters.prompt_slots import SlotPrompt
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.inspection.drift.drift import Drift, worst
 
 __all__ = ["Drift", "measure_drift", "worst"]

@@ -26,7 +26,7 @@ from reference.common.errors import ArtifactError
 from reference.modeling.sam import Sam
 from validation import mil_runtime
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.engines.package_engine import frame_to_image
 from validation.inspection.drift.drift import Drift
 from validation.inspection.origins import source_path

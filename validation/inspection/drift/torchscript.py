@@ -21,11 +21,11 @@ from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import SlotPrompt
 from converters.torchscript.quantization import phone_engine
-from reference.common.command_line import TORCH_ALLOCATOR
 from reference.common.errors import ArtifactError
+from reference.common.torch_errors import TORCH_ALLOCATOR
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.engines.lite_interpreter import PHONE_BACKEND
 from validation.inspection.drift.drift import Drift
 from validation.inspection.origins import source_path

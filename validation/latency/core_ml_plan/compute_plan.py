@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from converters.artifact_layout import COMPONENTS
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import EngineDiedError, Unavailable
+from validation.documents.verdicts import Unavailable
+from validation.engines.base import EngineDiedError
 from validation.engines.processes.child_process import (
     START_ALLOWANCE,
     Child,

@@ -5,7 +5,7 @@ import re
 import shutil
 from dataclasses import dataclass
 
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
 
 PACKAGE = "org.mobilesam.sample"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.latency.device_results import IOS, read_device_results
 from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
 from validation.latency.phones.phone import (

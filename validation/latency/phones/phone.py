@@ -4,11 +4,11 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from reference.common.command_line import progress
 from reference.common.errors import MobileSAMError
+from reference.common.progress import progress
 from validation.artifacts.artifact import Artifact, read_manifest
 from validation.comparison.golden_proof import unproven_by_goldens
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.gates import gates_for, read_gates
 from validation.latency.device_results import (
     UNKNOWN,

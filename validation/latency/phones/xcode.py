@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from validation.documents.strict_json import Source
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
 
 BUNDLE = "org.mobilesam.sample"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from validation.questions.pipeline import IMAGE_ENCODER, MASK_DECODER
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 END_TO_END = "end_to_end"  # from the photo's file to the mask at the photo's size
 STAGES = (IMAGE_ENCODER, MASK_DECODER, END_TO_END)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import EngineDiedError, Unavailable
+from validation.documents.verdicts import Unavailable
+from validation.engines.base import EngineDiedError
 from validation.engines.processes.child_process import START_ALLOWANCE, Child, spawn
 from validation.latency.machine.memory import OVER_LIMIT_STATUS
 from validation.latency.machine.memory_timeline import MemoryTimeline

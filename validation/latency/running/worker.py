@@ -10,7 +10,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from validation.artifacts.artifact import Artifact
-from validation.engines import Unavailable, open_first
+from validation.documents.verdicts import Unavailable
+from validation.engines import open_first
 from validation.engines.processes.child_process import (
     TEXT_LENGTH,
     answer_requests,

@@ -11,7 +11,7 @@ from validation.artifacts.artifact import Artifact
 from validation.engines.compute_units import COMPUTE_UNITS
 from validation.latency.core_ml_plan.placement import CPU, GPU, NEURAL_ENGINE
 from validation.latency.machine.host import Host, available_cores, machine
-from validation.latency.targets.registry import require_format
+from validation.latency.targets.target import require_format
 
 if TYPE_CHECKING:
     from validation.latency.results import Measurement, TargetResult

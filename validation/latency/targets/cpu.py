@@ -12,7 +12,7 @@ from validation.latency.machine.host import Host, available_cores, machine
 from validation.latency.machine.memory import can_limit
 from validation.latency.running.session import Session
 from validation.latency.running.worker import Setting
-from validation.latency.targets.registry import TargetError
+from validation.latency.targets.target import TargetError
 
 if TYPE_CHECKING:
     from validation.latency.results import Measurement, TargetResult

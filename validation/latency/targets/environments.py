@@ -8,7 +8,7 @@ from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import Artifact
 from validation.engines.environments import ARM64, RUNTIME, Environment
 from validation.latency.machine.host import Host, available_cores, machine
-from validation.latency.targets.registry import Target, require_format
+from validation.latency.targets.target import Target, require_format
 
 if TYPE_CHECKING:
     from validation.latency.results import Measurement, TargetResult
@@ -98,7 +98,7 @@ class EmulatedTarget:
         return TargetResult(self.name, self.measures, False, missing, measurements, emulated=True)
 
     def _count(self, item: "Measurement", image: Path | None) -> None:
-        from reference.common.command_line import progress
+        from reference.common.progress import progress
         from validation.latency.instructions import StageCounts
         from validation.latency.running.environment_runner import EnvironmentRunner
         from validation.latency.running.plan import IMAGE_ENCODER, MASK_DECODER

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from validation.artifacts.artifact import Artifact
-from validation.engines.base import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.latency.phones import adb, xcode
 from validation.latency.phones.external_tool import quote
-from validation.latency.targets.registry import TargetError, require_format, require_no_image
+from validation.latency.targets.target import TargetError, require_format, require_no_image
 
 if TYPE_CHECKING:
     from validation.latency.results import TargetResult

@@ -10,10 +10,11 @@ from converters.convert import convert
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import load_artifact
-from validation.engines import Unavailable, engine_for, environment_engine
+from validation.documents.verdicts import Unavailable
+from validation.engines import engine_for, environment_engine
 from validation.engines.base import EngineDiedError
 from validation.engines.environments.interpreter import Interpreter
-from validation.questions.pipeline import IMAGE_ENCODER
+from validation.stages import IMAGE_ENCODER
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ class QuietHost:
 @pytest.fixture
 def quiet(monkeypatch):
     """One core of a quiet machine, where three runs are a warm-up."""
-    monkeypatch.setattr(validation.latency.environments, "Host", QuietHost)
+    monkeypatch.setattr(validation.latency.targets.environments, "Host", QuietHost)
     monkeypatch.setattr(
         EnvironmentRunner,
         "warm_up",

@@ -16,7 +16,7 @@ from validation.evidence.mutation.package_edit import EditablePackage
 from validation.evidence.mutation.report import PAGE, as_expected, kill_table, unmutated_table
 from validation.evidence.mutation.small_model import SMALL, registered
 from validation.evidence.mutation.suite import MUTANTS, Outcome, Suite, artifacts_of
-from validation.questions.pipeline import IMAGE_ENCODER, STAGES
+from validation.stages import IMAGE_ENCODER, STAGES
 
 FAST = (
     "encoder: layer norm epsilon 1e-3",

@@ -61,7 +61,7 @@ def photo(tmp_path_factory):
 def artifacts(tiny_source, tiny_folders):
     with pytest.MonkeyPatch.context() as patch:
         variant = tiny_source.sam.variant
-        patch.setitem(validation.artifact.VARIANTS, variant.name, variant)
+        patch.setitem(validation.artifacts.artifact.VARIANTS, variant.name, variant)
         return load_artifacts([tiny_folders["coreml"], tiny_folders["torchscript"]], tiny_source)
 
 
@@ -188,7 +188,7 @@ def test_everyone_is_timed_in_one_run(everyone, standings, photo, monkeypatch):
         return WarmUp(self.turn(stage, 3).seconds, steady=True)
 
     monkeypatch.setattr(Session, "warm_up", warm_up)
-    monkeypatch.setattr(validation.peers.measure, "Host", FitHost)
+    monkeypatch.setattr(validation.evidence.peers.measure, "Host", FitHost)
     result = measure_times(everyone, SHORT, photo, threads=1)
     for item in result.measurements:
         assert (item.status, item.reasons) == ("measured", [])
@@ -208,8 +208,8 @@ def test_page_is_written_from_the_run(everyone, standings, result, tmp_path):
     page.write_text("# Peers\n" + markers.format("in-words") + markers.format("peers"))
     with pytest.MonkeyPatch.context() as patch:
         versions = {"torch": "2", "ultralytics": "8", "onnxruntime": "1", "coremltools": "9"}
-        patch.setattr(validation.peers.page, "version", versions.get)
-        patch.setattr(validation.numbers.page, "version", versions.get)
+        patch.setattr(validation.evidence.peers.page, "version", versions.get)
+        patch.setattr(validation.evidence.page, "version", versions.get)
         write_page(standings, result, page, plot)
         drawn = draw_ratios(standings, result)
     text = page.read_text()

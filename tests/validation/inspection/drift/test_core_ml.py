@@ -10,7 +10,7 @@ from converters.convert import convert
 from converters.coreml.export import CoreMLOptions
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import load_artifact
-from validation.engines import Unavailable
+from validation.documents.verdicts import Unavailable
 from validation.inspection.drift import measure_drift, worst
 
 ROUNDING = 1e-5  # relative: what float32 kernels differ by

@@ -1,0 +1,45 @@
+"""Progress bars on stderr."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+
+from tqdm import tqdm
+
+from reference.common.plain_text import shorten
+
+
+@contextlib.contextmanager
+def step_bar(total: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar over ``total`` named steps: the function it gives is called as each begins."""
+    with progress(description="starting", total=total, unit="step") as bar:
+        begun = 0
+
+        def begin(step: str) -> None:
+            nonlocal begun
+            bar.update(1 if begun else 0)  # what was begun before is done now
+            begun += 1
+            bar.set_description(shorten(step))
+
+        yield begin
+
+
+def progress(
+    iterable: Iterable | None = None,
+    *,
+    description: str,
+    total: int | None = None,
+    unit: str = "it",
+    unit_scale: bool = False,
+) -> tqdm:
+    """A progress bar on stderr, gone when done; none at all if stderr is not a terminal."""
+    return tqdm(
+        iterable,
+        desc=shorten(description),
+        total=total,
+        unit=unit,
+        unit_scale=unit_scale,
+        file=sys.stderr,
+        leave=False,
+        disable=not sys.stderr.isatty(),
+    )

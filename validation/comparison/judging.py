@@ -1,0 +1,163 @@
+"""Hold what was measured to the gates, and say which limits are not held."""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from converters.samples import SampleCase
+from validation.artifacts.artifact import Artifact
+from validation.comparison.agreement import Agreement, StageLoss, measure, stage_to_blame
+from validation.comparison.case_pictures import draw_case, shrink_photo
+from validation.comparison.proof import evidence_of
+from validation.comparison.results import CasePictures, CaseResult, Summary
+from validation.comparison.rungs import (
+    PhotoMasks,
+    PhotoRungs,
+    Rungs,
+    StageError,
+    stage_losses,
+)
+from validation.documents.verdicts import FAILED, NOT_PROVEN, PASSED
+from validation.gates import Gates
+from validation.questions.cases import Question, is_ambiguous
+from validation.questions.pipeline import PhotoArithmetic, Pipeline
+from validation.stages import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
+
+
+def case_failures(gates: Gates, agreement: Agreement) -> list[str]:
+    """Which limits of a case from photo to mask are not held, in words; empty if all are."""
+    failures = []
+    if count := agreement.logits.not_finite:
+        failures.append(f"{count} mask logits are not finite")
+    if agreement.min_iou < gates.min_iou:
+        failures.append(f"mask IoU {agreement.min_iou:.4f}, gate {gates.min_iou:g}")
+    if not agreement.score_difference <= gates.max_score_difference:
+        failures.append(
+            f"score off by {agreement.score_difference:.4f}, gate {gates.max_score_difference:g}"
+        )
+    return failures
+
+
+def stage_failures(gates: Gates, losses: tuple[StageLoss, ...]) -> dict[str, str]:
+    """Stages whose own output does not hold its limit, with the reason in words."""
+    failures = {}
+    for loss in losses:
+        if loss.output is not None and (reason := _stage_failure(gates, loss)):
+            failures[loss.stage] = reason
+    return failures
+
+
+def summary_failures(gates: Gates, summary: Summary) -> list[str]:
+    """Which limits on all cases together are not held, in words; empty if all are."""
+    failures = []
+    if summary.mean_iou < gates.mean_iou:
+        failures.append(f"mean mask IoU {summary.mean_iou:.4f}, gate {gates.mean_iou:g}")
+    if summary.mean_boundary_iou < gates.mean_boundary_iou:
+        failures.append(
+            f"mean boundary IoU {summary.mean_boundary_iou:.4f}, gate {gates.mean_boundary_iou:g}"
+        )
+    if summary.same_choice is not None and summary.same_choice < gates.min_same_choice:
+        failures.append(
+            f"the best of three masks is the same one for {summary.same_choice:.0%} of ambiguous "
+            f"prompts, gate {gates.min_same_choice:.0%}"
+        )
+    if summary.miou_lost is not None and summary.miou_lost > gates.max_miou_lost:
+        failures.append(
+            f"mIoU with the true masks is {summary.miou_lost:.4f} lower than the reference's, gate "
+            f"{gates.max_miou_lost:g}"
+        )
+    return failures
+
+
+def _stage_failure(gates: Gates, loss: StageLoss) -> str | None:
+    output = loss.output
+    if output.not_finite:
+        return f"{loss.stage}: {output.not_finite} values are not finite"
+    if loss.stage == PREPROCESSING and not output.largest <= gates.max_frame_difference:
+        return (
+            f"{loss.stage}: a pixel of the frame is off by {output.largest:.3g} of 255, gate "
+            f"{gates.max_frame_difference:g}"
+        )
+    lowest = {IMAGE_ENCODER: gates.min_embeddings_sqnr, MASK_DECODER: gates.min_logits_sqnr}
+    if output.sqnr < lowest.get(loss.stage, -math.inf):
+        return f"{loss.stage}: SQNR {output.sqnr:.1f} dB, gate {lowest[loss.stage]:g} dB"
+    return None
+
+
+class Judge:
+    """Measures cases and holds them to the gates."""
+
+    def __init__(
+        self, artifact: Artifact, candidate: Pipeline, gates: Gates, pictures: bool
+    ) -> None:
+        variant = artifact.variant
+        mean_colour = np.array(variant.pixel_mean, np.float32)
+        self.arithmetic = PhotoArithmetic(variant.image_size, mean_colour)
+        self._candidate, self._gates, self._pictures = candidate, gates, pictures
+        # Cases come photo by photo, so that the last few are enough for each to be shrunk once.
+        self._shrunken = lru_cache(maxsize=2)(lambda photo: shrink_photo(photo.pixels))
+
+    def case_result(
+        self, question: Question, photo: PhotoRungs, case: SampleCase, rungs: Rungs | StageError
+    ) -> CaseResult:
+        if isinstance(rungs, StageError):
+            return failed_case(question, case, rungs)
+        masks = PhotoMasks(photo.photo_size)
+        agreement = measure(
+            rungs.artifact,
+            rungs.expected,
+            masks.of(rungs.artifact, self._candidate),
+            masks.of(rungs.expected, self.arithmetic),
+            is_ambiguous(case),
+            question.truths.get(case.name),
+        )
+        losses = stage_losses(photo, rungs, masks, self.arithmetic, self._candidate)
+        failed_stages = stage_failures(self._gates, losses)
+        evidence = evidence_of(
+            rungs.expected,
+            photo.reference_embeddings,
+            masks.of(rungs.expected, self.arithmetic),
+            is_ambiguous(case),
+        )
+        reasons = (*case_failures(self._gates, agreement), *failed_stages.values())
+        if not evidence.is_finite:
+            reasons = (evidence.no_mask, *reasons)
+        status = FAILED if reasons else PASSED
+        if not reasons and evidence.no_mask:
+            status, reasons = NOT_PROVEN, (evidence.no_mask,)
+        blamed = None
+        if status == FAILED and evidence.is_finite:
+            lost = max(1 - agreement.min_iou, agreement.score_difference)
+            blamed = stage_to_blame(losses, failed_stages, lost)
+        return CaseResult(
+            case,
+            question.photo,
+            question.kind,
+            status,
+            photo.photo_size,
+            agreement,
+            evidence,
+            losses,
+            reasons,
+            blamed,
+            self._draw(photo, rungs, masks, agreement) if self._pictures else None,
+        )
+
+    def _draw(
+        self, photo: PhotoRungs, rungs: Rungs, masks: PhotoMasks, agreement: Agreement
+    ) -> CasePictures:
+        return draw_case(
+            self._shrunken(photo),
+            masks.of(rungs.expected, self.arithmetic)[agreement.best_index],
+            masks.of(rungs.artifact, self._candidate)[agreement.shown_index],
+            (rungs.artifact.low_res_masks - rungs.expected.low_res_masks)[0, agreement.best_index],
+            photo.photo_size,
+            self.arithmetic.frame_size,
+        )
+
+
+def failed_case(question: Question, case: SampleCase, error: StageError) -> CaseResult:
+    return CaseResult(
+        case, question.photo, question.kind, FAILED, reasons=(str(error),), blamed=error.stage
+    )
