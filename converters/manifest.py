@@ -8,12 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.artifact_layout import (
-    GOLDENS_FILE,
-    GOLDENS_FOLDER,
-    MANIFEST_FILE,
-    MANIFEST_SCHEMA,
-)
+from converters.artifact_layout import GOLDENS_FILE, GOLDENS_FOLDER, MANIFEST_FILE, MANIFEST_SCHEMA
 from converters.io_spec import (
     LABEL_BACKGROUND,
     LABEL_BOX_BOTTOM_RIGHT,

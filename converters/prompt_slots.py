@@ -5,11 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from converters.io_spec import (
-    LABEL_BOX_BOTTOM_RIGHT,
-    LABEL_BOX_TOP_LEFT,
-    LABEL_EMPTY_SLOT,
-)
+from converters.io_spec import LABEL_BOX_BOTTOM_RIGHT, LABEL_BOX_TOP_LEFT, LABEL_EMPTY_SLOT
 from reference.common.errors import PromptError
 from reference.prompt_arrays import PADDING_LABEL
 

@@ -10,7 +10,7 @@ from PIL import Image
 from skimage import data
 from sklearn.datasets import load_sample_image
 
-import reference.predictor
+import reference.sam
 from reference.cli import main
 from reference.photos.masks import decode_rle
 from reference.sam import SAM

@@ -8,14 +8,7 @@ from reference.common.errors import MobileSAMError
 from reference.predictor import Predictor, PromptableModel
 from reference.segmentation import require_finite_answer, require_finite_embedding
 from validation.accuracy.clicks import OBJECT, Click, corrective_click, interior_point, tight_box
-from validation.accuracy.results import (
-    BOX,
-    CLICKS,
-    POINT,
-    POINT_BEST,
-    Accuracy,
-    InstanceScore,
-)
+from validation.accuracy.results import BOX, CLICKS, POINT, POINT_BEST, Accuracy, InstanceScore
 from validation.accuracy.samples import Instance, Sample
 from validation.metrics import is_blank, mask_iou
 

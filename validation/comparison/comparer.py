@@ -25,10 +25,7 @@ from validation.artifacts.conventions import false_statements
 from validation.comparison.conclusion import conclude
 from validation.comparison.judging import Judge, failed_case
 from validation.comparison.results import CaseResult, Comparison
-from validation.comparison.rungs import (
-    StageError,
-    climb,
-)
+from validation.comparison.rungs import StageError, climb
 from validation.documents.verdicts import NOT_RUN, Unavailable
 from validation.engines import Engine, engine_targets, open_first
 from validation.engines.artifact_model import ArtifactModel

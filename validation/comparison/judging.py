@@ -11,13 +11,7 @@ from validation.comparison.agreement import Agreement, StageLoss, measure, stage
 from validation.comparison.case_pictures import draw_case, shrink_photo
 from validation.comparison.proof import evidence_of
 from validation.comparison.results import CasePictures, CaseResult, Summary
-from validation.comparison.rungs import (
-    PhotoMasks,
-    PhotoRungs,
-    Rungs,
-    StageError,
-    stage_losses,
-)
+from validation.comparison.rungs import PhotoMasks, PhotoRungs, Rungs, StageError, stage_losses
 from validation.documents.verdicts import FAILED, NOT_PROVEN, PASSED
 from validation.gates import Gates
 from validation.questions.cases import Question, is_ambiguous

@@ -23,11 +23,7 @@ from validation.questions.goldens import golden_questions
 from validation.questions.pipeline import Pipeline
 from validation.regression.figures import FIGURES, LATENCY
 from validation.regression.latency import Problem, measure_latency, ratios
-from validation.regression.manifest_entries import (
-    manifest_entries,
-    operators,
-    tools,
-)
+from validation.regression.manifest_entries import manifest_entries, operators, tools
 from validation.regression.outlines import outline_of
 from validation.regression.record import Record
 from validation.stages import IMAGE_ENCODER, MASK_DECODER

@@ -6,14 +6,7 @@ import json
 import re
 
 import pytest
-from latency_documents import (
-    LOADED,
-    artifact,
-    counting_target,
-    document,
-    missing_target,
-    target,
-)
+from latency_documents import LOADED, artifact, counting_target, document, missing_target, target
 
 from reference.common.errors import OutputError
 from validation.comparison.document import build_document

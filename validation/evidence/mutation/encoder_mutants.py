@@ -8,12 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from converters.export_modules import (
-    ImageEncoder,
-    WindowAttention,
-    WindowBlock,
-    fold_batch_norms,
-)
+from converters.export_modules import ImageEncoder, WindowAttention, WindowBlock, fold_batch_norms
 from reference.modeling.layers import LayerNorm2d
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.mutant import ModuleMutant

@@ -1,0 +1,69 @@
+"""``validate show``."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from reference.common.command_line import warn
+from reference.options import Box, Point, answer_options, prompt_options
+from reference.request import answer, prepare
+from validation.artifacts.artifact import Artifact, load_artifact
+from validation.engines import engine_names
+
+
+@click.command("show")
+@click.argument("folder", metavar="ARTIFACT", type=click.Path(path_type=Path))
+@click.argument("image", type=click.Path(path_type=Path))
+@prompt_options
+@click.option(
+    "--engine",
+    type=click.Choice(engine_names()),
+    help="What to run the artefact with, as for validate compare.",
+)
+@answer_options
+def show(
+    folder: Path,
+    image: Path,
+    points: tuple[Point, ...],
+    background_points: tuple[Point, ...],
+    boxes: tuple[Box, ...],
+    engine: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Segment objects of the photo IMAGE with ARTIFACT, a folder that convert wrote.
+
+    \b
+    Examples:
+      validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --point 400,300 --output o.png
+      validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --box 100,50,300,400 --json
+
+    Prompts, picture and JSON are those of the segment command, which asks the reference.
+    """
+    request = prepare(image, points, background_points, boxes, output, as_json)
+    artifact = load_artifact(folder)
+
+    from validation.engines.artifact_model import open_artifact  # here: it imports torch
+
+    model = open_artifact(artifact, engine)
+    answer(request, model, _source(artifact, model.engine.name))
+    if not artifact.checkpoint.trained:  # last, since a refusal is one line
+        warn(
+            f"the artefact's weights '{artifact.checkpoint.name}' are untrained, and the masks "
+            "mean nothing; convert with --checkpoint official, or your own file, for real ones"
+        )
+
+
+def _source(artifact: Artifact, engine: str) -> dict:
+    """What the masks come from: what ``segment`` says, and what ran it."""
+    return {
+        "model": artifact.model,
+        "checkpoint": asdict(artifact.checkpoint),
+        "artifact": {
+            "path": str(artifact.folder),
+            "format": artifact.format,
+            "scheme": artifact.scheme,
+            "engine": engine,
+        },
+    }
