@@ -22,8 +22,7 @@ $(READY): pyproject.toml
 demo: $(READY)  ## convert to both formats with int8, compare, draw overlays of a real photo
 	$(BIN)/python -m validation.commands.demo --output $(OUTPUT)
 
-test: $(READY)  ## lint, and all tests but the slow ones
-	$(BIN)/ruff check .
+test: lint  ## lint, and all tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist loadscope
 
 # The seed draws the same random input in every run; pass SEED=2, 3, ... for other input.
@@ -31,9 +30,10 @@ SEED ?= 1
 test-slow: $(READY)  ## the tests that convert the full-size model in every way
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n auto --dist loadscope --hypothesis-seed=$(SEED)
 
-lint: $(READY)
+lint: $(READY)  ## style, format, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 numbers: $(READY)  ## measure what docs/numbers.md states
 	$(BIN)/python -m validation.evidence.numbers

@@ -1,6 +1,5 @@
-"""From the reference model to artefacts that run on phones."""
+"""From the reference model to artifacts that run on phones."""
 
-import logging
+from reference.common.quiet import quiet_coremltools
 
-# Before anything here imports coremltools, which warns at import of all that it lacks off the Mac.
-logging.getLogger("coremltools").setLevel(logging.ERROR)
+quiet_coremltools()

@@ -7,7 +7,6 @@
 are checked, is in docs/mil_runtime.md.
 """
 
-import converters  # noqa: F401  (quietens coremltools, which lists at import all it lacks off the Mac)
 from validation.mil_runtime.coremltools_bridge import install, uninstall
 from validation.mil_runtime.errors import (
     InputError,
