@@ -90,15 +90,12 @@ def _install() -> None:
 
 
 def _with_core_ml(function):
-    def call(*arguments):
+    def call(*arguments, **options):
         _install()
-        return function(*arguments)
+        return function(*arguments, **options)
 
     return call
 
 
 open_engine = _with_core_ml(core_ml.open_engine)
-open_cpu_and_ne = _with_core_ml(core_ml.open_cpu_and_ne)
-open_cpu_and_gpu = _with_core_ml(core_ml.open_cpu_and_gpu)
-open_cpu_only = _with_core_ml(core_ml.open_cpu_only)
 load_models = _with_core_ml(core_ml.load_models)

@@ -1,7 +1,7 @@
 """Core ML as on a macOS that is too old for compute plans; see ``fake_core_ml``."""
 
 import fake_core_ml
-from fake_core_ml import open_cpu_only
+from fake_core_ml import open_engine
 
 
 def load_models(artifact, unit):
@@ -11,4 +11,4 @@ def load_models(artifact, unit):
     return models
 
 
-__all__ = ["load_models", "open_cpu_only"]
+__all__ = ["load_models", "open_engine"]

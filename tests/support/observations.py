@@ -57,5 +57,5 @@ def timed(
     return measure
 
 
-def open_here(artifact, targets, _limit) -> EngineHere:
-    return EngineHere(open_first(artifact, targets))
+def open_here(artifact, openers, _limit) -> EngineHere:
+    return EngineHere(open_first(artifact, openers))

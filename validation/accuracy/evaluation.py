@@ -18,9 +18,10 @@ from validation.accuracy.results import PROTOCOLS, Accuracy
 from validation.accuracy.samples import Sample
 from validation.artifacts.artifact import Artifact, SourceCheckpoint, load_artifact
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, Unavailable
-from validation.engines import engine_targets
+from validation.engines import engine_openers
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import open_isolated
+from validation.engines.openers import Opener
 from validation.gates import Gates, gates_for
 from validation.questions.live_reference import load_reference
 
@@ -152,12 +153,12 @@ class Evaluator:
                 continue
             self._check(subject)
             for engine in engines or (None,):
-                plan.append((subject, engine_targets(subject, engine)))
-        for subject, targets in plan:
+                plan.append((subject, engine_openers(subject, engine)))
+        for subject, openers in plan:
             if isinstance(subject, Weights):
                 yield self._reference(subject.model, _source(subject.checkpoint))
             else:
-                yield self._evaluate_artifact(subject, targets)
+                yield self._evaluate_artifact(subject, openers)
 
     def _load(self, weights: Weights) -> None:
         key = weights.model, weights.checkpoint.sha256
@@ -196,12 +197,12 @@ class Evaluator:
             )
         return self._measured[key]
 
-    def _evaluate_artifact(self, artifact: Artifact, targets: Sequence[str]) -> Evaluation:
+    def _evaluate_artifact(self, artifact: Artifact, openers: Sequence[Opener]) -> Evaluation:
         limit = gates_for(artifact, self._gates).max_miou_lost
         about = (artifact.name, artifact.model, artifact.checkpoint)
         known = {"artifact": artifact, "max_miou_lost": limit}
         try:
-            engine = open_isolated(artifact, targets, TIME_LIMIT)
+            engine = open_isolated(artifact, openers, TIME_LIMIT)
         except ArtifactError as error:
             return Evaluation(*about, None, **known, failures=(str(error),))
         if isinstance(engine, Unavailable):

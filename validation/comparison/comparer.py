@@ -27,9 +27,10 @@ from validation.comparison.judging import Judge, failed_case
 from validation.comparison.results import CaseResult, Comparison
 from validation.comparison.rungs import StageError, climb
 from validation.documents.verdicts import NOT_RUN, Unavailable
-from validation.engines import Engine, engine_targets, open_first
+from validation.engines import Engine, engine_openers, open_first
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import IsolatedEngine, open_isolated
+from validation.engines.openers import Opener
 from validation.gates import Gates, gates_for, read_gates
 from validation.inspection.drift import Drift, measure_drift, worst
 from validation.questions.cases import Answer, Question
@@ -104,11 +105,11 @@ class Comparer:
             CheckpointError: the checkpoint cannot be fetched, read or loaded.
         """
         gates = gates_for(artifact, self._gates)
-        targets = engine_targets(artifact, engine_name)
+        openers = engine_openers(artifact, engine_name)
         questions = self._questions(artifact)
         reference = self._reference(artifact)
         try:
-            engine = self._open(artifact, targets)
+            engine = self._open(artifact, openers)
         except ArtifactError as error:
             skipped = [result for item in questions for result in _skip(item, NOT_LOADED)]
             return conclude(artifact, None, gates, skipped, failures=[str(error)])
@@ -152,10 +153,10 @@ class Comparer:
             return Unavailable(str(error))
         return drifts if isinstance(drifts, Unavailable) else tuple(worst(drifts))
 
-    def _open(self, artifact: Artifact, targets: Sequence[str]) -> Engine | Unavailable:
+    def _open(self, artifact: Artifact, openers: Sequence[Opener]) -> Engine | Unavailable:
         if self._time_limit is None:
-            return open_first(artifact, targets)
-        return open_isolated(artifact, targets, self._time_limit)
+            return open_first(artifact, openers)
+        return open_isolated(artifact, openers, self._time_limit)
 
     def _questions(self, artifact: Artifact) -> list[Question]:
         slots = artifact.prompt_slots

@@ -1,16 +1,18 @@
 """Engines that run artefacts, and the choice among them.
 
-A new engine is a function ``open_engine(artifact) -> Engine | Unavailable`` and an entry in
-``ENGINES``; nothing else needs to know of it.
+A new engine is a function ``open_engine(artifact) -> Engine | Unavailable``, an opener that imports it, and an entry
+in ``ENGINES``. Nothing else needs to know of it.
 """
 
-from collections.abc import Callable, Iterable
-from importlib import import_module
+from collections.abc import Iterable
+from functools import partial
 
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
+from validation.engines import openers
 from validation.engines.base import Engine
+from validation.engines.openers import Opener
 
 __all__ = [
     "ENGINES",
@@ -18,23 +20,22 @@ __all__ = [
     "Unavailable",
     "engine_for",
     "engine_names",
-    "engine_targets",
+    "engine_openers",
     "open_first",
 ]
 
-# Format → name → module and function, the most authoritative engine first. By name, since each
-# module imports what it runs with.
-ENGINES: dict[str, dict[str, str]] = {
+# Format → name → opener, the most authoritative engine first.
+ENGINES: dict[str, dict[str, Opener]] = {
     "torchscript": {
-        "lite_interpreter": "validation.engines.lite_interpreter:open_engine",
-        "runtime:2.1.0": "validation.engines.environment_engine:open_runtime",
-        "arm64": "validation.engines.environment_engine:open_arm64",
+        "lite_interpreter": openers.lite_interpreter,
+        "runtime:2.1.0": openers.runtime,
+        "arm64": openers.arm64,
     },
     "coreml": {
-        "core_ml": "validation.engines.core_ml:open_engine",
-        "mil_runtime": "validation.engines.mil_runtime:open_declared",
-        "mil_runtime-float32": "validation.engines.mil_runtime:open_float32",
-        "mil_runtime-float64": "validation.engines.mil_runtime:open_float64",
+        "core_ml": openers.core_ml,
+        "mil_runtime": openers.mil_runtime,
+        "mil_runtime-float32": partial(openers.mil_runtime, "float32"),
+        "mil_runtime-float64": partial(openers.mil_runtime, "float64"),
     },
 }
 
@@ -54,11 +55,11 @@ def engine_for(artifact: Artifact, name: str | None = None) -> Engine | Unavaila
     Raises:
         ArtifactError: the engine does not run the format, or is there and cannot load the artefact.
     """
-    return open_first(artifact, engine_targets(artifact, name))
+    return open_first(artifact, engine_openers(artifact, name))
 
 
-def engine_targets(artifact: Artifact, name: str | None = None) -> list[str]:
-    """Module and function of the engines to try, in this order; arguments as ``engine_for``'s.
+def engine_openers(artifact: Artifact, name: str | None = None) -> list[Opener]:
+    """The openers of the engines to try, in this order; arguments as ``engine_for``'s.
 
     Raises:
         ArtifactError: the engine does not run the format, or none does.
@@ -77,21 +78,17 @@ def engine_targets(artifact: Artifact, name: str | None = None) -> list[str]:
     return list(engines.values()) if name is None else [engines[name]]
 
 
-def open_first(artifact: Artifact, targets: Iterable[str]) -> Engine | Unavailable:
-    """The first engine of ``engine_targets`` that this machine has, with the artefact loaded.
+def open_first(artifact: Artifact, openers: Iterable[Opener]) -> Engine | Unavailable:
+    """The first engine of ``engine_openers`` that this machine has, with the artefact loaded.
 
     Raises:
         ArtifactError: that engine cannot load the artefact.
     """
     reasons = []
-    for target in targets:
-        engine = _opener(target)(artifact)
+    for opener in openers:
+        open_engine = opener()
+        engine = open_engine(artifact)
         if not isinstance(engine, Unavailable):
             return engine
         reasons.append(engine.reason)
     return Unavailable("; ".join(reasons))
-
-
-def _opener(target: str) -> Callable[[Artifact], Engine | Unavailable]:
-    module, function = target.split(":")
-    return getattr(import_module(module), function)

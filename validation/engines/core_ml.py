@@ -16,27 +16,18 @@ if TYPE_CHECKING:
     from coremltools.models import MLModel
 
 
-def open_engine(artifact: Artifact) -> PackageEngine | Unavailable:
-    """Load, and so compile, an artefact's two packages; ArtifactError if Core ML refuses one.
+def open_engine(artifact: Artifact, unit: str = "all") -> PackageEngine | Unavailable:
+    """Load, and so compile, an artifact's two packages; ArtifactError if Core ML refuses one.
 
-    They run on all compute units, as an app's do by default.
+    Args:
+        artifact: of the format coreml.
+        unit: one of COMPUTE_UNITS; by default all, as an app's packages run.
     """
-    return _open(artifact, "all")
-
-
-def open_cpu_and_ne(artifact: Artifact) -> PackageEngine | Unavailable:
-    """The same, without the GPU."""
-    return _open(artifact, "cpu_and_ne")
-
-
-def open_cpu_and_gpu(artifact: Artifact) -> PackageEngine | Unavailable:
-    """The same, without the Neural Engine."""
-    return _open(artifact, "cpu_and_gpu")
-
-
-def open_cpu_only(artifact: Artifact) -> PackageEngine | Unavailable:
-    """The same, on the processor alone."""
-    return _open(artifact, "cpu_only")
+    models = load_models(artifact, unit)
+    if isinstance(models, Unavailable):
+        return models
+    name = f"Core ML of macOS {platform.mac_ver()[0]} ({COMPUTE_UNITS[unit]})"
+    return PackageEngine(name, "Core ML", *models.values(), artifact)
 
 
 def load_models(artifact: Artifact, unit: str) -> "dict[str, MLModel] | Unavailable":
@@ -51,14 +42,6 @@ def load_models(artifact: Artifact, unit: str) -> "dict[str, MLModel] | Unavaila
             "official wheel for this version of Python"
         )
     return {name: _load(artifact.components[name], unit) for name in COMPONENTS}
-
-
-def _open(artifact: Artifact, unit: str) -> PackageEngine | Unavailable:
-    models = load_models(artifact, unit)
-    if isinstance(models, Unavailable):
-        return models
-    name = f"Core ML of macOS {platform.mac_ver()[0]} ({COMPUTE_UNITS[unit]})"
-    return PackageEngine(name, "Core ML", *models.values(), artifact)
 
 
 def _load(package: Path, unit: str) -> "MLModel":

@@ -11,6 +11,7 @@ from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
 from validation.engines import open_first
 from validation.engines.base import Engine
+from validation.engines.openers import Opener
 from validation.engines.processes.child_process import (
     START_ALLOWANCE,
     TEXT_LENGTH,
@@ -75,7 +76,7 @@ class IsolatedEngine:
 
 def open_isolated(
     artifact: Artifact,
-    targets: Sequence[str],
+    openers: Sequence[Opener],
     time_limit: float,
     memory_limit: int | None = None,
 ) -> IsolatedEngine | Unavailable:
@@ -86,7 +87,7 @@ def open_isolated(
 
     Args:
         artifact: what the engine shall run.
-        targets: from ``engine_targets``.
+        openers: from ``engine_openers``.
         time_limit: seconds for each call; two minutes more for the start.
         memory_limit: bytes of address space (RLIMIT_AS), of which torch alone takes some GB; only
             Linux enforces it. None: no limit.
@@ -97,7 +98,7 @@ def open_isolated(
     """
     import torch
 
-    arguments = (artifact, tuple(targets), torch.get_num_threads(), memory_limit)
+    arguments = (artifact, tuple(openers), torch.get_num_threads(), memory_limit)
     child = Child(*spawn(_serve, arguments), time_limit, memory_limit)
     try:
         answer, _ = child.ask("start", None, (), 0, allowance=START_ALLOWANCE)
@@ -116,7 +117,7 @@ def open_isolated(
 def _serve(
     connection: Connection,
     artifact: Artifact,
-    targets: Sequence[str],
+    openers: Sequence[Opener],
     threads: int,
     memory_limit: int | None,
 ) -> None:
@@ -127,7 +128,7 @@ def _serve(
     torch.set_num_threads(threads)
     _limit_memory(memory_limit)
     with until_parent_closes():
-        engine = _open(connection, artifact, targets)
+        engine = _open(connection, artifact, openers)
         if engine is not None:
             answer_requests(
                 connection,
@@ -145,10 +146,10 @@ def _limit_memory(memory_limit: int | None) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
 
 
-def _open(connection: Connection, artifact: Artifact, targets: Sequence[str]) -> Engine | None:
+def _open(connection: Connection, artifact: Artifact, openers: Sequence[Opener]) -> Engine | None:
     """The engine, or None; the parent is told either way."""
     try:
-        engine = open_first(artifact, targets)
+        engine = open_first(artifact, openers)
     except Exception as error:
         send(connection, describe(error))
         return None

@@ -8,22 +8,8 @@ from validation.artifacts.artifact import Artifact
 from validation.engines.package_engine import PackageEngine
 
 
-def open_declared(artifact: Artifact) -> PackageEngine:
-    """Load an artefact's packages to compute as they declare: see ``mil_runtime.load``."""
-    return _open(artifact, "declared")
-
-
-def open_float32(artifact: Artifact) -> PackageEngine:
-    """Load an artefact's packages to compute and hold everything in float32."""
-    return _open(artifact, "float32")
-
-
-def open_float64(artifact: Artifact) -> PackageEngine:
-    """Load an artefact's packages to compute and hold everything in float64."""
-    return _open(artifact, "float64")
-
-
-def _open(artifact: Artifact, numerics: str) -> PackageEngine:
+def open_engine(artifact: Artifact, numerics: str = "declared") -> PackageEngine:
+    """Load an artifact's packages, with one of ``mil_runtime.NUMERICS``; ArtifactError if one cannot be loaded."""
     return PackageEngine(
         f"mil_runtime ({numerics} numerics)",
         "mil_runtime",

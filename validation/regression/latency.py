@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from validation.artifacts.artifact import Artifact
-from validation.engines import engine_targets
+from validation.engines import engine_openers
+from validation.engines.openers import OpenEngine
 from validation.latency.machine.host import Host, available_cores
 from validation.latency.measuring import Subject, measure_side_by_side
 from validation.latency.results import FAILED, INVALID, NOT_RUN, Measurement
@@ -19,7 +20,6 @@ LAUNCHES = 3
 FEWEST_LAUNCHES = 2  # that must have a ratio: one does not say how far it is from the next
 # Threads have more or less to do with each other from machine to machine; one has not.
 THREADS = 1
-_CALIBRATION = "validation.regression.calibration:open_engine"
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,20 @@ def _launch(artifact: Artifact, host: Host) -> Launch:
     setting = Setting(THREADS)
     launch = Launch(Measurement(artifact), Measurement(artifact))
     subjects = [
-        Subject(Session(artifact, targets, setting, None), measurement)
-        for targets, measurement in (
-            ([_CALIBRATION], launch.calibration),
-            (engine_targets(artifact), launch.measured),
+        Subject(Session(artifact, openers, setting, None), measurement)
+        for openers, measurement in (
+            ([_calibration], launch.calibration),
+            (engine_openers(artifact), launch.measured),
         )
     ]
     measure_side_by_side(subjects, PLAN, host, THREADS)
     return launch
+
+
+def _calibration() -> OpenEngine:
+    from validation.regression.calibration import open_engine
+
+    return open_engine
 
 
 def _ratio(stage: str, launches: Sequence[Launch]) -> Ratio | Problem:

@@ -11,7 +11,7 @@ from validation.comparison.comparer import compare_pipelines
 from validation.comparison.conclusion import summarize, unproven
 from validation.comparison.results import CaseResult
 from validation.documents.verdicts import NOT_PROVEN, PASSED, Unavailable
-from validation.engines import engine_targets
+from validation.engines import engine_openers
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import open_isolated
 from validation.gates import gates_for, read_gates
@@ -107,7 +107,7 @@ class _Seen:
 
     def look_at_masks(self, artifact: Artifact) -> None:
         try:
-            engine = open_isolated(artifact, engine_targets(artifact), TIME_LIMIT)
+            engine = open_isolated(artifact, engine_openers(artifact), TIME_LIMIT)
         except ArtifactError as error:
             self.problems[MASKS] = Problem(FAILED, str(error))
             return

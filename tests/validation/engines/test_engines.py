@@ -1,7 +1,6 @@
 """Engines: the real lite interpreter, Core ML through a stand-in, and the choice among them."""
 
-import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import coremltools.models.model
 import numpy as np
@@ -226,12 +225,13 @@ def test_engine_of_another_format_is_refused(tiny_artifact):
         engine_for(load_artifact(tiny_artifact), "mil_runtime")
 
 
-def register(monkeypatch, **openers):
-    """Functions of a module as the only engines for Core ML."""
-    module = ModuleType("openers")
-    vars(module).update(openers)
-    monkeypatch.setitem(sys.modules, "openers", module)
-    monkeypatch.setitem(engines.ENGINES, "coreml", {name: f"openers:{name}" for name in openers})
+def register(monkeypatch, **engines_by_name):
+    """Functions as the only engines for Core ML."""
+    openers = {
+        name: lambda open_engine=open_engine: open_engine
+        for name, open_engine in engines_by_name.items()
+    }
+    monkeypatch.setitem(engines.ENGINES, "coreml", openers)
 
 
 def test_first_engine_that_is_there_runs(tiny_package, tiny_engine, monkeypatch):

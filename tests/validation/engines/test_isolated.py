@@ -6,11 +6,12 @@ import re
 
 import pytest
 import torch
+from late_openers import opener
 
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import load_artifact
 from validation.documents.verdicts import Unavailable
-from validation.engines import engine_for, engine_targets
+from validation.engines import engine_for, engine_openers
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.base import EngineDiedError
 from validation.engines.isolated import open_isolated
@@ -28,13 +29,15 @@ def open_faulty(tiny_artifact):
 
     def open_named(name, **limits):
         limits.setdefault("time_limit", 60)
-        return open_isolated(load_artifact(tiny_artifact), [f"faulty_engines:{name}"], **limits)
+        return open_isolated(
+            load_artifact(tiny_artifact), [opener("faulty_engines", name)], **limits
+        )
 
     return open_named
 
 
 def open_sound(artifact, **limits):
-    return open_isolated(artifact, engine_targets(artifact), time_limit=60, **limits)
+    return open_isolated(artifact, engine_openers(artifact), time_limit=60, **limits)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from late_openers import opener
 
 import validation.latency.targets.core_ml
 from validation.artifacts.artifact import load_artifact
@@ -22,6 +23,12 @@ from validation.latency.running.plan import Plan
 from validation.latency.running.session import Session, WarmUp
 from validation.latency.table import format_result
 from validation.latency.targets.core_ml import CoreMLTarget
+
+
+def fakes(module):
+    """What opens Core ML and loads packages, of a module of tests/support."""
+    return opener(module, "open_engine"), opener(module, "load_models")
+
 
 SHORTEST = Plan("shortest", runs=5, seconds=0.0)
 
@@ -44,7 +51,7 @@ def mac(monkeypatch):
 
 @pytest.mark.usefixtures("mac")
 def test_times_and_placement(tiny_package):
-    target = CoreMLTarget("all", module="fake_core_ml")
+    target = CoreMLTarget("all", *fakes("fake_core_ml"))
     assert target.missing() is None
     result = target.measure([load_artifact(tiny_package)], SHORTEST, None)
     (measurement,) = result.measurements
@@ -81,7 +88,7 @@ def test_times_and_placement(tiny_package):
 )
 def test_each_choice_of_units_has_a_plan_of_its_own(tiny_package, unit, devices):
     artifact = load_artifact(tiny_package)
-    placed, unplaced = read_plans(artifact, unit, "fake_core_ml")["mask_decoder"]
+    placed, unplaced = read_plans(artifact, unit, fakes("fake_core_ml")[1])["mask_decoder"]
     assert {operation.device for operation in placed} == devices
     assert unplaced > 0
 
@@ -89,7 +96,7 @@ def test_each_choice_of_units_has_a_plan_of_its_own(tiny_package, unit, devices)
 @pytest.mark.slow
 @pytest.mark.usefixtures("mac")
 def test_times_count_without_a_plan(tiny_package):
-    target = CoreMLTarget("cpu_only", module="fake_core_ml_without_plans")
+    target = CoreMLTarget("cpu_only", *fakes("fake_core_ml_without_plans"))
     result = target.measure([load_artifact(tiny_package)], SHORTEST, None)
     (measurement,) = result.measurements
     assert measurement.status == "measured"

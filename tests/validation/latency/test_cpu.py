@@ -4,8 +4,10 @@ import multiprocessing
 import os
 
 import pytest
+from late_openers import opener
 
 from validation.artifacts.artifact import load_artifact
+from validation.engines import openers
 from validation.engines.base import EngineDiedError
 from validation.latency.machine.host import available_cores
 from validation.latency.machine.memory import resident_memory
@@ -15,7 +17,7 @@ from validation.latency.running.worker import Setting
 from validation.latency.targets.cpu import CpuTarget
 
 SHORTEST = Plan("shortest", runs=5, seconds=0.0)
-LITE = ("validation.engines.lite_interpreter:open_engine",)
+LITE = (openers.lite_interpreter,)
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are pinned")
 
@@ -66,13 +68,13 @@ def test_times_and_memory(session):
 
 def test_threads_and_cores_are_those_of_the_setting(session):
     core = available_cores()[-1]
-    one = session(("curious_engine:open_engine",), Setting(threads=3, cores=(core,)))
+    one = session((opener("curious_engine", "open_engine"),), Setting(threads=3, cores=(core,)))
     one.start()
     assert one.load().engine == f"3 threads on {[core]}"
 
 
 def test_engine_that_crashes(session):
-    one = session(("faulty_engines:crashing",))
+    one = session((opener("faulty_engines", "crashing"),))
     one.start()
     one.load()
     one.first("image_encoder")  # the mask decoder takes its answer
@@ -82,7 +84,7 @@ def test_engine_that_crashes(session):
 
 @pytest.mark.slow
 def test_memory_beyond_a_phones(session):
-    one = session(("hungry_engine:open_engine",), Setting(1, None, 200_000_000))
+    one = session((opener("hungry_engine", "open_engine"),), Setting(1, None, 200_000_000))
     one.start()
     one.load()
     message = (
@@ -95,7 +97,7 @@ def test_memory_beyond_a_phones(session):
 
 @pytest.mark.slow
 def test_memory_within_a_phones(session):
-    one = session(("hungry_engine:open_engine",), Setting(1, None, 4_000_000_000))
+    one = session((opener("hungry_engine", "open_engine"),), Setting(1, None, 4_000_000_000))
     one.start()
     one.load()
     one.turn("image_encoder", 2)

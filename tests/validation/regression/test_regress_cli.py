@@ -319,8 +319,8 @@ def answering(monkeypatch, timings):
     open_here = observation.open_isolated
 
     def set_change(change):
-        def open_changed(artifact, targets, limit):
-            engine = open_here(artifact, targets, limit)
+        def open_changed(artifact, openers, limit):
+            engine = open_here(artifact, openers, limit)
             decode = engine.decode
             engine.decode = lambda *inputs: change(*decode(*inputs))
             return engine

@@ -46,7 +46,7 @@ def masks_of(contestant: Contestant, image: Path) -> Masks:
         ArtifactError: it cannot be run, or answers with a NaN or an infinity.
     """
     artifact = contestant.artifact
-    engine = open_first(artifact, contestant.targets)
+    engine = open_first(artifact, contestant.openers)
     if isinstance(engine, Unavailable):
         raise ArtifactError(f"{contestant.name}: NOT RUN: {engine.reason}")
     pipeline = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)

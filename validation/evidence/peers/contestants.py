@@ -7,7 +7,9 @@ from pathlib import Path
 from converters.convert import Source
 from reference.common.folders import size_of
 from validation.artifacts.artifact import Artifact
-from validation.engines import engine_targets
+from validation.engines import engine_openers
+from validation.engines.openers import Opener
+from validation.evidence.peers import openers
 from validation.evidence.peers.files import (
     Components,
     export_onnx,
@@ -18,7 +20,6 @@ from validation.evidence.peers.files import (
 )
 
 BASELINE, PEER, OURS, EMULATED = "baseline", "peer", "ours", "emulated"
-_ENGINES = "validation.evidence.peers.engines"
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Contestant:
         name: in the table.
         kind: BASELINE, PEER, OURS, or EMULATED: ours, but run by something else than on a device.
         artifact: a peer's has the peer's files for components.
-        targets: what opens it, as ``engine_targets`` has it.
+        openers: what opens it, as ``engine_openers`` has it.
     """
 
     name: str
     kind: str
     artifact: Artifact
-    targets: tuple[str, ...]
+    openers: tuple[Opener, ...]
 
     @property
     def size_bytes(self) -> int:
@@ -57,23 +58,23 @@ def contestants(
     checkpoint = write_official(source, folder)
     float32 = export_onnx(source, folder)
     prepared = prepare_to_quantize(float32, folder)
-    yield _foreign(like, "PyTorch eager, the reference", BASELINE, checkpoint, "open_eager")
-    yield _foreign(like, "ultralytics", PEER, checkpoint, "open_ultralytics")
+    yield _foreign(like, "PyTorch eager, the reference", BASELINE, checkpoint, openers.eager)
+    yield _foreign(like, "ultralytics", PEER, checkpoint, openers.ultralytics)
     for name, files in (
         ("onnxruntime float32", float32),
         ("onnxruntime int8, dynamic", quantize_dynamic(prepared, folder)),
         ("onnxruntime int8, static", quantize_static(prepared, source, folder)),
     ):
-        yield _foreign(like, name, PEER, files, "open_onnxruntime")
+        yield _foreign(like, name, PEER, files, openers.onnxruntime)
     yield from map(_own, artifacts)
 
 
 def _foreign(
-    like: Artifact, name: str, kind: str, components: Components, opener: str
+    like: Artifact, name: str, kind: str, components: Components, opener: Opener
 ) -> Contestant:
     # Model, slots and conventions are the same; files and name are the peer's.
     artifact = replace(like, folder=Path(name), format=kind, components=components)
-    return Contestant(name, kind, artifact, (f"{_ENGINES}:{opener}",))
+    return Contestant(name, kind, artifact, (opener,))
 
 
 def _own(artifact: Artifact) -> Contestant:
@@ -81,4 +82,4 @@ def _own(artifact: Artifact) -> Contestant:
         name, kind, engine = f"Core ML {artifact.scheme}, mil_runtime", EMULATED, "mil_runtime"
     else:
         name, kind, engine = f".ptl {artifact.scheme}", OURS, "lite_interpreter"
-    return Contestant(name, kind, artifact, tuple(engine_targets(artifact, engine)))
+    return Contestant(name, kind, artifact, tuple(engine_openers(artifact, engine)))

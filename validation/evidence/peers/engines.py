@@ -26,21 +26,6 @@ from validation.artifacts.artifact import Artifact
 from validation.questions.cases import is_ambiguous
 
 
-def open_eager(artifact: Artifact) -> "EagerEngine":
-    """The reference, with the weights of a checkpoint."""
-    return EagerEngine(artifact)
-
-
-def open_onnxruntime(artifact: Artifact) -> "OnnxEngine":
-    """Two ONNX files in onnxruntime."""
-    return OnnxEngine(artifact)
-
-
-def open_ultralytics(artifact: Artifact) -> "UltralyticsEngine":
-    """ultralytics' MobileSAM, with the weights of a checkpoint."""
-    return UltralyticsEngine(artifact)
-
-
 class EagerEngine:
     """The reference's modules, as PyTorch runs them by itself."""
 

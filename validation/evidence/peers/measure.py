@@ -111,7 +111,7 @@ def measure_times(
     subjects = []
     for contestant in everyone:
         note = EMULATION if contestant.kind == EMULATED else None
-        session = Session(contestant.artifact, contestant.targets, setting, image)
+        session = Session(contestant.artifact, contestant.openers, setting, image)
         item = Measurement(contestant.artifact, note, timeline=session.timeline)
         subjects.append(Subject(session, item))
     measure_side_by_side(subjects, plan, host, threads)

@@ -1,18 +1,12 @@
 """Static cost of an artefact, whatever its format."""
 
-from importlib import import_module
+from collections.abc import Callable
 
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
 from reference.common.folders import size_of
 from validation.artifacts.artifact import Artifact
 from validation.inspection.cost.component import ArtifactCost
 from validation.inspection.cost.sources import ReferenceSources
-
-# By name, since each module imports what it reads with.
-_READERS = {
-    "coreml": "validation.inspection.cost.core_ml",
-    "torchscript": "validation.inspection.cost.torchscript",
-}
 
 
 def measure_cost(artifact: Artifact) -> ArtifactCost:
@@ -21,12 +15,30 @@ def measure_cost(artifact: Artifact) -> ArtifactCost:
     Raises:
         ArtifactError: a component cannot be read, or its cost depends on its inputs' values.
     """
-    reader = import_module(_READERS[artifact.format])
+    component_cost = _READERS[artifact.format]()
     variant = artifact.variant
     specs = (image_encoder_spec(variant), mask_decoder_spec(variant, artifact.prompt_slots))
     paths = [artifact.components[spec.name] for spec in specs]
     components = tuple(
-        reader.component_cost(path, spec, ReferenceSources(spec.name, variant))
+        component_cost(path, spec, ReferenceSources(spec.name, variant))
         for path, spec in zip(paths, specs, strict=True)
     )
     return ArtifactCost(artifact, sum(map(size_of, paths)), components)
+
+
+def _core_ml() -> Callable:
+    from validation.inspection.cost.core_ml import component_cost
+
+    return component_cost
+
+
+def _torchscript() -> Callable:
+    from validation.inspection.cost.torchscript import component_cost
+
+    return component_cost
+
+
+_READERS = {
+    "coreml": _core_ml,
+    "torchscript": _torchscript,
+}  # late, since each imports what it reads with

@@ -4,7 +4,7 @@ Every one of them is computed from the *reference's* inputs, so that the error t
 is told apart from what it inherits.
 """
 
-from importlib import import_module
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -15,12 +15,6 @@ from validation.documents.verdicts import Unavailable
 from validation.inspection.drift.drift import Drift, worst
 
 __all__ = ["Drift", "measure_drift", "worst"]
-
-# By name, since each module imports what it runs with.
-_MODULES = {
-    "coreml": "validation.inspection.drift.core_ml",
-    "torchscript": "validation.inspection.drift.torchscript",
-}
 
 
 def measure_drift(
@@ -41,4 +35,22 @@ def measure_drift(
     Raises:
         ArtifactError: the artefact cannot be loaded or run.
     """
-    return import_module(_MODULES[artifact.format]).measure(artifact, sam, frame, prompt)
+    return _MEASURES[artifact.format]()(artifact, sam, frame, prompt)
+
+
+def _core_ml() -> Callable:
+    from validation.inspection.drift.core_ml import measure
+
+    return measure
+
+
+def _torchscript() -> Callable:
+    from validation.inspection.drift.torchscript import measure
+
+    return measure
+
+
+_MEASURES = {
+    "coreml": _core_ml,
+    "torchscript": _torchscript,
+}  # late, since each imports what it runs with

@@ -3,8 +3,7 @@
 Source: coremltools.models.compute_plan.MLComputePlan, which is macOS 14.4's and later.
 """
 
-from collections.abc import Iterator
-from importlib import import_module
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from coremltools.models.compute_device import MLComputeDevice
     from coremltools.models.compute_plan import MLComputePlan
 
+LoadModels = Callable[[], Callable[[Artifact, str], "dict[str, MLModel] | Unavailable"]]
+
 TIME_LIMIT = 600.0  # seconds; compiling for the Neural Engine takes minutes on old Macs
 _PAGE = 100  # operations in an answer, whose size is limited
 _NAME_LENGTH = 200
@@ -41,19 +42,19 @@ _MOST_OPERATIONS = 100_000
 
 
 def read_plans(
-    artifact: Artifact, unit: str, module: str
+    artifact: Artifact, unit: str, load_models: LoadModels
 ) -> dict[str, tuple[list[PlacedOperation], int]]:
     """By component: the operations that Core ML has a plan for, and how many it has none for.
 
     Args:
         artifact: what is planned.
         unit: one of ``validation.engines.compute_units.COMPUTE_UNITS``.
-        module: whose ``load_models`` loads the packages.
+        load_models: as ``validation.engines.openers.core_ml_models``, in the process of its own.
 
     Raises:
         ArtifactError: Core ML cannot be asked, or gives no plan.
     """
-    child = Child(*spawn(_serve, (artifact, unit, module)), TIME_LIMIT)
+    child = Child(*spawn(_serve, (artifact, unit, load_models)), TIME_LIMIT)
     try:
         return {component: _read_plan(child, component) for component in COMPONENTS}
     except (LookupError, TypeError, ValueError) as error:
@@ -85,13 +86,13 @@ def _operation(record: list) -> PlacedOperation:
 # The child's side
 
 
-def _serve(connection: Connection, artifact: Artifact, unit: str, module: str) -> None:
+def _serve(connection: Connection, artifact: Artifact, unit: str, load_models: LoadModels) -> None:
     settle_in()
     plans: dict[str, tuple[list, int]] = {}
 
     def answer(request: dict, _: list) -> tuple[dict, tuple]:
         if not plans:
-            plans.update(_plans(artifact, unit, module))
+            plans.update(_plans(artifact, unit, load_models))
         operations, unplaced = plans[request["component"]]
         page = operations[request["offset"] : request["offset"] + _PAGE]
         return {"operations": page, "unplaced": unplaced}, ()
@@ -100,8 +101,8 @@ def _serve(connection: Connection, artifact: Artifact, unit: str, module: str) -
         answer_requests(connection, answer)
 
 
-def _plans(artifact: Artifact, unit: str, module: str) -> dict[str, tuple[list, int]]:
-    models = import_module(module).load_models(artifact, unit)
+def _plans(artifact: Artifact, unit: str, load_models: LoadModels) -> dict[str, tuple[list, int]]:
+    models = load_models()(artifact, unit)
     if isinstance(models, Unavailable):
         raise ArtifactError(models.reason)
     try:

@@ -9,6 +9,7 @@ from typing import NoReturn, Protocol
 from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
 from validation.engines.base import EngineDiedError
+from validation.engines.openers import Opener
 from validation.engines.processes.child_process import START_ALLOWANCE, Child, spawn
 from validation.latency.machine.memory import OVER_LIMIT_STATUS
 from validation.latency.machine.memory_timeline import MemoryTimeline
@@ -81,7 +82,7 @@ class Session:
     def __init__(
         self,
         artifact: Artifact,
-        targets: Sequence[str],
+        openers: Sequence[Opener],
         setting: Setting,
         image: Path | None,
     ) -> None:
@@ -89,7 +90,7 @@ class Session:
 
         Args:
             artifact: what it runs.
-            targets: from ``engine_targets``.
+            openers: from ``engine_openers``.
             setting: threads, cores and memory.
             image: a photo; None: the first golden's.
         """
@@ -99,7 +100,7 @@ class Session:
                 "was ended, as a phone ends an app, because its memory grew beyond the limit of "
                 f"{setting.memory_limit / 1e9:g} GB: quantise more, or allow for a larger phone"
             )
-        arguments = (artifact, tuple(targets), setting, image)
+        arguments = (artifact, tuple(openers), setting, image)
         self._child = Child(*spawn(serve, arguments), TIME_LIMIT, endings=endings)
         self._processor = 0.0
         self._base = self._peak = 0

@@ -5,13 +5,13 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
 from validation.engines import open_first
+from validation.engines.openers import Opener
 from validation.engines.processes.child_process import (
     TEXT_LENGTH,
     answer_requests,
@@ -46,7 +46,7 @@ class Setting:
 def serve(
     connection: Connection,
     artifact: Artifact,
-    targets: tuple[str, ...],
+    openers: tuple[Opener, ...],
     setting: Setting,
     image: Path | None,
 ) -> None:
@@ -54,16 +54,16 @@ def serve(
     settle_in()
     if setting.cores is not None:
         os.sched_setaffinity(0, setting.cores)  # before torch starts its threads
-    worker = _Worker(artifact, targets, setting, image)
+    worker = _Worker(artifact, openers, setting, image)
     with until_parent_closes():
         answer_requests(connection, lambda request, _: (worker.answer(request), ()))
 
 
 class _Worker:
     def __init__(
-        self, artifact: Artifact, targets: tuple[str, ...], setting: Setting, image: Path | None
+        self, artifact: Artifact, openers: tuple[Opener, ...], setting: Setting, image: Path | None
     ) -> None:
-        self._artifact, self._targets = artifact, targets
+        self._artifact, self._openers = artifact, openers
         self._setting, self._image = setting, image
         self._stages: dict[str, Callable[[], object]] = {}
 
@@ -92,8 +92,8 @@ class _Worker:
         from validation.latency.running.inputs import Inputs
 
         torch.set_num_threads(self._setting.threads)
-        for target in self._targets:
-            import_module(target.split(":")[0])
+        for opener in self._openers:
+            opener()
         self._inputs = Inputs(self._artifact, self._image)
         gc.collect()
         forget_peak()
@@ -104,7 +104,7 @@ class _Worker:
     def _load(self) -> dict:
         warm = forget_artifact(self._artifact)
         start = time.perf_counter()
-        engine = open_first(self._artifact, self._targets)
+        engine = open_first(self._artifact, self._openers)
         seconds = time.perf_counter() - start
         if isinstance(engine, Unavailable):
             return {"unavailable": engine.reason[:TEXT_LENGTH]}

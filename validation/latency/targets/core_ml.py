@@ -1,13 +1,15 @@
 """Core ML on this Mac as a target, per choice of compute units, with its plan of what goes where."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import Artifact
+from validation.engines import openers
 from validation.engines.compute_units import COMPUTE_UNITS
 from validation.latency.core_ml_plan.placement import CPU, GPU, NEURAL_ENGINE
 from validation.latency.machine.host import Host, available_cores, machine
@@ -17,13 +19,8 @@ if TYPE_CHECKING:
     from validation.latency.results import Measurement, TargetResult
     from validation.latency.running.plan import Plan
 
-# Compute units → the function that loads packages for them, and the device that they are chosen for.
-_OPENERS = {
-    "all": ("open_engine", NEURAL_ENGINE),
-    "cpu_and_ne": ("open_cpu_and_ne", NEURAL_ENGINE),
-    "cpu_and_gpu": ("open_cpu_and_gpu", GPU),
-    "cpu_only": ("open_cpu_only", CPU),
-}
+# Compute units → the device that they are chosen for.
+_WANTED = {"all": NEURAL_ENGINE, "cpu_and_ne": NEURAL_ENGINE, "cpu_and_gpu": GPU, "cpu_only": CPU}
 
 
 @dataclass(frozen=True)
@@ -32,11 +29,13 @@ class CoreMLTarget:
 
     Attributes:
         unit: what Core ML may compute on.
-        module: of the engine that loads packages.
+        open_core_ml: opens Core ML on a unit.
+        load_models: loads packages to be planned.
     """
 
     unit: str
-    module: str = "validation.engines.core_ml"
+    open_core_ml: Callable = openers.core_ml
+    load_models: Callable = openers.core_ml_models
 
     @property
     def name(self) -> str:
@@ -73,7 +72,7 @@ class CoreMLTarget:
             return TargetResult(self.name, description, False, missing, measurements)
         host = Host(available_cores())
         threads = len(host.cores)  # Core ML decides; what is left free is then not known
-        engines = [f"{self.module}:{_OPENERS[self.unit][0]}"]
+        engines = [partial(self.open_core_ml, unit=self.unit)]
         subjects = [
             Subject(Session(item.artifact, engines, Setting(threads), image), item)
             for item in measurements
@@ -89,14 +88,13 @@ class CoreMLTarget:
         from validation.latency.core_ml_plan.compute_plan import read_plans
         from validation.latency.core_ml_plan.placement import summarize
 
-        wanted = _OPENERS[self.unit][1]
         try:
-            plans = read_plans(measurement.artifact, self.unit, self.module)
+            plans = read_plans(measurement.artifact, self.unit, self.load_models)
         except ArtifactError as error:
             measurement.note = f"where Core ML computes what is not known: {error}"
             return
         measurement.placement = {
-            component: summarize(wanted, *plan) for component, plan in plans.items()
+            component: summarize(_WANTED[self.unit], *plan) for component, plan in plans.items()
         }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from validation.artifacts.artifact import Artifact
-from validation.engines import engine_targets
+from validation.engines import engine_openers
 from validation.latency.machine.host import Host, available_cores, machine
 from validation.latency.machine.memory import can_limit
 from validation.latency.running.session import Session
@@ -113,7 +113,7 @@ class CpuTarget:
 
 def _open(item: "Measurement", setting: Setting, image: Path | None) -> Session:
     name, _ = _ENGINES[item.artifact.format]
-    session = Session(item.artifact, engine_targets(item.artifact, name), setting, image)
+    session = Session(item.artifact, engine_openers(item.artifact, name), setting, image)
     item.timeline = session.timeline
     return session
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,7 @@ class PhoneTarget:
         measures: see ``Target``.
         format: of the artefacts that the app runs.
         find: gives the phone of an identifier, or the only one for None; or why there is none.
-        phone: "module:class" of the ``Phone`` that is made of what was found, imported late since it takes torch.
+        phone: gives the class of the ``Phone`` that is made of what was found; late, since it imports torch.
         pattern: of identifiers.
         identifiers: what an identifier is, and what lists them, in words.
         identifier: of the phone; None: the only one.
@@ -37,7 +36,7 @@ class PhoneTarget:
     measures: str
     format: str
     find: Callable[[str | None], object]
-    phone: str
+    phone: Callable[[], Callable[[object], object]]
     pattern: re.Pattern
     identifiers: tuple[str, str]
     identifier: str | None = None
@@ -70,9 +69,20 @@ class PhoneTarget:
 
         phone = self.find(self.identifier)
         if not isinstance(phone, Unavailable):
-            module, _, kind = self.phone.partition(":")
-            phone = getattr(import_module(module), kind)(phone)
+            phone = self.phone()(phone)
         return measure_on_phone(self.name, self.measures, phone, artifacts, plan)
+
+
+def _android() -> Callable:
+    from validation.latency.phones.android_phone import AndroidPhone
+
+    return AndroidPhone
+
+
+def _ios() -> Callable:
+    from validation.latency.phones.ios_phone import IPhone
+
+    return IPhone
 
 
 def phone_targets() -> tuple[PhoneTarget, ...]:
@@ -83,7 +93,7 @@ def phone_targets() -> tuple[PhoneTarget, ...]:
             measures="milliseconds of an Android phone, over adb; android:SERIAL names one of several",
             format="torchscript",
             find=adb.find_phone,
-            phone="validation.latency.phones.android_phone:AndroidPhone",
+            phone=_android,
             pattern=adb.SERIAL,
             identifiers=("serial number", "adb devices"),
         ),
@@ -92,7 +102,7 @@ def phone_targets() -> tuple[PhoneTarget, ...]:
             measures="milliseconds of an iPhone, through Xcode; ios:UDID names one of several",
             format="coreml",
             find=xcode.find_phone,
-            phone="validation.latency.phones.ios_phone:IPhone",
+            phone=_ios,
             pattern=xcode.IDENTIFIER,
             identifiers=("UDID", "xcrun devicectl list devices"),
         ),

@@ -10,7 +10,7 @@ import torch
 
 from converters.export_modules import ImageEncoder, MaskDecoder
 from reference.modeling.variants import VARIANTS
-from validation.engines.mil_runtime import open_declared
+from validation.engines.mil_runtime import open_engine
 from validation.evidence.mutation.mutant import ModuleMutant
 from validation.evidence.mutation.package_edit import EditablePackage
 from validation.evidence.mutation.report import PAGE, as_expected, kill_table, unmutated_table
@@ -157,7 +157,7 @@ def test_edited_numbers_are_where_the_program_looks_for_them(suite, package):
     editable.save()
     artifact = suite.artifact("coreml", "fp16")
     components = {**artifact.components, IMAGE_ENCODER: package}
-    engine = open_declared(type(artifact)(**{**vars(artifact), "components": components}))
+    engine = open_engine(type(artifact)(**{**vars(artifact), "components": components}))
     frame = torch.zeros(1, 3, SMALL.image_size, SMALL.image_size)
     assert torch.all(engine.encode(frame) == bias)
 

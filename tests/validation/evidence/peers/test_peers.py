@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from late_openers import opener
 
 import validation.artifacts.artifact
 import validation.evidence.page
@@ -151,7 +152,7 @@ def test_official_file_holds_the_same_weights(everyone, tiny_source):
 
 
 def test_one_that_cannot_be_run_harms_no_other(everyone, photo):
-    broken = replace(everyone[1], targets=("faulty_engines:no_such_engine",))
+    broken = replace(everyone[1], openers=(opener("faulty_engines", "no_such_engine"),))
     first, failed, last = compare_masks([everyone[0], broken, everyone[4]], photo, lambda _: None)
     assert failed.agreement is None
     assert failed.problem
