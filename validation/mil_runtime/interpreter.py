@@ -22,7 +22,8 @@ from validation.mil_runtime.model.program_structure import (
 )
 from validation.mil_runtime.model.value_types import TensorType
 from validation.mil_runtime.numerics import Numerics
-from validation.mil_runtime.registry import Context, Operator, Parameter, find_operator
+from validation.mil_runtime.operators import find_operator
+from validation.mil_runtime.registry import Context, Operator, Parameter
 
 # Sees every operation after it ran: itself, its arguments as held, and its outputs as held. It may
 # return outputs to go on with in their place; None leaves them.

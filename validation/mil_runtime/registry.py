@@ -121,7 +121,7 @@ class _Registry:
         known[new.since] = new
 
 
-_REGISTRY = _Registry()
+REGISTRY = _Registry()
 
 
 def operator(
@@ -157,23 +157,12 @@ def operator(
         }
         takes_context = Context in (hints[name] for name in signature.parameters)
         for kind in kinds:
-            _REGISTRY.add(
+            REGISTRY.add(
                 Operator(kind, since, function, parameters, takes_context, moves_data, half_kernel)
             )
         return function
 
     return register
-
-
-def find_operator(kind: str, opset: Opset) -> Operator | None:
-    """The operator as the opset has it; None if it has none."""
-    versions = [since for since in _REGISTRY.versions.get(kind, {}) if since <= opset]
-    return _REGISTRY.versions[kind][max(versions)] if versions else None
-
-
-def registered_operators() -> dict[str, tuple[Opset, ...]]:
-    """Every operator, with the opsets at which its meaning here begins or changes."""
-    return {kind: tuple(sorted(known)) for kind, known in sorted(_REGISTRY.versions.items())}
 
 
 def _converter(hint: object) -> Callable[[Sequence, Numerics], object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from validation.evidence.page import MET, MISSED, Table
 from validation.mil_runtime.model.program_structure import Opset
-from validation.mil_runtime.registry import registered_operators
+from validation.mil_runtime.operators import registered_operators
 
 KNOWN_FAILURES = Path(__file__).with_name("known_failures.json")
 AIM = 99.5  # percent of the tests that predict

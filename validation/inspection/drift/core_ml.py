@@ -32,7 +32,7 @@ from validation.inspection.drift.drift import Drift
 from validation.inspection.origins import source_path
 from validation.metrics import TensorDifference, tensor_difference
 from validation.mil_runtime.model.program_structure import Operation
-from validation.mil_runtime.registry import find_operator
+from validation.mil_runtime.operators import find_operator
 
 # What conversions of one module do not have in common.
 _BETWEEN = ("cast", "quantize", "dequantize")
