@@ -24,7 +24,8 @@ from torch.jit.mobile import (
 from converters.io_spec import ModuleSpec
 from converters.torchscript.archive import reproducible_archive
 from converters.torchscript.bundled_inputs import bundle_inputs
-from converters.torchscript.quantization import SCHEMES, phone_engine, quantize
+from converters.torchscript.phone_engine import phone_engine
+from converters.torchscript.quantization import SCHEMES, quantize
 from converters.torchscript.runtime_operators import (
     android_lite_2_1_0,
     missing_operators,

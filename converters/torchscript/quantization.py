@@ -22,14 +22,10 @@ layers do not. With only the encoder's three large convolutions in int8:
 
 import copy
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
-
-from reference.common.errors import ConversionError
 
 SCHEMES = ("none", "fp16", "int8")  # float32; stored half, computed float32; int8
 
@@ -45,7 +41,6 @@ _INT8_MAX = 127  # symmetric: qnnpack's per-channel weights have no zero point
 # activations, which qnnpack needs, would be rounded to zero.
 _SMALLEST_SCALE = 2.0**-64
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-_PHONE_ENGINE = "qnnpack"
 
 
 def quantize(module: nn.Module, scheme: str) -> nn.Module:
@@ -64,22 +59,6 @@ def quantize(module: nn.Module, scheme: str) -> nn.Module:
             storage = Int8Weight() if in_int8 else HalfWeight(layer.weight)
             parametrize.register_parametrization(layer, "weight", storage)
     return module
-
-
-@contextmanager
-def phone_engine() -> Iterator[None]:
-    """Run quantised operators as phones do: with qnnpack, which rounds differently from x86's."""
-    if _PHONE_ENGINE not in torch.backends.quantized.supported_engines:
-        raise ConversionError(
-            f"this build of torch has no {_PHONE_ENGINE}, the engine of phones: expected one of "
-            "the official wheels for Linux or macOS"
-        )
-    before = torch.backends.quantized.engine
-    torch.backends.quantized.engine = _PHONE_ENGINE
-    try:
-        yield
-    finally:
-        torch.backends.quantized.engine = before
 
 
 class HalfWeight(nn.Module):

@@ -19,6 +19,7 @@ import torch
 from torch.jit.mobile import _export_operator_list, _load_for_lite_interpreter
 
 from reference.common.errors import ConversionError
+from reference.common.torch_errors import first_line
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,8 @@ def ptl_operators(path: str | Path) -> tuple[str, ...]:
     try:
         module = _load_for_lite_interpreter(path)
     except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
         raise ConversionError(
-            f"{path}: torch {torch.__version__} cannot load this ({reason}); "
+            f"{path}: torch {torch.__version__} cannot load this ({first_line(error)}); "
             "expected a TorchScript Lite file, as `convert torchscript` writes"
         ) from error
     return tuple(sorted(_export_operator_list(module)))

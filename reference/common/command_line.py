@@ -17,7 +17,7 @@ from reference.common import interrupts
 from reference.common.bug_report import BUG, report_bug
 from reference.common.errors import MobileSAMError, OutputError
 from reference.common.plain_text import as_line, tell
-from reference.common.torch_errors import TORCH_ALLOCATOR
+from reference.common.torch_errors import is_out_of_memory
 
 COMMAND_LINE = "command_line"  # in a click context's meta: what was typed, as a shell takes it
 
@@ -120,9 +120,7 @@ def _message(error: BaseException, command: click.Command) -> str | None:
         return f"{error.format_message().rstrip('.')}; try '{path} --help'"
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and TORCH_ALLOCATOR in str(error)
-    ):
+    if is_out_of_memory(error):
         return "out of memory: expected more of it, or a smaller photo"
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The whole model: image encoder, prompt encoder and mask decoder joined, and the one builder."""
+"""The whole model: image encoder, prompt encoder and mask decoder joined."""
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from reference.modeling.image_encoder import TinyViTImageEncoder
 from reference.modeling.mask_decoder import MaskDecoder
 from reference.modeling.prompt_encoder import PromptEncoder
 from reference.modeling.variants import Variant
+from reference.predictor import Predictor
 
 
 class Sam(nn.Module):
@@ -64,8 +65,6 @@ class Sam(nn.Module):
         Raises:
             MobileSAMError: a photo or a prompt does not fit.
         """
-        from reference.predictor import Predictor  # not at the top: it imports this module
-
         predictor, answers = Predictor(self), []
         for record in batched_input:
             if missing := {"image", "original_size"}.difference(record):

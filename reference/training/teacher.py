@@ -11,6 +11,7 @@ from timm.models.vision_transformer_sam import VisionTransformerSAM, checkpoint_
 from torch import Tensor, nn
 
 from reference.common.errors import CheckpointError
+from reference.common.torch_errors import first_line
 
 PATCH_SIZE = 16
 
@@ -32,7 +33,7 @@ class TeacherImageEncoder(nn.Module):
         except (KeyError, ValueError, RuntimeError, IndexError) as error:
             raise CheckpointError(
                 f"'{name}' is no checkpoint of Segment Anything with a ViT image encoder "
-                f"({_first_line(error)}): expected sam_vit_b, l or h"
+                f"({first_line(error)}): expected sam_vit_b, l or h"
             ) from error
         self.eval().requires_grad_(False)
 
@@ -66,7 +67,3 @@ def _build(state_dict: Mapping[str, Tensor]) -> VisionTransformerSAM:
         global_attn_indexes=tuple(i for i, window in enumerate(windows) if window == side),
         neck_chans=state_dict["image_encoder.neck.0.weight"].shape[0],
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from reference.common.errors import CheckpointError
 from reference.common.plain_text import shorten
+from reference.modeling.sam import Sam
 from reference.modeling.variants import DemoCheckpoint, Variant
 from reference.weights.checkpoint_file import (
     FLOAT_DTYPES,
@@ -214,8 +215,6 @@ def _is_normalization(key: str, tensor: Tensor, sam: nn.Module) -> bool:
 @cache
 def _layout(variant: Variant) -> dict[str, TensorLayout]:
     """Official names, shapes and dtypes of all tensors that a model of this variant needs."""
-    from reference.modeling.sam import Sam  # not at the top: sam imports this module
-
     with torch.device("meta"):  # shapes only, no memory and no initialisation
         return official_layout(Sam(variant))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from reference.common.torch_errors import first_line
 from validation.mil_runtime.errors import (
     MilRuntimeError,
     ModelError,
@@ -153,8 +154,7 @@ class _Run:
                 raise
             raise OperationError(f"{step.operation.place}: {error}") from error
         except _REFUSALS as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise OperationError(f"{step.operation.place}: {reason}") from error
+            raise OperationError(f"{step.operation.place}: {first_line(error)}") from error
         if self._observer is not None:
             outputs = self._observe(step.operation, bound, outputs)
         return outputs

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map_only
 
 from reference.common.errors import ArtifactError
 from reference.common.input_files import require_possible, require_utf8
+from reference.common.torch_errors import first_line
 from validation import mil_runtime
 from validation.metrics import TensorDifference, tensor_difference
 from validation.modules.outputs import Named, matched, named_arrays
@@ -168,7 +169,7 @@ def _load_lite_file(path: Path):
     try:
         return _load_for_lite_interpreter(path)
     except RuntimeError as error:
-        raise ArtifactError(f"{path}: cannot be loaded ({_first_line(error)})") from error
+        raise ArtifactError(f"{path}: cannot be loaded ({first_line(error)})") from error
 
 
 def _in_order(module: nn.Module, inputs: Inputs) -> tuple[Tensor, ...]:
@@ -186,9 +187,5 @@ def _run_lite_file(path: Path, lite, inputs: tuple[Tensor, ...]) -> list[Named]:
         with torch.no_grad():
             outputs = lite(*inputs)
     except RuntimeError as error:
-        raise ArtifactError(f"{path}: cannot run ({_first_line(error)})") from error
+        raise ArtifactError(f"{path}: cannot run ({first_line(error)})") from error
     return named_arrays(outputs)
-
-
-def _first_line(error: RuntimeError) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -19,7 +19,7 @@ from converters.torchscript.export import (
     TorchScriptOptions,
     export_torchscript,
 )
-from converters.torchscript.quantization import phone_engine
+from converters.torchscript.phone_engine import phone_engine
 from reference.common.errors import ConversionError, OutputError
 from reference.modeling.sam import Sam
 from reference.modeling.variants import VARIANTS

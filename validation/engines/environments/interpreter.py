@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from converters.torchscript.phone_engine import PHONE_ENGINE
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import Artifact
 from validation.engines.base import EngineDiedError
@@ -24,7 +25,6 @@ OUTPUTS = {IMAGE_ENCODER: 1, MASK_DECODER: 2}
 # time ends the process that this one belongs to.
 TIME_LIMIT = 3600.0
 _COUNTS_BYTES = 4096  # instruction_counter.c
-_BACKEND = "qnnpack"  # see engines.lite_interpreter
 _WORKER = Path(standalone.__file__).with_name("lite_worker.py")
 
 
@@ -99,7 +99,7 @@ class Interpreter:
 
     def load(self, artifact: Artifact) -> tuple[float, float]:
         """Load an artefact's two files: seconds, and the processor's time so far."""
-        backend = _BACKEND if artifact.scheme == "int8" else None
+        backend = PHONE_ENGINE if artifact.scheme == "int8" else None
         if backend is not None:
             self.name = f"{self.name} ({backend})"
         files = {name: str(path.resolve()) for name, path in artifact.components.items()}

@@ -19,7 +19,7 @@ import numpy as np
 from reference.common.bug_report import BUG
 from reference.common.errors import ArtifactError, MobileSAMError
 from reference.common.interrupts import inherited_as_blocked
-from reference.common.torch_errors import TORCH_ALLOCATOR
+from reference.common.torch_errors import first_line, is_out_of_memory
 from validation.engines.base import EngineDiedError
 from validation.engines.processes.standalone.messages import receive, send
 
@@ -108,7 +108,9 @@ class Child:
             self._process.join(_END_ALLOWANCE / 10)
             if expired.is_set() or self._process.exitcode is not None:
                 self._die(during, self._cause_of_death(limit if expired.is_set() else None))
-            self._die(during, f"gave an answer that makes no sense ({_first_line(error)})")
+            self._die(
+                during, f"gave an answer that makes no sense ({first_line(error)[:TEXT_LENGTH]})"
+            )
         except BaseException:  # interrupted in the middle of a message: no more can be sent
             self._die_quietly(f"{during}: the engine was interrupted")
             raise
@@ -227,12 +229,8 @@ def answer_requests(connection: Connection, answer: Answer) -> None:
 
 def describe(error: BaseException) -> dict:
     """A header that tells the parent of an error."""
-    if isinstance(error, MemoryError) or TORCH_ALLOCATOR in str(error):
+    if is_out_of_memory(error):
         return {"error": "memory"}
     if isinstance(error, MobileSAMError):
         return {"error": "artifact", "text": str(error)[:TEXT_LENGTH]}
-    return {"error": "other", "text": f"{type(error).__name__}: {_first_line(error)}"}
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:TEXT_LENGTH]
+    return {"error": "other", "text": f"{type(error).__name__}: {first_line(error)[:TEXT_LENGTH]}"}

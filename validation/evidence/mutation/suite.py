@@ -19,7 +19,8 @@ from converters.coreml.export import CoreMLOptions
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.goldens import Goldens, compute_goldens, write_goldens
 from converters.torchscript.export import TorchScriptOptions
-from converters.torchscript.quantization import phone_engine, quantize
+from converters.torchscript.phone_engine import phone_engine
+from converters.torchscript.quantization import quantize
 from reference.common.errors import ArtifactError
 from reference.common.folders import files_below
 from reference.modeling.sam import Sam

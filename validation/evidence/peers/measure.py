@@ -13,6 +13,7 @@ from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.samples import load_photo
 from converters.torchscript.export import TorchScriptOptions
 from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
+from reference.common.torch_errors import first_line
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.evidence.peers.agreement import Agreement, agreement, masks_of
 from validation.evidence.peers.contestants import EMULATED, Contestant
@@ -95,7 +96,7 @@ def compare_masks(everyone: Sequence[Contestant], image: Path, report: Report) -
         try:
             agrees, problem = agreement(masks_of(contestant, image), reference), None
         except Exception as error:  # other people's programs fail in ways of their own
-            agrees, problem = None, _first_line(error)
+            agrees, problem = None, first_line(error)
         standings.append(Standing(contestant, agrees, problem))
         report(f"{contestant.name}: {_words(standings[-1])}")
         gc.collect()
@@ -118,10 +119,6 @@ def measure_times(
     measurements = [subject.measurement for subject in subjects]
     description = f"{threads} {'thread' if threads == 1 else 'threads'}; {machine()}"
     return TargetResult("peers", description, False, None, measurements, host.unwatched())
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _words(standing: Standing) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from converters.io_spec import ModuleSpec
 from reference.common.errors import ArtifactError
-from reference.common.torch_errors import TORCH_ALLOCATOR
+from reference.common.torch_errors import first_line, is_out_of_memory
 from validation.inspection.cost.component import ComponentCost, CountedOperation, summarize
 from validation.inspection.cost.memory import Step, memory_use
 from validation.inspection.cost.sources import ReferenceSources, layer_of_attribute
@@ -44,10 +44,11 @@ def component_cost(path: Path, spec: ModuleSpec, sources: ReferenceSources) -> C
         return walk.cost(inputs)
     # What a damaged file or a program of other kinds of nodes raises is torch's own choice.
     except (RuntimeError, AttributeError, TypeError, ValueError) as error:
-        if TORCH_ALLOCATOR in str(error):  # out of memory, which is no fault of the artefact
+        if is_out_of_memory(error):
             raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ArtifactError(f"{path}: cannot be followed ({reason}); convert again") from error
+        raise ArtifactError(
+            f"{path}: cannot be followed ({first_line(error)}); convert again"
+        ) from error
 
 
 class Walk:

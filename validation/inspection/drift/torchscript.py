@@ -20,13 +20,12 @@ from torch import Tensor, nn
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import SlotPrompt
-from converters.torchscript.quantization import phone_engine
+from converters.torchscript.phone_engine import PHONE_ENGINE, has_phone_engine, phone_engine
 from reference.common.errors import ArtifactError
-from reference.common.torch_errors import TORCH_ALLOCATOR
+from reference.common.torch_errors import first_line, is_out_of_memory
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
-from validation.engines.lite_interpreter import PHONE_BACKEND
 from validation.inspection.drift.drift import Drift
 from validation.inspection.origins import source_path
 from validation.inspection.torch_graph import Part, names, run_container, run_operator
@@ -41,8 +40,8 @@ def measure(
 ) -> list[Drift] | Unavailable:
     """See ``validation.inspection.drift.measure_drift``; quantised operators are computed as phones do."""
     quantized = artifact.scheme == "int8"
-    if quantized and PHONE_BACKEND not in torch.backends.quantized.supported_engines:
-        return Unavailable(f"this build of torch lacks {PHONE_BACKEND}, which int8 runs with")
+    if quantized and not has_phone_engine():
+        return Unavailable(f"this build of torch lacks {PHONE_ENGINE}, which int8 runs with")
     variant, slots = artifact.variant, artifact.prompt_slots
     with torch.no_grad(), phone_engine() if quantized else contextlib.nullcontext():
         return [
@@ -69,10 +68,11 @@ def _measure(
         total = _Run(script, expected, corrects=False).differences(inputs)
         own = _Run(script, expected, corrects=True).differences(inputs)
     except (RuntimeError, AttributeError) as error:
-        if TORCH_ALLOCATOR in str(error):  # out of memory, which is no fault of the artefact
+        if is_out_of_memory(error):
             raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ArtifactError(f"{path}: cannot be run ({reason}); convert again") from error
+        raise ArtifactError(
+            f"{path}: cannot be run ({first_line(error)}); convert again"
+        ) from error
     modules = dict(module.named_modules(remove_duplicate=False))
     for (name, index), difference in own.items():
         hands_on = isinstance(modules[name], _HANDS_ON)
