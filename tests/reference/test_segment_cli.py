@@ -49,7 +49,7 @@ def stand_in(monkeypatch):
             mask = (columns - middle[0]) ** 2 + (rows - middle[1]) ** 2 < 30**2
             return Segmentation(mask[None], np.float32([0.75]), np.zeros((1, 256, 256), np.float32))
 
-    monkeypatch.setattr(reference.predictor, "SAM", StandIn)
+    monkeypatch.setattr(reference.sam, "SAM", StandIn)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def no_model(monkeypatch):
     def load(*_):
         raise AssertionError("the model was loaded for an input that is refused")
 
-    monkeypatch.setattr(reference.predictor, "SAM", load)
+    monkeypatch.setattr(reference.sam, "SAM", load)
 
 
 def segment(capsys, *arguments):
@@ -268,7 +268,7 @@ def test_where_the_weights_were_found_is_told(capsys, photo_path, stand_in, monk
             super().__init__(checkpoint, model)
             self.checkpoint.note = "found at ['ema']; left out: 'epoch'"
 
-    monkeypatch.setattr(reference.predictor, "SAM", Noted)
+    monkeypatch.setattr(reference.sam, "SAM", Noted)
     arguments = [photo_path, "--point", "5,5", "--json", "--checkpoint", "run.pt"]
     status, out, err = segment(capsys, *arguments)
     assert status == 0
@@ -282,7 +282,7 @@ def test_answer_that_is_not_finite_is_an_error(
     capsys, photo_path, tmp_path, tiny_model, monkeypatch, change, as_json
 ):
     checkpoint = broken_weights.save_weights(tmp_path / "broken.pt", change)
-    monkeypatch.setattr(reference.predictor, "SAM", lambda path, _: SAM(path, tiny_model))
+    monkeypatch.setattr(reference.sam, "SAM", lambda path, _: SAM(path, tiny_model))
     options = ("--checkpoint", checkpoint, *(["--json"] if as_json else []))
     arguments = ("--point", "300,200", "--output", tmp_path / "overlay.png", *options)
     expected = "numbers that are NaN or infinite: expected finite ones"

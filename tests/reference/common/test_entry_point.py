@@ -113,7 +113,7 @@ COMMANDS = {
 # A command that says when it has begun: before, nobody can do anything about a traceback.
 READY = """
 import runpy, sys
-from reference import interrupts
+from reference.common import interrupts
 watch = interrupts.watch
 def watch_and_say(program):
     watch(program)
@@ -186,7 +186,7 @@ def test_entries_import_nothing_heavy_and_start_a_module_that_is_there():
         import sys
         sys.path = {sys.path}
         from importlib import import_module, util
-        from reference import entry_point
+        from reference.common import entry_point
         modules = []
         entry_point.start = lambda module, program: modules.append(module)
         for name in {ENTRIES}:

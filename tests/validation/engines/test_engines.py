@@ -59,10 +59,7 @@ def test_int8_without_the_phones_backend_is_not_run(
 ):
     monkeypatch.setenv("MOBILE_SAM_CACHE", str(tmp_path))  # no other runtime is set up
     edit_manifest(tiny_artifact, lambda document: document.update(scheme="int8"))
-    # As a module's attribute: torch computes it, and lets nobody set it.
-    without = SimpleNamespace(backends=SimpleNamespace(quantized=SimpleNamespace()))
-    without.backends.quantized.supported_engines = ["none"]
-    monkeypatch.setattr("validation.engines.lite_interpreter.torch", without)
+    monkeypatch.setattr("validation.engines.lite_interpreter.has_phone_engine", lambda: False)
     assert "lacks qnnpack" in engine_for(load_artifact(tiny_artifact)).reason
 
 

@@ -34,7 +34,9 @@ def test_markers_come_in_pairs():
 
 @pytest.mark.parametrize("name", BLOCKS)
 def test_tables_are_filled_by_a_known_command(name):
-    command = re.match(r"`python -m validation\.numbers (\w+)` on \d{4}-\d\d-\d\d: ", BLOCKS[name])
+    command = re.match(
+        r"`python -m validation\.evidence\.numbers (\w+)` on \d{4}-\d\d-\d\d: ", BLOCKS[name]
+    )
     assert command and command[1] in SECTIONS
     header, rows = cells(BLOCKS[name])
     assert rows and all(len(row) == len(header) for row in rows)

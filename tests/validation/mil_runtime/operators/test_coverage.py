@@ -4,7 +4,7 @@ import coremltools as ct
 import pytest
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 
-from validation.mil_runtime import registry
+from validation.mil_runtime import operators
 from validation.mil_runtime.model.program_structure import Opset
 
 TARGETS = {
@@ -41,7 +41,7 @@ def core_operators(opset):
 def test_every_operator_of_the_opset_is_there(opset):
     kinds = set(core_operators(opset))
     assert len(kinds) == COUNTS[opset]
-    missing = {kind for kind in kinds - NOT_OPERATORS if not registry.find_operator(kind, opset)}
+    missing = {kind for kind in kinds - NOT_OPERATORS if not operators.find_operator(kind, opset)}
     assert not missing
 
 
@@ -52,13 +52,13 @@ def test_operators_take_the_parameters_of_the_opset(opset):
             continue
         # Those that begin with an underscore are Python functions that become blocks.
         written = {name for name in operator_class.input_spec.input_types if name[0] != "_"}
-        taken = set(registry.find_operator(kind, opset).parameters)
+        taken = set(operators.find_operator(kind, opset).parameters)
         assert written <= taken, (opset.name, kind)
 
 
 @pytest.mark.parametrize("opset", Opset)
 def test_nothing_is_there_that_the_opset_has_not(opset):
     there = {
-        kind for kind in registry.registered_operators() if registry.find_operator(kind, opset)
+        kind for kind in operators.registered_operators() if operators.find_operator(kind, opset)
     }
     assert there - PROGRAM_ONLY <= set(core_operators(opset))
