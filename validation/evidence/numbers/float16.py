@@ -13,7 +13,6 @@ from validation.artifacts.artifact import Artifact, load_artifact, read_manifest
 from validation.comparison.comparer import compare_pipelines
 from validation.comparison.conclusion import conclude
 from validation.comparison.results import Comparison
-from validation.documents.verdicts import Unavailable
 from validation.engines import engine_for
 from validation.engines.artifact_model import ArtifactModel
 from validation.evidence.bench import Bench
@@ -22,7 +21,7 @@ from validation.evidence.numbers.wide_streams import with_one_wide_channel, with
 from validation.evidence.page import MASK_TOOLS, Table
 from validation.gates import gates_for, read_gates
 from validation.questions.goldens import golden_questions
-from validation.questions.pipeline import Pipeline
+from validation.questions.pipeline import CachedPipeline, Pipeline
 from validation.stages import IMAGE_ENCODER
 
 SCHEMES = ("fp16", "int8")
@@ -66,7 +65,7 @@ def _row(bench: Bench, name: str, checkpoint: Path | None, scheme: str) -> tuple
     source = _source(bench, checkpoint)
     folder = convert(source, CoreMLOptions(scheme), bench.folder / "float16", force=True)
     artifact = load_artifact(folder)
-    comparison = _compare(artifact)
+    comparison = _compare(artifact, source.sam)
     fit = read_manifest(artifact)["components"]["image_encoder"]["float16"]
     figures = (str(len(fit["exponents"])), str(len(fit["float32"])), f"{fit['headroom']:.1f}")
     return (name, scheme, *figures, *_agreement(comparison))
@@ -78,13 +77,13 @@ def _source(bench: Bench, checkpoint: Path | None) -> Source:
     return load_source(checkpoint, bench.source.sam.variant.name)
 
 
-def _compare(artifact: Artifact) -> Comparison:
+def _compare(artifact: Artifact, sam: Sam) -> Comparison:
     """On its goldens alone: to ask the reference about more photos would take an hour for all rows."""
     gates = gates_for(artifact, read_gates())
     engine = engine_for(artifact, "mil_runtime")
     candidate = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
-    not_asked = Unavailable("only the goldens are compared")
-    cases = compare_pipelines(artifact, golden_questions(artifact), not_asked, candidate, gates)
+    reference, questions = CachedPipeline(sam), golden_questions(artifact)
+    cases = compare_pipelines(artifact, questions, reference, candidate, gates)
     return conclude(artifact, engine.name, gates, cases)
 
 
