@@ -16,7 +16,7 @@ class OfficialCheckpoint:
 
 @dataclass(frozen=True)
 class DemoCheckpoint:
-    """Weights trained in this repository: a file of reference/data, identified by its exact bytes."""
+    """Weights trained in this repository: a file of reference/weights/data, identified by its exact bytes."""
 
     file_name: str
     sha256: str

@@ -173,6 +173,7 @@ ENTRIES = [
     "reference.training",
     "reference.scenes",
     "validation.evidence.app_vectors",
+    "validation.evidence.architecture",
     "validation.evidence.conformance",
     "validation.commands.demo",
     "validation.evidence.mutation",

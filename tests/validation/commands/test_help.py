@@ -13,6 +13,7 @@ from reference.training.cli import training
 from validation.cli import validate
 from validation.commands.demo.cli import demo
 from validation.evidence.app_vectors.cli import app_vectors
+from validation.evidence.architecture.cli import architecture
 from validation.evidence.conformance.cli import conformance
 from validation.evidence.mutation.cli import mutation
 from validation.evidence.numbers.cli import numbers
@@ -26,6 +27,7 @@ PROGRAMS = {
     "python -m reference.training": training,
     "python -m reference.scenes": scenes,
     "python -m validation.evidence.app_vectors": app_vectors,
+    "python -m validation.evidence.architecture": architecture,
     "python -m validation.evidence.conformance": conformance,
     "python -m validation.commands.demo": demo,
     "python -m validation.evidence.mutation": mutation,
