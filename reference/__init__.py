@@ -10,4 +10,4 @@ _HOMES = {
     "build_sam": "reference.builder",
 }
 __all__ = list(_HOMES)
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

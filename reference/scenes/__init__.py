@@ -10,4 +10,4 @@ _HOMES = {
     "load_textures": "reference.scenes.textures",
 }
 __all__ = list(_HOMES)
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

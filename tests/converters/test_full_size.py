@@ -3,13 +3,13 @@
 import json
 
 import pytest
+from compare_one import compare_one
 
 from converters.convert import convert, load_source
 from converters.coreml.export import CoreMLOptions
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.torchscript.export import TorchScriptOptions
 from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
-from validation.comparison.comparer import compare_artifact
 from validation.documents.verdicts import PASSED
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def test_coreml(source, scheme, tmp_path):
 def test_torchscript(source, scheme, tmp_path):
     folder = convert(source, TorchScriptOptions(scheme), tmp_path)
     assert megabytes(folder) <= TORCHSCRIPT_LIMITS[scheme]
-    comparison = compare_artifact(folder)
+    comparison = compare_one(folder)
     assert comparison.verdict == PASSED
     if scheme == "none":
         assert comparison.summary.min_iou >= 0.999

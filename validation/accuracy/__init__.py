@@ -15,4 +15,4 @@ _HOMES = {
     "read_dataset": "validation.accuracy.dataset",
 }
 __all__ = list(_HOMES)
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,6 +1,5 @@
 """``validate compare``."""
 
-from itertools import product
 from pathlib import Path
 
 import click
@@ -121,30 +120,32 @@ def compare(
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Here: importing torch would slow --help and refusals down.
-    from validation.comparison.comparer import Comparer, Extras
+    from validation.comparison.comparer import Extras, compare_artifacts
     from validation.comparison.document import build_document
+    from validation.comparison.results import Comparison
     from validation.comparison.table import format_comparison, format_overview
     from validation.documents.verdicts import FAILED, NOT_PROVEN
-    from validation.gates import read_gates
     from validation.latency.recorded import read_latency
-    from validation.questions.prompts_file import read_prompts
 
     times = None if latency_file is None else read_latency(latency_file)
-    comparer = Comparer(
-        checkpoint,
-        images,
-        () if prompts is None else read_prompts(prompts),
-        read_gates(gates),
-        Extras(pictures=report is not None, drift=drift),
-        time_limit,
-    )
-    comparisons = []
-    for artifact, engine in product(artifacts, engines or (None,)):
-        comparisons.append(comparer.compare(artifact, engine))
+    shown: list[Comparison] = []
+
+    def show_result(comparison: Comparison) -> None:
         if not output.replaces_table:
-            print_lines(
-                [*([""] if len(comparisons) > 1 else []), *format_comparison(comparisons[-1])]
-            )
+            print_lines([*([""] if shown else []), *format_comparison(comparison)])
+        shown.append(comparison)
+
+    comparisons = compare_artifacts(
+        artifacts,
+        checkpoint=checkpoint,
+        images=images,
+        prompts=prompts,
+        gates=gates,
+        engines=engines,
+        extras=Extras(pictures=report is not None, drift=drift),
+        time_limit=time_limit,
+        on_result=show_result,
+    )
     document = build_document(comparisons)
     if report is not None:
         from validation.report import write_report

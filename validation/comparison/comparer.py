@@ -6,10 +6,11 @@ are answered by the artefact and by the reference with the artefact's own weight
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -38,6 +39,7 @@ from validation.questions.goldens import golden_questions
 from validation.questions.live_reference import load_reference
 from validation.questions.pipeline import CachedPipeline, Pipeline
 from validation.questions.prompt_matrix import built_in_questions, photo_question
+from validation.questions.prompts_file import read_prompts
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 NOT_LOADED = "the artefact cannot be loaded"
@@ -177,18 +179,55 @@ class Comparer:
         return self._references[key]
 
 
-def compare_artifact(
-    folder: str | Path,
+def compare_artifacts(
+    artifacts: Iterable[Artifact | str | Path],
+    *,
     checkpoint: str | Path | None = None,
     images: Sequence[str | Path] = (),
-    engine_name: str | None = None,
-) -> Comparison:
-    """Compare one artefact folder with the reference; see ``Comparer``.
+    prompts: str | Path | None = None,
+    gates: str | Path | None = None,
+    engines: Sequence[str] = (),
+    extras: Extras = Extras(),
+    time_limit: float | None = None,
+    on_result: Callable[[Comparison], None] = lambda comparison: None,
+) -> list[Comparison]:
+    """Compare artifacts with the reference, as ``validate compare`` does.
+
+    >>> comparisons = compare_artifacts(["artifacts/mobile_sam-coreml-int8"])
+    >>> comparisons[0].verdict, comparisons[0].summary.min_iou
+
+    Args:
+        artifacts: folders that ``convert`` wrote.
+        checkpoint: see ``Comparer``.
+        images: see ``Comparer``.
+        prompts: a JSON file of more photos and questions about them; docs/validation.md has an example.
+        gates: a TOML file of limits in place of the defaults.
+        engines: what to run each artifact with, one after another; empty: the most authoritative one that is here.
+        extras: see ``Comparer``.
+        time_limit: see ``Comparer``.
+        on_result: is told of each comparison when it is done.
+
+    Returns:
+        One comparison for each artifact and engine.
 
     Raises:
-        ArtifactError: also, the folder is incomplete or altered.
+        ArtifactError: as ``Comparer.compare``; also, a folder is incomplete or altered.
+        GateError: the file of gates cannot be read, or says something that is no limit.
+        PromptError: the file of prompts is not as expected, or a prompt does not fit.
+        ImageError: an image cannot be read.
+        CheckpointError: the checkpoint cannot be fetched, read or loaded.
     """
-    return Comparer(checkpoint, images).compare(load_artifact(folder), engine_name)
+    loaded = [
+        item if isinstance(item, Artifact) else load_artifact(Path(item)) for item in artifacts
+    ]
+    questions = () if prompts is None else read_prompts(Path(prompts))
+    limits = read_gates(None if gates is None else Path(gates))
+    comparer = Comparer(checkpoint, images, questions, limits, extras, time_limit)
+    comparisons = []
+    for artifact, engine in product(loaded, engines or (None,)):
+        comparisons.append(comparer.compare(artifact, engine))
+        on_result(comparisons[-1])
+    return comparisons
 
 
 def compare_pipelines(

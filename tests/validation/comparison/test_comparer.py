@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from compare_one import compare_one
 
 import reference.weights.checkpoint
 import validation.comparison.comparer
@@ -23,7 +24,7 @@ from reference.weights.checkpoint_file import sha256_of_file
 from reference.weights.official_names import official_layout
 from reference.weights.seeded_weights import seeded_state_dict
 from validation.artifacts.artifact import load_artifact
-from validation.comparison.comparer import Comparer, compare_artifact
+from validation.comparison.comparer import Comparer
 from validation.comparison.document import build_document
 from validation.engines import core_ml
 from validation.engines.base import EngineDiedError
@@ -50,7 +51,7 @@ def outcomes(comparison):
 
 
 def test_sound_artifact_passes(tiny_artifact):
-    comparison = compare_artifact(tiny_artifact)
+    comparison = compare_one(tiny_artifact)
     assert comparison.verdict == "passed"
     assert outcomes(comparison) == [("golden", "passed")] * GOLDENS + [("photo", "passed")] * PHOTOS
     assert comparison.summary.mean_iou > 0.9995
@@ -81,7 +82,7 @@ def test_decoder_of_another_model_fails(tiny_artifact, other_source, accept_file
     other = convert(other_source, TorchScriptOptions("none"), tmp_path / "other")
     shutil.copy(other / "mobile_sam_mask_decoder.ptl", tiny_artifact)
     accept_files(tiny_artifact)
-    comparison = compare_artifact(tiny_artifact)
+    comparison = compare_one(tiny_artifact)
     assert comparison.verdict == "failed"
     assert {case.status for case in comparison.cases} == {"failed"}
     assert comparison.summary.mean_iou < 0.9
@@ -89,7 +90,7 @@ def test_decoder_of_another_model_fails(tiny_artifact, other_source, accept_file
 
 def test_goldens_do_not_excuse_a_wrong_model(other_source, tiny_model, tmp_path):
     """An artefact whose goldens fit it, but that is not of the checkpoint it names."""
-    comparison = compare_artifact(convert(other_source, TorchScriptOptions("none"), tmp_path))
+    comparison = compare_one(convert(other_source, TorchScriptOptions("none"), tmp_path))
     assert min(case.agreement.min_iou for case in comparison.cases[:GOLDENS]) > 0.999
     assert (comparison.verdict, comparison.blamed) == ("failed", "mask_decoder")
     assert {case.status for case in comparison.cases} == {"failed"}
@@ -138,7 +139,7 @@ def transposed(masks, scores):
 def compare_with(engine, folder, monkeypatch):
     monkeypatch.setattr(validation.comparison.comparer, "open_first", lambda *_: engine)
     monkeypatch.setattr(validation.comparison.comparer, "built_in_questions", lambda slots: [])
-    return compare_artifact(folder)
+    return compare_one(folder)
 
 
 def test_engine_of_the_mutants_is_sound(tiny_artifact, tiny_engine, monkeypatch):
@@ -214,14 +215,14 @@ def test_every_scheme_has_gates():
 def test_scheme_without_gates_is_refused(tiny_artifact, edit_manifest):
     edit_manifest(tiny_artifact, lambda document: document.update(scheme="int2"))
     with pytest.raises(ArtifactError, match="no gates for scheme 'int2'"):
-        compare_artifact(tiny_artifact)
+        compare_one(tiny_artifact)
 
 
 # Blame, and what it is about
 
 
 def test_stages_of_a_sound_artifact_lose_nothing(tiny_artifact):
-    comparison = compare_artifact(tiny_artifact)
+    comparison = compare_one(tiny_artifact)
     assert comparison.blamed is None
     for case in comparison.cases:
         assert [loss.stage for loss in case.stages] == list(STAGES)
@@ -287,7 +288,7 @@ def test_engine_that_dies_fails_its_artifact(tiny_artifact, tiny_engine, monkeyp
 def test_artifact_that_cannot_be_loaded_fails(tiny_artifact, accept_files):
     (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
     accept_files(tiny_artifact)
-    comparison = compare_artifact(tiny_artifact)
+    comparison = compare_one(tiny_artifact)
     assert (comparison.verdict, comparison.engine) == ("failed", None)
     assert "cannot run it" in comparison.failures[0]
     assert {case.status for case in comparison.cases} == {"not run"}
@@ -324,7 +325,7 @@ def test_artifact_that_cannot_be_loaded_fails(tiny_artifact, accept_files):
 )
 def test_manifest_that_misleads_apps_fails(tiny_artifact, edit_manifest, change, expected):
     edit_manifest(tiny_artifact, change)
-    comparison = compare_artifact(tiny_artifact)
+    comparison = compare_one(tiny_artifact)
     assert {case.status for case in comparison.cases} == {"passed"}
     assert comparison.verdict == "failed"
     (failure,) = comparison.failures
@@ -377,7 +378,7 @@ def of_a_file(tiny_artifact, checkpoint_path, edit_manifest):
 
 
 def test_photos_without_the_checkpoint_are_not_run(of_a_file):
-    comparison = compare_artifact(of_a_file)
+    comparison = compare_one(of_a_file)
     assert comparison.verdict == "passed"
     assert (
         outcomes(comparison) == [("golden", "passed")] * GOLDENS + [("photo", "not run")] * PHOTOS
@@ -387,13 +388,13 @@ def test_photos_without_the_checkpoint_are_not_run(of_a_file):
 
 
 def test_photos_with_the_checkpoint_run(of_a_file, checkpoint_path):
-    comparison = compare_artifact(of_a_file, checkpoint=checkpoint_path)
+    comparison = compare_one(of_a_file, checkpoint=checkpoint_path)
     assert {case.status for case in comparison.cases} == {"passed"}
 
 
 def test_own_photos_need_the_checkpoint(of_a_file):
     with pytest.raises(ArtifactError, match="photos cannot be compared: .*--checkpoint"):
-        compare_artifact(of_a_file, images=[of_a_file / "goldens" / "china.png"])
+        compare_one(of_a_file, images=[of_a_file / "goldens" / "china.png"])
 
 
 def test_checkpoint_of_another_artifact_is_refused(of_a_file, tmp_path, tiny_sam):
@@ -402,15 +403,15 @@ def test_checkpoint_of_another_artifact_is_refused(of_a_file, tmp_path, tiny_sam
     weights["mask_decoder.iou_token.weight"] += 1
     torch.save(weights, other)
     with pytest.raises(ArtifactError, match="converted from weights of SHA-256 .*'other.pt' has"):
-        compare_artifact(of_a_file, checkpoint=other)
+        compare_one(of_a_file, checkpoint=other)
     with pytest.raises(CheckpointError, match="no checkpoint"):
-        compare_artifact(of_a_file, checkpoint=tmp_path / "none.pt")
+        compare_one(of_a_file, checkpoint=tmp_path / "none.pt")
 
 
 def test_seeded_weights_of_another_version_is_refused(tiny_artifact, edit_manifest):
     edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(sha256="0" * 64))
     with pytest.raises(ArtifactError, match="'seeded' has .*convert again"):
-        compare_artifact(tiny_artifact)
+        compare_one(tiny_artifact)
 
 
 def test_official_weights_out_of_reach(tiny_artifact, edit_manifest, monkeypatch):
@@ -419,11 +420,11 @@ def test_official_weights_out_of_reach(tiny_artifact, edit_manifest, monkeypatch
 
     monkeypatch.setattr(reference.weights.checkpoint, "fetch_official", fail)
     edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="official"))
-    comparison = compare_artifact(tiny_artifact)
+    comparison = compare_one(tiny_artifact)
     assert comparison.count("passed") == GOLDENS
     assert comparison.count("not run") == PHOTOS
     with pytest.raises(CheckpointError, match="no network"):
-        compare_artifact(tiny_artifact, images=[tiny_artifact / "goldens" / "china.png"])
+        compare_one(tiny_artifact, images=[tiny_artifact / "goldens" / "china.png"])
 
 
 # Photos and prompts
@@ -431,7 +432,7 @@ def test_official_weights_out_of_reach(tiny_artifact, edit_manifest, monkeypatch
 
 def test_own_photos_are_compared_too(tiny_artifact):
     path = tiny_artifact / "goldens" / "flower_portrait.png"
-    comparison = compare_artifact(tiny_artifact, images=[path])
+    comparison = compare_one(tiny_artifact, images=[path])
     own = comparison.cases[GOLDENS + PHOTOS :]
     assert [(case.name, case.photo, case.status) for case in own] == [
         ("central_point", str(path), "passed"),
@@ -441,12 +442,12 @@ def test_own_photos_are_compared_too(tiny_artifact):
 
 def test_bad_photo(tiny_artifact):
     with pytest.raises(ImageError, match="not an image"):
-        compare_artifact(tiny_artifact, images=[tiny_artifact / "manifest.json"])
+        compare_one(tiny_artifact, images=[tiny_artifact / "manifest.json"])
 
 
 def test_artifact_with_a_single_slot_is_not_asked_about_boxes(tiny_source, tiny_model, tmp_path):
     source = Source(tiny_source.sam, tiny_source.checkpoint, compute_goldens(tiny_source.sam, 1), 1)
-    comparison = compare_artifact(convert(source, TorchScriptOptions("none"), tmp_path))
+    comparison = compare_one(convert(source, TorchScriptOptions("none"), tmp_path))
     names = {case.name for case in comparison.cases}
     assert names == {"one_point", "mask_refine", "portrait_point", "spoon", "rocket_point"}
     assert comparison.verdict == "passed"
@@ -466,7 +467,7 @@ def test_sound_package_passes(tiny_package, tiny_gates):
 
 def test_core_ml_without_core_ml_is_not_run(tiny_package, monkeypatch):
     monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
-    comparison = compare_artifact(tiny_package, engine_name="core_ml")
+    comparison = compare_one(tiny_package, engine="core_ml")
     assert comparison.verdict == "not run"
     assert comparison.engine is comparison.summary is None
     assert (
@@ -480,8 +481,8 @@ def test_core_ml_without_core_ml_is_not_run(tiny_package, monkeypatch):
 def test_verdict_of_several(tiny_package, tiny_artifact, tiny_engine, monkeypatch):
     monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
     not_run, passed = (
-        compare_artifact(tiny_package, engine_name="core_ml"),
-        compare_artifact(tiny_artifact),
+        compare_one(tiny_package, engine="core_ml"),
+        compare_one(tiny_artifact),
     )
     assert build_document([not_run])["verdict"] == "not run"
     assert build_document([not_run, passed])["verdict"] == "passed"

@@ -6,6 +6,7 @@ import coremltools.models.model
 import numpy as np
 import pytest
 import torch
+from compare_one import compare_one
 from PIL import Image
 
 from converters.convert import convert
@@ -16,7 +17,7 @@ from reference.prompts import Prompt
 from reference.segmentation import segment_objects
 from validation import engines
 from validation.artifacts.artifact import load_artifact
-from validation.comparison.comparer import Comparer, compare_artifact
+from validation.comparison.comparer import Comparer
 from validation.documents.verdicts import Unavailable
 from validation.engines import core_ml, engine_for
 from validation.engines.artifact_model import ArtifactModel, open_artifact
@@ -77,7 +78,7 @@ def test_files_in_each_others_place(tiny_artifact, accept_files):
     encoder.write_bytes(decoder.read_bytes())
     decoder.write_bytes(encoder_bytes)
     accept_files(tiny_artifact)
-    comparison = compare_artifact(tiny_artifact)
+    comparison = compare_one(tiny_artifact)
     assert (comparison.verdict, comparison.blamed) == ("failed", "image_encoder")
     assert {case.status for case in comparison.cases} == {"failed"}
     assert "image encoder: the lite interpreter" in comparison.cases[0].reason

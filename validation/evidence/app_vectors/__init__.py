@@ -7,4 +7,4 @@ _HOMES = {
     "build_vectors": "validation.evidence.app_vectors.vectors",
 }
 __all__ = list(_HOMES)
-__getattr__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
