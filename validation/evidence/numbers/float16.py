@@ -25,7 +25,7 @@ from validation.questions.pipeline import CachedPipeline, Pipeline
 from validation.stages import IMAGE_ENCODER
 
 SCHEMES = ("fp16", "int8")
-SIZES = (1e2, 1e3, 1e4, 1e5)
+SIZES = (1e5,)  # smaller ones are tested on the small model
 MAKERS: dict[str, Callable[[Sam, float], Sam]] = {
     "one channel, larger by {:g}": with_one_wide_channel,
     "all channels, {:g} times as large": with_wide_streams,
