@@ -1,12 +1,10 @@
 """``python -m validation.evidence.architecture``."""
 
-from typing import NoReturn
-
 from reference.common.entry_point import start
 
 
-def main() -> NoReturn:
-    """Run the command and exit; see ``reference.common.entry_point.start``."""
+def main() -> None:
+    """Run the command and exit."""
     start("validation.evidence.architecture.cli", "architecture")
 
 
