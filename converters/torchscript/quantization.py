@@ -117,7 +117,7 @@ class DynamicInt8Linear(nn.Module):
 
 
 def _scales_per_output(weight: Tensor) -> Tensor:
-    """(out, …) → (out,): the largest absolute weight of an output becomes 127, unless all but vanishes."""
+    """(out, …) → (out,): the largest absolute weight of an output becomes 127, unless it all but vanishes."""
     largest = weight.abs().flatten(1).amax(1)
     return torch.where(largest > 0, (largest / _INT8_MAX).clamp(min=_SMALLEST_SCALE), 1.0)
 

@@ -120,7 +120,7 @@ def compare(
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Here: importing torch would slow --help and refusals down.
-    from validation.comparison.comparer import Extras, compare_artifacts
+    from validation.comparison.comparer import compare_artifacts
     from validation.comparison.document import build_document
     from validation.comparison.results import Comparison
     from validation.comparison.table import format_comparison, format_overview
@@ -142,7 +142,8 @@ def compare(
         prompts=prompts,
         gates=gates,
         engines=engines,
-        extras=Extras(pictures=report is not None, drift=drift),
+        pictures=report is not None,
+        drift=drift,
         time_limit=time_limit,
         on_result=show_result,
     )

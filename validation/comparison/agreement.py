@@ -86,7 +86,7 @@ class StageLoss:
     """What one stage lost in one case.
 
     Attributes:
-        stage: one of ``pipeline.STAGES``.
+        stage: one of ``stages.STAGES``.
         own_iou: lowest IoU of the four masks if this stage alone is the artefact's and is fed what
             the reference's stage would be fed; None if the reference could not be run.
         chained_iou: likewise, fed what the artefact's previous stage gives, against the reference's

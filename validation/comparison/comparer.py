@@ -187,7 +187,8 @@ def compare_artifacts(
     prompts: str | Path | None = None,
     gates: str | Path | None = None,
     engines: Sequence[str] = (),
-    extras: Extras = Extras(),
+    pictures: bool = False,
+    drift: bool = False,
     time_limit: float | None = None,
     on_result: Callable[[Comparison], None] = lambda comparison: None,
 ) -> list[Comparison]:
@@ -203,7 +204,8 @@ def compare_artifacts(
         prompts: a JSON file of more photos and questions about them; docs/validation.md has an example.
         gates: a TOML file of limits in place of the defaults.
         engines: what to run each artifact with, one after another; empty: the most authoritative one that is here.
-        extras: see ``Comparer``.
+        pictures: keep pictures of every case, for a report.
+        drift: also find the operations or modules that depart most from the reference.
         time_limit: see ``Comparer``.
         on_result: is told of each comparison when it is done.
 
@@ -222,6 +224,7 @@ def compare_artifacts(
     ]
     questions = () if prompts is None else read_prompts(Path(prompts))
     limits = read_gates(None if gates is None else Path(gates))
+    extras = Extras(pictures, drift)
     comparer = Comparer(checkpoint, images, questions, limits, extras, time_limit)
     comparisons = []
     for artifact, engine in product(loaded, engines or (None,)):

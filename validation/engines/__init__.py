@@ -17,7 +17,6 @@ from validation.engines.openers import Opener
 __all__ = [
     "ENGINES",
     "Engine",
-    "Unavailable",
     "engine_for",
     "engine_names",
     "engine_openers",

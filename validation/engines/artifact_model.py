@@ -85,7 +85,7 @@ class ArtifactModel:
     def segment(
         self, image: np.ndarray, prompts: list[Prompt], on_step: OnStep = lambda step: None
     ) -> list[Segmentation]:
-        """Answer prompts about a uint8 (H, W, 3) photo; see ``reference.predictor``."""
+        """Answer prompts about a uint8 (H, W, 3) photo; see ``segment_objects``."""
         return segment_objects(self, image, prompts, on_step=on_step)
 
     def _decode_object(

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 
+from validation.documents.verdicts import FAILED
 from validation.latency.core_ml_plan.placement import placement_record
 from validation.latency.device_results import to_document
 from validation.latency.instructions import counts_record
 from validation.latency.machine.host import machine
 from validation.latency.machine.memory_timeline import Stretch
-from validation.latency.results import FAILED, Measurement, StageTimes, TargetResult
+from validation.latency.results import Measurement, StageTimes, TargetResult
 from validation.latency.running.plan import Plan
 
 SCHEMA = "mobile-sam-export/latency/1"

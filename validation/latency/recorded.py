@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from reference.common.errors import MobileSAMError
 from validation.documents.strict_json import Source, Value
+from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.document import SCHEMA
-from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN
+from validation.latency.results import INVALID, MEASURED
 
 _MOST_BYTES = 1 << 26  # of a document; a thorough one of eleven artefacts has half of it
 _MOST_CHARACTERS = 10_000  # of a text

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from validation.artifacts.artifact import Artifact
+from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.core_ml_plan.placement import Placement
 from validation.latency.device_results import DeviceResults
 from validation.latency.instructions import StageCounts
@@ -12,7 +13,7 @@ from validation.latency.running.plan import Plan
 from validation.latency.running.session import Load, WarmUp
 from validation.latency.statistics import Ratio, Summary, paired_ratio, summarize
 
-MEASURED, INVALID, NOT_RUN, FAILED = "measured", "invalid", "not run", "failed"
+MEASURED, INVALID = "measured", "invalid"  # beside NOT_RUN and FAILED
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from validation.documents.text_table import aligned
+from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.core_ml_plan.placement import format_placement
 from validation.latency.device_results import DeviceResults
 from validation.latency.instructions import format_counts
-from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN, Measurement, TargetResult
+from validation.latency.results import INVALID, MEASURED, Measurement, TargetResult
 from validation.latency.statistics import Interval, Ratio
 
 _WORDS = {MEASURED: "", INVALID: "INVALID", NOT_RUN: "NOT RUN", FAILED: "FAILED"}

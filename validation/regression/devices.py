@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from validation.documents.verdicts import NOT_PROVEN, PASSED
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
 from validation.latency.device_results import DeviceResults
-from validation.latency.results import FAILED, INVALID, NOT_RUN
+from validation.latency.results import INVALID
 from validation.questions.goldens import FEWEST_CASES
 from validation.regression.baseline import artifact_key
 from validation.regression.figures import DEVICE_FIGURES

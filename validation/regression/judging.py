@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from validation.documents.verdicts import NOT_PROVEN, PASSED
-from validation.latency.results import FAILED, INVALID, NOT_RUN
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
+from validation.latency.results import INVALID
 from validation.latency.statistics import Interval
 from validation.regression.figures import FIGURES, LATENCY, Figure, group_of
 from validation.regression.latency import Problem

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from validation.artifacts.artifact import Artifact
+from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.engines import engine_openers
 from validation.engines.openers import OpenEngine
 from validation.latency.machine.host import Host, available_cores
 from validation.latency.measuring import Subject, measure_side_by_side
-from validation.latency.results import FAILED, INVALID, NOT_RUN, Measurement
+from validation.latency.results import INVALID, Measurement
 from validation.latency.running.plan import STAGES, Plan
 from validation.latency.running.session import Session
 from validation.latency.running.worker import Setting

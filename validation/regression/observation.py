@@ -10,14 +10,14 @@ from validation.artifacts.artifact import Artifact, read_manifest
 from validation.comparison.comparer import compare_pipelines
 from validation.comparison.conclusion import summarize, unproven
 from validation.comparison.results import CaseResult
-from validation.documents.verdicts import NOT_PROVEN, PASSED, Unavailable
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, Unavailable
 from validation.engines import engine_openers
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import open_isolated
 from validation.gates import gates_for, read_gates
 from validation.inspection.cost.measure import measure_cost
 from validation.latency.machine.host import machine
-from validation.latency.results import FAILED, NOT_RUN, Measurement
+from validation.latency.results import Measurement
 from validation.latency.statistics import Interval
 from validation.questions.goldens import golden_questions
 from validation.questions.pipeline import Pipeline

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from validation.documents.text_table import aligned
-from validation.documents.verdicts import NOT_PROVEN, PASSED
-from validation.latency.results import FAILED, INVALID, NOT_RUN
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
+from validation.latency.results import INVALID
 from validation.regression.judging import BETTER, INFORMATION, Line, Value, verdict_of
 
 _COLUMNS = ("quantity", "baseline", "now", "change", "limit", "verdict")

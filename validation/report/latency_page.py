@@ -3,13 +3,14 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.recorded import (
     RecordedArtifact,
     RecordedLatency,
     RecordedStage,
     RecordedTarget,
 )
-from validation.latency.results import FAILED, INVALID, MEASURED, NOT_RUN
+from validation.latency.results import INVALID, MEASURED
 from validation.report.formatting import count
 from validation.report.latency_plots import (
     Distribution,

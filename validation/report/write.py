@@ -31,7 +31,7 @@ def write_report(
     Args:
         folder: must not exist.
         comparisons: at least one, with pictures if cases shall be shown.
-        document: theirs, as ``results.build_document`` gives it.
+        document: theirs, as ``comparison.document.build_document`` gives it.
         command: the command line that made them, to be run again.
         latency: a document of ``validate latency``.
 

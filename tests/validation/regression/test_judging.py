@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from validation.documents.verdicts import PASSED
-from validation.latency.results import FAILED, INVALID, NOT_RUN, Measurement, StageTimes, Turn
+from validation.documents.verdicts import FAILED, NOT_RUN, PASSED
+from validation.latency.results import INVALID, Measurement, StageTimes, Turn
 from validation.latency.running.plan import IMAGE_ENCODER, STAGES, Plan
 from validation.latency.running.session import WarmUp
 from validation.latency.statistics import Interval

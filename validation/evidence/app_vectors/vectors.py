@@ -6,7 +6,6 @@ both apps read. Everything is drawn from fixed seeds; sample_apps/vectors/README
 
 import base64
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -23,10 +22,11 @@ from reference.photos.preprocessing import (
     threshold_masks,
 )
 from validation.comparison.agreement import chosen_mask
+from validation.evidence.page import CHECKOUT
 from validation.metrics import mask_iou
 from validation.questions.cases import Answer, is_ambiguous
 
-VECTORS = Path(__file__).parents[3] / "sample_apps" / "vectors" / "vectors.json"
+VECTORS = CHECKOUT / "sample_apps" / "vectors" / "vectors.json"
 
 _PADDING = (124, 116, 104)
 _LEAST_LOGIT = 1e-4  # of the masks' logits: a rounding must not carry a pixel over the threshold

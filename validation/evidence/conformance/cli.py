@@ -8,9 +8,9 @@ import click
 
 from reference.common.command_line import FiniteRange, run
 from reference.common.output_files import require_writable
-from validation.evidence.page import require_page
+from validation.evidence.page import CHECKOUT, require_page
 
-PAGE = Path(__file__).parents[3] / "docs" / "conformance.md"
+PAGE = CHECKOUT / "docs" / "conformance.md"
 NAMES = ("operators", "torch", "optimize", "tools")
 
 

@@ -25,7 +25,7 @@ class Mutant:
         description: one line.
         format: of the artefact that it is made in.
         scheme: likewise.
-        expected: the stage to blame, one of ``pipeline.STAGES``; INTEGRITY, or REFERENCE.
+        expected: the stage to blame, one of ``stages.STAGES``; INTEGRITY, or REFERENCE.
     """
 
     name: str

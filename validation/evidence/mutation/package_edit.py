@@ -10,7 +10,7 @@ from coremltools.proto import MIL_pb2
 from reference.common.folders import files_below
 from validation.mil_runtime.model.package import open_program
 
-# Metadata of a record in a weight file; see ``mil_runtime.blob_storage``.
+# Metadata of a record in a weight file; see ``mil_runtime.model.blob_storage``.
 _METADATA = struct.Struct("<IIQQQ")
 _STORED = {  # what is not listed is changed byte by byte
     MIL_pb2.FLOAT16: "<f2",

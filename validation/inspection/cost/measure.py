@@ -38,7 +38,5 @@ def _torchscript() -> Callable:
     return component_cost
 
 
-_READERS = {
-    "coreml": _core_ml,
-    "torchscript": _torchscript,
-}  # late, since each imports what it reads with
+# Functions, since each imports what it reads with.
+_READERS = {"coreml": _core_ml, "torchscript": _torchscript}

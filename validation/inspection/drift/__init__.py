@@ -50,7 +50,5 @@ def _torchscript() -> Callable:
     return measure
 
 
-_MEASURES = {
-    "coreml": _core_ml,
-    "torchscript": _torchscript,
-}  # late, since each imports what it runs with
+# Functions, since each imports what it runs with.
+_MEASURES = {"coreml": _core_ml, "torchscript": _torchscript}
