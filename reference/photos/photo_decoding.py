@@ -161,8 +161,9 @@ def _deep_range(
 ) -> tuple[int, int]:
     """What is black, and what is white.
 
-    16-bit gray has its full range, as viewers have it, or that of the 12 bits that a TIFF says it holds.
-    Wider integers are of 8 bits or 16 if they fit; else white is the brightest, and black the darkest.
+    16-bit gray has its full range, as viewers have it, or that of the 12 bits that a TIFF says it holds; signed, the
+    full range is the positive one. Wider integers are of 8 bits or 16 if they fit. Else, and where there are negative
+    numbers, white is the brightest, and black the darkest.
     """
     if image.mode != "I":
         bits = bits_of(image) if isinstance(image, TiffImageFile) else 16
@@ -171,6 +172,8 @@ def _deep_range(
     darkest, brightest = int(values.min()), int(values.max())
     if darkest < 0 or brightest > 65_535:
         return darkest, max(brightest, darkest + 1)
+    if isinstance(image, TiffImageFile) and bits_of(image) == 16 and not is_unsigned(image):
+        return 0, 32_767
     return (0, 255) if brightest <= 255 and image.format not in ("PNG", "PPM") else (0, 65_535)
 
 

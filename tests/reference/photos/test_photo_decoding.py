@@ -158,6 +158,15 @@ def test_integers_of_an_8_bit_picture_stay_as_they_are():
     np.testing.assert_array_equal(read_image(Image.fromarray(GRAY).convert("I"))[..., 0], GRAY)
 
 
+@pytest.mark.parametrize("byteorder", "<>")
+def test_signed_16_bit_gray_is_white_at_its_largest_number(tmp_path, byteorder):
+    values = np.array([[0, 8_000, 16_384, 32_767]], np.int16)
+    path = tmp_path / "photo.tif"
+    tifffile.imwrite(path, values, byteorder=byteorder)
+    for source in (path, Image.open(path)):
+        assert (read_image(source)[..., 0] == np.rint(values / 32_767 * 255)).all()
+
+
 SIGNED = np.array([[-5, 0, 70]])
 
 
