@@ -24,7 +24,9 @@ def start(module: str, program: str) -> NoReturn:
     """
     try:
         interrupts.watch(program)
-        _complete_standard_streams()
+        # A stream that is interrupted while it gets another encoder can never write again.
+        with interrupts.postponed():
+            _complete_standard_streams()
         import_module(module).main()
         sys.exit(0)
     except SystemExit:

@@ -76,16 +76,22 @@ def ending() -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def inherited_as_blocked() -> Iterator[None]:
-    """A process that is started in this block never sees Ctrl-C, which a terminal sends to parent and child."""
+def postponed(*numbers: int) -> Iterator[None]:
+    """Signals that arrive during this block are handled at its end, so that nothing in it is left half done.
+
+    A process that is started in the block inherits this: it never receives these signals.
+
+    Args:
+        numbers: the signals; if none is given, all that can interrupt a command.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers or {signal.SIGALRM, *_WORDS})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # one that came meanwhile is handled now
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -77,6 +77,25 @@ def test_interrupted(tmp_path, moment):
     assert outcome == (130, "", "tool: error: interrupted\n")
 
 
+def test_interrupted_while_stderr_is_prepared(tmp_path):
+    # A stream whose new encoder cannot be made has none, and drops what is written to it.
+    code = """
+        import codecs, os, signal
+        utf_8 = codecs.lookup("utf-8")
+        class Encoder(utf_8.incrementalencoder):
+            made = 0
+            def __init__(self, errors):
+                Encoder.made += 1
+                if Encoder.made == 2:  # stdout's was the first
+                    os.kill(os.getpid(), signal.SIGINT)
+                super().__init__(errors)
+        utf_8.incrementalencoder = Encoder
+    """
+    command = [sys.executable, "-X", "utf8", "-c", f"{textwrap.dedent(code)}\n{START}"]
+    outcome = run_tool(tmp_path, "", "wait()", command=command)
+    assert outcome == (130, "", "tool: error: interrupted\n")
+
+
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGHUP", 129)])
 def test_told_to_end(tmp_path, name, status):
     work = f"try:\n        interrupt(signal.{name}); wait()\n    finally: print('tidied up')"

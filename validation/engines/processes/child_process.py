@@ -18,7 +18,7 @@ import numpy as np
 
 from reference.common.bug_report import BUG
 from reference.common.errors import ArtifactError, MobileSAMError
-from reference.common.interrupts import inherited_as_blocked
+from reference.common.interrupts import postponed
 from reference.common.torch_errors import first_line, is_out_of_memory
 from validation.engines.base import EngineDiedError
 from validation.engines.processes.standalone.messages import receive, send
@@ -184,7 +184,9 @@ def spawn(serve: Callable, arguments: Sequence) -> tuple[Process, Connection]:
         daemon=True,  # also ended when an exception ends the parent
     )
     resource_tracker.ensure_running()  # or it is started below, and unblocks what is blocked
-    with inherited_as_blocked():
+    with postponed(
+        signal.SIGINT
+    ):  # a terminal sends Ctrl-C to the child as well: the parent handles it
         process.start()
     far_end.close()  # the child's end of the pipe is then the only one, and its death shows
     return process, connection
