@@ -1,4 +1,4 @@
-"""Names in an artefact folder, shared by what writes it and what reads it; imports nothing heavy."""
+"""Names in an artifact folder, shared by what writes it and what reads it; imports nothing heavy."""
 
 from reference.common.artifact_marker import MANIFEST_FILE, MANIFEST_SCHEMA
 

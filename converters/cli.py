@@ -28,7 +28,7 @@ def _shared_options(command: Callable) -> Callable:
             type=click.Path(path_type=Path),
             default=Path("artifacts"),
             show_default=True,
-            help="Where the artefact's folder goes.",
+            help="Where the artifact's folder goes.",
         ),
         click.option(
             "--prompt-slots",
@@ -37,7 +37,7 @@ def _shared_options(command: Callable) -> Callable:
             show_default=True,
             help="How many prompts the decoder takes at most: a point is one, a box two.",
         ),
-        click.option("--force", is_flag=True, help="Replace an artefact folder that exists."),
+        click.option("--force", is_flag=True, help="Replace an artifact folder that exists."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
     )
     for option in reversed(options):
@@ -184,7 +184,7 @@ def _convert(
         note(f"weights of '{source.checkpoint.name}': {source.checkpoint.note}")
     if not source.checkpoint.trained:
         warn(
-            f"the {source.checkpoint.name} weights are untrained: the artefact is real, its masks mean nothing"
+            f"the {source.checkpoint.name} weights are untrained: the artifact is real, its masks mean nothing"
         )
     results = [_result(folder) for folder in folders]
     if as_json:

@@ -1,4 +1,4 @@
-"""Checkpoint → artefact folder: what the ``convert`` command does."""
+"""Checkpoint → artifact folder: what the ``convert`` command does."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -97,13 +97,13 @@ def convert(
     force: bool = False,
     on_step: OnStep = lambda step: None,
 ) -> Path:
-    """Write one artefact folder below ``output``.
+    """Write one artifact folder below ``output``.
 
     Args:
         source: from ``load_source``.
         options: the format and how to convert to it.
         output: where the folder goes; made if need be.
-        force: replace an existing artefact folder.
+        force: replace an existing artifact folder.
         on_step: is told what is being worked on: ``STEPS`` calls.
 
     Returns:
@@ -124,7 +124,7 @@ def convert(
         options.scheme,
         source.prompt_slots,
         _format_entries(options),
-        np.rint(source.sam.mean_colour) if is_coreml else source.sam.mean_colour,
+        np.rint(source.sam.mean_color) if is_coreml else source.sam.mean_color,
     )
     write = _write_package if is_coreml else _write_lite_file
     with staged(folder, force) as partial:
@@ -173,7 +173,7 @@ def _components(source: Source, options: Options) -> tuple[_Component, _Componen
 def _calibration_frames(sam: Sam, goldens: Goldens) -> list[tuple[torch.Tensor, ...]]:
     """Frames of the sample photos that are not goldens: the range of activations depends on the photo."""
     names = [name for name in PHOTOS if name not in goldens.photos]
-    frames = (photo_to_frame(load_photo(name), sam.frame_size, sam.mean_colour) for name in names)
+    frames = (photo_to_frame(load_photo(name), sam.frame_size, sam.mean_color) for name in names)
     return [(torch.from_numpy(frame),) for frame in frames]
 
 

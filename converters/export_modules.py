@@ -32,7 +32,7 @@ HIDDEN = -1e4
 
 
 def fold_batch_norms(module: nn.Module) -> None:
-    """Replace, in place, every convolution + batch normalisation by one convolution with a bias."""
+    """Replace, in place, every convolution + batch normalization by one convolution with a bias."""
     for name, child in module.named_children():
         if isinstance(child, ConvNorm):
             setattr(module, name, child.fuse())
@@ -155,7 +155,7 @@ class WindowBlock(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """image (1, 3, S, S) in 0…255 → image_embeddings (1, dim, S/16, S/16); normalises in the graph."""
+    """image (1, 3, S, S) in 0…255 → image_embeddings (1, dim, S/16, S/16); normalizes in the graph."""
 
     def __init__(self, sam: Sam) -> None:
         super().__init__()
@@ -250,8 +250,8 @@ class GridPositionalEncoding(nn.Module):
         super().__init__()
         side = original.embedding_size
         frequencies = original.pe_layer.positional_encoding_gaussian_matrix.double()
-        centres = (torch.arange(side, dtype=torch.float64) + 0.5) / side
-        column, row = (2 * math.pi * (2 * centres - 1)[:, None] * f for f in frequencies)
+        centers = (torch.arange(side, dtype=torch.float64) + 0.5) / side
+        column, row = (2 * math.pi * (2 * centers - 1)[:, None] * f for f in frequencies)
         self.register_buffer("column_sin", column.sin().float()[None, :])  # (1, side, dim/2)
         self.register_buffer("column_cos", column.cos().float()[None, :])
         self.register_buffer("row_sin", row.sin().float()[:, None])  # (side, 1, dim/2)

@@ -78,7 +78,7 @@ def compute_goldens(sam: Sam, prompt_slots: int) -> Goldens:
 def require_finite(goldens: Goldens) -> None:
     """Raise ConversionError if the reference answered with a NaN or an infinity.
 
-    No phone can draw a mask of that; and what is converted could not be held to it, since an artefact
+    No phone can draw a mask of that; and what is converted could not be held to it, since an artifact
     that is broken in another way would agree.
     """
     answers = {
@@ -99,7 +99,7 @@ def require_finite(goldens: Goldens) -> None:
 
 
 def _encode(sam: Sam, name: str, pixels: np.ndarray) -> GoldenPhoto:
-    frame = torch.from_numpy(photo_to_frame(pixels, sam.frame_size, sam.mean_colour))
+    frame = torch.from_numpy(photo_to_frame(pixels, sam.frame_size, sam.mean_color))
     return GoldenPhoto(name, pixels, frame, sam.encode_image(frame))
 
 

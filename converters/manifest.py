@@ -1,4 +1,4 @@
-"""manifest.json: all that an app or a checker needs to know about an artefact."""
+"""manifest.json: all that an app or a checker needs to know about an artifact."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""An artefact folder, or any other, is there whole or not at all, and one process at a time writes it."""
+"""An artifact folder, or any other, is there whole or not at all, and one process at a time writes it."""
 
 import contextlib
 import fcntl
@@ -26,7 +26,7 @@ def require_free(folder: Path, force: bool | None, option: str = "--output") -> 
 
     Args:
         folder: to be written.
-        force: whether an artefact in its place is replaced; None: the command has no ``--force``.
+        force: whether an artifact in its place is replaced; None: the command has no ``--force``.
         option: what the user named the folder with.
     """
     if "\0" in str(folder):
@@ -39,7 +39,7 @@ def require_free(folder: Path, force: bool | None, option: str = "--output") -> 
         raise OutputError(f"'{folder}' exists: choose another {option}{or_force}")
     if folder.is_symlink() or not folder.is_dir() or not _is_replaceable(folder):
         raise OutputError(
-            f"'{folder}' exists and is not an artefact folder, so --force will not replace it: move it away"
+            f"'{folder}' exists and is not an artifact folder, so --force will not replace it: move it away"
         )
 
 

@@ -1,4 +1,4 @@
-"""MobileSAM in PyTorch: the reference that every converted artefact is held to."""
+"""MobileSAM in PyTorch: the reference that every converted artifact is held to."""
 
 from reference.common.lazy_names import lazy_names
 

@@ -29,10 +29,10 @@ from reference.prompt_arrays import check_boxes, check_points
 
 
 class PromptableModel(Protocol):
-    """What ``Predictor`` needs of a model: ``Sam`` has it, and so has a converted artefact."""
+    """What ``Predictor`` needs of a model: ``Sam`` has it, and so has a converted artifact."""
 
     frame_size: int
-    mean_colour: np.ndarray  # (3,) float32, what the frame is padded with
+    mean_color: np.ndarray  # (3,) float32, what the frame is padded with
 
     def encode_image(self, frame: Tensor) -> Tensor: ...
 
@@ -87,7 +87,7 @@ class Predictor:
             ImageError: the photo cannot be read, or ``image_format`` does not fit it.
         """
         photo = read_image(_as_rgb(image, image_format))
-        frame = photo_to_frame(photo, self.model.frame_size, self.model.mean_colour)
+        frame = photo_to_frame(photo, self.model.frame_size, self.model.mean_color)
         size = photo.shape[:2]
         self._embed(frame, size, resized_size(*size, self.model.frame_size))
 
@@ -127,7 +127,7 @@ class Predictor:
                 "(height, width)"
             )
         frame = np.empty((1, 3, side, side), np.float32)
-        frame[:] = self.model.mean_colour.reshape(1, 3, 1, 1)
+        frame[:] = self.model.mean_color.reshape(1, 3, 1, 1)
         frame[..., : shape[2], : shape[3]] = pixels.cpu().float().numpy()
         self._embed(frame, (height, width), shape[2:])
 

@@ -17,19 +17,19 @@ def points_of_one_object(coords: object, labels: object) -> tuple[np.ndarray, np
         coords, labels = coords[0], labels[0]
     if coords.shape == (0,):  # an empty list
         coords = coords.reshape(0, 2)
-    return _labelled(coords, labels, 2)
+    return _labeled(coords, labels, 2)
 
 
 def points_of_objects(coords: object, labels: object) -> tuple[np.ndarray, np.ndarray]:
     """(B, K, 2) float64 and (B, K) int64 of the points of B objects."""
-    return _labelled(
+    return _labeled(
         to_numbers("point_coords", coords, "B×N×2 numbers"),
         to_numbers("point_labels", labels, _LABELS),
         3,
     )
 
 
-def _labelled(coords: np.ndarray, labels: np.ndarray, axes: int) -> tuple[np.ndarray, np.ndarray]:
+def _labeled(coords: np.ndarray, labels: np.ndarray, axes: int) -> tuple[np.ndarray, np.ndarray]:
     """Points and their labels, one each and each of them known."""
     expected = "×".join(["B", "N", "2"][-axes:])
     if coords.ndim != axes or coords.shape[-1] != 2:

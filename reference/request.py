@@ -1,6 +1,6 @@
 """From a photo and prompts to a picture, JSON or a summary, whatever it is that segments.
 
-``segment`` asks the reference, ``validate show`` a converted artefact: both prepare a ``Request``
+``segment`` asks the reference, ``validate show`` a converted artifact: both prepare a ``Request``
 before they load anything heavy, and hand it to ``answer``.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # not at run time: it imports torch, which takes seconds
 
 
 class Segmenter(Protocol):
-    """Whatever answers prompts about a photo: ``reference.SAM``, or an artefact's engine."""
+    """Whatever answers prompts about a photo: ``reference.SAM``, or an artifact's engine."""
 
     def segment(
         self, image: np.ndarray, prompts: list[Prompt], *, on_step: Callable[[str], None]

@@ -18,7 +18,7 @@ from validation.commands.show import show
 @click.group("validate")
 @version_option
 def validate() -> None:
-    """Hold converted artefacts to the PyTorch reference that they were made from, to true masks, and to a baseline.
+    """Hold converted artifacts to the PyTorch reference that they were made from, to true masks, and to a baseline.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What an artefact is held to: the largest losses that still count as the reference's masks.
+"""What an artifact is held to: the largest losses that still count as the reference's masks.
 
 The limits are in ``gates.toml``, where each is explained, and in a user's own file of that form.
 """
@@ -25,7 +25,7 @@ class Gates:
     mean_boundary_iou: float = limit(0, 1)
     max_score_difference: float = limit(0, 1)
     min_same_choice: float = limit(0, 1)
-    max_miou_lost: float = limit(-1, 1)  # an artefact may be asked to be better
+    max_miou_lost: float = limit(-1, 1)  # an artifact may be asked to be better
     max_frame_difference: float = limit(0, 255)
     min_embeddings_sqnr: float = limit(0, 200)
     min_logits_sqnr: float = limit(0, 200)
@@ -62,7 +62,7 @@ def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:
 
 
 def gates_for(artifact: Artifact, gates: Mapping[str, Mapping[str, Gates]]) -> Gates:
-    """The limits for an artefact; ArtifactError if there are none for its scheme."""
+    """The limits for an artifact; ArtifactError if there are none for its scheme."""
     known = gates[artifact.format]
     if artifact.scheme not in known:
         raise ArtifactError(

@@ -160,5 +160,5 @@ def _require_same_shape(values: np.ndarray, other: np.ndarray) -> None:
     if values.shape != other.shape:
         raise ArtifactError(
             f"an array of shape {values.shape} compared with one of {other.shape}: expected the "
-            "same shape; the artefact is not of this model"
+            "same shape; the artifact is not of this model"
         )

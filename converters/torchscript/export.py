@@ -141,7 +141,7 @@ def _check_inputs(spec: ModuleSpec, inputs: Sequence[tuple[Tensor, ...]]) -> Non
 def _lite_archive(
     module: nn.Module, inputs: Sequence[tuple[Tensor, ...]], bytecode_version: int
 ) -> bytes:
-    """Trace, bundle the inputs, and serialise for the lite interpreter."""
+    """Trace, bundle the inputs, and serialize for the lite interpreter."""
     with _fresh_class_names(), warnings.catch_warnings():
         # About Python numbers that become constants. They are sizes, which are fixed.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)

@@ -1,7 +1,7 @@
 """Which operators a phone's TorchScript Lite runtime has, and whether a .ptl asks for others.
 
 A runtime *has* an operator if it finds it by name and overload, and owns a kernel for it that takes
-CPU or quantised CPU tensors. That is what lets a file load on a phone. It does not promise that
+CPU or quantized CPU tensors. That is what lets a file load on a phone. It does not promise that
 every call succeeds: an argument may be newer than the runtime (``enable_gqa`` of
 ``scaled_dot_product_attention``) or a dtype unsupported (2.1.0 multiplies no float16 matrices on
 the CPU). Running the file in the runtime's own version of torch shows those.

@@ -30,7 +30,7 @@ class ConversionError(MobileSAMError):
 
 
 class ArtifactError(MobileSAMError):
-    """An artefact folder that is incomplete, altered, or cannot be run here."""
+    """An artifact folder that is incomplete, altered, or cannot be run here."""
 
 
 class OutputError(MobileSAMError):

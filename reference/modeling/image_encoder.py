@@ -31,7 +31,7 @@ class Attention(timm.models.tiny_vit.Attention):
 
 
 class TinyViTImageEncoder(nn.Module):
-    """(B, 3, S, S) normalised pixels → (B, embedding_dim, S/16, S/16) image embeddings."""
+    """(B, 3, S, S) normalized pixels → (B, embedding_dim, S/16, S/16) image embeddings."""
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 
 class LayerNorm2d(nn.Module):
-    """Layer normalisation over the channels of a (B, C, H, W) tensor, as Segment Anything computes it."""
+    """Layer normalization over the channels of a (B, C, H, W) tensor, as Segment Anything computes it."""
 
     def __init__(self, num_channels: int, eps: float = 1e-6) -> None:
         super().__init__()
@@ -14,7 +14,7 @@ class LayerNorm2d(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        centred = x - x.mean(1, keepdim=True)
-        variance = centred.pow(2).mean(1, keepdim=True)
-        x = centred / torch.sqrt(variance + self.eps)
+        centerd = x - x.mean(1, keepdim=True)
+        variance = centerd.pow(2).mean(1, keepdim=True)
+        x = centerd / torch.sqrt(variance + self.eps)
         return self.weight[:, None, None] * x + self.bias[:, None, None]

@@ -53,13 +53,13 @@ class PromptEncoder(nn.Module):
         self.no_mask_embed = nn.Embedding(1, dim)
 
     def dense_positional_encoding(self) -> Tensor:
-        """Positional encoding of the centres of the embedding grid's cells, (1, dim, side, side)."""
+        """Positional encoding of the centers of the embedding grid's cells, (1, dim, side, side)."""
         side = self.embedding_size
-        centres = (torch.arange(side, device=self.no_mask_embed.weight.device) + 0.5) / side
-        return self.pe_layer.encode_grid(centres, centres)
+        centers = (torch.arange(side, device=self.no_mask_embed.weight.device) + 0.5) / side
+        return self.pe_layer.encode_grid(centers, centers)
 
     def _embed_points(self, coords: Tensor, labels: Tensor) -> Tensor:
-        embeddings = self.pe_layer((coords + 0.5) / self.image_size)  # a pixel's centre, in 0…1
+        embeddings = self.pe_layer((coords + 0.5) / self.image_size)  # a pixel's center, in 0…1
         is_padding = (labels == -1)[..., None]
         embeddings = torch.where(is_padding, self.not_a_point_embed.weight, embeddings)
         for label in (0, 1):

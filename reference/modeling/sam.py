@@ -35,8 +35,8 @@ class Sam(nn.Module):
         return self.variant.image_size
 
     @property
-    def mean_colour(self) -> np.ndarray:
-        """(3,) float32 RGB in 0…255: what the frame is padded with, zero after normalisation."""
+    def mean_color(self) -> np.ndarray:
+        """(3,) float32 RGB in 0…255: what the frame is padded with, zero after normalization."""
         return np.array(self.variant.pixel_mean, np.float32)
 
     @property
@@ -84,7 +84,7 @@ class Sam(nn.Module):
 
     @torch.no_grad()
     def encode_image(self, frame: Tensor) -> Tensor:
-        """(1, 3, S, S) RGB in 0…255, padded with the mean colour → (1, dim, S/16, S/16) image embeddings."""
+        """(1, 3, S, S) RGB in 0…255, padded with the mean color → (1, dim, S/16, S/16) image embeddings."""
         return self.image_encoder((frame.to(self.device) - self.pixel_mean) / self.pixel_std)
 
     @torch.no_grad()

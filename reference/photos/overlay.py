@@ -5,20 +5,20 @@ from PIL import Image, ImageDraw
 
 from reference.prompts import Prompt
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
-# Objects in turn: IBM's palette for colour-blind readers. Magenta comes first: hardly any photo
+# Objects in turn: IBM's palette for color-blind readers. Magenta comes first: hardly any photo
 # has much of it.
-OBJECT_COLOURS: tuple[Colour, ...] = (
+OBJECT_COLORS: tuple[Color, ...] = (
     (220, 38, 127),  # magenta
     (100, 143, 255),  # blue
     (255, 176, 0),  # gold
     (120, 94, 240),  # purple
     (254, 97, 0),  # orange
 )
-WHITE: Colour = (255, 255, 255)
-OBJECT_POINT: Colour = (0, 150, 80)
-BACKGROUND_POINT: Colour = (213, 43, 30)
+WHITE: Color = (255, 255, 255)
+OBJECT_POINT: Color = (0, 150, 80)
+BACKGROUND_POINT: Color = (213, 43, 30)
 
 TINT_OPACITY = 115  # of 255: the photo's texture stays readable under the mask
 # Sizes are parts of the photo's longer side, and so alike in every photo that fills a screen.
@@ -31,11 +31,11 @@ STRIP_PIXELS = 4_000_000  # composed at a time, to keep intermediate masks small
 
 
 def draw_overlay(image: np.ndarray, masks: list[np.ndarray], prompts: list[Prompt]) -> Image.Image:
-    """Draw each object's mask in a colour of its own, and its prompt on top.
+    """Draw each object's mask in a color of its own, and its prompt on top.
 
-    A mask is tinted and outlined; the coloured line lies inside the mask, a white one around it.
+    A mask is tinted and outlined; the colored line lies inside the mask, a white one around it.
     A point of the object is a green disc, one of the background a red cross, a box a frame in the
-    object's colour. Line widths grow with the photo.
+    object's color. Line widths grow with the photo.
 
     Args:
         image: uint8 (H, W, 3), RGB; not changed.
@@ -48,15 +48,15 @@ def draw_overlay(image: np.ndarray, masks: list[np.ndarray], prompts: list[Promp
     canvas = Image.fromarray(image)
     line = line_width(image.shape[:2])
     for index, mask in enumerate(masks):
-        _paint_mask(canvas, mask, object_colour(index), line)
+        _paint_mask(canvas, mask, object_color(index), line)
     for index, prompt in enumerate(prompts):
-        _mark_prompt(canvas, prompt, object_colour(index), line)
+        _mark_prompt(canvas, prompt, object_color(index), line)
     return canvas
 
 
-def object_colour(index: int) -> Colour:
-    """The colour of the object at ``index``; from the sixth on they repeat."""
-    return OBJECT_COLOURS[index % len(OBJECT_COLOURS)]
+def object_color(index: int) -> Color:
+    """The color of the object at ``index``; from the sixth on they repeat."""
+    return OBJECT_COLORS[index % len(OBJECT_COLORS)]
 
 
 def line_width(image_size: tuple[int, int]) -> int:
@@ -64,7 +64,7 @@ def line_width(image_size: tuple[int, int]) -> int:
     return max(1, round(max(image_size) / LINES_PER_SIDE))
 
 
-def _paint_mask(canvas: Image.Image, mask: np.ndarray, colour: Colour, line: int) -> None:
+def _paint_mask(canvas: Image.Image, mask: np.ndarray, color: Color, line: int) -> None:
     """Tint and outline a boolean (H, W) mask, strip by strip."""
     height, width = mask.shape
     rim = (line + 1) // 2
@@ -80,7 +80,7 @@ def _paint_mask(canvas: Image.Image, mask: np.ndarray, colour: Colour, line: int
         around = ~strip[inner] & ~_erode(~strip, rim)[inner]
         canvas.paste(WHITE, (0, top), _alpha(around, 255))
         opacity = np.where(_erode(strip, line)[inner], np.uint8(TINT_OPACITY), np.uint8(255))
-        canvas.paste(colour, (0, top), Image.fromarray(opacity * strip[inner]))
+        canvas.paste(color, (0, top), Image.fromarray(opacity * strip[inner]))
 
 
 def _alpha(mask: np.ndarray, opacity: int) -> Image.Image:
@@ -100,7 +100,7 @@ def _erode(mask: np.ndarray, steps: int) -> np.ndarray:
 
 
 def _narrow(mask: np.ndarray, axis: int) -> np.ndarray:
-    """Where a pixel and both its neighbours along ``axis`` are set."""
+    """Where a pixel and both its neighbors along ``axis`` are set."""
     narrowed = mask.copy()
     source, target = np.moveaxis(mask, axis, 0), np.moveaxis(narrowed, axis, 0)
     target[1:] &= source[:-1]
@@ -108,9 +108,9 @@ def _narrow(mask: np.ndarray, axis: int) -> np.ndarray:
     return narrowed
 
 
-def _mark_prompt(canvas: Image.Image, prompt: Prompt, colour: Colour, line: int) -> None:
+def _mark_prompt(canvas: Image.Image, prompt: Prompt, color: Color, line: int) -> None:
     if prompt.box is not None:
-        _mark_box(canvas, prompt.box, colour, line)
+        _mark_box(canvas, prompt.box, color, line)
     radius = max(MARKER_MIN_RADIUS, round(max(canvas.size) / RADII_PER_SIDE))
     object_marker, background_marker = _disc_marker(radius), _cross_marker(radius)
     for (x, y), label in zip(prompt.point_coords, prompt.point_labels, strict=True):
@@ -119,14 +119,14 @@ def _mark_prompt(canvas: Image.Image, prompt: Prompt, colour: Colour, line: int)
         canvas.paste(marker, corner, marker)
 
 
-def _mark_box(canvas: Image.Image, box: np.ndarray, colour: Colour, line: int) -> None:
-    """Frame a box, the coloured line just inside it with white on both sides."""
+def _mark_box(canvas: Image.Image, box: np.ndarray, color: Color, line: int) -> None:
+    """Frame a box, the colored line just inside it with white on both sides."""
     draw = ImageDraw.Draw(canvas)
     rim = (line + 1) // 2
     # The box ends where pixel x2 begins, a Pillow rectangle where pixel x2 ends.
     x1, y1, x2, y2 = np.rint(box).astype(int) - (0, 0, 1, 1)
     x2, y2 = max(x1, x2), max(y1, y2)
-    for inset, width, ink in ((-rim, line + 2 * rim, WHITE), (0, line, colour)):
+    for inset, width, ink in ((-rim, line + 2 * rim, WHITE), (0, line, color)):
         corners = (x1 + inset, y1 + inset, x2 - inset, y2 - inset)
         draw.rectangle([int(value) for value in corners], outline=ink, width=width)
 
@@ -152,7 +152,7 @@ def _cross_marker(radius: int) -> Image.Image:
 
 def _blank_marker(radius: int) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
     side = (2 * radius + 1) * SMOOTHING
-    # White, not black, where transparent: shrinking mixes colours across the marker's edge.
+    # White, not black, where transparent: shrinking mixes colors across the marker's edge.
     marker = Image.new("RGBA", (side, side), (*WHITE, 0))
     return marker, ImageDraw.Draw(marker), side
 

@@ -1,7 +1,7 @@
 """Photo → square frame and back: the arithmetic that the sample apps restate.
 
 The photo is resized so that its longest side fills the frame, placed top left, and padded with the mean
-colour, which is zero after normalisation. Source: Segment Anything's ``ResizeLongestSide``,
+color, which is zero after normalization. Source: Segment Anything's ``ResizeLongestSide``,
 ``Sam.preprocess`` and ``Sam.postprocess_masks``.
 """
 
@@ -34,7 +34,7 @@ def photo_to_frame(photo: np.ndarray, frame_size: int, padding: np.ndarray) -> n
     Args:
         photo: RGB pixels.
         frame_size: S, the frame's side.
-        padding: (3,) colour of the area right of and below the photo.
+        padding: (3,) color of the area right of and below the photo.
     """
     resized = resize_photo(photo, frame_size)
     frame = np.empty((frame_size, frame_size, 3), padding.dtype)

@@ -1,4 +1,4 @@
-"""What a camera does to a scene: uneven light, blur, exposure, colour cast, noise and JPEG."""
+"""What a camera does to a scene: uneven light, blur, exposure, color cast, noise and JPEG."""
 
 import functools
 import math
@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from reference.scenes.dice import Dice
-from reference.scenes.looks import GREY
+from reference.scenes.looks import GRAY
 from reference.scenes.rows import indices
 
 NOISE_SIDE = 1536  # pixels of the sheet of noise that pictures take pieces of
 BLUR_RADIUS = 4  # pixels
-MEDIUM_GREY = 115  # of 255, about the mean of ordinary photos
+MEDIUM_GRAY = 115  # of 255, about the mean of ordinary photos
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> None:
@@ -82,10 +82,10 @@ def _uneven_light(dice: Dice, pictures: Tensor) -> Tensor:
 
 
 def _expose(pictures: Tensor) -> None:
-    """Bring bright and dark scenes closer to a medium grey, as a camera's metering does."""
+    """Bring bright and dark scenes closer to a medium gray, as a camera's metering does."""
     for picture in pictures:  # one by one: a mean must not depend on the batch, not by a rounding
         brightness = picture.clamp(0, 255).mean().clamp(min=5)
-        picture *= ((MEDIUM_GREY / brightness) ** 0.6).clamp(0.6, 2.5)
+        picture *= ((MEDIUM_GRAY / brightness) ** 0.6).clamp(0.6, 2.5)
 
 
 def _tone(pictures: Tensor, dice: Dice) -> Tensor:
@@ -96,7 +96,7 @@ def _tone(pictures: Tensor, dice: Dice) -> Tensor:
     contrast = 1 + 0.15 * dice.normal(1)
     lift = 10 * dice.normal(1) + 128 * (1 - contrast)
     curve = dice.uniform(-0.35, 0.35)
-    matrix = saturation * torch.eye(3) + (1 - saturation) * GREY.expand(3, 3)
+    matrix = saturation * torch.eye(3) + (1 - saturation) * GRAY.expand(3, 3)
     matrix = (matrix * (balance * contrast)[..., None]).to(pictures.device)
     toned = lift.to(pictures.device)[..., None, None].expand(-1, 3, 1, 1)
     for channel in range(3):

@@ -1,4 +1,4 @@
-"""What surfaces look like: colour, pattern, texture and light."""
+"""What surfaces look like: color, pattern, texture and light."""
 
 import dataclasses
 import itertools
@@ -13,20 +13,20 @@ from reference.scenes.dice import Dice
 from reference.scenes.rows import Rows, indices
 from reference.scenes.textures import sample_textures
 
-PALETTE = 6  # colours that a scene's surfaces share; the first is its background's
+PALETTE = 6  # colors that a scene's surfaces share; the first is its background's
 SHORTEST_PERIOD = 5  # pixels of a pattern's cycle; shorter ones would alias
-TEXTURE_MIDDLE = 128  # brightness of a texture that leaves a colour as it is
-GREY = torch.tensor([0.30, 0.59, 0.11])  # luma of RGB
+TEXTURE_MIDDLE = 128  # brightness of a texture that leaves a color as it is
+GRAY = torch.tensor([0.30, 0.59, 0.11])  # luma of RGB
 # Stripes, checks and spots: weights of sin x, sin y and sin x sin y, and what is taken off their sum.
 PATTERNS = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.9]])
 
 
 @dataclass(frozen=True)
 class Looks(Rows):
-    """n surfaces. Colours are RGB in 0…255; they are clipped only in the finished picture."""
+    """n surfaces. Colors are RGB in 0…255; they are clipped only in the finished picture."""
 
-    base: Tensor  # (n, 3), the main colour
-    other: Tensor  # (n, 3), the pattern's second colour
+    base: Tensor  # (n, 3), the main color
+    other: Tensor  # (n, 3), the pattern's second color
     patterned: Tensor  # bool (n,)
     pattern: Tensor  # (n, 4), a row of PATTERNS
     sharpness: Tensor  # (n,), of the pattern's edges; low ones make gradients
@@ -41,7 +41,7 @@ class Looks(Rows):
     texture_offset: Tensor  # (n, 2), pixels of the texture
 
     def simplified(self, which: Tensor) -> "Looks":
-        """One colour without pattern or texture, where ``which``, of fewer dimensions, says so."""
+        """One color without pattern or texture, where ``which``, of fewer dimensions, says so."""
         kept = ~which.view(*which.shape, *[1] * (self.patterned.ndim - which.ndim))
         return dataclasses.replace(
             self, patterned=self.patterned & kept, textured=self.textured & kept
@@ -49,7 +49,7 @@ class Looks(Rows):
 
 
 def draw_colors(dice: Dice, *shape: int) -> Tensor:
-    """Colours (B, *shape, 3) of any hue, mostly pale or greyish as in photos, dark to bright."""
+    """Colors (B, *shape, 3) of any hue, mostly pale or grayish as in photos, dark to bright."""
     hue = dice.uniform(0, 6, *shape)[..., None]
     saturation = dice.uniform(0, 1, *shape)[..., None] ** 1.6
     value = 255 * dice.uniform(0.02, 1, *shape)[..., None] ** 0.7
@@ -69,13 +69,13 @@ def draw_looks(
         shape: beside B.
     """
     base, other = (_pick(dice, palette, shape) for _ in range(2))
-    natural = dice.chance(0.5, *shape)[..., None]  # a photo's own colours, more or less
+    natural = dice.chance(0.5, *shape)[..., None]  # a photo's own colors, more or less
     gain = dice.log_uniform(0.6, 1.3, *shape)[..., None]
     mixing = (torch.eye(3) + 0.12 * dice.normal(*shape, 3, 3)) * gain[..., None]
     contrast = dice.log_uniform(0.3, 1.5, *shape)[..., None]
-    # A grey texture between two colours, or else light and dark of one.
+    # A gray texture between two colors, or else light and dark of one.
     tint = torch.where(dice.chance(0.5, *shape)[..., None], (other - base) / 100, base / 128)
-    tint = (contrast * tint)[..., None] * GREY
+    tint = (contrast * tint)[..., None] * GRAY
     textured_mask = dice.chance(textured, *shape)
     photo_base = TEXTURE_MIDDLE * gain + 15 * dice.normal(*shape, 3)
     return Looks(
@@ -97,7 +97,7 @@ def draw_looks(
 
 
 def _pick(dice: Dice, palette: Tensor, shape: Sequence[int]) -> Tensor:
-    """Colours near the palette's, or free ones: (B, *shape, 3)."""
+    """Colors near the palette's, or free ones: (B, *shape, 3)."""
     index = dice.choice([2] + [1] * (PALETTE - 1), *shape)
     scene = torch.arange(len(index)).view(-1, *[1] * len(shape))
     shared = palette[scene, index] + 10 * dice.normal(*shape, 3)
@@ -112,7 +112,7 @@ def surface_colors(
     y: Tensor,
     diameter: Tensor,
 ) -> Tensor:
-    """Colour of every pixel of n surfaces: (n, 3, H, W).
+    """Color of every pixel of n surfaces: (n, 3, H, W).
 
     Args:
         looks: the surfaces'.
@@ -141,7 +141,7 @@ def surface_colors(
 
 
 def _pattern(looks: Looks, x: Tensor, y: Tensor, diameter: Tensor) -> Tensor:
-    """Where between its two colours a surface is: (n, H, W) in 0…1."""
+    """Where between its two colors a surface is: (n, H, W) in 0…1."""
     frequency = 2 * math.pi * (looks.cycles / diameter).clamp(max=1 / SHORTEST_PERIOD)
     across, down = _rotate(x, y, looks.pattern_angle, frequency, looks.phase)
     across, down = across.sin_(), down.sin_()

@@ -14,7 +14,7 @@ from reference.scenes.outlines import KINDS
 from reference.scenes.rows import Rows
 from reference.scenes.shapes import NUMBERS, REACH, Shapes
 
-MIN_DIAMETER = 16  # pixels, of a labelled object
+MIN_DIAMETER = 16  # pixels, of a labeled object
 MAX_DIAMETER = 0.5  # of the frame's longer side
 ADDITIONS = 2  # shapes beside the body's, at most
 

@@ -40,8 +40,8 @@ class Canvas:
 class _Sprites:
     """n objects in windows of (h, w)."""
 
-    keep: Tensor  # (n, 1, h, w), the share of the colour below that stays
-    add: Tensor  # (n, 3, h, w), the colour on top
+    keep: Tensor  # (n, 1, h, w), the share of the color below that stays
+    add: Tensor  # (n, 3, h, w), the color on top
     region: Tensor  # uint8 (n, h, w), of REGIONS, or BACKGROUND
     below: Tensor  # (n, 1, h, w), the share of the light that the shadow lets through
     shadow_offset: list[list[int] | None]  # x, y of its move; None where there is no shadow
@@ -63,7 +63,7 @@ def paint(canvas: Canvas, objects: Objects, present: Tensor, textures: Tensor) -
     size = canvas.labels.shape[1:]
     flat, shown = objects.flatten(), indices(present.flatten())
     sides = _window_sides(flat, size)[shown]
-    # Windows of one size become neighbours: slices, not copies.
+    # Windows of one size become neighbors: slices, not copies.
     shown = shown[sides.argsort(stable=True)]
     flat = flat[shown]
     on_device = flat.to(canvas.colors.device)

@@ -14,7 +14,7 @@ from reference.scenes.objects import MAX_DIAMETER, MIN_DIAMETER, draw_objects
 from reference.scenes.painting import BACKGROUND, Canvas, paint
 from reference.scenes.textures import load_textures
 
-OBJECTS = 24  # labelled, in a full frame, at most
+OBJECTS = 24  # labeled, in a full frame, at most
 OBJECTS_IN_CROP = 10  # a crop of at most half the frame's side sees fewer
 CLOSE_UPS = 0.12  # the share of scenes in which one object measures more than half of the frame
 CLUTTER = 40  # small things without a label, behind the objects, at most
@@ -89,7 +89,7 @@ def generate_scenes(
 def _backdrop(
     dice: Dice, palette: Tensor, size: tuple[int, int], textures: Tensor, is_plain: Tensor
 ) -> Canvas:
-    """What is behind the objects: a surface, sometimes large things on it, and clutter; if plain, one colour."""
+    """What is behind the objects: a surface, sometimes large things on it, and clutter; if plain, one color."""
     scenes, device, count = len(palette), textures.device, len(textures)
     background = draw_looks(dice, palette[:, :1].expand(-1, PALETTE, -1), count, 0.7, (1,))
     background = background.simplified(is_plain).flatten()

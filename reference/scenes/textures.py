@@ -86,7 +86,7 @@ def _cuts(photo: Tensor) -> list[Tensor]:
 
 
 def _noise_textures(generator: torch.Generator) -> Tensor:
-    """Grey clouds, each octave weaker than the one before by a ratio of the texture's own."""
+    """Gray clouds, each octave weaker than the one before by a ratio of the texture's own."""
     clouds = torch.zeros(NOISE_TEXTURES, 1, SIDE, SIDE)
     ratio = torch.linspace(0.4, 1.1, NOISE_TEXTURES)[:, None, None, None]
     for octave in range(7):
@@ -127,5 +127,5 @@ def sample_textures(textures: Tensor, index: Tensor, column: Tensor, row: Tensor
 def _mirror(position: Tensor, length: int) -> Tensor:
     """Where in the texture, from -1 to 1, a position in pixels lies; it runs there and back again."""
     from_end = position.remainder(2 * length).sub_(length).abs_()
-    # Half a pixel off the edges, or the neighbour in the tall picture would show.
+    # Half a pixel off the edges, or the neighbor in the tall picture would show.
     return from_end.clamp_(0.5, length - 0.5).mul_(-2 / length).add_(1)

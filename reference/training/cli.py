@@ -63,7 +63,7 @@ _scene_options = (
         type=click.IntRange(128, 1024),
         default=1024,
         show_default=True,
-        help="Side of the frame, a multiple of 32. Weights fit any, and in a small one prompts are learnt sooner.",
+        help="Side of the frame, a multiple of 32. Weights fit any, and in a small one prompts are learned sooner.",
     ),
     click.option(
         "--workers",
@@ -131,7 +131,7 @@ def training() -> None:
 def grouping(
     crop: int | None, workers: int, frame: int, plain: float, zoom: float, **shared: object
 ) -> None:
-    """Let the image encoder learn what belongs together and what colour it has, as a start for training on scenes.
+    """Let the image encoder learn what belongs together and what color it has, as a start for training on scenes.
 
     \b
     Example:
@@ -156,7 +156,7 @@ def grouping(
 @click.option(
     "--fixed-statistics",
     is_flag=True,
-    help="Normalise by the statistics that --checkpoint came with, not by each step's: for few --pictures.",
+    help="Normalize by the statistics that --checkpoint came with, not by each step's: for few --pictures.",
 )
 @scene_options
 @click.option(
@@ -198,7 +198,7 @@ def scenes(
     zoom: float,
     **shared: object,
 ) -> None:
-    """Learn to segment on generated scenes, as Segment Anything learnt.
+    """Learn to segment on generated scenes, as Segment Anything learned.
 
     \b
     Examples:

@@ -66,7 +66,7 @@ class DistillationTask:
         passes, index = divmod(number, len(self.photos))
         order = torch.randperm(len(self.photos), generator=torch.Generator().manual_seed(passes))
         photo = read_image(self.photos[order[index]])
-        return torch.from_numpy(photo_to_frame(photo, self.sam.frame_size, self.sam.mean_colour))
+        return torch.from_numpy(photo_to_frame(photo, self.sam.frame_size, self.sam.mean_color))
 
 
 def load_decoder(sam: Sam, weights: Mapping[str, Tensor], name: str) -> None:

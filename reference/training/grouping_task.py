@@ -7,7 +7,7 @@ of places teaches it.
 Pairs are compared with pairs of the same distance only, half of the weight on those within one object. Otherwise
 features soon say where in the picture they are, since near places mostly belong together, and little else.
 
-They are also to say what colour each place is, as far as a linear readout can tell, and the best one is found anew for
+They are also to say what color each place is, as far as a linear readout can tell, and the best one is found anew for
 each batch: half of what tells objects apart is there, and features that were not asked for it had lost it.
 """
 
@@ -35,25 +35,25 @@ _NO_AREA = 1 << 40  # more than any picture has
 
 
 @dataclass(frozen=True)
-class LabelledPictures:
+class LabeledPictures:
     """B pictures, and what is where in them.
 
     Attributes:
         images: float (B, 3, H, W) RGB in 0…255.
-        labels: int64 (B, H/4, W/4), the smallest instance at each cell's centre, from 1; 0 without one.
+        labels: int64 (B, H/4, W/4), the smallest instance at each cell's center, from 1; 0 without one.
     """
 
     images: Tensor
     labels: Tensor
 
-    def to(self, device: torch.device) -> "LabelledPictures":
+    def to(self, device: torch.device) -> "LabeledPictures":
         """The same on another device."""
         images = self.images.to(device, non_blocking=True)
-        return LabelledPictures(images, self.labels.to(device, non_blocking=True))
+        return LabeledPictures(images, self.labels.to(device, non_blocking=True))
 
-    def pin_memory(self) -> "LabelledPictures":
+    def pin_memory(self) -> "LabeledPictures":
         """The same in memory that a GPU can fetch by itself."""
-        return LabelledPictures(self.images.pin_memory(), self.labels.pin_memory())
+        return LabeledPictures(self.images.pin_memory(), self.labels.pin_memory())
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class LabelPainter:
     options: PictureOptions
     frame_size: int
 
-    def paint(self, pictures: range, device: torch.device) -> LabelledPictures:
+    def paint(self, pictures: range, device: torch.device) -> LabeledPictures:
         """The scenes of these seeds."""
         scenes = self.options.paint(pictures, self.frame_size, device)
-        return LabelledPictures(scenes.images, smallest_instances(scenes))
+        return LabeledPictures(scenes.images, smallest_instances(scenes))
 
 
 class Grouping(nn.Module):
@@ -80,9 +80,9 @@ class Grouping(nn.Module):
         self.register_buffer("pixel_std", sam.pixel_std, persistent=False)
 
     def forward(
-        self, batch: LabelledPictures, generator: torch.Generator
+        self, batch: LabeledPictures, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss; for the log, the share of pairs told right, near and far, and of colour that is lost."""
+        """The loss; for the log, the share of pairs told right, near and far, and of color that is lost."""
         pixels = (batch.images - self.pixel_mean) / self.pixel_std
         embeddings = self.image_encoder(pixels)
         features = self.upscaling(decoder_input(embeddings)).float()
@@ -119,13 +119,13 @@ class GroupingTask:
         self.painter = LabelPainter(options, sam.frame_size)
         self.module = Grouping(sam)
 
-    def batches(self, numbers: Iterable[range]) -> Iterator[LabelledPictures]:
+    def batches(self, numbers: Iterable[range]) -> Iterator[LabeledPictures]:
         """Scenes by their seeds."""
         return painted_batches(self.painter, numbers, self.device, self.workers)
 
 
 def smallest_instances(scenes: Scenes) -> Tensor:
-    """A label map of ``LabelledPictures`` from masks: parts before their wholes."""
+    """A label map of ``LabeledPictures`` from masks: parts before their wholes."""
     start = CELL // 2
     masks = scenes.masks[..., start::CELL, start::CELL] & scenes.valid[..., None, None]
     area = scenes.masks.flatten(2).sum(2)[..., None, None]
@@ -155,7 +155,7 @@ def pair_loss(features: Tensor, labels: Tensor, right: int, down: int) -> tuple[
 
 
 def unexplained_colors(features: Tensor, colors: Tensor) -> Tensor:
-    """The share of the colours' variance that the best linear readout of features leaves, without its gradient.
+    """The share of the colors' variance that the best linear readout of features leaves, without its gradient.
 
     Args:
         features: (B, C, h, w), float32.

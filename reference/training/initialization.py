@@ -4,9 +4,9 @@ import torch
 
 from reference.modeling.sam import Sam
 
-# Times torch's own initialisation; 4, with tokens of half the size, took longer to learn in the trial below.
+# Times torch's own initialization; 4, with tokens of half the size, took longer to learn in the trial below.
 QUERY_GAIN = 2.0
-LOCAL_NOISE = 0.1  # what is left of torch's initialisation beside a kernel that passes its input on
+LOCAL_NOISE = 0.1  # what is left of torch's initialization beside a kernel that passes its input on
 NECK_NOISE = 0.3
 
 
@@ -33,7 +33,7 @@ def pass_on_what_is_seen(sam: Sam) -> None:
     """Let 3×3 convolutions without a bypass begin as almost the identity.
 
     Each of TinyViT's blocks has one, ten in a row. With random kernels they blur and mix what the picture shows: of
-    vit_t's embeddings a linear readout finds 22 % of the variance of a cell's 48 mean colours, of those that begin
+    vit_t's embeddings a linear readout finds 22 % of the variance of a cell's 48 mean colors, of those that begin
     like this 66 %.
     """
     encoder = sam.image_encoder

@@ -1,4 +1,4 @@
-"""What training minimises: focal and dice loss of masks, and at first a loss that position cannot lower.
+"""What training minimizes: focal and dice loss of masks, and at first a loss that position cannot lower.
 
 Source: Segment Anything (Kirillov et al., 2023, appendix A), focal to dice 20 : 1; focal loss after Lin et al. (2017),
 dice loss after Milletari et al. (2016).

@@ -49,7 +49,7 @@ AnyBatch = TypeVar("AnyBatch", bound=Batch, covariant=True)
 
 
 class Painter(Protocol[AnyBatch]):
-    """Paints scenes, and says what is to be learnt from them; sent to other processes."""
+    """Paints scenes, and says what is to be learned from them; sent to other processes."""
 
     def paint(self, pictures: range, device: torch.device) -> AnyBatch:
         """The scenes of these seeds, on the device."""

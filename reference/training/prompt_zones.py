@@ -8,7 +8,7 @@ from torch import Tensor
 
 CELL = 4  # pixels of the frame a cell
 POINT_EDGES = (2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 15.0, 20.0, 27.0)  # cells from the point
-BOX_EDGES = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6)  # of the box's half sides from its centre
+BOX_EDGES = (0.25, 0.5, 0.7, 0.85, 1.0, 1.15, 1.3, 1.6)  # of the box's half sides from its center
 _SMALLEST_HALF_SIDE = 2.0  # pixels, of a box that is hardly one
 
 
@@ -27,7 +27,7 @@ def box_zones(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _distances(points: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Pixels to the right or left, (B, 1, w), and up or down, (B, h, 1), from points to the cells' centres."""
+    """Pixels to the right or left, (B, 1, w), and up or down, (B, h, 1), from points to the cells' centers."""
     height, width = size
     x = (torch.arange(width, device=points.device) + 0.5) * CELL - 0.5
     y = (torch.arange(height, device=points.device) + 0.5) * CELL - 0.5

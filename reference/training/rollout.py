@@ -3,7 +3,7 @@
 Source: Segment Anything (Kirillov et al., 2023, appendix A). Half of the objects begin with a point, half with a box;
 then each is corrected by clicks, with its last answer fed back. The first answer is judged by the best of its
 three masks, so that an ambiguous prompt may have several right answers, and by mask 0 as well, because mask 0 is
-what an artefact shows for a box; answers to corrected prompts by mask 0 alone.
+what an artifact shows for a box; answers to corrected prompts by mask 0 alone.
 """
 
 from dataclasses import dataclass

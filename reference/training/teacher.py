@@ -17,7 +17,7 @@ PATCH_SIZE = 16
 
 
 class TeacherImageEncoder(nn.Module):
-    """(B, 3, S, S) normalised pixels → (B, embedding_dim, S/16, S/16) image embeddings, frozen."""
+    """(B, 3, S, S) normalized pixels → (B, embedding_dim, S/16, S/16) image embeddings, frozen."""
 
     def __init__(self, state_dict: Mapping[str, Tensor], name: str) -> None:
         """From a checkpoint of the whole of Segment Anything, under the official names.

@@ -29,7 +29,7 @@ _SEED_BITS = 32  # of a picture's number in a training; the training's own seed 
 
 
 class Task(Protocol):
-    """What is learnt, from what.
+    """What is learned, from what.
 
     Attributes:
         module: called with a batch and the generator, it gives the loss and figures for the log. Its parameters are the
@@ -56,7 +56,7 @@ class Schedule:
         average: decay of the moving average of the weights.
         seed: 0…255.
         bfloat16: compute in it, coordinates and losses excepted; for processors that have it in hardware.
-        fixed_statistics: let batch normalisation use the statistics that the weights came with, as it does
+        fixed_statistics: let batch normalization use the statistics that the weights came with, as it does
             once trained, and not each step's: those of a few large pictures are no good.
     """
 
@@ -99,7 +99,7 @@ class Trainer:
         self.optimizers = _optimizers(sam, schedule)
         self.module = task.module
         if processes.count > 1:
-            # Without corrections nothing is learnt of mask inputs.
+            # Without corrections nothing is learned of mask inputs.
             self.module = DistributedDataParallel(task.module, find_unused_parameters=True)
         self.step = 0
         self._resume(folder.read_state())

@@ -73,7 +73,7 @@ def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = Tr
 
     ``"demo"`` comes with this package (docs/demo-weights.md says how it was trained), ``"official"`` is
     downloaded once into the user's cache (with a progress bar on a terminal, unless ``progress`` is
-    off), ``"seeded"`` is an untrained initialisation that is the same everywhere, and anything else is
+    off), ``"seeded"`` is an untrained initialization that is the same everywhere, and anything else is
     the path of a ``.pt`` or ``.safetensors`` file (``./demo`` for a file of that name), official or as
     training scripts write them (docs/conversion.md says which).
     Raises CheckpointError if the weights cannot be had, or if the file has several models' that
@@ -215,7 +215,7 @@ def _is_normalization(key: str, tensor: Tensor, sam: nn.Module) -> bool:
 @cache
 def _layout(variant: Variant) -> dict[str, TensorLayout]:
     """Official names, shapes and dtypes of all tensors that a model of this variant needs."""
-    with torch.device("meta"):  # shapes only, no memory and no initialisation
+    with torch.device("meta"):  # shapes only, no memory and no initialization
         return official_layout(Sam(variant))
 
 

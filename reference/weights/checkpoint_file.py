@@ -1,6 +1,6 @@
 """Reading the tensors of a checkpoint file, and refusing everything else.
 
-The kind of file is recognised by its first bytes, never by its suffix alone: downloads that failed
+The kind of file is recognized by its first bytes, never by its suffix alone: downloads that failed
 leave web pages and git-lfs pointers behind under the right name. Nothing that a file contains is
 ever executed.
 """
@@ -33,7 +33,7 @@ _LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save before
 _LEGACY_PICKLES = 5  # magic number, protocol, system, the object, storage keys; then raw numbers
 _PICKLE_MAGIC = re.compile(rb"\x80[\x02-\x05]")
 _SAFETENSORS_HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
-_HEAD_BYTES = 512  # enough to recognise any of the kinds of file
+_HEAD_BYTES = 512  # enough to recognize any of the kinds of file
 _IN_FOLDERS = (
     "model.safetensors",
     "pytorch_model.bin",
@@ -148,7 +148,7 @@ def _regular_file_size(path: Path) -> int:
 
 
 def _read_any(path: Path, size: int) -> object:
-    """Recognise the kind of file and read whatever it holds."""
+    """Recognize the kind of file and read whatever it holds."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if head.startswith(_ZIP_MAGIC):

@@ -48,7 +48,7 @@ def _values(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> np.ndarray
         return rng.normal(0.0, 1.0, shape)
     if leaf in ("bias", "running_mean"):
         return rng.normal(0.0, 0.1, shape)
-    if len(shape) == 1:  # the gain of a normalisation layer
+    if len(shape) == 1:  # the gain of a normalization layer
         return rng.uniform(0.7, 1.3, shape)
     if _EMBEDDING.search(name):
         return rng.normal(0.0, 0.5, shape)

@@ -1,4 +1,4 @@
-"""``convert`` as a user runs it: artefact folders, whole or not at all."""
+"""``convert`` as a user runs it: artifact folders, whole or not at all."""
 
 import hashlib
 import json
@@ -165,7 +165,7 @@ def test_goldens_are_the_references_answers(tmp_path, tiny_model, tiny_sam):
     goldens = json.loads((folder / "goldens.json").read_text())
     photo = goldens["photos"]["china"]
     pixels = np.asarray(Image.open(folder / photo["file"]))
-    frame = photo_to_frame(pixels, tiny_sam.frame_size, tiny_sam.mean_colour)
+    frame = photo_to_frame(pixels, tiny_sam.frame_size, tiny_sam.mean_color)
     embeddings = tiny_sam.encode_image(torch.from_numpy(frame))
     stored = np.fromfile(folder / photo["image_embeddings"]["file"], "<f4")
     np.testing.assert_allclose(stored, embeddings.numpy().ravel(), atol=1e-4)
@@ -246,7 +246,7 @@ def test_where_the_weights_were_found_is_told(artifacts, tmp_path, tiny_model, c
     assert files(tmp_path / goldens) == files(artifacts / goldens)
 
 
-def test_force_does_not_replace_what_is_no_artefact(tmp_path, tiny_model, capsys):
+def test_force_does_not_replace_what_is_no_artifact(tmp_path, tiny_model, capsys):
     folder = tmp_path / "mobile_sam-torchscript-none"
     folder.mkdir()
     (folder / "thesis.tex").write_text("precious")
@@ -254,7 +254,7 @@ def test_force_does_not_replace_what_is_no_artefact(tmp_path, tiny_model, capsys
         [*TORCHSCRIPT, "--model", tiny_model, "--output", tmp_path, "--force"], capsys
     )
     assert status == 2
-    assert "is not an artefact folder" in err
+    assert "is not an artifact folder" in err
     assert (folder / "thesis.tex").read_text() == "precious"
 
 
@@ -389,7 +389,7 @@ def test_force_replaces_whatever_is_an_artifact(tmp_path, mark):
     (folder / ".DS_Store").write_bytes(b"left there by macOS")
     require_free(folder, force=True)  # an empty folder is nobody's
     (folder / "weights.bin").write_bytes(b"precious")
-    with pytest.raises(OutputError, match="is not an artefact folder"):
+    with pytest.raises(OutputError, match="is not an artifact folder"):
         require_free(folder, force=True)
     (folder / "manifest.json").write_text(
         f'{mark}{{"schema": "mobile-sam-export/artifact/1"}}', encoding="utf-8"

@@ -22,7 +22,7 @@ def decoder(seeded_sam):
 
 @pytest.fixture(scope="module")
 def embeddings(seeded_sam, china):
-    frame = photo_to_frame(china, seeded_sam.frame_size, seeded_sam.mean_colour)
+    frame = photo_to_frame(china, seeded_sam.frame_size, seeded_sam.mean_color)
     return seeded_sam.encode_image(torch.from_numpy(frame))
 
 
@@ -95,7 +95,7 @@ def test_too_many_prompts_name_the_slots():
 
 
 def test_image_encoder(seeded_sam, embeddings, china):
-    frame = photo_to_frame(china, seeded_sam.frame_size, seeded_sam.mean_colour)
+    frame = photo_to_frame(china, seeded_sam.frame_size, seeded_sam.mean_color)
     with torch.no_grad():
         actual = ImageEncoder(seeded_sam).eval()(torch.from_numpy(frame))
     torch.testing.assert_close(actual, embeddings, rtol=0, atol=1e-4)

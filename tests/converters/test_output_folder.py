@@ -213,7 +213,7 @@ def test_a_manifest_that_is_a_pipe_does_not_hang(tmp_path):
     folder = tmp_path / "artifact"
     folder.mkdir()
     os.mkfifo(folder / "manifest.json")
-    with pytest.raises(OutputError, match="is not an artefact folder"):
+    with pytest.raises(OutputError, match="is not an artifact folder"):
         require_free(folder, True)
     shutil.rmtree(folder)
 

@@ -133,11 +133,11 @@ def test_resized_size(size, expected):
     assert resized_size(*size, 1024) == expected
 
 
-def test_frame_is_padded_with_what_normalisation_makes_zero(china, tiny_sam):
-    frame = torch.from_numpy(photo_to_frame(china, 256, tiny_sam.mean_colour))
-    normalised = (frame - tiny_sam.pixel_mean) / tiny_sam.pixel_std
-    assert (normalised[:, :, 171:] == 0).all()
-    assert (normalised[:, :, :171] != 0).any()
+def test_frame_is_padded_with_what_normalization_makes_zero(china, tiny_sam):
+    frame = torch.from_numpy(photo_to_frame(china, 256, tiny_sam.mean_color))
+    normalized = (frame - tiny_sam.pixel_mean) / tiny_sam.pixel_std
+    assert (normalized[:, :, 171:] == 0).all()
+    assert (normalized[:, :, :171] != 0).any()
 
 
 def test_masks_come_back_to_the_photos_geometry():

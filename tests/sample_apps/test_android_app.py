@@ -23,7 +23,7 @@ from validation.latency.phones.adb import PACKAGE, RUNNER
 
 REPOSITORY = Path(__file__).parents[2]
 APP = REPOSITORY / "sample_apps" / "android"
-ASSETS = Path("app/src/main/assets/artifact")  # where the app has its artefact
+ASSETS = Path("app/src/main/assets/artifact")  # where the app has its artifact
 SETUP = "apt-get install default-jdk-headless maven"
 OLDEST_JAVA = 17
 TIME_LIMIT = 1800  # seconds; the first run fetches half a gigabyte
@@ -40,7 +40,7 @@ class Build:
 
     Attributes:
         folder: a copy of the app, with what was built.
-        artifact: the artefact that its tests were given.
+        artifact: the artifact that its tests were given.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class Build:
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory) -> Build:
-    """The app from a clean checkout, with an artefact copied in as its README says, and all of its tests run."""
+    """The app from a clean checkout, with an artifact copied in as its README says, and all of its tests run."""
     require_toolchain()
     checkout = tmp_path_factory.mktemp("android")
     folder = checkout / "sample_apps" / "android"
@@ -83,7 +83,7 @@ def require_toolchain() -> None:
 
 
 def copy_step(name: str) -> str:
-    """The README's commands that put an artefact into the app, for the artefact ``name``."""
+    """The README's commands that put an artifact into the app, for the artifact ``name``."""
     readme = (APP / "README.md").read_text()
     (block,) = (
         block for block in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "\ncp " in block
@@ -179,7 +179,7 @@ def test_gradle_and_maven_agree():
         assert "androidx" not in source.read_text(), source
 
 
-def test_artefacts_stay_out_of_the_repository():
+def test_artifacts_stay_out_of_the_repository():
     ignored = subprocess.run(
         ("git", "check-ignore", str(APP / ASSETS / "manifest.json")), cwd=REPOSITORY
     )

@@ -32,7 +32,7 @@ from validation.latency.phones.xcode import BUNDLE
 
 REPOSITORY = Path(__file__).parents[2]
 APP = REPOSITORY / "sample_apps" / "ios"
-ARTIFACT = APP / "MobileSAMSample" / "Artifact"  # where the app finds its artefact
+ARTIFACT = APP / "MobileSAMSample" / "Artifact"  # where the app finds its artifact
 PROJECT = APP / "MobileSAMSample.xcodeproj"
 SCRIPT = APP / "linux-toolchain.sh"
 TIME_LIMIT = 900  # seconds; a build takes one minute
@@ -96,7 +96,7 @@ def not_in_repository(directory: str, names: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def artifact(workplace) -> Path:
-    """A Core ML artefact of the tiny model where the app expects it, and its photos' pixels and frames."""
+    """A Core ML artifact of the tiny model where the app expects it, and its photos' pixels and frames."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, TINY.name, TINY)
         converted = convert(
@@ -207,7 +207,7 @@ def test_project_has_the_names_that_the_desktop_side_uses():
     assert f"final class {test}: XCTestCase" in (APP / target / f"{test}.swift").read_text()
 
 
-def test_artefacts_stay_out_of_the_repository():
+def test_artifacts_stay_out_of_the_repository():
     """What is copied where the app expects it, is ignored by git; the folder itself is there."""
     files = [str(ARTIFACT / "manifest.json"), str(ARTIFACT / "a.mlpackage" / "Manifest.json")]
     ignored = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the sample apps' regression test writes, made up from the artefact that it was given.
+"""What the sample apps' regression test writes, made up from the artifact that it was given.
 
 For the fake adb and xcodebuild, which run as scripts: imports nothing but the standard library.
 """
@@ -69,7 +69,7 @@ def _break(document: dict, platform: str, fault: str | None) -> None:
             "thermal_state": "unknown",
             "battery_saver": False,
         }
-    if fault == "another artefact":
+    if fault == "another artifact":
         document["artifact"]["scheme"] = "fp16"
     if fault == "a case is missing":
         document["cases"].pop()

@@ -16,7 +16,7 @@ def document(*targets: dict) -> dict:
 
 
 def target(**changes) -> dict:
-    """One artefact measured, one invalid, one dead."""
+    """One artifact measured, one invalid, one dead."""
     return {
         "target": "cpu",
         "description": "2 threads",

@@ -1,4 +1,4 @@
-"""What an app's regression test wrote, beside the artefact that it ran."""
+"""What an app's regression test wrote, beside the artifact that it ran."""
 
 import json
 from pathlib import Path

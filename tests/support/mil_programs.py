@@ -22,7 +22,7 @@ TARGETS = {
 FLOAT64_TOLERANCE = 1e-10  # of the largest value: the oracle's own rounding, and no more
 FLOAT32_TOLERANCE = 1e-5  # likewise, for sums of some hundred terms
 # Of the width of a float16 step at the exact result. Most results are the nearest number, half a step
-# away at most; where float32's terms cancel (a tail of GELU's tanh, upsampling) it is a neighbour:
+# away at most; where float32's terms cancel (a tail of GELU's tanh, upsampling) it is a neighbor:
 # up to 0.94 steps farther than the nearest, as measured. The hundredth is float32's own loss.
 FLOAT16_STEPS = 1.01
 
@@ -32,7 +32,7 @@ Arrays = Mapping[str, np.ndarray]
 def build_model(
     build: Callable, inputs: Arrays, opset: str = "iOS18", precision: str = "float32"
 ) -> MLModel:
-    """A model whose ``main`` is ``build(**inputs)``, exactly as built: no pass optimises it.
+    """A model whose ``main`` is ``build(**inputs)``, exactly as built: no pass optimizes it.
 
     ``build`` takes the inputs as MIL variables and returns one variable, or several. Integers are
     int32 inputs, all else float32; with the precision "float16" the program casts its float32 inputs

@@ -1,4 +1,4 @@
-"""Artefacts measured without child processes, which take seconds to start and have tests of their own."""
+"""Artifacts measured without child processes, which take seconds to start and have tests of their own."""
 
 from collections.abc import Callable
 

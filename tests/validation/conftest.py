@@ -1,4 +1,4 @@
-"""Artefacts to validate: real conversions, of the tiny model wherever its size does not matter."""
+"""Artifacts to validate: real conversions, of the tiny model wherever its size does not matter."""
 
 import hashlib
 import json
@@ -40,13 +40,13 @@ def tiny_folders(tiny_source, tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture
 def tiny_artifact(tiny_model, tiny_folders, tmp_path) -> Path:
-    """A TorchScript artefact of the tiny model, the test's own to change."""
+    """A TorchScript artifact of the tiny model, the test's own to change."""
     return shutil.copytree(tiny_folders["torchscript"], tmp_path / "tiny-torchscript")
 
 
 @pytest.fixture
 def tiny_package(tiny_model, tiny_folders, tmp_path) -> Path:
-    """A Core ML artefact of the tiny model, the test's own to change."""
+    """A Core ML artifact of the tiny model, the test's own to change."""
     return shutil.copytree(tiny_folders["coreml"], tmp_path / "tiny-coreml")
 
 
@@ -69,7 +69,7 @@ def tiny_gates(tmp_path) -> Path:
 
 
 class ExportedEngine:
-    """A sound engine that needs no artefact: the export modules themselves."""
+    """A sound engine that needs no artifact: the export modules themselves."""
 
     name = "export modules"
 
@@ -93,7 +93,7 @@ def tiny_engine(tiny_source) -> ExportedEngine:
 
 @pytest.fixture
 def edit_manifest() -> Callable[[Path, Callable[[dict], None]], None]:
-    """Change an artefact's manifest in place."""
+    """Change an artifact's manifest in place."""
 
     def edit(folder, change):
         path = folder / "manifest.json"

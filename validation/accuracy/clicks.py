@@ -48,7 +48,7 @@ def corrective_click(mask: np.ndarray, truth: np.ndarray) -> Click | None:
         truth: bool (H, W), what it should be.
 
     Returns:
-        The region's interior point, labelled with what is true there; None if nothing is wrong.
+        The region's interior point, labeled with what is true there; None if nothing is wrong.
     """
     missing = _largest_region(truth & ~mask)
     surplus = _largest_region(mask & ~truth)

@@ -28,7 +28,7 @@ class Data:
 
 
 def with_references(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """The evaluations, each artefact's reference before the first artefact of it, and none twice."""
+    """The evaluations, each artifact's reference before the first artifact of it, and none twice."""
     rows: list[Evaluation] = []
     for evaluation in evaluations:
         for item in (evaluation.reference, evaluation):
@@ -38,7 +38,7 @@ def with_references(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
 
 
 def overall_verdict(evaluations: Sequence[Evaluation]) -> str:
-    """FAILED if one failed; else NOT_PROVEN or PASSED, if that is an artefact's verdict; else NOT_RUN."""
+    """FAILED if one failed; else NOT_PROVEN or PASSED, if that is an artifact's verdict; else NOT_RUN."""
     verdicts = [evaluation.verdict for evaluation in with_references(evaluations)]
     return next(
         (verdict for verdict in (FAILED, NOT_PROVEN, PASSED) if verdict in verdicts), NOT_RUN

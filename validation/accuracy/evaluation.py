@@ -1,4 +1,4 @@
-"""Measure artefacts and checkpoints on the same objects, and hold artefacts to their reference."""
+"""Measure artifacts and checkpoints on the same objects, and hold artifacts to their reference."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,16 +40,16 @@ class Weights:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What was found about one artefact with one engine, or about a checkpoint.
+    """What was found about one artifact with one engine, or about a checkpoint.
 
     Attributes:
-        name: the artefact folder's, or the checkpoint's.
+        name: the artifact folder's, or the checkpoint's.
         model: the variant's name.
         checkpoint: the weights.
         engine: what ran it; None if nothing could.
         accuracy: None if it did not run to the end.
         artifact: None for a checkpoint.
-        reference: the checkpoint that the artefact was converted from; why it could not be measured;
+        reference: the checkpoint that the artifact was converted from; why it could not be measured;
             None for a checkpoint.
         max_miou_lost: the gate, None for a checkpoint.
         failures: why the verdict is FAILED.
@@ -92,7 +92,7 @@ class Evaluation:
 
 
 def resolve_subject(source: str, model: str) -> Artifact | Weights:
-    """What a user names: an artefact folder, or a checkpoint of the variant ``model``.
+    """What a user names: an artifact folder, or a checkpoint of the variant ``model``.
 
     Raises:
         MobileSAMError: it is neither, or damaged, or cannot be had.
@@ -106,13 +106,13 @@ def resolve_subject(source: str, model: str) -> Artifact | Weights:
     if path.is_dir():
         return load_artifact(path)  # which says what it lacks
     raise MobileSAMError(
-        f"{source}: no such artefact or checkpoint: expected a folder that 'convert' wrote, a .pt or "
+        f"{source}: no such artifact or checkpoint: expected a folder that 'convert' wrote, a .pt or "
         ".safetensors file, 'demo', 'official' or 'seeded'"
     )
 
 
 class Evaluator:
-    """Measures any number of artefacts and checkpoints; each reference is measured once."""
+    """Measures any number of artifacts and checkpoints; each reference is measured once."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class Evaluator:
         Args:
             samples: photos with true masks.
             gates: format → scheme → limits.
-            checkpoint: the weights that artefacts were converted from, if these were a file.
+            checkpoint: the weights that artifacts were converted from, if these were a file.
         """
         self._samples, self._gates, self._checkpoint = samples, gates, checkpoint
         self._references: dict[tuple[str, str], Sam | Unavailable] = {}
@@ -134,14 +134,14 @@ class Evaluator:
     def evaluate(
         self, subjects: Sequence[Artifact | Weights], engines: Sequence[str] = ()
     ) -> Iterator[Evaluation]:
-        """One evaluation per checkpoint, and per artefact and engine, in order.
+        """One evaluation per checkpoint, and per artifact and engine, in order.
 
         Args:
             subjects: of ``resolve_subject``.
-            engines: what to run artefacts with; none: the most authoritative one that is here.
+            engines: what to run artifacts with; none: the most authoritative one that is here.
 
         Raises:
-            ArtifactError: an artefact does not belong to ``checkpoint``, has too few prompt slots, or
+            ArtifactError: an artifact does not belong to ``checkpoint``, has too few prompt slots, or
                 has no gates, or an engine does not run its format; all before anything is measured.
             CheckpointError: weights cannot be fetched, or do not fit the model.
         """
@@ -226,7 +226,7 @@ class Evaluator:
 
 
 def _judge(evaluation: Evaluation) -> Evaluation:
-    """Hold a measured artefact to its gate."""
+    """Hold a measured artifact to its gate."""
     lost, limit = evaluation.miou_lost, evaluation.max_miou_lost
     if lost is None:
         reference = evaluation.reference

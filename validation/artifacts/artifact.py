@@ -1,4 +1,4 @@
-"""An artefact folder as ``convert`` writes it: loaded only if it is whole and unaltered.
+"""An artifact folder as ``convert`` writes it: loaded only if it is whole and unaltered.
 
 Nothing in a manifest is taken on trust: a path in it may not leave the folder, and every file is
 held to its listed size and SHA-256 before anything is run.
@@ -24,7 +24,7 @@ from reference.modeling.variants import VARIANTS, Variant
 from validation.documents.strict_json import Source, Value
 from validation.documents.untrusted_paths import is_inside
 
-CONVERT_AGAIN = "the artefact is incomplete or was altered; convert again"
+CONVERT_AGAIN = "the artifact is incomplete or was altered; convert again"
 _LARGEST_EXPONENT = 24  # of a power of two between numbers of float16
 _LARGEST_LOGIT = 1 << 20  # logits are far below
 _MOST_FILES = 10_000  # three for each golden photo, one for each case, and a package's
@@ -32,7 +32,7 @@ _MOST_FILES = 10_000  # three for each golden photo, one for each case, and a pa
 
 @dataclass(frozen=True)
 class SourceCheckpoint:
-    """The weights that an artefact was converted from."""
+    """The weights that an artifact was converted from."""
 
     name: str  # "demo", "official", "seeded", or a file's name without its folder
     sha256: str
@@ -41,19 +41,19 @@ class SourceCheckpoint:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A verified artefact folder.
+    """A verified artifact folder.
 
     Attributes:
         folder: where it is, as the user wrote it.
         variant: the model and its sizes.
         format: one of FORMATS.
-        scheme: how it is quantised, as ``convert --quantize`` names it.
+        scheme: how it is quantized, as ``convert --quantize`` names it.
         prompt_slots: how many prompt slots the mask decoder has.
         checkpoint: what it was converted from.
         components: the model file (a folder, for Core ML) of each of COMPONENTS.
         float16_exponents: per component, the powers of two that its streams are scaled by to fit float16;
             see ``converters.coreml.export.Float16Fit``.
-        padding_rgb: colour in 0…255 that apps pad the frame with.
+        padding_rgb: color in 0…255 that apps pad the frame with.
         mask_threshold: logit above which apps count a pixel as the object's.
         files: paths below ``folder``, with forward slashes, of all files but the manifest.
         goldens: the list of goldens, below ``folder``.
@@ -94,7 +94,7 @@ class Artifact:
 
 
 def load_artifact(folder: str | Path) -> Artifact:
-    """Read and verify an artefact folder.
+    """Read and verify an artifact folder.
 
     Raises:
         ArtifactError: there is no such folder; its manifest is missing, damaged or of another
@@ -123,7 +123,7 @@ def load_artifact(folder: str | Path) -> Artifact:
             name: _component(folder, components.get(name).get("file"), files) for name in COMPONENTS
         },
         float16_exponents={name: _exponents(components.get(name)) for name in COMPONENTS},
-        padding_rgb=_colour(preprocessing.get("padding_rgb")),
+        padding_rgb=_color(preprocessing.get("padding_rgb")),
         mask_threshold=masks.get("threshold").number(-_LARGEST_LOGIT, _LARGEST_LOGIT),
         files=files,
         goldens=_listed(folder, manifest.get("goldens"), files),
@@ -131,7 +131,7 @@ def load_artifact(folder: str | Path) -> Artifact:
 
 
 def read_manifest(artifact: Artifact) -> dict:
-    """The whole manifest of a verified artefact; ArtifactError if it can no longer be read."""
+    """The whole manifest of a verified artifact; ArtifactError if it can no longer be read."""
     return {"schema": MANIFEST_SCHEMA, **_read_manifest(artifact.folder).value}
 
 
@@ -141,11 +141,11 @@ def _read_manifest(folder: Path) -> Value:
     require_possible(path, ArtifactError)
     require_utf8(folder, ArtifactError)
     if not folder.is_dir():
-        kind = "not a folder" if folder.exists() else "no such artefact folder"
+        kind = "not a folder" if folder.exists() else "no such artifact folder"
         raise ArtifactError(f"{folder}: {kind}; {example}")
     if not path.exists():
         raise ArtifactError(f"{folder}: has no {MANIFEST_FILE}; {example}")
-    source = Source(str(path), "an artefact's manifest", CONVERT_AGAIN, ArtifactError)
+    source = Source(str(path), "an artifact's manifest", CONVERT_AGAIN, ArtifactError)
     return source.document(source.read(path), MANIFEST_SCHEMA)
 
 
@@ -155,11 +155,11 @@ def _check_size(size: Value, expected: int, variant: Variant) -> None:
         size.refuse(f"{expected} for {variant.name}")
 
 
-def _colour(value: Value) -> tuple[float, float, float]:
-    colour = value.list(lambda channel: channel.number(0, 255))
-    if len(colour) != 3:
+def _color(value: Value) -> tuple[float, float, float]:
+    color = value.list(lambda channel: channel.number(0, 255))
+    if len(color) != 3:
         value.refuse("red, green and blue")
-    return colour
+    return color
 
 
 def _component(folder: Path, file: Value, files: Collection[str]) -> Path:
@@ -184,13 +184,13 @@ def _listed(folder: Path, file: Value, files: Collection[str]) -> Path:
 
 
 def _path_inside(folder: Path, name: str) -> Path:
-    """``name`` below the artefact's folder, or an ArtifactError if it leads out of it."""
+    """``name`` below the artifact's folder, or an ArtifactError if it leads out of it."""
     path = folder / name
     # The parts tell of a '..' that comes back in.
     if not is_inside(path, folder) or Path(name).is_absolute() or ".." in Path(name).parts:
         raise ArtifactError(
-            f"{folder / MANIFEST_FILE}: the path {quote(name)} leaves the artefact's folder: expected one "
-            "below it; do not use this artefact, convert again"
+            f"{folder / MANIFEST_FILE}: the path {quote(name)} leaves the artifact's folder: expected one "
+            "below it; do not use this artifact, convert again"
         )
     return path
 

@@ -1,7 +1,7 @@
-"""Does an artefact's manifest tell apps what is so?
+"""Does an artifact's manifest tell apps what is so?
 
-``compare`` runs an artefact by the conventions of this project, and by those of the manifest that an
-app may choose (padding, threshold). The others are the same in every artefact: a manifest that states
+``compare`` runs an artifact by the conventions of this project, and by those of the manifest that an
+app may choose (padding, threshold). The others are the same in every artifact: a manifest that states
 one differently would mislead an app, however right the masks are here.
 """
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for tor
 @click.option(
     "--checkpoint",
     metavar="PATH|demo|official|seeded",
-    help="The weights that the artefacts were converted from, to measure the reference with; not "
+    help="The weights that the artifacts were converted from, to measure the reference with; not "
     "needed if these can be had by name.",
 )
 @model_option("Which variant a CHECKPOINT is of.")
@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for tor
     "engines",
     type=click.Choice(engine_names()),
     multiple=True,
-    help="What to run the artefacts with, as for validate compare.",
+    help="What to run the artifacts with, as for validate compare.",
 )
 @json_option()
 def accuracy(
@@ -67,10 +67,10 @@ def accuracy(
     An ARTIFACT is a folder that convert wrote; a CHECKPOINT is a .pt or .safetensors file, demo,
     official or seeded. Per object it is asked with one point (the mask of the highest score counts, and
     the best of the three), with a box, and with a point and three corrective clicks. The table shows mean
-    IoU, also by size, and the largest mean IoU that an artefact loses against the reference with the same
+    IoU, also by size, and the largest mean IoU that an artifact loses against the reference with the same
     weights.
 
-    Exit status: 0 if every artefact that ran holds its gate, max_miou_lost; 1 if one does not, cannot be
+    Exit status: 0 if every artifact that ran holds its gate, max_miou_lost; 1 if one does not, cannot be
     run, or is NOT PROVEN, because its reference finds no object; 2 for bad input. What cannot be measured
     here is reported as NOT RUN, with the reason.
     """

@@ -39,7 +39,7 @@ LONGEST_ANSWER = 86_400.0  # seconds
 @click.option(
     "--checkpoint",
     metavar="PATH|demo|official|seeded",
-    help="The weights that the artefacts were converted from, to ask the reference with. Needed "
+    help="The weights that the artifacts were converted from, to ask the reference with. Needed "
     "for photos, unless they can be had by name.",
 )
 @click.option(
@@ -47,7 +47,7 @@ LONGEST_ANSWER = 86_400.0  # seconds
     "engines",
     type=click.Choice(engine_names()),
     multiple=True,
-    help="What to run the artefacts with; given several times, each in turn. By default the most "
+    help="What to run the artifacts with; given several times, each in turn. By default the most "
     "authoritative one that is here: for Core ML packages Core ML itself, then mil_runtime.",
 )
 @click.option(
@@ -62,7 +62,7 @@ LONGEST_ANSWER = 86_400.0  # seconds
     default=600.0,
     show_default=True,
     help="How long the engine may take for one answer. It runs in a process of its own, so that one "
-    "that hangs or crashes fails its artefact and nothing else.",
+    "that hangs or crashes fails its artifact and nothing else.",
 )
 @click.option(
     "--report",
@@ -102,13 +102,13 @@ def compare(
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
       validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
 
-    Each artefact is run on its own goldens, whose reference answers it brings along, and on other
+    Each artifact is run on its own goldens, whose reference answers it brings along, and on other
     photos, about which the reference is asked now. Per case the table shows, over all four masks,
     the lowest IoU and boundary IoU at the photo's own size, the IoU of the masks that users are
     shown, and the largest difference of a score and of a mask logit; below it, which stage of the
-    artefact lost how much.
+    artifact lost how much.
 
-    Exit status: 0 if every case that ran holds its gates; 1 if one does not, an artefact cannot be run,
+    Exit status: 0 if every case that ran holds its gates; 1 if one does not, an artifact cannot be run,
     or it is NOT PROVEN, because the reference itself draws no mask, or always the same; 2 for bad input.
     What cannot be run on this machine is reported as NOT RUN, with the reason, and never as passed; if
     nothing could be run, so is the verdict (in JSON: "not run"), and the status is 0.

@@ -75,7 +75,7 @@ def _is_core(text: str) -> bool:
     "--image",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="A photo to run on, with a point and a box in its middle. [default: an artefact's golden]",
+    help="A photo to run on, with a point and a box in its middle. [default: an artifact's golden]",
 )
 @click.option(
     "--report",
@@ -105,12 +105,12 @@ def latency(
       validate latency artifacts/mobile_sam-torchscript-int8 --target android --json phone.json
 
     Loading from cold files, the first runs, and then image encoder, mask decoder, and all from the
-    photo's file to its mask, after a warm-up. Several artefacts take turns, back and forth, so that
+    photo's file to its mask, after a warm-up. Several artifacts take turns, back and forth, so that
     their ratio to the first holds on a noisy machine as well. Turns during which other processes used
     the processor, or the machine was slowed down for heat or to save power, do not count.
 
-    Exit status: 0 if every artefact was measured, 1 if one cannot be run, 2 for bad input. A target
-    that this machine lacks is reported as NOT RUN, and an artefact with too many turns that do not
+    Exit status: 0 if every artifact was measured, 1 if one cannot be run, 2 for bad input. A target
+    that this machine lacks is reported as NOT RUN, and an artifact with too many turns that do not
     count as INVALID, each with the reason and without figures; the status is 0 for both.
     """
     if report is not None:

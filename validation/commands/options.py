@@ -1,4 +1,4 @@
-"""What the ``validate`` commands have in common: which artefacts, which limits, and results as JSON."""
+"""What the ``validate`` commands have in common: which artifacts, which limits, and results as JSON."""
 
 import functools
 import os

@@ -67,12 +67,12 @@ def regress(
     Masks of its goldens, size, operators, manifest, static cost, peak memory; and latency, on one
     thread, as a ratio to a fixed work that takes turns with it, so that a baseline travels between
     machines. Three launches are timed, and a slowdown fails if all of them show it; it takes about 7
-    minutes for an artefact of the full size. One table says what changed, by how much, and whether that
+    minutes for an artifact of the full size. One table says what changed, by how much, and whether that
     is within the limits.
 
     Exit status: 0 if nothing failed, 1 if something did, 2 for bad input. A latency that was measured
     on a disturbed machine is INVALID: it neither passes nor fails. With --update the status is 0
-    whatever changed, unless an artefact cannot be run: the baseline then stays as it is.
+    whatever changed, unless an artifact cannot be run: the baseline then stays as it is.
     """
     artifacts = _by_key([load_artifact(folder) for folder in folders])
 
@@ -133,12 +133,12 @@ def ingest(
       validate ingest phones/*.json --baseline baseline.json --update
 
     Masks that are wrong on the device fail. Times are compared with those of the same device model,
-    system's major version and compute unit, and only if the artefact's files are the baseline's. Runs
+    system's major version and compute unit, and only if the artifact's files are the baseline's. Runs
     of a device that was hot or saved power are INVALID, and not averaged in; of the others the median
     counts. Without a baseline only masks are judged.
 
     Exit status: 0 if nothing failed, 1 if something did, 2 for bad input. With --update the status is
-    0 whatever times changed; wrong masks, or those of another artefact, are not written.
+    0 whatever times changed; wrong masks, or those of another artifact, are not written.
     """
     if update and path is None:
         raise click.UsageError("--update writes to a baseline: expected --baseline FILE as well")
@@ -170,7 +170,7 @@ def ingest(
         lines[f"{key} on {device}"] = each
         if figures := device_figures(runs):
             devices[device] = {**devices.get(device, {}), key: renew_device(before, figures)}
-    # Figures may get worse on purpose; wrong masks, or another artefact's, are nobody's baseline.
+    # Figures may get worse on purpose; wrong masks, or another artifact's, are nobody's baseline.
     unfit = any(is_unfit(line) for each in lines.values() for line in each)
     renewed = replace(baseline, devices=devices) if update and not unfit else None
     return _finish(lines, path, update, renewed, output)
@@ -186,7 +186,7 @@ def _by_key(artifacts: Sequence[Artifact]) -> dict[str, Artifact]:
         if other is not artifact:
             raise BaselineError(
                 f"{artifact.folder} and {other.folder} are both '{key_of(artifact)}': expected one "
-                "artefact of a model, format and scheme; keep others in a baseline of their own"
+                "artifact of a model, format and scheme; keep others in a baseline of their own"
             )
     return found
 

@@ -19,7 +19,7 @@ from validation.engines import engine_names
 @click.option(
     "--engine",
     type=click.Choice(engine_names()),
-    help="What to run the artefact with, as for validate compare.",
+    help="What to run the artifact with, as for validate compare.",
 )
 @answer_options
 def show(
@@ -50,7 +50,7 @@ def show(
     answer(request, model, _source(artifact, model.engine.name))
     if not artifact.checkpoint.trained:  # last, since a refusal is one line
         warn(
-            f"the artefact's weights '{artifact.checkpoint.name}' are untrained, and the masks "
+            f"the artifact's weights '{artifact.checkpoint.name}' are untrained, and the masks "
             "mean nothing; convert with --checkpoint official, or your own file, for real ones"
         )
 

@@ -25,23 +25,23 @@ MULTIMASK = slice(1, None)  # the three guesses; mask 0 is the single-mask answe
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far an artefact's answer to one prompt is from the reference's.
+    """How far an artifact's answer to one prompt is from the reference's.
 
     Attributes:
         mask_ious: of the four masks, at the photo's own size; 0 of one whose logits are not finite.
         boundary_ious: likewise, of the masks' boundaries.
         area_changes: by what share each mask is larger than the reference's.
-        best_iou: IoU of the mask that a user of the reference is shown with the artefact's mask of
+        best_iou: IoU of the mask that a user of the reference is shown with the artifact's mask of
             the same index: what is lost is numeric drift.
-        shown_iou: IoU of the same mask with the one that a user of the artefact is shown, the best by
+        shown_iou: IoU of the same mask with the one that a user of the artifact is shown, the best by
             its own scores: what is lost beyond ``best_iou`` is due to another choice.
         best_index: of the mask that a user of the reference is shown.
-        shown_index: of the mask that a user of the artefact is shown.
+        shown_index: of the mask that a user of the artifact is shown.
         score_difference: largest of the four predicted IoUs; infinite if one is not finite.
         logits: of the low-resolution masks.
         blank: which of the four masks agree by being empty, or the whole photo: that is no evidence.
         truth_ious: IoU with the object's true mask, where it is known: of what the reference and
-            of what the artefact shows.
+            of what the artifact shows.
     """
 
     mask_ious: tuple[float, ...]
@@ -87,9 +87,9 @@ class StageLoss:
 
     Attributes:
         stage: one of ``stages.STAGES``.
-        own_iou: lowest IoU of the four masks if this stage alone is the artefact's and is fed what
+        own_iou: lowest IoU of the four masks if this stage alone is the artifact's and is fed what
             the reference's stage would be fed; None if the reference could not be run.
-        chained_iou: likewise, fed what the artefact's previous stage gives, against the reference's
+        chained_iou: likewise, fed what the artifact's previous stage gives, against the reference's
             stage fed the same.
         own_score_difference: of the predicted IoUs, like ``own_iou``; 0 for stages without scores.
         output: the stage's own output against the reference's from the same input; None where the
@@ -121,9 +121,9 @@ def measure(
     """Hold an answer to the reference's.
 
     Args:
-        answer: the artefact's.
+        answer: the artifact's.
         expected: the reference's.
-        masks: the artefact's four, boolean (H, W).
+        masks: the artifact's four, boolean (H, W).
         expected_masks: the reference's four.
         ambiguous: whether a user is shown the best of the three guesses, not mask 0.
         truth: the object's true mask, boolean (H, W).
@@ -175,7 +175,7 @@ def lowest_iou(masks: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> flo
 
 
 def stage_to_blame(losses: Sequence[StageLoss], failed: Iterable[str], lost: float) -> str | None:
-    """The stage that an artefact's loss in one case comes from.
+    """The stage that an artifact's loss in one case comes from.
 
     Args:
         losses: of the case, in the stages' order.

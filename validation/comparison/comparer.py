@@ -1,8 +1,8 @@
-"""Compare artefacts with the reference: the same photos and prompts, mask by mask.
+"""Compare artifacts with the reference: the same photos and prompts, mask by mask.
 
-Two kinds of cases. Goldens are answered by the artefact the whole way from the photo, and held to
+Two kinds of cases. Goldens are answered by the artifact the whole way from the photo, and held to
 the reference's answers that are stored beside it. Other photos, the built-in ones and the user's,
-are answered by the artefact and by the reference with the artefact's own weights.
+are answered by the artifact and by the reference with the artifact's own weights.
 """
 
 from collections import defaultdict
@@ -42,7 +42,7 @@ from validation.questions.prompt_matrix import built_in_questions, photo_questio
 from validation.questions.prompts_file import read_prompts
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
-NOT_LOADED = "the artefact cannot be loaded"
+NOT_LOADED = "the artifact cannot be loaded"
 MEASURING_THREADS = 2  # masks of one case are measured while the next is computed
 
 
@@ -60,7 +60,7 @@ class Extras:
 
 
 class Comparer:
-    """Compares any number of artefacts; each reference is loaded, and asked about a photo, once."""
+    """Compares any number of artifacts; each reference is loaded, and asked about a photo, once."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Comparer:
             gates: format → scheme → limits; None: the defaults.
             extras: what else to find.
             time_limit: seconds that an engine may take for one answer, in a process of its own, so that
-                one that crashes or hangs fails its artefact and nothing else; None: it runs in this
+                one that crashes or hangs fails its artifact and nothing else; None: it runs in this
                 process.
         """
         self._checkpoint, self._images, self._prompts = checkpoint, images, prompts
@@ -89,9 +89,9 @@ class Comparer:
         self._references: dict[tuple[str, str], Pipeline | Unavailable] = {}
 
     def compare(self, artifact: Artifact, engine_name: str | None = None) -> Comparison:
-        """Compare one artefact on its goldens, the built-in photos and the user's.
+        """Compare one artifact on its goldens, the built-in photos and the user's.
 
-        What cannot be run here is in the result as NOT_RUN, with the reason; an artefact that fails to
+        What cannot be run here is in the result as NOT_RUN, with the reason; an artifact that fails to
         run is in it as FAILED. But if the user's own photos cannot be compared for want of the
         checkpoint, that is an error.
 
@@ -247,7 +247,7 @@ def compare_pipelines(
         artifact: what the candidate is made of.
         questions: about what.
         reference: photos are NOT_RUN if it cannot be had, goldens are not.
-        candidate: the artefact, the way from photo to mask.
+        candidate: the artifact, the way from photo to mask.
         gates: what each case is held to.
         pictures: whether to keep pictures of each case.
     """
@@ -276,7 +276,7 @@ def compare_pipelines(
 
 
 class _TimedPipeline(Pipeline):
-    """Remembers how long the artefact's two modules took."""
+    """Remembers how long the artifact's two modules took."""
 
     def __init__(self, model: ArtifactModel, mask_threshold: float) -> None:
         super().__init__(model, mask_threshold)
@@ -310,7 +310,7 @@ class _TimedPipeline(Pipeline):
 
 
 def _fitting(question: Question, prompt_slots: int) -> Question:
-    """The question without what takes more slots than the artefact has, and without what refines that."""
+    """The question without what takes more slots than the artifact has, and without what refines that."""
     kept: dict[str, SampleCase] = {}
     for case in question.cases:
         if case.slots <= prompt_slots and (case.mask_from is None or case.mask_from in kept):

@@ -99,7 +99,7 @@ def _mean(values: Sequence[float]) -> float:
 def _stage_to_blame(cases: Sequence[CaseResult], summary: Summary | None) -> str | None:
     failed = [case for case in cases if case.status == FAILED]
     if failed and all(case.evidence and not case.evidence.is_finite for case in failed):
-        return None  # no stage of the artefact is to blame for its reference
+        return None  # no stage of the artifact is to blame for its reference
     blamed = Counter(case.blamed for case in failed if case.blamed)
     if blamed:
         return max(STAGES, key=lambda stage: blamed[stage])  # of equals the earliest
@@ -109,7 +109,7 @@ def _stage_to_blame(cases: Sequence[CaseResult], summary: Summary | None) -> str
 
 
 def overall_verdict(comparisons: Sequence[Comparison]) -> str:
-    """The first of FAILED, NOT_PROVEN and PASSED that one artefact has; else NOT_RUN."""
+    """The first of FAILED, NOT_PROVEN and PASSED that one artifact has; else NOT_RUN."""
     verdicts = [comparison.verdict for comparison in comparisons]
     return next(
         (verdict for verdict in (FAILED, NOT_PROVEN, PASSED) if verdict in verdicts), NOT_RUN

@@ -1,4 +1,4 @@
-"""What an artefact's own goldens can prove to an app, which has nothing else to hold its masks to."""
+"""What an artifact's own goldens can prove to an app, which has nothing else to hold its masks to."""
 
 import numpy as np
 

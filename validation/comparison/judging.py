@@ -86,8 +86,8 @@ class Judge:
         self, artifact: Artifact, candidate: Pipeline, gates: Gates, pictures: bool
     ) -> None:
         variant = artifact.variant
-        mean_colour = np.array(variant.pixel_mean, np.float32)
-        self.arithmetic = PhotoArithmetic(variant.image_size, mean_colour)
+        mean_color = np.array(variant.pixel_mean, np.float32)
+        self.arithmetic = PhotoArithmetic(variant.image_size, mean_color)
         self._candidate, self._gates, self._pictures = candidate, gates, pictures
         # Cases come photo by photo, so that the last few are enough for each to be shrunk once.
         self._shrunken = lru_cache(maxsize=2)(lambda photo: shrink_photo(photo.pixels))

@@ -1,6 +1,6 @@
 """Whether agreement with the reference proves anything.
 
-A reference that draws no mask, or the same one whatever it is asked, agrees with every artefact that is broken in
+A reference that draws no mask, or the same one whatever it is asked, agrees with every artifact that is broken in
 the same way. Such cases are no evidence: they do not count as agreement, and if there are no others, nothing is
 proven.
 """

@@ -23,7 +23,7 @@ class CasePictures:
     Attributes:
         photo: uint8 (h, w, 3) RGB; cases about one photo share it.
         reference_mask: what a user of the reference is shown, boolean (h, w).
-        artifact_mask: what a user of the artefact is shown, boolean (h, w).
+        artifact_mask: what a user of the artifact is shown, boolean (h, w).
         logit_difference: absolute, of the mask that the reference shows, float32 (h', w'), the
             photo's part of the frame.
     """
@@ -42,7 +42,7 @@ class CaseResult:
         case: the prompt.
         photo: a built-in photo's name, or the path of a user's.
         photo_size: (height, width); None if it did not run.
-        kind: "golden" (reference answers stored in the artefact) or "photo" (computed now).
+        kind: "golden" (reference answers stored in the artifact) or "photo" (computed now).
         status: PASSED, FAILED, NOT_PROVEN or NOT_RUN.
         agreement: None if it did not run.
         evidence: what the reference's answer can prove; None if it did not run.
@@ -67,7 +67,7 @@ class CaseResult:
 
     @property
     def is_finite(self) -> bool:
-        """Whether there is no NaN and no infinity in what reference and artefact gave; True if it did not run."""
+        """Whether there is no NaN and no infinity in what reference and artifact gave; True if it did not run."""
         if self.agreement is None:
             return True
         outputs = [self.agreement.logits, *(loss.output for loss in self.stages if loss.output)]
@@ -101,7 +101,7 @@ class Summary:
         same_choice: share of ambiguous prompts for which the same of three masks is shown; None if
             there was none, or the reference's scores are equal in each.
         flip_loss: mean IoU that users lose because another mask is chosen.
-        miou_lost: mean IoU with true masks, the reference's minus the artefact's; None without any.
+        miou_lost: mean IoU with true masks, the reference's minus the artifact's; None without any.
         stage_losses: stage → mean IoU that it loses by itself, of the worst mask; None where the
             reference could not be run.
     """
@@ -119,7 +119,7 @@ class Summary:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One artefact against the reference.
+    """One artifact against the reference.
 
     Attributes:
         artifact: what was compared.
@@ -127,7 +127,7 @@ class Comparison:
         gates: what it was held to.
         cases: goldens first.
         summary: None if no case ran, or none is evidence.
-        failures: what holds for the whole and not for a case: gates on means, or that the artefact
+        failures: what holds for the whole and not for a case: gates on means, or that the artifact
             cannot be loaded.
         blamed: the stage that most failed cases come from, or that lost most if only the whole
             failed; None if the verdict is not FAILED, or no stage is to blame.

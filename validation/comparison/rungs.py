@@ -1,6 +1,6 @@
-"""Ask reference and artefact about one photo, rung by rung.
+"""Ask reference and artifact about one photo, rung by rung.
 
-At each rung one more stage is the artefact's, and the reference does the rest: two neighbouring
+At each rung one more stage is the artifact's, and the reference does the rest: two neighboring
 rungs differ by what that stage alone did to the same input. The mask decoder is also run on the
 reference's embeddings.
 """
@@ -23,7 +23,7 @@ from validation.stages import IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE, PREPROCE
 
 
 class StageError(ArtifactError):
-    """An artefact that cannot be run; ``stage`` says where."""
+    """An artifact that cannot be run; ``stage`` says where."""
 
     def __init__(self, stage: str, message: str) -> None:
         super().__init__(message)
@@ -35,12 +35,12 @@ class Rungs:
     """Answers to one prompt. Those that need a reference to be run are None without one.
 
     Attributes:
-        expected: what the artefact is held to: the reference's, or what is stored of it.
+        expected: what the artifact is held to: the reference's, or what is stored of it.
         reference: the reference's from the photo on; ``expected`` if it cannot be run.
-        from_frame: the reference's from the artefact's frame on.
-        from_embeddings: the reference's from the artefact's embeddings on.
-        decoder_alone: the artefact's from the reference's embeddings on.
-        artifact: the artefact's from the photo on.
+        from_frame: the reference's from the artifact's frame on.
+        from_embeddings: the reference's from the artifact's embeddings on.
+        decoder_alone: the artifact's from the reference's embeddings on.
+        artifact: the artifact's from the photo on.
     """
 
     expected: Answer
@@ -58,10 +58,10 @@ class PhotoRungs:
     Attributes:
         pixels: uint8 (H, W, 3).
         reference_embeddings: (1, dim, S/16, S/16), the reference's.
-        frame: of the artefact's frame, against the reference's.
-        embeddings: of the artefact's, against the reference's from the same frame; None if the
+        frame: of the artifact's frame, against the reference's.
+        embeddings: of the artifact's, against the reference's from the same frame; None if the
             reference could not be run on it.
-        cases: per case its answers, or why the artefact has none.
+        cases: per case its answers, or why the artifact has none.
     """
 
     pixels: np.ndarray
@@ -89,11 +89,11 @@ def climb(
         question: whose ``stored`` answers stand in for a reference that cannot be run.
         arithmetic: the reference's, which needs no weights.
         reference: None if its weights cannot be had.
-        candidate: the artefact.
+        candidate: the artifact.
         on_case: called after each case.
 
     Raises:
-        StageError: the artefact fails before there is a prompt.
+        StageError: the artifact fails before there is a prompt.
     """
     pixels = question.read()
     size, cases = pixels.shape[:2], question.cases
@@ -122,7 +122,7 @@ def climb(
         return reference and reference.decode(start, case, size, masks[case.name])
 
     def by_candidate(case: SampleCase, mask_input: Tensor | None) -> tuple[Answer, Answer]:
-        """From the artefact's embeddings, and from the reference's."""
+        """From the artifact's embeddings, and from the reference's."""
         with _in_stage(MASK_DECODER):
             return (
                 candidate.decode(embeddings, case, size, mask_input),
@@ -184,7 +184,7 @@ def stage_losses(
         rungs: the case's, of ``photo.cases``.
         masks: of the case.
         arithmetic: the reference's.
-        candidate: the artefact.
+        candidate: the artifact.
     """
 
     def iou(answer: Answer | None, other: Answer | None) -> float | None:
@@ -234,7 +234,7 @@ def stage_losses(
 
 @contextlib.contextmanager
 def _in_stage(stage: str) -> Iterator[None]:
-    """Say of what the artefact cannot do where it could not."""
+    """Say of what the artifact cannot do where it could not."""
     try:
         yield
     except StageError:

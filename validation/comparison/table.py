@@ -10,7 +10,7 @@ from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, V
 PHOTO_WIDTH = 24  # characters; of a longer path the end is shown, which has the file's name
 
 _COLUMNS = ("case", "photo", "IoU min", "boundary", "shown", "score Δ", "logit Δ")
-_OVERVIEW = ("artefact", "engine", "MB", "IoU mean", "IoU min", "boundary", "encode", "decode", "")
+_OVERVIEW = ("artifact", "engine", "MB", "IoU mean", "IoU min", "boundary", "encode", "decode", "")
 
 
 def format_comparison(comparison: Comparison) -> list[str]:
@@ -25,7 +25,7 @@ def format_comparison(comparison: Comparison) -> list[str]:
 
 
 def format_overview(comparisons: Sequence[Comparison]) -> list[str]:
-    """One line per artefact, side by side."""
+    """One line per artifact, side by side."""
     rows = [_OVERVIEW]
     for item in comparisons:
         figures = ("-", "-", "-")

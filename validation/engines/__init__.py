@@ -1,4 +1,4 @@
-"""Engines that run artefacts, and the choice among them.
+"""Engines that run artifacts, and the choice among them.
 
 A new engine is a function ``open_engine(artifact) -> Engine | Unavailable``, an opener that imports it, and an entry
 in ``ENGINES``. Nothing else needs to know of it.
@@ -45,14 +45,14 @@ def engine_names() -> tuple[str, ...]:
 
 
 def engine_for(artifact: Artifact, name: str | None = None) -> Engine | Unavailable:
-    """An engine with the artefact loaded.
+    """An engine with the artifact loaded.
 
     Args:
         artifact: what it shall run.
-        name: which engine; None: the first for the artefact's format that this machine has.
+        name: which engine; None: the first for the artifact's format that this machine has.
 
     Raises:
-        ArtifactError: the engine does not run the format, or is there and cannot load the artefact.
+        ArtifactError: the engine does not run the format, or is there and cannot load the artifact.
     """
     return open_first(artifact, engine_openers(artifact, name))
 
@@ -78,10 +78,10 @@ def engine_openers(artifact: Artifact, name: str | None = None) -> list[Opener]:
 
 
 def open_first(artifact: Artifact, openers: Iterable[Opener]) -> Engine | Unavailable:
-    """The first engine of ``engine_openers`` that this machine has, with the artefact loaded.
+    """The first engine of ``engine_openers`` that this machine has, with the artifact loaded.
 
     Raises:
-        ArtifactError: that engine cannot load the artefact.
+        ArtifactError: that engine cannot load the artifact.
     """
     reasons = []
     for opener in openers:

@@ -1,4 +1,4 @@
-"""An artefact with an engine, in the shape of a model that ``reference.Predictor`` can prompt."""
+"""An artifact with an engine, in the shape of a model that ``reference.Predictor`` can prompt."""
 
 import numpy as np
 import torch
@@ -15,10 +15,10 @@ from validation.engines import Engine, engine_for
 
 
 def open_artifact(artifact: Artifact, engine_name: str | None = None) -> "ArtifactModel":
-    """An artefact with an engine: the one of that name, or the first that this machine has for it.
+    """An artifact with an engine: the one of that name, or the first that this machine has for it.
 
     Raises:
-        ArtifactError: there is none, it does not run the format, or it cannot load the artefact.
+        ArtifactError: there is none, it does not run the format, or it cannot load the artifact.
     """
     engine = engine_for(artifact, engine_name)
     if isinstance(engine, Unavailable):
@@ -30,14 +30,14 @@ class ArtifactModel:
     """A ``reference.predictor.PromptableModel``, and a ``reference.request.Segmenter``.
 
     Attributes:
-        engine: what runs the artefact.
+        engine: what runs the artifact.
         frame_size: side S of the frame, in pixels.
-        mean_colour: float32 (3,) RGB in 0…255, what the manifest tells apps to pad the frame with.
+        mean_color: float32 (3,) RGB in 0…255, what the manifest tells apps to pad the frame with.
     """
 
     def __init__(self, engine: Engine, artifact: Artifact) -> None:
         self.frame_size = artifact.variant.image_size
-        self.mean_colour = np.array(artifact.padding_rgb, np.float32)
+        self.mean_color = np.array(artifact.padding_rgb, np.float32)
         self.engine = engine
         self._artifact = artifact
         self._encoder_spec = image_encoder_spec(artifact.variant)
@@ -66,7 +66,7 @@ class ArtifactModel:
             (B, 4, S/4, S/4) mask logits and (B, 4) predicted IoU.
 
         Raises:
-            PromptError: an object's prompt takes more slots than the artefact has.
+            PromptError: an object's prompt takes more slots than the artifact has.
             ArtifactError: the engine fails, or what it gives has the wrong shape.
         """
         coords, labels = (None, None) if points is None else points

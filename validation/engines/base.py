@@ -1,4 +1,4 @@
-"""What an engine is: something that runs an artefact's two modules."""
+"""What an engine is: something that runs an artifact's two modules."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # the command line asks for the engines' names, and shall not
 
 
 class Engine(Protocol):
-    """Runs the image encoder and the mask decoder of one artefact.
+    """Runs the image encoder and the mask decoder of one artifact.
 
     Attributes:
         name: what ran, with its version and whatever else decides about its numbers.

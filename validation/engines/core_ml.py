@@ -31,9 +31,9 @@ def open_engine(artifact: Artifact, unit: str = "all") -> PackageEngine | Unavai
 
 
 def load_models(artifact: Artifact, unit: str) -> "dict[str, MLModel] | Unavailable":
-    """An artefact's packages by component, loaded for one of COMPUTE_UNITS; ArtifactError if Core ML refuses one."""
+    """An artifact's packages by component, loaded for one of COMPUTE_UNITS; ArtifactError if Core ML refuses one."""
     if sys.platform != "darwin":
-        return Unavailable("Core ML runs on macOS only: compare this artefact on a Mac")
+        return Unavailable("Core ML runs on macOS only: compare this artifact on a Mac")
     import coremltools.models.model as coremltools_model
 
     if coremltools_model._MLModelProxy is None:

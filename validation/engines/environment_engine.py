@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def open_arm64(artifact: Artifact) -> "EnvironmentEngine | Unavailable":
-    """Load an artefact's two files on an emulated Arm processor."""
+    """Load an artifact's two files on an emulated Arm processor."""
     return _open(artifact, ARM64)
 
 
 def open_runtime(artifact: Artifact) -> "EnvironmentEngine | Unavailable":
-    """Load an artefact's two files in the lite interpreter that phones have."""
+    """Load an artifact's two files in the lite interpreter that phones have."""
     return _open(artifact, RUNTIME)
 
 
@@ -39,7 +39,7 @@ class EnvironmentEngine:
     last: "Calls | None" = None
 
     def __init__(self, interpreter: "Interpreter") -> None:
-        """Take an interpreter that has loaded an artefact."""
+        """Take an interpreter that has loaded an artifact."""
         self._interpreter = interpreter
         self.name = interpreter.name
 

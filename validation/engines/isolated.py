@@ -1,4 +1,4 @@
-"""An engine in a process of its own, so that an artefact that crashes or hangs it harms nothing else."""
+"""An engine in a process of its own, so that an artifact that crashes or hangs it harms nothing else."""
 
 import sys
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ def open_isolated(
 
     Raises:
         ArtifactError: as ``open_first``.
-        EngineDiedError: the engine crashed or hung while it loaded the artefact.
+        EngineDiedError: the engine crashed or hung while it loaded the artifact.
     """
     import torch
 

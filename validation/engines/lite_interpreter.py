@@ -17,7 +17,7 @@ from validation.documents.verdicts import Unavailable
 
 
 def open_engine(artifact: Artifact) -> "LiteInterpreterEngine | Unavailable":
-    """Load an artefact's two ``.ptl`` files; ArtifactError if one cannot be loaded."""
+    """Load an artifact's two ``.ptl`` files; ArtifactError if one cannot be loaded."""
     quantized = artifact.scheme == "int8"
     if quantized and not has_phone_engine():
         return Unavailable(
@@ -30,7 +30,7 @@ def open_engine(artifact: Artifact) -> "LiteInterpreterEngine | Unavailable":
 
 
 class LiteInterpreterEngine:
-    """torch's lite interpreter; quantised operators are computed as phones compute them."""
+    """torch's lite interpreter; quantized operators are computed as phones compute them."""
 
     def __init__(self, image_encoder: Path, mask_decoder: Path, quantized: bool) -> None:
         """Load two ``.ptl`` files; ``quantized`` says whether any operator of theirs is."""
@@ -51,7 +51,7 @@ class LiteInterpreterEngine:
             return self._mask_decoder(image_embeddings, *prompt.tensors)
 
     def _load(self, path: Path) -> LiteScriptModule:
-        # Weights of quantised layers are packed while loading, for the backend of that moment.
+        # Weights of quantized layers are packed while loading, for the backend of that moment.
         with self._running(str(path)):
             return _load_for_lite_interpreter(path)
 

@@ -23,4 +23,4 @@ def _load(package: Path, numerics: str) -> mil_runtime.Program | mil_runtime.Pip
     try:
         return mil_runtime.load(package, numerics)
     except mil_runtime.MilRuntimeError as error:
-        raise ArtifactError(f"{error}; or convert the artefact again") from error
+        raise ArtifactError(f"{error}; or convert the artifact again") from error

@@ -1,4 +1,4 @@
-"""An artefact's two Core ML packages, as an engine; whatever predicts with them."""
+"""An artifact's two Core ML packages, as an engine; whatever predicts with them."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -69,7 +69,7 @@ class PackageEngine:
         try:
             outputs = model.predict(inputs)
         # coremltools wraps NSErrors in RuntimeError, and warns in others; a failed allocation is
-        # no fault of the artefact.
+        # no fault of the artifact.
         except MemoryError:
             raise
         except Exception as error:

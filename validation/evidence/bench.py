@@ -1,4 +1,4 @@
-"""What several measurements share: the demo weights, and artefacts in a temporary folder."""
+"""What several measurements share: the demo weights, and artifacts in a temporary folder."""
 
 import functools
 import gc
@@ -15,7 +15,7 @@ from validation.artifacts.artifact import Artifact, load_artifact
 
 THREADS = 2
 OPTIONS = {"torchscript": TorchScriptOptions, "coreml": CoreMLOptions}
-# Every artefact that there is, as format and scheme.
+# Every artifact that there is, as format and scheme.
 ARTIFACTS = (
     *(("torchscript", scheme) for scheme in TORCHSCRIPT_SCHEMES),
     *(("coreml", scheme) for scheme in COREML_SCHEMES),
@@ -23,7 +23,7 @@ ARTIFACTS = (
 
 
 class Bench:
-    """Converts each artefact once, when it is first asked for."""
+    """Converts each artifact once, when it is first asked for."""
 
     def __init__(self, folder: Path) -> None:
         torch.set_num_threads(THREADS)

@@ -69,7 +69,7 @@ class App:
     Attributes:
         name: its application or bundle identifier.
         version: its own.
-        runtime: what ran the artefact, with its version: "pytorch_android_lite 2.1.0", "Core ML, iOS 18.1".
+        runtime: what ran the artifact, with its version: "pytorch_android_lite 2.1.0", "Core ML, iOS 18.1".
     """
 
     name: str
@@ -100,14 +100,14 @@ class FileIdentity:
 
 @dataclass(frozen=True)
 class ArtifactIdentity:
-    """Which artefact was measured.
+    """Which artifact was measured.
 
     Attributes:
         model: as in manifest.json.
         format: the platform's, by FORMAT_OF.
         scheme: as in manifest.json.
         checkpoint_sha256: "checkpoint.sha256" of manifest.json.
-        files: path below the artefact's folder → its identity, for all that manifest.json lists.
+        files: path below the artifact's folder → its identity, for all that manifest.json lists.
     """
 
     model: str
@@ -165,7 +165,7 @@ class Milliseconds:
     """How long things took; None, or no times, only if the app failed before.
 
     Attributes:
-        load: from the artefact's files to both models being ready, each time that was done.
+        load: from the artifact's files to both models being ready, each time that was done.
         image_encoder: photo's frame → embeddings.
         mask_decoder: embeddings and a prompt in slots → masks and scores.
         end_to_end: photo's file → the best mask at the photo's size.
@@ -192,7 +192,7 @@ class Memory:
     """The process's peak in bytes: Android ``VmHWM``, iOS ``ledger_phys_footprint_peak``.
 
     Attributes:
-        peak_before: before the artefact was loaded.
+        peak_before: before the artifact was loaded.
         peak_after: at the end; None only if the app failed.
     """
 
@@ -215,7 +215,7 @@ class DeviceState:
 
 @dataclass(frozen=True)
 class DeviceResults:
-    """Everything that one run of an app's regression test found about one artefact.
+    """Everything that one run of an app's regression test found about one artifact.
 
     Attributes:
         started_at: in UTC.

@@ -34,7 +34,7 @@ def build_document(results: Sequence[TargetResult], plan: Plan, image: str | Non
 
 
 def any_failed(results: Sequence[TargetResult]) -> bool:
-    """Whether an artefact could not be run that should have been."""
+    """Whether an artifact could not be run that should have been."""
     return any(item.status == FAILED for result in results for item in result.measurements)
 
 

@@ -6,7 +6,7 @@ from statistics import median
 
 from validation.documents.text_table import aligned
 
-_COLUMNS = ("artefact", "stage", "first", "median", "spread", "runs", "× first artefact")
+_COLUMNS = ("artifact", "stage", "first", "median", "spread", "runs", "× first artifact")
 _TEXT_COLUMNS = 2
 
 
@@ -32,7 +32,7 @@ Counts = Mapping[str, StageCounts]  # by stage
 
 
 def format_counts(names: Sequence[str], counts: Sequence[Counts]) -> list[str]:
-    """Lines of a table with a row per artefact and stage; ratios are to the first artefact."""
+    """Lines of a table with a row per artifact and stage; ratios are to the first artifact."""
     rows = [
         _row(name, stage, each[stage], counts[0])
         for name, each in zip(names, counts, strict=True)
@@ -45,7 +45,7 @@ def format_counts(names: Sequence[str], counts: Sequence[Counts]) -> list[str]:
 
 
 def counts_record(counts: Counts, to: Counts) -> dict:
-    """For the JSON document; ``to`` are the first artefact's, which ratios are to."""
+    """For the JSON document; ``to`` are the first artifact's, which ratios are to."""
     return {
         stage: {
             "first": each.first,

@@ -1,4 +1,4 @@
-"""Measure artefacts side by side: all are loaded, and then they take turns, back and forth."""
+"""Measure artifacts side by side: all are loaded, and then they take turns, back and forth."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Subject:
-    """An artefact that is being measured, and what is known of it."""
+    """An artifact that is being measured, and what is known of it."""
 
     runner: Runner
     measurement: Measurement
@@ -54,7 +54,7 @@ class Subject:
         return self.measurement.failure is None and self.measurement.missing is None
 
     def attempt(self, action: Callable[["Subject"], None]) -> None:
-        """Do something with it, if it is alive; what goes wrong ends this artefact and no other."""
+        """Do something with it, if it is alive; what goes wrong ends this artifact and no other."""
         if not self.alive:
             return
         try:

@@ -14,7 +14,7 @@ from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.document import SCHEMA
 from validation.latency.results import INVALID, MEASURED
 
-_MOST_BYTES = 1 << 26  # of a document; a thorough one of eleven artefacts has half of it
+_MOST_BYTES = 1 << 26  # of a document; a thorough one of eleven artifacts has half of it
 _MOST_CHARACTERS = 10_000  # of a text
 _FIX = "write it with validate latency --json"
 _STATUSES = (MEASURED, INVALID, NOT_RUN, FAILED)
@@ -28,7 +28,7 @@ class LatencyFileError(MobileSAMError):
 
 @dataclass(frozen=True)
 class RecordedRatio:
-    """Times in relation to the first artefact's, with an interval."""
+    """Times in relation to the first artifact's, with an interval."""
 
     median: float
     low: float
@@ -51,13 +51,13 @@ class RecordedSummary:
 
 @dataclass(frozen=True)
 class RecordedStage:
-    """One stage of one artefact.
+    """One stage of one artifact.
 
     Attributes:
         name: such as "image_encoder".
         problem: why there is no summary, or None.
         summary: of ``seconds``, or None.
-        ratio: None for the first artefact, and where there are no pairs.
+        ratio: None for the first artifact, and where there are no pairs.
         seconds: of the runs that count.
         disturbed: how many runs do not.
     """
@@ -100,7 +100,7 @@ class RecordedCounts:
 
 @dataclass(frozen=True)
 class RecordedArtifact:
-    """One artefact on one target."""
+    """One artifact on one target."""
 
     folder: str
     status: str

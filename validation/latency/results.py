@@ -1,4 +1,4 @@
-"""What was measured, of one artefact on one target."""
+"""What was measured, of one artifact on one target."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,7 +88,7 @@ class StageTimes:
 
 @dataclass
 class Measurement:
-    """What is known of one artefact on one target; it grows while it is measured.
+    """What is known of one artifact on one target; it grows while it is measured.
 
     Attributes:
         artifact: what was run.
@@ -148,10 +148,10 @@ class TargetResult:
         description: what the figures are figures of, in words.
         device_like: whether it imitates a device, which it is not.
         missing: why nothing was run; None if it was.
-        measurements: one per artefact, in their order.
+        measurements: one per artifact, in their order.
         unwatched: what could not be watched of the host.
         emulated: whether instructions of an emulated processor were counted, and nothing timed.
-        side_by_side: whether artefacts took turns, so that their times make ratios.
+        side_by_side: whether artifacts took turns, so that their times make ratios.
     """
 
     target: str
@@ -164,7 +164,7 @@ class TargetResult:
     side_by_side: bool = True
 
     def ratio(self, measurement: Measurement, stage: str) -> Ratio | None:
-        """A stage's time in relation to that of the first artefact."""
+        """A stage's time in relation to that of the first artifact."""
         first = self.measurements[0]
         if not self.side_by_side or measurement is first:
             return None

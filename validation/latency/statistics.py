@@ -35,7 +35,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median of the ratios of ``pairs`` turns to those of another artefact beside them, or of such medians."""
+    """Median of the ratios of ``pairs`` turns to those of another artifact beside them, or of such medians."""
 
     median: float
     interval: Interval
@@ -64,7 +64,7 @@ def paired_ratio(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Ra
 
 
 def ratio_of_launches(launches: Sequence[Ratio]) -> Ratio:
-    """The median of a few launches' ratios of the same two artefacts, and their range.
+    """The median of a few launches' ratios of the same two artifacts, and their range.
 
     Processes differ from each other by more than the turns of one do: launches count, whatever their turns.
     Source: Kalibera and Jones, Rigorous Benchmarking in Reasonable Time (2013).

@@ -14,7 +14,7 @@ _WORDS = {MEASURED: "", INVALID: "INVALID", NOT_RUN: "NOT RUN", FAILED: "FAILED"
 DISTURBED = "!"  # behind a single time, which cannot be taken again
 _HINT = "what is INVALID has no figures: measure again on an idle, cool machine at full power"
 _COLUMNS = (
-    "artefact",
+    "artifact",
     "stage",
     "first",
     "min",
@@ -24,13 +24,13 @@ _COLUMNS = (
     "p99",
     "mean",
     "runs",
-    "× first artefact",
+    "× first artifact",
 )
 _TEXT_COLUMNS = 2
 
 
 def format_result(result: TargetResult) -> list[str]:
-    """A target's title, a row per artefact and stage, and a line per artefact about the rest."""
+    """A target's title, a row per artifact and stage, and a line per artifact about the rest."""
     title = f"{result.target}: {result.description}"
     if result.missing is not None:
         return [title, f"{_WORDS[NOT_RUN]}: {result.missing}"]

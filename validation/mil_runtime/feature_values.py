@@ -166,7 +166,7 @@ def _as_picture(array: np.ndarray, feature: ImageFeature) -> Image.Image:
 def _write_picture(tensor: Tensor, feature: ImageFeature) -> Image.Image:
     """A picture from the program's (1, C, H, W), rounded to what its mode holds.
 
-    In colour it is RGBA, and opaque: so coremltools hands out Core ML's.
+    In color it is RGBA, and opaque: so coremltools hands out Core ML's.
     """
     if tensor.dim() != 4 or tensor.shape[:2] != (1, feature.channels):
         raise ModelError(

@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class StoredAnswers:
-    """What the reference answered when an artefact was made."""
+    """What the reference answered when an artifact was made."""
 
     image_embeddings: "Tensor"  # float32 (1, dim, S/16, S/16)
     answers: tuple[Answer, ...]  # one per case
@@ -45,7 +45,7 @@ class Question:
     """Prompts about one photo.
 
     Attributes:
-        kind: GOLDEN (the reference's answers are stored in the artefact) or PHOTO.
+        kind: GOLDEN (the reference's answers are stored in the artifact) or PHOTO.
         photo: its name, or the path of a user's.
         read: gives its pixels, uint8 (H, W, 3).
         cases: in an order in which every ``mask_from`` comes first.

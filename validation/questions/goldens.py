@@ -1,4 +1,4 @@
-"""Read the goldens of an artefact: photos, prompts, and what the reference answered.
+"""Read the goldens of an artifact: photos, prompts, and what the reference answered.
 
 Their list is a document like any other, and nothing in it is taken on trust.
 """
@@ -27,12 +27,12 @@ MOST_PHOTOS, MOST_CASES = 100, 1000
 _MOST_PIXELS = 1 << 16  # of a photo's side
 _LARGEST_SCORE = 1e6  # scores lie in about 0…1
 
-# One alone cannot tell an artefact from one that always gives the same answer; 'convert' writes three or more.
+# One alone cannot tell an artifact from one that always gives the same answer; 'convert' writes three or more.
 FEWEST_CASES = FEWEST_PHOTOS = 2
 
 
 def golden_questions(artifact: Artifact) -> list[Question]:
-    """The goldens of an artefact, photo by photo; photos stay on disk until they are read.
+    """The goldens of an artifact, photo by photo; photos stay on disk until they are read.
 
     Raises:
         ArtifactError: they are damaged, of another schema, name a file that is not listed, are
@@ -61,13 +61,13 @@ def golden_questions(artifact: Artifact) -> list[Question]:
 
 
 def golden_cases(artifact: Artifact) -> list[str]:
-    """The names of an artefact's cases, in the order of its list; ArtifactError if that is damaged."""
+    """The names of an artifact's cases, in the order of its list; ArtifactError if that is damaged."""
     return list(_by_name(_read(artifact)))
 
 
 def _read(artifact: Artifact) -> Value:
     source = Source(
-        str(artifact.goldens), "the list of an artefact's goldens", CONVERT_AGAIN, ArtifactError
+        str(artifact.goldens), "the list of an artifact's goldens", CONVERT_AGAIN, ArtifactError
     )
     return source.document(source.read(artifact.goldens), GOLDENS_SCHEMA)
 

@@ -1,4 +1,4 @@
-"""The reference with an artefact's own weights, to ask it about photos that are not goldens."""
+"""The reference with an artifact's own weights, to ask it about photos that are not goldens."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from validation.documents.verdicts import Unavailable
 def load_reference(
     artifact: Artifact, checkpoint: str | Path | None, required: bool
 ) -> Sam | Unavailable:
-    """The model that the artefact was converted from.
+    """The model that the artifact was converted from.
 
     Args:
         artifact: its manifest says which weights these were.
@@ -23,11 +23,11 @@ def load_reference(
 
     Raises:
         CheckpointError: the weights cannot be fetched, read or loaded.
-        ArtifactError: they are not those that the artefact was converted from.
+        ArtifactError: they are not those that the artifact was converted from.
     """
     if checkpoint is None and artifact.checkpoint.name not in BUILT_IN:
         return _unavailable(
-            f"the artefact was converted from '{artifact.checkpoint.name}': pass --checkpoint with "
+            f"the artifact was converted from '{artifact.checkpoint.name}': pass --checkpoint with "
             "the path of that file",
             required,
         )

@@ -55,7 +55,7 @@ class Pipeline(PhotoArithmetic):
     """
 
     def __init__(self, model: PromptableModel, mask_threshold: float = 0.0) -> None:
-        super().__init__(model.frame_size, model.mean_colour, mask_threshold)
+        super().__init__(model.frame_size, model.mean_color, mask_threshold)
         self.model = model
 
     def encode(self, frame: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class Pipeline(PhotoArithmetic):
 
 
 class CachedPipeline(Pipeline):
-    """A pipeline that encodes no frame twice: several artefacts are compared with one reference."""
+    """A pipeline that encodes no frame twice: several artifacts are compared with one reference."""
 
     def __init__(self, model: PromptableModel) -> None:
         super().__init__(model)

@@ -1,6 +1,6 @@
 """The built-in prompts: every kind of prompt about every kind of photo, the same on every machine.
 
-The photos ship with scikit-image. Beside the goldens, which an artefact's maker traced with, they
+The photos ship with scikit-image. Beside the goldens, which an artifact's maker traced with, they
 are landscape, portrait and square, tiny, odd-sized, very wide and larger than the frame.
 """
 

@@ -1,4 +1,4 @@
-"""The file that a project commits: what its artefacts were like when somebody last looked and agreed.
+"""The file that a project commits: what its artifacts were like when somebody last looked and agreed.
 
 JSON, sorted, one value a line, so that its diff says what changed. It may come from anywhere, and
 nothing in it is taken on trust.
@@ -39,21 +39,21 @@ class Baseline:
 
 
 def artifact_key(model: str, format_name: str, scheme: str) -> str:
-    """What an artefact is called in a baseline, wherever its folder is: ``vit_t coreml int8``."""
+    """What an artifact is called in a baseline, wherever its folder is: ``vit_t coreml int8``."""
     return f"{model} {format_name} {scheme}"
 
 
 def key_of(artifact: Artifact) -> str:
-    """``artifact_key`` of an artefact."""
+    """``artifact_key`` of an artifact."""
     return artifact_key(artifact.model, artifact.format, artifact.scheme)
 
 
 def require_record(baseline: Baseline, path: Path, key: str) -> Record:
-    """The record of an artefact; BaselineError if there is none."""
+    """The record of an artifact; BaselineError if there is none."""
     if key not in baseline.artifacts:
         known = ", ".join(f"'{name}'" for name in baseline.artifacts) or "none"
         raise BaselineError(
-            f"{path}: has no artefact '{key}': expected a baseline of it, this one has {known}; add it "
+            f"{path}: has no artifact '{key}': expected a baseline of it, this one has {known}; add it "
             "with 'validate regress --update'"
         )
     return baseline.artifacts[key]

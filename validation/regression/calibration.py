@@ -1,6 +1,6 @@
-"""A fixed piece of work in an artefact's place, to whose time latencies are in relation.
+"""A fixed piece of work in an artifact's place, to whose time latencies are in relation.
 
-A machine that is twice as fast is so for the artefact and, nearly, for this work: their ratio is what
+A machine that is twice as fast is so for the artifact and, nearly, for this work: their ratio is what
 a baseline keeps. docs/regression.md says how nearly.
 """
 
@@ -81,7 +81,7 @@ def do(work: Work) -> Tensor:
 
 
 class Calibration:
-    """An ``Engine`` that does the work in place of each of an artefact's two modules."""
+    """An ``Engine`` that does the work in place of each of an artifact's two modules."""
 
     name = f"calibration {VERSION}"
 

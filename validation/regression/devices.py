@@ -1,4 +1,4 @@
-"""Hold what apps measured on phones to the baseline of the same device and artefact."""
+"""Hold what apps measured on phones to the baseline of the same device and artifact."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,11 +79,11 @@ def judge_device(
     limits: Limits,
     update: bool = False,
 ) -> list[Line]:
-    """Every quantity of one artefact on one device.
+    """Every quantity of one artifact on one device.
 
     Args:
         runs: all of them.
-        artifact: what the baseline says of the artefact; None without a baseline.
+        artifact: what the baseline says of the artifact; None without a baseline.
         before: the device's figures in the baseline; None if it has none.
         limits: how much worse they may be.
         update: whether figures that the baseline lacks are to be added.
@@ -117,7 +117,7 @@ def _problem(
     if value is None:
         return Problem(INVALID, "no run of it counts")
     if another:
-        return Problem(NOT_RUN, "it is another artefact's")
+        return Problem(NOT_RUN, "it is another artifact's")
     if artifact is None:
         return Problem(NOT_RUN, "no baseline was named")
     if baseline is None and not update:
@@ -131,7 +131,7 @@ def is_unfit(line: Line) -> bool:
 
 
 def _files(runs: Sequence[Run], artifact: Record) -> Line:
-    """Whether the artefact that was measured is the baseline's, file by file."""
+    """Whether the artifact that was measured is the baseline's, file by file."""
     different: dict[str, None] = {}
     for identity in (run.results.artifact for run in runs):
         measured = {name: file.sha256 for name, file in identity.files.items()}
@@ -143,9 +143,9 @@ def _files(runs: Sequence[Run], artifact: Record) -> Line:
             different["the checkpoint"] = None
     counts = f"{len(artifact.files)} files", f"{len(runs[0].results.artifact.files)} files"
     if not different:
-        return Line("artefact", *counts, "same", 0, PASSED)
+        return Line("artifact", *counts, "same", 0, PASSED)
     return Line(
-        "artefact",
+        "artifact",
         *counts,
         f"{len(different)} differ",
         0,

@@ -11,7 +11,7 @@ def build_document(lines: Mapping[str, list[Line]], baseline: str | None, update
     """Every line, as numbers.
 
     Args:
-        lines: of each artefact, by what it is called.
+        lines: of each artifact, by what it is called.
         baseline: the file's path, as the user wrote it.
         updated: whether it was written anew.
     """

@@ -4,7 +4,7 @@ from reference.common.errors import MobileSAMError
 
 
 class BaselineError(MobileSAMError):
-    """A baseline that cannot be read, or is of other artefacts."""
+    """A baseline that cannot be read, or is of other artifacts."""
 
 
 class LimitsError(MobileSAMError):

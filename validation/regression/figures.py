@@ -1,4 +1,4 @@
-"""The numbers that a baseline keeps of an artefact: how each is written, rounded, and compared."""
+"""The numbers that a baseline keeps of an artifact: how each is written, rounded, and compared."""
 
 from dataclasses import dataclass
 

@@ -53,7 +53,7 @@ class Line:
 
 
 def judge(before: Record | None, now: Observation, limits: Limits) -> list[Line]:
-    """Every quantity of an artefact; ``before`` is None if the baseline has none of it."""
+    """Every quantity of an artifact; ``before`` is None if the baseline has none of it."""
     groups = [
         Line(label, None, None, None, None, problem.verdict, problem.reason)
         for group, label in GROUPS.items()
@@ -79,7 +79,7 @@ def judge(before: Record | None, now: Observation, limits: Limits) -> list[Line]
 
 
 def _added(names: Iterable[str], now: Observation) -> Iterator[Line]:
-    """Figures of an artefact that the baseline does not have yet, and why some are missing."""
+    """Figures of an artifact that the baseline does not have yet, and why some are missing."""
     for name in names:
         figure, value = FIGURES[name], now.record.figures.get(name)
         if problem := now.problems.get(name):
@@ -130,7 +130,7 @@ def judge_figure(
 
 
 def any_failed(lines: Mapping[str, list[Line]]) -> bool:
-    """Whether one line of any artefact failed, or proves nothing where it should."""
+    """Whether one line of any artifact failed, or proves nothing where it should."""
     return verdict_of(lines) in (FAILED, NOT_PROVEN)
 
 

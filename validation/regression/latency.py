@@ -1,4 +1,4 @@
-"""How long an artefact takes, in relation to a fixed work that takes turns with it."""
+"""How long an artifact takes, in relation to a fixed work that takes turns with it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Launch:
-    """A process of the artefact, and one that does the calibration's work in its place; they took turns."""
+    """A process of the artifact, and one that does the calibration's work in its place; they took turns."""
 
     measured: Measurement
     calibration: Measurement
@@ -50,7 +50,7 @@ class Launch:
 
 
 def measure_latency(artifact: Artifact) -> tuple[list[Launch], Host]:
-    """Launch artefact and calibration ``LAUNCHES`` times, each with one thread; one that cannot be run is the last.
+    """Launch artifact and calibration ``LAUNCHES`` times, each with one thread; one that cannot be run is the last.
 
     Returns:
         the launches, and the host that was watched.
@@ -63,9 +63,9 @@ def measure_latency(artifact: Artifact) -> tuple[list[Launch], Host]:
 
 
 def ratios(launches: Sequence[Launch]) -> Mapping[str, Ratio | Problem]:
-    """Stage → the artefact's time in relation to the calibration's, of the turns side by side that count.
+    """Stage → the artifact's time in relation to the calibration's, of the turns side by side that count.
 
-    A disturbed machine has no ratio: INVALID. An artefact that cannot be run is FAILED, or NOT_RUN if
+    A disturbed machine has no ratio: INVALID. An artifact that cannot be run is FAILED, or NOT_RUN if
     this machine lacks what runs it.
     """
     for launch in launches:

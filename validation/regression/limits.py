@@ -1,4 +1,4 @@
-"""How much worse than its baseline an artefact may be; ``limits.toml`` explains each limit."""
+"""How much worse than its baseline an artifact may be; ``limits.toml`` explains each limit."""
 
 from dataclasses import dataclass
 from pathlib import Path

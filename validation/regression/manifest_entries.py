@@ -31,7 +31,7 @@ def operators(manifest: dict) -> dict[str, tuple[str, ...]]:
 
 
 def tools(manifest: dict) -> dict[str, str]:
-    """Package → version, of those that made the artefact."""
+    """Package → version, of those that made the artifact."""
     versions = manifest.get("tools")
     items = versions.items() if isinstance(versions, dict) else ()
     return {_text(tool): _text(version) for tool, version in items}

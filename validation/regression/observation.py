@@ -1,4 +1,4 @@
-"""Look at an artefact: everything that a baseline keeps, as it is now and here."""
+"""Look at an artifact: everything that a baseline keeps, as it is now and here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ _NOT_CORE_ML = Problem(
 
 @dataclass(frozen=True)
 class Observation:
-    """An artefact as it is now and here.
+    """An artifact as it is now and here.
 
     Attributes:
         record: what a baseline would keep.
@@ -59,7 +59,7 @@ class Observation:
 
     @property
     def failed(self) -> bool:
-        """Whether the artefact could not be run that should have been, or its masks prove nothing."""
+        """Whether the artifact could not be run that should have been, or its masks prove nothing."""
         return any(problem.verdict in (FAILED, NOT_PROVEN) for problem in self.problems.values())
 
 

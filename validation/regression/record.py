@@ -1,4 +1,4 @@
-"""What a baseline keeps of one artefact."""
+"""What a baseline keeps of one artifact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,8 +24,8 @@ class Record:
         engine: what gave the masks; "" if nothing did.
         calibration: to whose work latencies are ratios; "" without latencies.
         machine: where latencies were measured, in words; "" without latencies.
-        files: path below the artefact's folder → SHA-256.
-        tools: package → version, of the artefact's maker.
+        files: path below the artifact's folder → SHA-256.
+        tools: package → version, of the artifact's maker.
     """
 
     manifest: Mapping[str, Entry]

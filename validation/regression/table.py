@@ -21,7 +21,7 @@ _NONE = "-"
 
 
 def format_lines(lines: Mapping[str, list[Line]]) -> list[str]:
-    """One table: a row per quantity, below a row with each artefact's name."""
+    """One table: a row per quantity, below a row with each artifact's name."""
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for name, each in lines.items():
         rows += [(name, "", "", "", "", ""), *map(_row, each)]

@@ -1,4 +1,4 @@
-"""Histograms of what the cases of one artefact came to."""
+"""Histograms of what the cases of one artifact came to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 
 from validation.comparison.results import Comparison
 
-# Finer towards 1, where masks of sound artefacts are. The last bin holds masks without one different pixel.
+# Finer toward 1, where masks of sound artifacts are. The last bin holds masks without one different pixel.
 IOU_EDGES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 LOGIT_DECADES = range(-6, 3)  # differences of 1e-6…100 logits
 

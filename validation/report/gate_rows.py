@@ -1,4 +1,4 @@
-"""What an artefact came to, beside what it is held to."""
+"""What an artifact came to, beside what it is held to."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class GateRow:
 
 
 def gate_rows(comparison: Comparison) -> list[GateRow]:
-    """Every limit of the artefact, in the order of ``gates.toml``; none if no case ran."""
+    """Every limit of the artifact, in the order of ``gates.toml``; none if no case ran."""
     summary, gates = comparison.summary, comparison.gates
     if summary is None:
         return []

@@ -27,7 +27,7 @@ from validation.report.templating import environment, page_sources
 
 @dataclass(frozen=True)
 class ArtifactPart:
-    """One artefact on one target, as it is shown."""
+    """One artifact on one target, as it is shown."""
 
     artifact: RecordedArtifact
     distributions: list[tuple[RecordedStage, Distribution]]

@@ -22,7 +22,7 @@ LONGEST_DRAWN = 1.5
 
 @dataclass(frozen=True)
 class Tick:
-    """A labelled place on an axis: its share of the axis, and what it says."""
+    """A labeled place on an axis: its share of the axis, and what it says."""
 
     at: float
     label: str
@@ -51,7 +51,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class StageBar:
-    """A stage's median as a bar: the full width is the slowest artefact's."""
+    """A stage's median as a bar: the full width is the slowest artifact's."""
 
     artifact: str
     stage: RecordedStage
@@ -126,7 +126,7 @@ def distribution(stage: RecordedStage) -> Distribution | None:
 
 
 def stage_bars(target: RecordedTarget) -> dict[str, list[StageBar]]:
-    """Stage → a bar per artefact that has one, in their order."""
+    """Stage → a bar per artifact that has one, in their order."""
     names = dict.fromkeys(stage.name for item in target.artifacts for stage in item.stages)
     return {name: _bars(target, name) for name in names}
 

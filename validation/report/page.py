@@ -13,10 +13,10 @@ from validation.documents.verdicts import FAILED, PASSED, VERDICTS
 from validation.report.charts import Histogram, histograms
 from validation.report.gate_rows import GateRow, gate_rows
 from validation.report.pictures import (
-    ARTIFACT_COLOUR,
-    HEAT_COLOURS,
-    MISPLACED_COLOUR,
-    REFERENCE_COLOUR,
+    ARTIFACT_COLOR,
+    HEAT_COLORS,
+    MISPLACED_COLOR,
+    REFERENCE_COLOR,
     Picture,
     PictureStore,
 )
@@ -40,7 +40,7 @@ class Figures:
         artifact_mask: translucent.
         disagreement: pixels that only one of the masks has.
         only_reference: share of the photo that only the reference's mask has.
-        only_artifact: likewise, the artefact's.
+        only_artifact: likewise, the artifact's.
         heat_map: logit differences.
         heat_top: logits at the end of the scale.
         heat_most: logits below which 95 % of the pixels are.
@@ -70,7 +70,7 @@ class CaseSection:
 
 @dataclass(frozen=True, eq=False)
 class ArtifactSection:
-    """One artefact as it is shown."""
+    """One artifact as it is shown."""
 
     id: str
     comparison: Comparison
@@ -95,7 +95,7 @@ def render_page(
         latency_page: the file of the latency's page beside it, if there is one.
 
     Raises:
-        ArtifactError: an artefact's manifest can no longer be read.
+        ArtifactError: an artifact's manifest can no longer be read.
     """
     store = PictureStore()
     sections = [_section(item, index, store) for index, item in enumerate(comparisons, 1)]
@@ -118,16 +118,16 @@ def _environment() -> Environment:
     made.filters["rgb"] = _rgb
     made.globals.update(
         verdicts=VERDICTS,
-        reference_colour=REFERENCE_COLOUR,
-        artifact_colour=ARTIFACT_COLOUR,
-        misplaced_colour=MISPLACED_COLOUR,
-        heat_colours=HEAT_COLOURS,
+        reference_color=REFERENCE_COLOR,
+        artifact_color=ARTIFACT_COLOR,
+        misplaced_color=MISPLACED_COLOR,
+        heat_colors=HEAT_COLORS,
     )
     return made
 
 
-def _rgb(colour: tuple[int, int, int]) -> str:
-    return f"rgb({colour[0]} {colour[1]} {colour[2]})"
+def _rgb(color: tuple[int, int, int]) -> str:
+    return f"rgb({color[0]} {color[1]} {color[2]})"
 
 
 def _section(comparison: Comparison, index: int, store: PictureStore) -> ArtifactSection:
@@ -155,8 +155,8 @@ def _figures(pictures: CasePictures, store: PictureStore) -> Figures:
     top = float(finite.max(initial=0))
     return Figures(
         photo=store.add_photo(pictures.photo),
-        reference_mask=store.add_mask(reference, REFERENCE_COLOUR),
-        artifact_mask=store.add_mask(artifact, ARTIFACT_COLOUR),
+        reference_mask=store.add_mask(reference, REFERENCE_COLOR),
+        artifact_mask=store.add_mask(artifact, ARTIFACT_COLOR),
         disagreement=store.add_disagreement(reference, artifact),
         only_reference=float(np.mean(reference & ~artifact)),
         only_artifact=float(np.mean(artifact & ~reference)),
@@ -168,6 +168,6 @@ def _figures(pictures: CasePictures, store: PictureStore) -> Figures:
 
 
 def _loss_scale(comparisons: Sequence[Comparison]) -> float:
-    """IoU that a full bar of the stages' losses stands for, the same for all artefacts."""
+    """IoU that a full bar of the stages' losses stands for, the same for all artifacts."""
     losses = [item.summary.stage_losses.values() for item in comparisons if item.summary]
     return max([SMALLEST_LOSS_SCALE, *(loss for values in losses for loss in values if loss)])

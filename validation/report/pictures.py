@@ -10,16 +10,16 @@ from PIL import Image
 from scipy.ndimage import maximum_filter
 
 PHOTO_QUALITY = 80  # JPEG's: a photo is only the ground that masks are shown on
-REFERENCE_COLOUR = (38, 110, 230)  # blue and orange are told apart by colour-blind readers too
-ARTIFACT_COLOUR = (240, 140, 20)
+REFERENCE_COLOR = (38, 110, 230)  # blue and orange are told apart by color-blind readers too
+ARTIFACT_COLOR = (240, 140, 20)
 MASK_OPACITY = 150  # of 255
 SPECK_SHARE = (
     480  # pixels of the longest side for each that a pixel of disagreement grows to every side
 )
-MISPLACED_COLOUR = (255, 0, 170)  # not in the scale
+MISPLACED_COLOR = (255, 0, 170)  # not in the scale
 
-# Viridis (van der Walt and Smith, 2015) in 16 steps: lighter is more, in print and in grey as well.
-HEAT_COLOURS = (
+# Viridis (van der Walt and Smith, 2015) in 16 steps: lighter is more, in print and in gray as well.
+HEAT_COLORS = (
     (0x44, 0x01, 0x54),
     (0x48, 0x1A, 0x6C),
     (0x47, 0x2F, 0x7D),
@@ -57,7 +57,7 @@ class Picture:
 
 
 class PictureStore:
-    """Pictures by their content: ten artefacts asked about one photo share it, and its reference masks."""
+    """Pictures by their content: ten artifacts asked about one photo share it, and its reference masks."""
 
     def __init__(self) -> None:
         self._pictures: dict[bytes, Picture] = {}
@@ -71,9 +71,9 @@ class PictureStore:
         """uint8 (h, w, 3), as JPEG."""
         return self._add(pixels, "jpeg", quality=PHOTO_QUALITY)
 
-    def add_mask(self, mask: np.ndarray, colour: tuple[int, int, int]) -> Picture:
-        """Boolean (h, w): the object in a translucent colour, the rest see-through."""
-        return self._add_painted((mask, colour, MASK_OPACITY))
+    def add_mask(self, mask: np.ndarray, color: tuple[int, int, int]) -> Picture:
+        """Boolean (h, w): the object in a translucent color, the rest see-through."""
+        return self._add_painted((mask, color, MASK_OPACITY))
 
     def add_disagreement(self, reference: np.ndarray, artifact: np.ndarray) -> Picture:
         """Two boolean (h, w) masks: what only the one has, and what only the other has, opaque.
@@ -82,23 +82,23 @@ class PictureStore:
         """
         size = 2 * round(max(reference.shape) / SPECK_SHARE) + 1
         return self._add_painted(
-            (maximum_filter(reference & ~artifact, size), REFERENCE_COLOUR, 255),
-            (maximum_filter(artifact & ~reference, size), ARTIFACT_COLOUR, 255),
+            (maximum_filter(reference & ~artifact, size), REFERENCE_COLOR, 255),
+            (maximum_filter(artifact & ~reference, size), ARTIFACT_COLOR, 255),
         )
 
     def add_heat_map(self, values: np.ndarray, top: float) -> Picture:
-        """(h, w) numbers in 0…``top`` in HEAT_COLOURS; those that are not finite, in a colour of their own."""
+        """(h, w) numbers in 0…``top`` in HEAT_COLORS; those that are not finite, in a color of their own."""
         finite = np.isfinite(values)
         shares = np.where(finite, values, 0) / (top or 1)
-        steps = np.minimum(shares * len(HEAT_COLOURS), len(HEAT_COLOURS) - 1).astype(int)
-        pixels = np.array(HEAT_COLOURS, np.uint8)[steps]
-        pixels[~finite] = MISPLACED_COLOUR
+        steps = np.minimum(shares * len(HEAT_COLORS), len(HEAT_COLORS) - 1).astype(int)
+        pixels = np.array(HEAT_COLORS, np.uint8)[steps]
+        pixels[~finite] = MISPLACED_COLOR
         return self._add(pixels, "webp", lossless=True)
 
     def _add_painted(self, *layers: tuple[np.ndarray, tuple[int, int, int], int]) -> Picture:
         pixels = np.zeros((*layers[0][0].shape, 4), np.uint8)
-        for mask, colour, opacity in layers:
-            pixels[mask] = (*colour, opacity)
+        for mask, color, opacity in layers:
+            pixels[mask] = (*color, opacity)
         return self._add(pixels, "webp", lossless=True)
 
     def _add(self, pixels: np.ndarray, kind: str, **options: object) -> Picture:

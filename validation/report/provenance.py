@@ -1,4 +1,4 @@
-"""Where an artefact comes from, in its manifest's words."""
+"""Where an artifact comes from, in its manifest's words."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from validation.artifacts.artifact import Artifact, read_manifest
 
 @dataclass(frozen=True)
 class ListedFile:
-    """A file of an artefact folder."""
+    """A file of an artifact folder."""
 
     name: str
     bytes: int
@@ -19,7 +19,7 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What identifies an artefact.
+    """What identifies an artifact.
 
     Attributes:
         tools: tool → version that converted it; empty if the manifest does not say.
@@ -40,7 +40,7 @@ def provenance(artifact: Artifact) -> Provenance:
         ]
     except (LookupError, TypeError) as error:
         raise ArtifactError(
-            f"{artifact.folder / MANIFEST_FILE}: changed while the artefact was compared ({error}): "
+            f"{artifact.folder / MANIFEST_FILE}: changed while the artifact was compared ({error}): "
             "expected the manifest that was verified; compare again"
         ) from error
     goldens = artifact.goldens.relative_to(artifact.folder).parent.as_posix()

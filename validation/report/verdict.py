@@ -1,4 +1,4 @@
-"""The verdict on all artefacts together, in a sentence."""
+"""The verdict on all artifacts together, in a sentence."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from validation.report.formatting import count, fixed, words
 
 
 def reason_of(comparisons: Sequence[Comparison]) -> str:
-    """Why the overall verdict is what it is, with the worst artefact and the stage to blame."""
+    """Why the overall verdict is what it is, with the worst artifact and the stage to blame."""
     verdict = overall_verdict(comparisons)
     concerned = [item for item in comparisons if item.verdict == verdict]
     sentences = {
@@ -19,12 +19,12 @@ def reason_of(comparisons: Sequence[Comparison]) -> str:
         NOT_RUN: _not_run,
     }
     others = sum(item.verdict == NOT_RUN for item in comparisons) if verdict != NOT_RUN else 0
-    gap = f" {count(others, 'artefact')} could not be run at all." if others else ""
+    gap = f" {count(others, 'artifact')} could not be run at all." if others else ""
     return sentences[verdict](concerned, len(comparisons)) + gap
 
 
 def worst_of(comparisons: Sequence[Comparison]) -> Comparison:
-    """The artefact with the lowest mask IoU; one that gave no mask at all is worse still."""
+    """The artifact with the lowest mask IoU; one that gave no mask at all is worse still."""
     return min(comparisons, key=lambda item: item.summary.min_iou if item.summary else -1.0)
 
 
@@ -41,7 +41,7 @@ def _passed(passed: Sequence[Comparison], total: int) -> str:
     worst = worst_of(passed)
     ran = sum(item.count(PASSED) for item in passed)
     skipped = sum(item.count(NOT_RUN) for item in passed)
-    held = f"Every gate held in {count(ran, 'case')} of {count(len(passed), 'artefact')}"
+    held = f"Every gate held in {count(ran, 'case')} of {count(len(passed), 'artifact')}"
     lowest = f"the lowest mask IoU is {fixed(worst.summary.min_iou)}, of {worst.artifact.name}"
     gap = f" {count(skipped, 'case')} of them could not be run." if skipped else ""
     empty = sum(item.count(NOT_PROVEN) for item in passed)
@@ -50,7 +50,7 @@ def _passed(passed: Sequence[Comparison], total: int) -> str:
 
 
 def _not_proven(unproven: Sequence[Comparison], total: int) -> str:
-    share = f"{len(unproven)} of {count(total, 'artefact')}: " if total > 1 else ""
+    share = f"{len(unproven)} of {count(total, 'artifact')}: " if total > 1 else ""
     reasons = dict.fromkeys(text for item in unproven for text in item.unproven)
     sentence = f"{share}{'; '.join(reasons)}."
     return sentence[0].upper() + sentence[1:]
@@ -58,7 +58,7 @@ def _not_proven(unproven: Sequence[Comparison], total: int) -> str:
 
 def _failed(failed: Sequence[Comparison], total: int) -> str:
     worst = worst_of(failed)
-    share = f"{len(failed)} of {count(total, 'artefact')} failed. " if total > 1 else ""
+    share = f"{len(failed)} of {count(total, 'artifact')} failed. " if total > 1 else ""
     cases = worst.count(FAILED)
     what = (
         f"{cases} of {count(len(worst.cases), 'case')} failed"

@@ -37,7 +37,7 @@ def write_report(
 
     Raises:
         OutputError: ``folder`` exists or cannot be written.
-        ArtifactError: an artefact's manifest can no longer be read.
+        ArtifactError: an artifact's manifest can no longer be read.
     """
     with staged(folder, force=None, option="--report") as draft:
         latency_page = None if latency is None else LATENCY_PAGE_FILE

@@ -5,7 +5,7 @@ itself is not read. The wheel registers more than the .aar does, and three rules
 
 1. Dispatcher operators stay if the lite build (``BUILD_LITE_INTERPRETER``) compiles the file that
    declares them: these are the namespaces in ``LITE_NAMESPACES``.
-2. Of those, only operators with a kernel that CPU or quantised CPU tensors reach stay: Android is
+2. Of those, only operators with a kernel that CPU or quantized CPU tensors reach stay: Android is
    built for no other backend. ``UNUSABLE_KERNELS`` lack their library there and would always raise.
 3. Operators that only TorchScript's interpreter knows (``prim::``, list and string functions) stay
    unless the full interpreter alone registers them: ``FULL_INTERPRETER_ONLY``.
@@ -18,7 +18,7 @@ Regenerate the data file (Python 3.10 or 3.11, about 5 GB of disk):
 
 Sources: PyTorch's build_variables.bzl (libtorch_lite_cmake_sources and
 aten_native_source_non_codegen_list) and cmake/Codegen.cmake (--backend_whitelist CPU QuantizedCPU).
-Rule 3's names are those that the static initialisers of the 2.1.0 wheel's libtorch_cpu.so register
+Rule 3's names are those that the static initializers of the 2.1.0 wheel's libtorch_cpu.so register
 outside register_prim_ops.cpp, register_special_ops.cpp and promoted_prim_ops.cpp.
 """
 
@@ -42,7 +42,7 @@ CPU_KERNELS = (
 
 UNUSABLE_KERNELS = (
     "aten::*mkldnn*",  # oneDNN is off on Arm
-    "aten::fbgemm_*",  # FBGEMM is x86 only; Android quantises with QNNPACK
+    "aten::fbgemm_*",  # FBGEMM is x86 only; Android quantizes with QNNPACK
     "quantized::*fp16*",
     "_quantized::*fp16*",
 )

@@ -77,10 +77,10 @@ private struct PromptMarks: View {
     let layout: PhotoLayout
 
     var body: some View {
-        ForEach(Array(prompt.points.enumerated()), id: \.offset) { _, labelled in
-            let point = layout.onScreen(labelled.point)
-            Image(systemName: labelled.isObject ? "plus.circle.fill" : "xmark.circle.fill")
-                .foregroundStyle(labelled.isObject ? Color.green : Color.red)
+        ForEach(Array(prompt.points.enumerated()), id: \.offset) { _, labeled in
+            let point = layout.onScreen(labeled.point)
+            Image(systemName: labeled.isObject ? "plus.circle.fill" : "xmark.circle.fill")
+                .foregroundStyle(labeled.isObject ? Color.green : Color.red)
                 .background(Circle().fill(Color.white))
                 .position(x: point.x, y: point.y)
         }

@@ -7,7 +7,7 @@ import SwiftUI
 struct ScreenState {
     enum Status: Equatable {
         case loading
-        /// The artefact is missing, or does not fit the app.
+        /// The artifact is missing, or does not fit the app.
         case unusable(String)
         case noPhoto
         case readingPhoto
@@ -55,7 +55,7 @@ final class SegmentationModel: ObservableObject {
     /// Opaque enough to be seen, clear enough to see the object: orange at one half, already multiplied.
     private nonisolated static let maskColor: [UInt8] = [128, 64, 0, 128]
 
-    /// Find the artefact in the app and get its models ready to be loaded.
+    /// Find the artifact in the app and get its models ready to be loaded.
     func start() async {
         // The regression test has the device to itself.
         let isMeasured = ProcessInfo.processInfo.environment["MOBILE_SAM_ARTIFACT"] != nil

@@ -2,7 +2,7 @@ import MobileSAMKit
 import MobileSAMRegression
 import XCTest
 
-/// Checks and measures an artefact on this device, as `validate latency ARTIFACT --target ios` asks for.
+/// Checks and measures an artifact on this device, as `validate latency ARTIFACT --target ios` asks for.
 ///
 /// Told by environment variables and writes one document: docs/devices.md and docs/device-results.md.
 final class RegressionTests: XCTestCase {

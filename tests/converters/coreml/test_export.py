@@ -35,7 +35,7 @@ STORAGE_OPS = {
 
 @pytest.fixture(scope="module")
 def encoder(tiny_sam, china):
-    frame = photo_to_frame(china, tiny_sam.frame_size, tiny_sam.mean_colour)
+    frame = photo_to_frame(china, tiny_sam.frame_size, tiny_sam.mean_color)
     spec = image_encoder_spec(tiny_sam.variant)
     return ImageEncoder(tiny_sam).eval(), spec, [(torch.from_numpy(frame),)]
 

@@ -22,7 +22,7 @@ MAKERS = (with_one_wide_channel, with_wide_streams)
 
 @pytest.fixture(scope="module")
 def frame(tiny_sam, china):
-    frame = photo_to_frame(china, tiny_sam.frame_size, tiny_sam.mean_colour)
+    frame = photo_to_frame(china, tiny_sam.frame_size, tiny_sam.mean_color)
     return torch.from_numpy(frame)
 
 

@@ -95,7 +95,7 @@ def test_nothing_is_missing_for_a_plain_module(tmp_path, runtime):
     assert missing_operators(path, runtime) == ()
 
 
-def test_nothing_is_missing_for_a_dynamically_quantised_module(tmp_path, runtime):
+def test_nothing_is_missing_for_a_dynamically_quantized_module(tmp_path, runtime):
     module = torch.ao.quantization.quantize_dynamic(TwoLinears().eval(), {nn.Linear})
     path = save_ptl(module, torch.zeros(1, 4), tmp_path / "linear.ptl")
     assert "quantized::linear_dynamic" in ptl_operators(path)

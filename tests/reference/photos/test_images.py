@@ -138,7 +138,7 @@ def test_half_transparent_pixel_is_mixed_with_white():
     assert read_image(np.array([[[200, 0, 100, 128]]], np.uint8))[0, 0].tolist() == [227, 127, 177]
 
 
-def test_palette_with_a_transparent_colour_lies_over_white(tmp_path):
+def test_palette_with_a_transparent_color_lies_over_white(tmp_path):
     image = Image.new("P", (2, 1), 0)
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putpixel((1, 0), 1)
@@ -146,24 +146,24 @@ def test_palette_with_a_transparent_colour_lies_over_white(tmp_path):
     np.testing.assert_array_equal(read_image(path), [[[10, 20, 30], [255, 255, 255]]])
 
 
-def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
-    grey = np.array([[0, 257, 32_896, 65_535]], np.uint16)
-    path = save(Image.fromarray(grey), tmp_path / "deep.png")
+def test_16_bit_gray_is_scaled_not_clipped(tmp_path):
+    gray = np.array([[0, 257, 32_896, 65_535]], np.uint16)
+    path = save(Image.fromarray(gray), tmp_path / "deep.png")
     assert read_image(path)[0].tolist() == [[0] * 3, [1] * 3, [128] * 3, [255] * 3]
-    assert read_image(Image.fromarray(grey.astype(np.int32)))[0, :, 0].tolist() == [0, 1, 128, 255]
+    assert read_image(Image.fromarray(gray.astype(np.int32)))[0, :, 0].tolist() == [0, 1, 128, 255]
 
 
-def test_32_bit_grey_is_scaled_by_the_range_that_it_spans(tmp_path):
-    grey = np.array([[-1000, 0, 99_000]], np.int32)
-    path = save(Image.fromarray(grey), tmp_path / "deeper.tif")
+def test_32_bit_gray_is_scaled_by_the_range_that_it_spans(tmp_path):
+    gray = np.array([[-1000, 0, 99_000]], np.int32)
+    path = save(Image.fromarray(gray), tmp_path / "deeper.tif")
     assert read_image(path)[0, :, 0].tolist() == [0, 3, 255]
     constant = Image.fromarray(np.full((1, 2), 70_000, np.int32))
     assert_photo(read_image(constant), 1, 2)
 
 
-def test_grey_and_rgba_arrays(photo):
-    grey = photo[..., 0]
-    np.testing.assert_array_equal(read_image(grey), np.stack([grey] * 3, axis=-1))
+def test_gray_and_rgba_arrays(photo):
+    gray = photo[..., 0]
+    np.testing.assert_array_equal(read_image(gray), np.stack([gray] * 3, axis=-1))
     opaque = np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)])
     np.testing.assert_array_equal(read_image(opaque), photo)
 

@@ -59,7 +59,7 @@ def test_a_seed_is_a_scene():
     assert not torch.equal(first.images, other.images)
 
 
-def test_a_scene_does_not_depend_on_its_neighbours(scenes):
+def test_a_scene_does_not_depend_on_its_neighbors(scenes):
     for index in (3, 41):
         assert equal(generate_scenes([index], 128), row(scenes, index))
 
@@ -117,8 +117,8 @@ def test_plain_scenes_are_smooth_and_have_a_few_large_objects(scenes):
 
     assert median_side(plain) > 1.3 * median_side(scenes)
     noise = 255 * torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    grey = torch.full((2, 3, 64, 64), 128.0)
-    ones = [generate_scenes(range(20), 64, textures=each, plain=1) for each in (noise, grey)]
+    gray = torch.full((2, 3, 64, 64), 128.0)
+    ones = [generate_scenes(range(20), 64, textures=each, plain=1) for each in (noise, gray)]
     assert equal(*ones)
 
 
@@ -137,8 +137,8 @@ def test_any_picture_size(size):
 
 def test_textures_of_ones_own():
     checks = 255.0 * (torch.arange(8)[:, None] + torch.arange(8)).remainder(2).expand(2, 3, 8, 8)
-    grey = torch.full((2, 3, 8, 8), 128.0)
-    with_checks, plain = (generate_scenes([0, 1, 2], 64, textures=each) for each in (checks, grey))
+    gray = torch.full((2, 3, 8, 8), 128.0)
+    with_checks, plain = (generate_scenes([0, 1, 2], 64, textures=each) for each in (checks, gray))
     assert torch.equal(with_checks.masks, plain.masks)
     assert not torch.equal(with_checks.images, plain.images)
 

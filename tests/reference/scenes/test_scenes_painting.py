@@ -33,7 +33,7 @@ def empty_canvas(scenes: int, color: float) -> Canvas:
 
 
 def painted(objects: Objects, color: float, count: int) -> tuple[Canvas, torch.Tensor]:
-    """The first ``count`` objects of each scene on a canvas of one colour, and their areas."""
+    """The first ``count`` objects of each scene on a canvas of one color, and their areas."""
     scenes, most = objects.diameter.shape
     canvas = empty_canvas(scenes, color)
     present = (torch.arange(most) < count).expand(scenes, -1)

@@ -13,7 +13,7 @@ from reference.modeling.sam import Sam
 from reference.scenes import Scenes, generate_scenes
 from reference.training.grouping_task import (
     GroupingTask,
-    LabelledPictures,
+    LabeledPictures,
     pair_loss,
     smallest_instances,
     unexplained_colors,
@@ -24,7 +24,7 @@ from reference.weights.checkpoint import load_weights, read_checkpoint
 NUMBERS = [range(0, 2), range(2, 4)]
 
 
-def test_labels_are_of_the_smallest_instance_at_each_cells_centre():
+def test_labels_are_of_the_smallest_instance_at_each_cells_center():
     masks = torch.zeros(1, 3, 16, 16, dtype=torch.bool)
     masks[0, 0, :, :8] = True  # a whole
     masks[0, 1, 8:, :8] = True  # its part
@@ -71,7 +71,7 @@ def test_a_step_may_leave_the_picture():
         assert told(features, torch.ones(1, 4, 4, dtype=torch.long), step) == (0, 0)
 
 
-def test_colours_are_explained_as_far_as_features_say():
+def test_colors_are_explained_as_far_as_features_say():
     generator = torch.Generator().manual_seed(0)
     features, noise = (torch.randn(2, 4, 24, 24, generator=generator) for _ in range(2))
     colors = torch.stack([2 * features[:, 0] + 3, features[:, 1] - features[:, 3]], dim=1)
@@ -79,7 +79,7 @@ def test_colours_are_explained_as_far_as_features_say():
     assert unexplained_colors(noise, colors) == pytest.approx(1, abs=0.05)
     halves = unexplained_colors(features, features[:, :1] + noise[:, :1])
     assert halves == pytest.approx(0.5, abs=0.05)
-    assert unexplained_colors(features, torch.full_like(colors, 7)) < 1e-3  # one colour
+    assert unexplained_colors(features, torch.full_like(colors, 7)) < 1e-3  # one color
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +102,12 @@ def test_a_crop_that_does_not_fit_is_refused(sam):
         GroupingTask(sam, PictureOptions(100))
 
 
-def test_it_is_learnt():
+def test_it_is_learned():
     torch.manual_seed(0)
     sam = Sam(TINY)
     module = GroupingTask(sam, PictureOptions(128)).module
     scenes = generate_scenes(range(4), 128, frame=256)
-    batch = LabelledPictures(scenes.images, smallest_instances(scenes))
+    batch = LabeledPictures(scenes.images, smallest_instances(scenes))
     optimizer = torch.optim.AdamW(module.parameters(), 2e-3)
     near = []
     for _ in range(40):

@@ -23,7 +23,7 @@ def test_a_prompt_attends_most_to_where_it_is():
 
 
 @torch.no_grad()
-def test_embeddings_say_what_colour_their_cell_has():
+def test_embeddings_say_what_color_their_cell_has():
     torch.manual_seed(0)
     sam = Sam(TINY).train()
     images = generate_scenes(range(24), 256).images

@@ -23,7 +23,7 @@ def test_an_update_does_not_depend_on_the_gradients_size():
     torch.testing.assert_close(orthogonalized(2**-10 * update), orthogonalized(update))
 
 
-def test_directions_of_small_gradients_are_learnt_as_fast():
+def test_directions_of_small_gradients_are_learned_as_fast():
     torch.manual_seed(0)
     inputs = torch.randn(256, 16) * torch.logspace(0, -2, 16)  # some hardly vary
     truth = torch.randn(16, 16)

@@ -6,7 +6,7 @@ SIZE = (40, 60)
 
 
 def test_rings_around_a_point():
-    zones = point_zones(torch.tensor([[101.5, 49.5]]), SIZE)[0]  # the centre of cell 25, 12
+    zones = point_zones(torch.tensor([[101.5, 49.5]]), SIZE)[0]  # the center of cell 25, 12
     assert zones.shape == SIZE
     row = zones[12]
     assert row[25] == row[26] == row[27] == row[23] == 0  # at most two cells away

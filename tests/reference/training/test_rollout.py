@@ -45,7 +45,7 @@ def test_a_model_learns_from_it(sam):
     assert min(figures.values()) > 0.6
 
 
-def test_without_corrections_the_first_answers_are_learnt(sam):
+def test_without_corrections_the_first_answers_are_learned(sam):
     rollout = Rollout(sam, clicks=0).train()
     loss, figures = rollout(squares(), torch.Generator().manual_seed(0))
     loss.backward()
@@ -67,7 +67,7 @@ def test_balance_adds_a_loss_around_the_prompts(sam, offset):
     assert twice - plain == pytest.approx(2 * (balanced - plain), rel=1e-3)
 
 
-def test_every_weight_is_learnt(sam):
+def test_every_weight_is_learned(sam):
     loss, _ = Rollout(sam, clicks=1).train()(squares(), torch.Generator().manual_seed(0))
     loss.backward()
     assert [name for name, weight in sam.named_parameters() if weight.grad is None] == []
@@ -121,9 +121,9 @@ def test_only_the_best_of_three_learns_from_a_first_prompt(sam):
     one_picture = replace(targets, images=targets.images[:1], masks=targets.masks[:1])
     loss, _ = Rollout(sam, clicks=1).train()(one_picture, torch.Generator().manual_seed(0))
     loss.backward()
-    learnt = [
+    learned = [
         any(weight.grad.any() for weight in mlp.parameters())
         for mlp in sam.mask_decoder.output_hypernetworks_mlps
     ]
-    assert learnt[0]  # whatever the prompt
-    assert 1 <= sum(learnt[1:]) <= 2  # one for the point, one for the box
+    assert learned[0]  # whatever the prompt
+    assert 1 <= sum(learned[1:]) <= 2  # one for the point, one for the box

@@ -106,7 +106,7 @@ def test_weights_are_a_checkpoint_of_the_average(tmp_path):
 
 
 @pytest.mark.parametrize("fixed", [True, False])
-def test_statistics_of_normalisation(tmp_path, fixed):
+def test_statistics_of_normalization(tmp_path, fixed):
     trainer = make_trainer(tmp_path, replace(SCHEDULE, fixed_statistics=fixed))
     before = {
         name: tensor.clone()

@@ -39,7 +39,7 @@ from reference.weights.official_names import TensorLayout, layout_of, official_l
 from reference.weights.seeded_weights import seeded_state_dict, state_dict_sha256
 
 LAYOUT_FILE = Path(__file__).parents[2] / "data" / "parity" / "mobile_sam_layout.json"
-# Changes only if the numbers do, and then artefacts of the seeded weights change with it.
+# Changes only if the numbers do, and then artifacts of the seeded weights change with it.
 SEEDED_SHA256 = "596e8e340cf51379d64226f091ed598af4996ff16efa1c91a90ad12b9b6d637b"
 
 TINY = replace(

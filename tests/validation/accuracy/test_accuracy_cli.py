@@ -110,7 +110,7 @@ def test_engine_that_is_not_here(validate, tiny_package, folder):
 
 
 def test_own_weights(validate, tiny_artifact, folder, edit_manifest):
-    """Without its checkpoint an artefact is measured, but not held to its gate."""
+    """Without its checkpoint an artifact is measured, but not held to its gate."""
     edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="mine.pt"))
     arguments = (tiny_artifact, "--dataset", folder, "--json", "-")
     status, out, _ = validate("accuracy", *arguments)
@@ -132,7 +132,7 @@ def test_refusals(refuses, tiny_artifact, folder, tmp_path):
     data = ("--dataset", folder)
     for expected, *arguments in (
         ("Missing argument 'ARTIFACT|CHECKPOINT...'",),
-        ("no such artefact or checkpoint", tmp_path / "none", *data),
+        ("no such artifact or checkpoint", tmp_path / "none", *data),
         ("has no manifest.json", tmp_path, *data),
         ("text.txt", text, *data),
         ("no such file", tiny_artifact, "--dataset", tmp_path / "none"),

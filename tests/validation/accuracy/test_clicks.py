@@ -18,7 +18,7 @@ def rectangle(top, bottom, left, right):
     return mask
 
 
-def test_interior_point_of_a_disk_is_its_centre():
+def test_interior_point_of_a_disk_is_its_center():
     mask = empty()
     mask[disk((25, 40), 12)] = True
     assert interior_point(mask) == (40, 25)

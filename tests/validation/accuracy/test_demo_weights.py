@@ -1,4 +1,4 @@
-"""The demo weights draw objects, as docs/demo-weights.md says, and their artefacts draw the same."""
+"""The demo weights draw objects, as docs/demo-weights.md says, and their artifacts draw the same."""
 
 import pytest
 from real_photos import real_photo_samples

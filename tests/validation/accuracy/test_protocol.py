@@ -17,7 +17,7 @@ class KnownModel:
     """Answers with logits that were given to it, and remembers what it was asked."""
 
     frame_size = FRAME
-    mean_colour = np.zeros(3, np.float32)
+    mean_color = np.zeros(3, np.float32)
 
     def __init__(self, *logits, scores=(0.5, 0.9, 0.1, 0.2)):
         self._logits = torch.stack([torch.as_tensor(item).float() for item in logits])[None]

@@ -26,7 +26,7 @@ def test_five_objects(samples):
     assert all(len(sample.instances) == 1 for sample in samples)
 
 
-def test_masks_hold_the_object_and_not_its_neighbour(samples):
+def test_masks_hold_the_object_and_not_its_neighbor(samples):
     for sample in samples:
         mask = sample.instances[0].mask
         (x, y), (other_x, other_y) = PIXELS[sample.name]
@@ -37,7 +37,7 @@ def test_masks_hold_the_object_and_not_its_neighbour(samples):
 
 
 def test_outlines_lie_on_edges(samples):
-    """Across an outline colours differ more than they do a few pixels inside or outside of it."""
+    """Across an outline colors differ more than they do a few pixels inside or outside of it."""
     for sample in samples:
         mask, pixels = sample.instances[0].mask, sample.pixels.astype(float)
         contrast = [_contrast(pixels, np.roll(mask, shift, axis=1)) for shift in (-8, 0, 8)]
@@ -45,6 +45,6 @@ def test_outlines_lie_on_edges(samples):
 
 
 def _contrast(pixels, mask):
-    """Mean difference of colour between horizontal neighbours that a mask parts."""
+    """Mean difference of color between horizontal neighbors that a mask parts."""
     parted = mask[:, 3:-3] & ~mask[:, 6:]
     return np.abs(pixels[:, 3:-3] - pixels[:, 6:])[parted].mean()

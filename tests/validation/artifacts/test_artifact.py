@@ -1,4 +1,4 @@
-"""An artefact folder is taken whole and unaltered, or not at all."""
+"""An artifact folder is taken whole and unaltered, or not at all."""
 
 import dataclasses
 import json
@@ -74,7 +74,7 @@ def test_a_manifest_with_a_byte_order_mark(tiny_artifact):
 
 
 def test_no_folder(tmp_path):
-    refuse(tmp_path / "none", "no such artefact folder", "expected one that 'convert' wrote")
+    refuse(tmp_path / "none", "no such artifact folder", "expected one that 'convert' wrote")
     refuse(tmp_path, "has no manifest.json")
     (tmp_path / "file").write_text("")
     refuse(tmp_path / "file", "not a folder")
@@ -136,7 +136,7 @@ def test_path_that_leaves_the_folder(tiny_artifact, edit_manifest, name):
     (tiny_artifact.parent / "outside").write_text("")
     record = {"bytes": 0, "sha256": ""}
     edit_manifest(tiny_artifact, lambda document: document["files"].update({name: record}))
-    refuse(tiny_artifact, f"the path {name!r} leaves the artefact's folder")
+    refuse(tiny_artifact, f"the path {name!r} leaves the artifact's folder")
 
 
 def test_path_that_no_terminal_shows(tiny_artifact, edit_manifest):
@@ -151,13 +151,13 @@ def test_absolute_path(tiny_artifact, edit_manifest):
         tiny_artifact,
         lambda document: document["files"].update({name: document["files"].pop(DECODER)}),
     )
-    refuse(tiny_artifact, "leaves the artefact's folder")
+    refuse(tiny_artifact, "leaves the artifact's folder")
 
 
 def test_link_that_leaves_the_folder(tiny_artifact, tmp_path):
     shutil.move(tiny_artifact / DECODER, tmp_path / DECODER)
     (tiny_artifact / DECODER).symlink_to(tmp_path / DECODER)
-    refuse(tiny_artifact, f"the path '{DECODER}' leaves the artefact's folder")
+    refuse(tiny_artifact, f"the path '{DECODER}' leaves the artifact's folder")
 
 
 def test_links_that_form_a_loop(tiny_artifact):

@@ -86,7 +86,7 @@ def test_not_run_is_never_a_pass(validate, tiny_package):
     assert all(line.endswith("NOT RUN") for line in lines[2:9])
     assert lines[9:] == [
         "NOT RUN: 0 of 7 cases passed, 7 NOT RUN",
-        "NOT RUN: Core ML runs on macOS only: compare this artefact on a Mac",
+        "NOT RUN: Core ML runs on macOS only: compare this artifact on a Mac",
     ]
 
 
@@ -136,8 +136,8 @@ def test_refusals_of_compare(refuses, tiny_artifact, photo, tmp_path):
     text.write_text("not a photo")
     for expected, *arguments in (
         ("Missing argument 'ARTIFACT...'",),
-        ("no such artefact folder", tmp_path / "none"),
-        ("no such artefact folder", tiny_artifact, tmp_path / "none"),
+        ("no such artifact folder", tmp_path / "none"),
+        ("no such artifact folder", tiny_artifact, tmp_path / "none"),
         ("not an image", tiny_artifact, "--images", text),
         ("no checkpoint 'none.pt'", tiny_artifact, "--checkpoint", "none.pt"),
         ("there is no folder", tiny_artifact, "--json", tmp_path / "none" / "results.json"),
@@ -175,7 +175,7 @@ def test_show_draws_and_says_what_segment_does(validate, capsys, full_artifact, 
     expected = json.loads(capsys.readouterr().out)
 
     assert status == 0
-    assert answer["checkpoint"]["trained"] or err.startswith("warning: the artefact's weights")
+    assert answer["checkpoint"]["trained"] or err.startswith("warning: the artifact's weights")
     assert err.count("\n") <= 1
     for entry in ("image", "prompts", "model", "checkpoint"):
         assert answer[entry] == expected[entry]

@@ -1,4 +1,4 @@
-"""``compare``: a sound artefact passes, an unsound one does not, and what did not run says so."""
+"""``compare``: a sound artifact passes, an unsound one does not, and what did not run says so."""
 
 import json
 import shutil
@@ -89,7 +89,7 @@ def test_decoder_of_another_model_fails(tiny_artifact, other_source, accept_file
 
 
 def test_goldens_do_not_excuse_a_wrong_model(other_source, tiny_model, tmp_path):
-    """An artefact whose goldens fit it, but that is not of the checkpoint it names."""
+    """An artifact whose goldens fit it, but that is not of the checkpoint it names."""
     comparison = compare_one(convert(other_source, TorchScriptOptions("none"), tmp_path))
     assert min(case.agreement.min_iou for case in comparison.cases[:GOLDENS]) > 0.999
     assert (comparison.verdict, comparison.blamed) == ("failed", "mask_decoder")
@@ -371,7 +371,7 @@ def checkpoint_path(tiny_sam, tmp_path):
 
 @pytest.fixture
 def of_a_file(tiny_artifact, checkpoint_path, edit_manifest):
-    """An artefact that was converted from the file ``checkpoint_path``."""
+    """An artifact that was converted from the file ``checkpoint_path``."""
     entry = {"name": "mine.pt", "sha256": sha256_of_file(checkpoint_path), "trained": True}
     edit_manifest(tiny_artifact, lambda document: document.update(checkpoint=entry))
     return tiny_artifact
@@ -474,7 +474,7 @@ def test_core_ml_without_core_ml_is_not_run(tiny_package, monkeypatch):
         outcomes(comparison) == [("golden", "not run")] * GOLDENS + [("photo", "not run")] * PHOTOS
     )
     assert comparison.not_run_reasons == (
-        "Core ML runs on macOS only: compare this artefact on a Mac",
+        "Core ML runs on macOS only: compare this artifact on a Mac",
     )
 
 

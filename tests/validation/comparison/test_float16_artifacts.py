@@ -18,7 +18,7 @@ LOST = 6.0  # dB of signal to noise that wide streams may cost, one bit
 
 @pytest.fixture(scope="module")
 def frame(tiny_sam, china):
-    frame = photo_to_frame(china, tiny_sam.frame_size, np.rint(tiny_sam.mean_colour))
+    frame = photo_to_frame(china, tiny_sam.frame_size, np.rint(tiny_sam.mean_color))
     return torch.from_numpy(frame)
 
 

@@ -201,7 +201,7 @@ def test_package_that_the_runtime_cannot_load(tiny_package, accept_files):
     (weights,) = package.rglob("weight.bin")
     weights.write_bytes(weights.read_bytes()[:-1000])
     accept_files(tiny_package)
-    with pytest.raises(ArtifactError, match="cut off; .*convert the artefact again"):
+    with pytest.raises(ArtifactError, match="cut off; .*convert the artifact again"):
         engine_for(load_artifact(tiny_package), "mil_runtime")
 
 
@@ -210,7 +210,7 @@ def test_package_that_the_runtime_cannot_load(tiny_package, accept_files):
 
 def test_core_ml_elsewhere_is_not_run(tiny_package, monkeypatch):
     monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
-    reason = "Core ML runs on macOS only: compare this artefact on a Mac"
+    reason = "Core ML runs on macOS only: compare this artifact on a Mac"
     artifact = load_artifact(tiny_package)
     assert engine_for(artifact, "core_ml") == Unavailable(reason)
     with pytest.raises(ArtifactError, match=f"NOT RUN: {reason}"):
@@ -253,7 +253,7 @@ def test_all_reasons_are_given(tiny_package, monkeypatch):
     assert engine_for(load_artifact(tiny_package)).reason == "no such chip; not installed"
 
 
-# An artefact as a model
+# An artifact as a model
 
 
 def test_several_objects_are_decoded_one_after_the_other(tiny_artifact, tiny_source):

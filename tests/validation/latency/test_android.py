@@ -66,7 +66,7 @@ def test_phone_with_the_app(measured, phone, tiny_artifact):
     assert phone.files == []
 
 
-def test_artefacts_one_after_another_make_no_ratio(measured, phone, tiny_artifact, tmp_path):
+def test_artifacts_one_after_another_make_no_ratio(measured, phone, tiny_artifact, tmp_path):
     other = shutil.copytree(tiny_artifact, tmp_path / "other")
     _, _, target = measured(tiny_artifact, other)
     stages = [artifact["stages"]["mask_decoder"] for artifact in target["artifacts"]]
@@ -127,7 +127,7 @@ def test_phone_that_does_not_tell_of_heat(measured, phone, tiny_artifact):
         ("no tests", 1, "the app wrote no results (Unable to find instrumentation info"),
         ("cut off", 1, "is not valid JSON"),
         ("extra field", 1, "has 'surprise'"),
-        ("another artefact", 1, "do not have the artefact of tiny-torchscript"),
+        ("another artifact", 1, "do not have the artifact of tiny-torchscript"),
         ("another limit", 1, "do not have the limits of tiny-torchscript"),
         ("a case is missing", 1, "do not have the golden cases of tiny-torchscript"),
         ("few runs", 0, "mask decoder: only 1 runs in 0.0 s"),
@@ -191,7 +191,7 @@ def test_phone_without_room(measured, phone, tiny_artifact):
     phone.set(full=True)
     status, out, _ = measured(tiny_artifact)
     assert status == 1
-    assert "the phone cannot take the artefact (adb: error: failed to copy" in out
+    assert "the phone cannot take the artifact (adb: error: failed to copy" in out
     assert "No space left on device" in out
 
 

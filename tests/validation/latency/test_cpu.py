@@ -1,4 +1,4 @@
-"""Artefacts in processes of their own: what is measured, and what ends one."""
+"""Artifacts in processes of their own: what is measured, and what ends one."""
 
 import multiprocessing
 import os

@@ -53,7 +53,7 @@ def test_phone_with_the_app(measured, phone, tiny_package):
     assert artifact["engine"] == "a runtime 2.1.0 on all in org.mobilesam.sample 1.0.0"
     assert artifact["stages"]["end_to_end"]["summary"]["min"] == 0.8
     assert read_device_results(json.dumps(artifact["phone"])).compute.unit == "all"
-    # The artefact is gone; the app's own file of results, the next test of the app removes.
+    # The artifact is gone; the app's own file of results, the next test of the app removes.
     assert [path.suffix for path in phone.files] == [".json"]
     assert phone.requests[-1][-2:] == ["--remove-existing-content", "true"]
 
@@ -77,7 +77,7 @@ def test_wrong_mask(measured, phone, tiny_package):
             1,
             "the app wrote no results (MobileSAMSample (512) encountered an error",
         ),
-        ("another artefact", 1, "do not have the artefact of tiny-coreml"),
+        ("another artifact", 1, "do not have the artifact of tiny-coreml"),
     ],
 )
 def test_what_the_app_gets_wrong(measured, phone, tiny_package, fault, status, said):
@@ -163,4 +163,4 @@ def test_refusals(refuses, phone, tiny_artifact, tiny_package):
     refuses("is no UDID", "latency", tiny_package, "--target", "ios:a b")
     image = tiny_package / "goldens" / "china.png"
     arguments = (tiny_package, "--target", "ios", "--image", image)
-    refuses("its app runs the artefact's goldens", "latency", *arguments)
+    refuses("its app runs the artifact's goldens", "latency", *arguments)

@@ -60,7 +60,7 @@ def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_pat
     assert "tiny-coreml" in (tmp_path / "report" / "latency.html").read_text()
     lines = out.splitlines()
     assert lines[0].startswith("cpu: ")
-    assert lines[1].split()[:4] == ["artefact", "stage", "first", "min"]
+    assert lines[1].split()[:4] == ["artifact", "stage", "first", "min"]
     assert [line.split()[0] for line in lines[2:8]] == ["tiny-torchscript"] * 3 + [
         "tiny-coreml"
     ] * 3
@@ -115,7 +115,7 @@ def test_later_artifact_that_cannot_be_loaded(
     assert sound["status"] == "measured"
     assert sound["stages"]["end_to_end"]["summary"]["runs"] == 10
     assert damaged["status"] == "failed"
-    assert "convert the artefact again" in damaged["reasons"][0]
+    assert "convert the artifact again" in damaged["reasons"][0]
     assert (damaged["load"], damaged["stages"]) == (None, {})
 
 
@@ -192,4 +192,4 @@ def test_refusals(refuses, tiny_artifact, arguments, expected):
 
 
 def test_no_artifact(refuses, tmp_path):
-    refuses("no such artefact folder", "latency", tmp_path / "none")
+    refuses("no such artifact folder", "latency", tmp_path / "none")

@@ -39,7 +39,7 @@ class Diary:
         self.turns += 1
         if stage == "mask_decoder" and self.dies_in == self.turns:
             raise ArtifactError("mask decoder: the engine crashed (SIGSEGV)")
-        slowdown = 1 + len(self.diary) % 7  # a noisy machine, the same for neighbours only
+        slowdown = 1 + len(self.diary) % 7  # a noisy machine, the same for neighbors only
         return Run((self.seconds * slowdown,) * calls, 0.0)
 
     def memory(self):

@@ -193,7 +193,7 @@ def test_benchmarker_times_loading_and_predicting():
 
 
 @pytest.mark.usefixtures("installed")
-def test_activations_are_calibrated_and_quantised(caplog):
+def test_activations_are_calibrated_and_quantized(caplog):
     caplog.set_level(logging.ERROR)
     model = small_network(ct.precision.FLOAT16)
     config = cto.OptimizationConfig(

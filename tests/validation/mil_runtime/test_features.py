@@ -18,7 +18,7 @@ def pixels() -> np.ndarray:
 
 @pytest.mark.parametrize("layout", ["RGB", "BGR"])
 @pytest.mark.parametrize("as_array", [False, True])
-def test_coloured_pictures_arrive_in_the_order_of_their_layout(tmp_path, pixels, layout, as_array):
+def test_colored_pictures_arrive_in_the_order_of_their_layout(tmp_path, pixels, layout, as_array):
     path = save(
         lambda x: x * torch.tensor(COLORS).reshape(1, 3, 1, 1),
         tmp_path,
@@ -30,12 +30,12 @@ def test_coloured_pictures_arrive_in_the_order_of_their_layout(tmp_path, pixels,
     np.testing.assert_array_equal(output[0], (ordered * COLORS).transpose(2, 0, 1))
 
 
-def test_grey_pictures_arrive_as_one_channel(tmp_path, pixels):
+def test_gray_pictures_arrive_as_one_channel(tmp_path, pixels):
     path = save(lambda x: x * 2, tmp_path, [picture(ct.colorlayout.GRAYSCALE)])
-    grey = pixels[..., 0]
+    gray = pixels[..., 0]
     program = mil_runtime.load(path)
-    for given in (Image.fromarray(grey), grey):
-        np.testing.assert_array_equal(only(program.predict({"x": given})), 2.0 * grey[None, None])
+    for given in (Image.fromarray(gray), gray):
+        np.testing.assert_array_equal(only(program.predict({"x": given})), 2.0 * gray[None, None])
 
 
 def test_pictures_of_floats_keep_their_fractions(tmp_path):
@@ -53,7 +53,7 @@ def test_scale_and_bias_are_applied_to_pictures(tmp_path, pixels):
     np.testing.assert_allclose(output[0], expected.transpose(2, 0, 1), rtol=1e-6)
 
 
-def test_grey_pictures_stay_bytes_where_the_function_declares_them(tmp_path, pixels):
+def test_gray_pictures_stay_bytes_where_the_function_declares_them(tmp_path, pixels):
     path = save(
         lambda x: torch.transpose(x, -2, -1),
         tmp_path,
@@ -329,7 +329,7 @@ def describe_otherwise(description):
         (lambda d: setattr(d.output[0], "name", "z"), "promises z, which"),
         (lambda d: d.input[0].type.stringType.SetInParent(), "described as stringType"),
         (lambda d: d.input[0].type.Clear(), "described as None"),
-        (lambda d: d.input[0].type.imageType.SetInParent(), "colour space"),
+        (lambda d: d.input[0].type.imageType.SetInParent(), "color space"),
         (lambda d: set_picture(d.input[0]), "described as a PIL image"),
         (lambda d: set_huge_default(d.input[0]), "has a default of shape"),
         (lambda d: setattr(d.input[0].type.multiArrayType, "dataType", 7), "the array type 7"),

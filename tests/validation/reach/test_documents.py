@@ -59,7 +59,7 @@ class Document:
 
 
 def manifest(folder: Path) -> Document:
-    """Of a TorchScript artefact."""
+    """Of a TorchScript artifact."""
 
     def read():
         artifact = load_artifact(folder)

@@ -19,7 +19,7 @@ from validation.regression.baseline import Baseline, key_of, write_baseline
 
 @pytest.fixture(autouse=True)
 def timings(monkeypatch) -> Callable[..., None]:
-    """Let every artefact take so many times as long as the calibration; or be disturbed, or fail."""
+    """Let every artifact take so many times as long as the calibration; or be disturbed, or fail."""
 
     def set_timings(**changes):
         monkeypatch.setattr(observation, "measure_latency", timed(**changes))
@@ -31,7 +31,7 @@ def timings(monkeypatch) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def baseline_text(tiny_folders, tmp_path_factory) -> str:
-    """What ``--update`` writes of the tiny model's TorchScript artefact."""
+    """What ``--update`` writes of the tiny model's TorchScript artifact."""
     path = tmp_path_factory.mktemp("baseline") / "baseline.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, TINY.name, TINY)

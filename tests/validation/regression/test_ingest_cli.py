@@ -1,4 +1,4 @@
-"""``validate ingest`` as a user meets it: results of phones, beside the baseline of a real artefact."""
+"""``validate ingest`` as a user meets it: results of phones, beside the baseline of a real artifact."""
 
 import copy
 import json
@@ -100,7 +100,7 @@ def test_update_adds_the_device(known_phone, validate, phone, rows):
     status, out, _ = validate("ingest", phone("good.json"), "--baseline", known_phone)
     assert status == 0
     assert f"tiny torchscript none on {DEVICE}" in out
-    assert rows(out)["artefact"].endswith("files same 0 pass")
+    assert rows(out)["artifact"].endswith("files same 0 pass")
     assert rows(out)["image encoder"] == "701 ms 701 ms +0 % +15 % pass"
 
 
@@ -179,10 +179,10 @@ def test_another_build_of_the_artifact(known_phone, validate, phone, rows):
     for update in ((), ("--update",)):
         status, out, _ = validate(*arguments, *update)
         assert status == 1
-        line = rows(out)["artefact"]
+        line = rows(out)["artifact"]
         assert "2 differ 0 FAIL" in line
         assert "not the baseline's: mobile_sam_mask_decoder.ptl, the checkpoint; measure" in line
-        assert rows(out)["image encoder"].endswith("NOT RUN it is another artefact's")
+        assert rows(out)["image encoder"].endswith("NOT RUN it is another artifact's")
     assert known_phone.read_text() == before
 
 
@@ -236,7 +236,7 @@ def test_refusals(refuses, baseline, phone, tmp_path):
     refuses("'schema' is None", "ingest", garbage)
     refuses("'schema' is None", "ingest", good, "--baseline", garbage)
     other = phone("other.json", lambda document: document["artifact"].update(scheme="int8"))
-    refuses("has no artefact 'tiny torchscript int8'", "ingest", other, "--baseline", baseline)
+    refuses("has no artifact 'tiny torchscript int8'", "ingest", other, "--baseline", baseline)
 
 
 def one_case(document):

@@ -1,4 +1,4 @@
-"""``validate regress`` as a user meets it, on real artefacts of the tiny model."""
+"""``validate regress`` as a user meets it, on real artifacts of the tiny model."""
 
 import json
 import shutil
@@ -132,7 +132,7 @@ def test_manifest_that_tells_apps_otherwise(validate, baseline, tiny_artifact, e
     status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
     assert status == 1
     assert rows(out)["manifest"].endswith("1 changed 0 FAIL")
-    assert rows(out)["manifest: preprocessing.placement"] == "top left centre changed - FAIL"
+    assert rows(out)["manifest: preprocessing.placement"] == "top left center changed - FAIL"
 
 
 @pytest.mark.slow
@@ -187,7 +187,7 @@ def test_core_ml_is_not_timed_without_core_ml(validate, baseline, tiny_package, 
     arguments = ("regress", tiny_package, "--baseline", baseline)
     status, out, err = validate(*arguments)
     assert (status, out) == (2, "")
-    assert "has no artefact 'tiny coreml none'" in err
+    assert "has no artifact 'tiny coreml none'" in err
     assert validate(*arguments, "--update")[0] == 0
     status, out, err = validate(*arguments)
     assert (status, err) == (0, "")
@@ -315,7 +315,7 @@ def test_limits_that_are_none(refuses, baseline, tiny_artifact, tmp_path, text, 
 
 @pytest.fixture
 def answering(monkeypatch, timings):
-    """Let the artefact answer with what ``change`` makes of its masks and scores."""
+    """Let the artifact answer with what ``change`` makes of its masks and scores."""
     open_here = observation.open_isolated
 
     def set_change(change):
@@ -353,7 +353,7 @@ def test_what_is_not_finite_is_no_baseline(
 def test_goldens_without_a_mask_are_no_baseline(
     validate, baseline, tiny_artifact, answering, accept_files, rows, tmp_path
 ):
-    """The artefact draws none either: no golden, and no mask of a baseline, would show a mistake."""
+    """The artifact draws none either: no golden, and no mask of a baseline, would show a mistake."""
     for path in (tiny_artifact / "goldens").glob("*.low_res_masks.f32"):
         np.full(4 * 64 * 64, -1, "<f4").tofile(path)
     accept_files(tiny_artifact)

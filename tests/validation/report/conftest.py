@@ -133,7 +133,7 @@ def latency_report(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def page(chromium, report) -> Chrome:
-    """The report, freshly loaded into the browser, in light colours and a wide window."""
+    """The report, freshly loaded into the browser, in light colors and a wide window."""
     return _load(chromium, report / "report.html")
 
 
@@ -154,7 +154,7 @@ def _load(chromium: Chrome, path: Path) -> Chrome:
 
 @pytest.fixture
 def emulate(chromium):
-    """Show the page in other colours, in another width, or on paper."""
+    """Show the page in other colors, in another width, or on paper."""
     return lambda scheme="light", width=1280, media="": _emulate(chromium, scheme, width, media)
 
 

@@ -6,7 +6,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-COLOUR_OF_GROUND = "return getComputedStyle(document.body).backgroundColor"
+COLOR_OF_GROUND = "return getComputedStyle(document.body).backgroundColor"
 
 # WCAG 2.1: contrast of every visible text with the nearest opaque ground behind it.
 LOW_CONTRAST = """
@@ -16,8 +16,8 @@ const light = (c) => c.slice(0, 3).map((v) => v / 255)
   .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
 const ground = (element) => {
   for (let at = element; at; at = at.parentElement) {
-    const colour = parse(getComputedStyle(at).backgroundColor);
-    if (colour.length < 4 || colour[3] === 1) return colour;
+    const color = parse(getComputedStyle(at).backgroundColor);
+    if (color.length < 4 || color[3] === 1) return color;
   }
 };
 const texts = [...document.querySelectorAll("body *")].filter((e) =>
@@ -40,7 +40,7 @@ def shown(cases):
 
 def test_titles_say_what_there_is(any_page):
     assert any_page.title in (
-        "FAIL – 3 artefacts compared with the reference",
+        "FAIL – 3 artifacts compared with the reference",
         "Latency on 2 targets",
     )
 
@@ -92,7 +92,7 @@ def test_pictures_are_drawn(page):
 def test_slider_moves_the_divider(page):
     slider = page.find_element(By.CSS_SELECTOR, "details.case[open] input.split")
     stack = slider.find_element(By.XPATH, "..")
-    artifact = stack.find_element(By.CSS_SELECTOR, ".artefact")
+    artifact = stack.find_element(By.CSS_SELECTOR, ".artifact")
     assert artifact.value_of_css_property("clip-path") == "inset(0px 0px 0px 50%)"
     slider.send_keys(Keys.ARROW_RIGHT * 3)
     assert artifact.value_of_css_property("clip-path") == "inset(0px 0px 0px 53%)"
@@ -112,7 +112,7 @@ def test_filter_hides_passed_cases(page):
     assert [button.get_attribute("aria-pressed") for button in buttons] == ["false", "true"]
     status = page.find_element(By.CSS_SELECTOR, "#artifact-2 .toolbar [role=status]")
     assert status.text == "2 of 7 shown"
-    assert len(shown(cases_of(page, 1))) == len(cases_of(page, 1))  # another artefact's stay
+    assert len(shown(cases_of(page, 1))) == len(cases_of(page, 1))  # another artifact's stay
     page.execute_script("arguments[0].click()", buttons[0])
     assert len(shown(cases)) == 7
 
@@ -124,9 +124,9 @@ def test_failed_and_worst_cases_are_open(page):
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
-def test_colours_follow_the_system_and_are_legible(any_page, emulate, scheme, dark):
+def test_colors_follow_the_system_and_are_legible(any_page, emulate, scheme, dark):
     emulate(scheme)
-    brightness = max(map(int, any_page.execute_script(COLOUR_OF_GROUND)[4:-1].split(",")))
+    brightness = max(map(int, any_page.execute_script(COLOR_OF_GROUND)[4:-1].split(",")))
     assert brightness < 64 if dark else brightness > 192
     count, low = any_page.execute_script(LOW_CONTRAST)
     assert count > 80
@@ -148,7 +148,7 @@ def test_nothing_overflows(any_page, emulate, width):
 
 def test_paper_is_light_and_wide_enough(any_page, emulate):
     emulate("dark", width=720, media="print")  # A4 less its margins
-    assert any_page.execute_script(COLOUR_OF_GROUND) == "rgb(255, 255, 255)"
+    assert any_page.execute_script(COLOR_OF_GROUND) == "rgb(255, 255, 255)"
     assert any_page.execute_script(LOW_CONTRAST)[1] == []
     root = "document.documentElement"
     assert any_page.execute_script(f"return {root}.scrollWidth <= {root}.clientWidth")

@@ -25,10 +25,10 @@ from validation.report import write_report
 from validation.report.charts import histograms
 from validation.report.gate_rows import gate_rows
 from validation.report.pictures import (
-    ARTIFACT_COLOUR,
-    HEAT_COLOURS,
-    MISPLACED_COLOUR,
-    REFERENCE_COLOUR,
+    ARTIFACT_COLOR,
+    HEAT_COLORS,
+    MISPLACED_COLOR,
+    REFERENCE_COLOR,
     PictureStore,
 )
 from validation.report.verdict import ordered_cases, reason_of
@@ -171,12 +171,12 @@ def test_a_folder_is_shown_escaped(tmp_path, comparisons):
 def test_sentence_says_worst_artifact_and_stage(comparisons):
     sound, unsound, skipped = comparisons
     assert reason_of([sound]).startswith(
-        f"Every gate held in {len(sound.cases)} cases of 1 artefact"
+        f"Every gate held in {len(sound.cases)} cases of 1 artifact"
     )
     sentence = reason_of(comparisons)
-    assert "1 of 3 artefacts failed." in sentence
+    assert "1 of 3 artifacts failed." in sentence
     assert "2 of 7 cases failed; the stage to blame is the image encoder." in sentence
-    assert "1 artefact could not be run" in sentence
+    assert "1 artifact could not be run" in sentence
     assert reason_of([skipped]) == "Nothing could be run: Core ML needs a Mac."
 
 
@@ -243,13 +243,13 @@ def test_pictures_of_a_case_are_of_one_size(comparisons):
 def test_masks_survive_encoding_and_are_stored_once():
     mask = np.random.default_rng(0).random((37, 25)) < 0.3
     store = PictureStore()
-    picture = store.add_mask(mask, REFERENCE_COLOUR)
+    picture = store.add_mask(mask, REFERENCE_COLOR)
     assert (picture.width, picture.height) == (25, 37)
     pixels = decoded(picture)
     assert np.array_equal(pixels[..., 3] > 0, mask)
-    assert (pixels[mask][:, :3] == REFERENCE_COLOUR).all()
-    assert store.add_mask(mask.copy(), REFERENCE_COLOUR) is picture
-    assert store.add_mask(mask, ARTIFACT_COLOUR) is not picture
+    assert (pixels[mask][:, :3] == REFERENCE_COLOR).all()
+    assert store.add_mask(mask.copy(), REFERENCE_COLOR) is picture
+    assert store.add_mask(mask, ARTIFACT_COLOR) is not picture
     assert len(store.pictures) == 2
 
 
@@ -258,8 +258,8 @@ def test_disagreement_tells_both_directions_apart():
     reference[0], artifact[:, 0] = True, True
     pixels = decoded(PictureStore().add_disagreement(reference, artifact))
     assert np.array_equal(pixels[..., 3] == 255, reference ^ artifact)
-    assert tuple(pixels[0, 1, :3]) == REFERENCE_COLOUR
-    assert tuple(pixels[1, 0, :3]) == ARTIFACT_COLOUR
+    assert tuple(pixels[0, 1, :3]) == REFERENCE_COLOR
+    assert tuple(pixels[1, 0, :3]) == ARTIFACT_COLOR
 
 
 def test_single_pixel_of_disagreement_is_seen():
@@ -269,9 +269,9 @@ def test_single_pixel_of_disagreement_is_seen():
     assert (set(rows), set(columns)) == ({99, 100, 101}, {199, 200, 201})
 
 
-def test_heat_map_goes_from_first_to_last_colour():
+def test_heat_map_goes_from_first_to_last_color():
     values = np.array([[0, 1.99, 2.01, 31.9, 32, np.nan, np.inf]], np.float32)
     pixels = decoded(PictureStore().add_heat_map(values, 32))[0]
-    expected = [HEAT_COLOURS[0]] * 2 + [HEAT_COLOURS[1]] + [HEAT_COLOURS[-1]] * 2
-    assert [tuple(pixel) for pixel in pixels] == [*expected, *[MISPLACED_COLOUR] * 2]
-    assert (decoded(PictureStore().add_heat_map(np.zeros((2, 2)), 0)) == HEAT_COLOURS[0]).all()
+    expected = [HEAT_COLORS[0]] * 2 + [HEAT_COLORS[1]] + [HEAT_COLORS[-1]] * 2
+    assert [tuple(pixel) for pixel in pixels] == [*expected, *[MISPLACED_COLOR] * 2]
+    assert (decoded(PictureStore().add_heat_map(np.zeros((2, 2)), 0)) == HEAT_COLORS[0]).all()

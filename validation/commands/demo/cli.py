@@ -50,7 +50,7 @@ def demo(output: Path) -> int:
     print()
     for row in _table(json.loads(results.read_text())["artifacts"], folders):
         print(row)
-    print("\nThe photo, the reference's mask and the artefacts':")
+    print("\nThe photo, the reference's mask and the artifacts':")
     for path in (photo, reference, *overlays):
         print(f"  {path}")
     return status
@@ -68,8 +68,8 @@ def _step(command: str, *arguments: object, accepted: tuple[int, ...] = (0,)) ->
 
 
 def _table(comparisons: list[dict], folders: list[Path]) -> list[str]:
-    """One row per artefact: size, how well its masks agree with the reference's, and the verdict."""
-    rows = [("artefact", "size", "mask IoU lowest / mean", "verdict")]
+    """One row per artifact: size, how well its masks agree with the reference's, and the verdict."""
+    rows = [("artifact", "size", "mask IoU lowest / mean", "verdict")]
     for comparison, folder in zip(comparisons, folders, strict=True):
         manifest = json.loads((folder / "manifest.json").read_text())
         size = sum(component["bytes"] for component in manifest["components"].values())

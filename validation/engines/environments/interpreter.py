@@ -46,9 +46,9 @@ class Calls:
 
 
 class Interpreter:
-    """Runs one artefact in an environment; close it, or use it in a ``with`` block.
+    """Runs one artifact in an environment; close it, or use it in a ``with`` block.
 
-    Its calls raise ArtifactError if the artefact is to blame, and EngineDiedError if the program
+    Its calls raise ArtifactError if the artifact is to blame, and EngineDiedError if the program
     crashes, hangs, or talks nonsense.
 
     Attributes:
@@ -98,7 +98,7 @@ class Interpreter:
         self.name = f"lite interpreter of torch {identity.get('torch')} {environment.label}"
 
     def load(self, artifact: Artifact) -> tuple[float, float]:
-        """Load an artefact's two files: seconds, and the processor's time so far."""
+        """Load an artifact's two files: seconds, and the processor's time so far."""
         backend = PHONE_ENGINE if artifact.scheme == "int8" else None
         if backend is not None:
             self.name = f"{self.name} ({backend})"

@@ -87,7 +87,7 @@ class Child:
             allowance: seconds on top of the time limit.
 
         Raises:
-            ArtifactError: the child says that the artefact is to blame.
+            ArtifactError: the child says that the artifact is to blame.
             EngineDiedError: the child failed, is gone, or talks nonsense; it is gone then.
         """
         if self._failure is not None:

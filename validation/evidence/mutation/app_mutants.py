@@ -1,4 +1,4 @@
-"""Mistakes that an app makes around a sound artefact, and that an artefact's manifest leads it into."""
+"""Mistakes that an app makes around a sound artifact, and that an artifact's manifest leads it into."""
 
 import dataclasses
 import functools
@@ -16,7 +16,7 @@ from validation.questions.cases import Answer
 from validation.questions.pipeline import Pipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE, PREPROCESSING
 
-LETTERBOX_GREY = 114  # what YOLO's preprocessing pads with
+LETTERBOX_GRAY = 114  # what YOLO's preprocessing pads with
 
 app = functools.partial(AppMutant, format="torchscript", scheme="none")
 manifest = functools.partial(ManifestMutant, format="torchscript", scheme="none")
@@ -30,7 +30,7 @@ class SwapsChannels(Pipeline):
         return super().preprocess(np.ascontiguousarray(pixels[..., ::-1]))
 
 
-class NormalisesItself(Pipeline):
+class NormalizesItself(Pipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         return (super().preprocess(pixels) - 123.675) / 58.395
 
@@ -45,12 +45,12 @@ class PadsWithBlack(Pipeline):
         return _place(resize_photo(pixels, self.frame_size), self.frame_size, 0)
 
 
-class PadsWithGrey(Pipeline):
+class PadsWithGray(Pipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
-        return _place(resize_photo(pixels, self.frame_size), self.frame_size, LETTERBOX_GREY)
+        return _place(resize_photo(pixels, self.frame_size), self.frame_size, LETTERBOX_GRAY)
 
 
-class Centres(Pipeline):
+class Centers(Pipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         resized = resize_photo(pixels, self.frame_size)
         top, left = ((self.frame_size - side) // 2 for side in resized.shape[:2])
@@ -243,11 +243,11 @@ class ThresholdsProbabilitiesAtZero(Pipeline):
 
 _APPS = (
     ("BGR for RGB", "the camera's order of channels", SwapsChannels, PREPROCESSING),
-    ("normalised twice", "by the app, and in the graph", NormalisesItself, PREPROCESSING),
+    ("normalized twice", "by the app, and in the graph", NormalizesItself, PREPROCESSING),
     ("pixels in 0…1", "where the graph wants 0…255", ScalesToOne, PREPROCESSING),
-    ("padded with black", "zero before, not after normalisation", PadsWithBlack, PREPROCESSING),
-    ("padded with grey", "a letterbox's 114", PadsWithGrey, PREPROCESSING),
-    ("photo in the middle", "of the frame, not top left", Centres, PREPROCESSING),
+    ("padded with black", "zero before, not after normalization", PadsWithBlack, PREPROCESSING),
+    ("padded with gray", "a letterbox's 114", PadsWithGray, PREPROCESSING),
+    ("photo in the middle", "of the frame, not top left", Centers, PREPROCESSING),
     ("photo resized to nearest", "not bilinear", ResizesToNearest, PREPROCESSING),
     (
         "photo not antialiased",

@@ -21,7 +21,7 @@ def mutation(write: bool) -> int:
       python -m validation.evidence.mutation --write
 
     About 4 minutes on one core. Exit status 1: a mutant survived, another stage than expected was
-    blamed, or an artefact without a mutation failed.
+    blamed, or an artifact without a mutation failed.
     """
     import torch
 

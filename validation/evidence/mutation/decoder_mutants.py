@@ -101,7 +101,7 @@ def transpose_mask_prompt(module: MaskDecoder, _: Sam) -> nn.Module:
 
 
 class CornerGrid(GridPositionalEncoding):
-    """Takes the cells' corners for their centres: half a cell off."""
+    """Takes the cells' corners for their centers: half a cell off."""
 
     def __init__(self, sam: Sam) -> None:
         super().__init__(sam.prompt_encoder)
@@ -114,7 +114,7 @@ class CornerGrid(GridPositionalEncoding):
             setattr(self, f"{name}_cos", cos * by_cos - sin * by_sin)
 
 
-def take_corners_for_centres(module: MaskDecoder, sam: Sam) -> nn.Module:
+def take_corners_for_centers(module: MaskDecoder, sam: Sam) -> nn.Module:
     module.grid = CornerGrid(sam)
     return module
 
@@ -260,7 +260,7 @@ def _with_types(module: MaskDecoder, order: list[int]) -> nn.Module:
 
 _MUTANTS = (
     ("x and y exchanged, in the graph", "points as y, x", exchange_point_axes),
-    ("+0.5 missing", "a pixel's corner for its centre", forget_half_pixel),
+    ("+0.5 missing", "a pixel's corner for its center", forget_half_pixel),
     ("point labels exchanged", "object and background", exchange_point_labels),
     ("corner labels exchanged", "a box's two corners", exchange_corner_labels),
     (
@@ -286,7 +286,7 @@ _MUTANTS = (
     ("mask prompt ignored", "has_mask_input is not looked at", ignore_mask_prompt),
     ("has_mask_input inverted", "1 means that there is no mask", invert_has_mask),
     ("mask prompt transposed", "rows and columns exchanged", transpose_mask_prompt),
-    ("grid off by half a cell", "corners for the centres of cells", take_corners_for_centres),
+    ("grid off by half a cell", "corners for the centers of cells", take_corners_for_centers),
     ("grid transposed", "the positional encoding's rows and columns exchanged", transpose_grid),
     ("softmax scale forgotten", "1/sqrt(d) missing in self-attention", forget_softmax_scale),
     ("heads interleaved wrongly", "channels dealt to heads in turn", interleave_heads),

@@ -14,7 +14,7 @@ from reference.modeling.sam import Sam
 from validation.evidence.mutation.mutant import ModuleMutant
 from validation.stages import IMAGE_ENCODER
 
-KERAS_EPSILON = 1e-3  # Keras' default for layer and batch normalisation
+KERAS_EPSILON = 1e-3  # Keras' default for layer and batch normalization
 
 mutant = functools.partial(
     ModuleMutant, format="torchscript", expected=IMAGE_ENCODER, component=IMAGE_ENCODER
@@ -70,7 +70,7 @@ def use_keras_epsilon(module: nn.Module, _: Sam) -> nn.Module:
     return module
 
 
-def normalise_by_batch(module: ImageEncoder, sam: Sam) -> nn.Module:
+def normalize_by_batch(module: ImageEncoder, sam: Sam) -> nn.Module:
     module.encoder.patch_embed.conv1 = copy.deepcopy(sam.image_encoder.patch_embed.conv1).train()
     return module
 
@@ -97,7 +97,7 @@ def use_std_of_tensorflow(module: ImageEncoder, _: Sam) -> nn.Module:
     return module
 
 
-def normalise_twice(module: ImageEncoder, _: Sam) -> nn.Module:
+def normalize_twice(module: ImageEncoder, _: Sam) -> nn.Module:
     return After(lambda image: (image - module.pixel_mean) / module.pixel_std, module)
 
 
@@ -219,13 +219,13 @@ _MUTANTS = (
     (
         "batch norm in train mode",
         "the first one uses the photo's own statistics",
-        normalise_by_batch,
+        normalize_by_batch,
     ),
     ("batch norm forgotten", "a convolution's weights without the batch norm", forget_batch_norm),
     ("GELU by tanh", "the approximation for the exact function", approximate_gelu),
     ("mean in BGR order", "means of red and blue exchanged", use_mean_of_bgr),
     ("std of 127.5", "TensorFlow's −1…1 for ImageNet's deviations", use_std_of_tensorflow),
-    ("normalised twice, in the graph", "mean and deviation applied again", normalise_twice),
+    ("normalized twice, in the graph", "mean and deviation applied again", normalize_twice),
     ("BGR in the graph", "channels flipped before the first convolution", expect_bgr),
     (
         "stride 2 in the last stage",
@@ -238,7 +238,7 @@ _MUTANTS = (
     ("softmax scale forgotten", "1/sqrt(d) missing in every window", forget_softmax_scale),
     ("heads stacked, not interleaved", "[q, k, v] of all heads for q, k, v of each", stack_heads),
     ("residual dropped", "a block's attention replaces its input", drop_residual),
-    ("layer norm skipped", "an MLP on tokens that were not normalised", skip_layer_norm),
+    ("layer norm skipped", "an MLP on tokens that were not normalized", skip_layer_norm),
     ("image ignored", "a constant took the photo's place in the graph", ignore_image),
     ("kernel transposed", "a square linear layer as (in, out)", transpose_kernel),
     ("kernels flipped", "convolution for cross-correlation", flip_kernels),

@@ -1,6 +1,6 @@
-"""Models and goldens that prove nothing: a broken artefact agrees with them.
+"""Models and goldens that prove nothing: a broken artifact agrees with them.
 
-The same change is in the reference, in the goldens that it answered, and in the artefact: no difference shows.
+The same change is in the reference, in the goldens that it answered, and in the artifact: no difference shows.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Changes of an artefact's files that its manifest does not know of."""
+"""Changes of an artifact's files that its manifest does not know of."""
 
 import functools
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a mutant is: one mistake, applied to a real artefact or to a module before it is traced."""
+"""What a mutant is: one mistake, applied to a real artifact or to a module before it is traced."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from validation.questions.pipeline import Pipeline
 
 # How a mutant is caught before it is run: the folder is refused.
 INTEGRITY = "integrity"
-# What is at fault if the model itself is broken: an artefact that agrees with it proves nothing.
+# What is at fault if the model itself is broken: an artifact that agrees with it proves nothing.
 REFERENCE = "reference"
 
 
@@ -23,7 +23,7 @@ class Mutant:
     Attributes:
         name: unique, in the words that a commit which fixes it would use.
         description: one line.
-        format: of the artefact that it is made in.
+        format: of the artifact that it is made in.
         scheme: likewise.
         expected: the stage to blame, one of ``stages.STAGES``; INTEGRITY, or REFERENCE.
     """
@@ -60,7 +60,7 @@ class ModuleMutant(Mutant):
 
 @dataclass(frozen=True)
 class ModelMutant(Mutant):
-    """Breaks the model itself, so that reference, goldens and artefact are all of it, and agree."""
+    """Breaks the model itself, so that reference, goldens and artifact are all of it, and agree."""
 
     change: Callable[[Sam], None]
 
@@ -97,7 +97,7 @@ class PackageMutant(Mutant):
 
 @dataclass(frozen=True)
 class AppMutant(Mutant):
-    """Does something else than an app should around a sound artefact: ``pipeline`` is the app's way."""
+    """Does something else than an app should around a sound artifact: ``pipeline`` is the app's way."""
 
     pipeline: type[Pipeline]
 

@@ -20,7 +20,7 @@ decoder = functools.partial(
     PackageMutant, format="coreml", component=MASK_DECODER, expected=MASK_DECODER
 )
 
-# Quantised weights
+# Quantized weights
 
 
 def shift_zero_points(package: EditablePackage) -> None:
@@ -244,7 +244,7 @@ PACKAGE_MUTANTS = (
     encoder(
         "package: mean in BGR order", "red and blue exchanged", scheme="none", change=change_mean
     ),
-    encoder("package: BGR", "the image input's colour space", scheme="none", change=declare_bgr),
+    encoder("package: BGR", "the image input's color space", scheme="none", change=declare_bgr),
     decoder(
         "package: outputs exchanged",
         "each by the other's name",

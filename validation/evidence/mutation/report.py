@@ -52,7 +52,7 @@ def kill_table(outcomes: Mapping[Mutant, Outcome]) -> Table:
 def unmutated_table(
     held: Mapping[tuple[str, str], Outcome], by_default: Mapping[tuple[str, str], Outcome]
 ) -> Table:
-    """A row per artefact that mutants are made of: whether it passes, and would by the default gates."""
+    """A row per artifact that mutants are made of: whether it passes, and would by the default gates."""
     header = ("<mutant", "<scheme", "<by the suite's gates", "<by the default gates")
     rows = [
         (NONE, _scheme(*pair), _verdict(outcome), _verdict(by_default[pair]))

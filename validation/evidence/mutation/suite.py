@@ -76,7 +76,7 @@ ENGINES = {"torchscript": "lite_interpreter", "coreml": "mil_runtime"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an artefact, mutated or not.
+    """What came of an artifact, mutated or not.
 
     Attributes:
         caught_by: the first reason for which it failed; None if it passed.
@@ -95,7 +95,7 @@ class Outcome:
 
 
 class Suite:
-    """Converts each artefact that mutants are made of once, when it is first asked for."""
+    """Converts each artifact that mutants are made of once, when it is first asked for."""
 
     def __init__(self, folder: Path) -> None:
         """Take a folder to work in; the small model must be registered."""
@@ -121,7 +121,7 @@ class Suite:
         return load_artifact(convert(self.source, options, self._folder / "sound"))
 
     def run_unmutated(self, format_name: str, scheme: str, default_gates: bool = False) -> Outcome:
-        """Compare a sound artefact, by the small model's gates or by the default ones."""
+        """Compare a sound artifact, by the small model's gates or by the default ones."""
         gates = self._default_gates if default_gates else self._gates
         return self._compare(self.artifact(format_name, scheme), gates=gates)
 

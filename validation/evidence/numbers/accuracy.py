@@ -1,4 +1,4 @@
-"""How well artefacts find objects, and how much of the reference's accuracy each scheme loses."""
+"""How well artifacts find objects, and how much of the reference's accuracy each scheme loses."""
 
 from reference.common.progress import progress
 from validation.accuracy.document import with_references
@@ -13,15 +13,15 @@ SCENES = 150  # what is lost is a mean over pairs, which takes fewer objects tha
 
 
 def measure_accuracy_of_schemes(bench: Bench) -> list[Table]:
-    """A row for the reference, and one per artefact."""
+    """A row for the reference, and one per artifact."""
     artifacts = [
         bench.artifact(*pair)
-        for pair in progress(ARTIFACTS, description="accuracy", unit="artefact")
+        for pair in progress(ARTIFACTS, description="accuracy", unit="artifact")
     ]
-    scenes = list(HeldOutScenes(SCENES))  # painted once for all artefacts
+    scenes = list(HeldOutScenes(SCENES))  # painted once for all artifacts
     evaluations = list(Evaluator(scenes, read_gates(None)).evaluate(artifacts))
     rows = [_row(evaluation) for evaluation in with_references(evaluations)]
-    header = ("<artefact", "objects", *COLUMNS.values(), "most lost", "gate", "<gate held")
+    header = ("<artifact", "objects", *COLUMNS.values(), "most lost", "gate", "<gate held")
     note = f"The first {SCENES} held-out scenes."
     return [Table("accuracy", MASK_TOOLS, header, rows, note)]
 

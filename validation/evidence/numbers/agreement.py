@@ -1,4 +1,4 @@
-"""How well the masks of artefacts agree with the reference's."""
+"""How well the masks of artifacts agree with the reference's."""
 
 from validation.comparison.comparer import Comparer
 from validation.comparison.results import CaseResult, Comparison
@@ -11,11 +11,11 @@ LOWEST_IOU = {("torchscript", "none"): 0.999}  # of every mask
 
 
 def measure_agreement(bench: Bench) -> list[Table]:
-    """One row per artefact, and int8's cases one by one."""
+    """One row per artifact, and int8's cases one by one."""
     comparer = Comparer()
     comparisons = {pair: comparer.compare(bench.artifact(*pair)) for pair in ARTIFACTS}
     header = (
-        "<artefact",
+        "<artifact",
         "<engine",
         "cases",
         "score Δ",

@@ -1,4 +1,4 @@
-"""How large artefacts are, and what converting costs."""
+"""How large artifacts are, and what converting costs."""
 
 import json
 import statistics
@@ -45,7 +45,7 @@ def measure_sizes(bench: Bench) -> list[Table]:
     """Every scheme of both formats."""
     modules = (ImageEncoder(bench.source.sam), MaskDecoder(bench.source.sam))
     weights = sum(weight.numel() for module in modules for weight in module.parameters())
-    bar = progress(ARTIFACTS, description="sizes", unit="artefact")
+    bar = progress(ARTIFACTS, description="sizes", unit="artifact")
     rows = [_size_row(bench.artifact(*pair), weights) for pair in bar]
     header = ("<format", "<scheme", "encoder", "decoder", "above the weights", "together")
     note = f"MB are 10⁶ bytes; {weights:,} weights."

@@ -35,7 +35,7 @@ MAKERS: dict[str, Callable[[Sam, float], Sam]] = {
 def measure_float16(bench: Bench) -> list[Table]:
     """Core ML packages of the bench's weights, as they are and with residual streams of every size, in mil_runtime."""
     artifacts = [(name, source, scheme) for name, source in _sources(bench) for scheme in SCHEMES]
-    bar = progress(artifacts, description="float16", unit="artefact")
+    bar = progress(artifacts, description="float16", unit="artifact")
     rows = [_row(bench, *artifact) for artifact in bar]
     header = (
         "<residual streams",

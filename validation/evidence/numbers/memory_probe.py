@@ -23,7 +23,7 @@ EAGER = "eager"
 
 
 def main(what: str, package: str = "") -> None:
-    """Encode a grey frame twice, and print the peak."""
+    """Encode a gray frame twice, and print the peak."""
     torch.set_num_threads(THREADS)
     variant = get_variant("vit_t")
     frame = np.full((variant.image_size, variant.image_size, 3), 128, np.uint8)

@@ -40,7 +40,7 @@ class Contestant:
 
 
 def measure_speed(bench: Bench) -> list[Table]:
-    """The reference, every TorchScript artefact, and onnxruntime."""
+    """The reference, every TorchScript artifact, and onnxruntime."""
     with torch.no_grad():
         contestants = [
             _onnxruntime(bench),

@@ -1,4 +1,4 @@
-"""What is run side by side: the reference, the peers with the same weights, and artefacts of ours."""
+"""What is run side by side: the reference, the peers with the same weights, and artifacts of ours."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ class Contestant:
 def contestants(
     source: Source, artifacts: Sequence[Artifact], folder: Path
 ) -> Iterator[Contestant]:
-    """The baseline, which is first, the peers, and the artefacts.
+    """The baseline, which is first, the peers, and the artifacts.
 
     Args:
         source: the weights of all.

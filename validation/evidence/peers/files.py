@@ -17,7 +17,7 @@ ONNX_OPSET = 17
 # Of TinyViT's ImageNet classifier, which is in the official file and used by nobody.
 _CLASSES = 1000
 # Those that onnxruntime's documentation recommends for each way: convolutions with weights of 8 bits
-# and activations that are quantised as they come are slower than in float32.
+# and activations that are quantized as they come are slower than in float32.
 _DYNAMIC_OPERATORS = ["MatMul", "Gemm"]
 _STATIC_OPERATORS = ["MatMul", "Gemm", "Conv"]
 
@@ -38,7 +38,7 @@ def write_official(source: Source, folder: Path) -> Components:
 
 
 def export_onnx(source: Source, folder: Path) -> Components:
-    """The modules that artefacts are converted from, in float32."""
+    """The modules that artifacts are converted from, in float32."""
     paths = {}
     for spec, module, inputs in _modules(source):
         paths[spec.name] = folder / f"{spec.name}.onnx"
@@ -75,7 +75,7 @@ def prepare_to_quantize(float32: Components, folder: Path) -> Components:
 
 
 def quantize_dynamic(prepared: Components, folder: Path) -> Components:
-    """Weights of 8 bits; activations are quantised while they are computed."""
+    """Weights of 8 bits; activations are quantized while they are computed."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     paths = {name: folder / f"{name}.dynamic.onnx" for name in prepared}

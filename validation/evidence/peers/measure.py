@@ -66,7 +66,7 @@ def every_artifact(source: Source, folder: Path, report: Report) -> list[Artifac
 
 
 def load_artifacts(folders: Sequence[Path], source: Source) -> list[Artifact]:
-    """Artefacts that are there already, TorchScript's first.
+    """Artifacts that are there already, TorchScript's first.
 
     Raises:
         ArtifactError: one is damaged.

@@ -82,9 +82,9 @@ def _as_cell(text: str | None) -> str:
 
 
 def sentences(standings: Sequence[Standing], result: TargetResult) -> list[str]:
-    """For each stage: which peers are faster than the fastest artefact of ours, and which are not.
+    """For each stage: which peers are faster than the fastest artifact of ours, and which are not.
 
-    Emulated artefacts are left out: they are no claim about time. Two are told apart only where the
+    Emulated artifacts are left out: they are no claim about time. Two are told apart only where the
     intervals of their ratios to PyTorch eager do not meet.
     """
     return [
@@ -115,11 +115,11 @@ def _sentence(ratios: dict[str, list[tuple[str, Ratio]]]) -> str:
         for pair in ratios[PEER]
         if pair not in faster and pair[1].interval.low <= best.interval.high
     ]
-    ours = f"our fastest artefact, {name}, takes {best.median:.2f} of PyTorch eager's time"
+    ours = f"our fastest artifact, {name}, takes {best.median:.2f} of PyTorch eager's time"
     parts = []
     if faster:
         verb = "is" if len(faster) == 1 else "are"
-        parts.append(f"{_listed(faster)} {verb} **faster than every artefact of ours**")
+        parts.append(f"{_listed(faster)} {verb} **faster than every artifact of ours**")
     if level:
         verb = "is" if len(level) == 1 else "are"
         parts.append(f"{_listed(level)} {verb} not told apart from it")

@@ -1,6 +1,6 @@
 """Ratios as dots with their intervals, as an SVG that a page of documentation shows.
 
-Logarithmic: half and double are as far from 1. In light or dark colours, as the reader's system has it.
+Logarithmic: half and double are as far from 1. In light or dark colors, as the reader's system has it.
 """
 
 import math
@@ -13,7 +13,7 @@ from validation.evidence.peers.contestants import BASELINE, EMULATED, OURS, PEER
 _NAMES, _PANEL, _GAP, _ROW, _TOP = 230, 230, 24, 24, 66  # pixels
 _VALUE = 44  # pixels to the right of the last dot, for its number
 _WORDS = {BASELINE: "baseline", PEER: "peer", OURS: "ours", EMULATED: "ours, emulated"}
-_SHAPES = {  # told apart without colour too
+_SHAPES = {  # told apart without color too
     BASELINE: '<rect class="baseline" x="-4" y="-4" width="8" height="8"/>',
     PEER: '<path class="peer" d="M0-6L6 5H-6Z"/>',
     OURS: '<circle class="ours" r="5"/>',

@@ -1,4 +1,4 @@
-"""What an artefact costs, worked out from its program: nothing is run, on any machine.
+"""What an artifact costs, worked out from its program: nothing is run, on any machine.
 
 ``measure_cost(artifact)`` gives multiply-adds, parameters, activations and peak memory of each component, and
 for Core ML what is known to leave the Neural Engine. docs/cost.md says how each number is defined.

@@ -55,7 +55,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class ComponentCost:
-    """Static cost of one component of an artefact.
+    """Static cost of one component of an artifact.
 
     Attributes:
         name: "image_encoder" or "mask_decoder".
@@ -80,7 +80,7 @@ class ComponentCost:
 
 @dataclass(frozen=True)
 class ArtifactCost:
-    """Static cost of an artefact; ``file_bytes`` are those of the components' files."""
+    """Static cost of an artifact; ``file_bytes`` are those of the components' files."""
 
     artifact: Artifact
     file_bytes: int

@@ -61,7 +61,7 @@ def component_cost(
         proto = program.functions[name]
         stored = stored_bytes(proto.block_specializations[proto.opset])
     except ModelError as error:
-        raise ArtifactError(f"{error}; or convert the artefact again") from error
+        raise ArtifactError(f"{error}; or convert the artifact again") from error
     operations = typed_operations(function, package.name)
     counts = [_multiply_adds(operation) for operation in operations]
     return summarize(
@@ -82,7 +82,7 @@ def _multiply_adds(operation: TypedOperation) -> int:
     except IndexError:
         raise ArtifactError(
             f"{operation.operation.place}: lacks an argument, or has one of too few axes: expected "
-            "an operation as coremltools writes it; convert the artefact again"
+            "an operation as coremltools writes it; convert the artifact again"
         ) from None
 
 

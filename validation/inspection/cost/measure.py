@@ -1,4 +1,4 @@
-"""Static cost of an artefact, whatever its format."""
+"""Static cost of an artifact, whatever its format."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from validation.inspection.cost.sources import ReferenceSources
 
 
 def measure_cost(artifact: Artifact) -> ArtifactCost:
-    """Static cost of both components of a verified artefact.
+    """Static cost of both components of a verified artifact.
 
     Raises:
         ArtifactError: a component cannot be read, or its cost depends on its inputs' values.

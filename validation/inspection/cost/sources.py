@@ -1,4 +1,4 @@
-"""Which module of the reference an operation of an artefact came from, told by the weight that it takes."""
+"""Which module of the reference an operation of an artifact came from, told by the weight that it takes."""
 
 from collections.abc import Mapping, Sequence
 from os.path import commonprefix
@@ -18,7 +18,7 @@ _WEIGHT = "_weight"
 
 
 class ReferenceSources:
-    """Paths of a component's layers, as artefacts name them, and as the reference does."""
+    """Paths of a component's layers, as artifacts name them, and as the reference does."""
 
     def __init__(self, component: str, variant: Variant) -> None:
         """``component`` is "image_encoder" or "mask_decoder"."""
@@ -36,7 +36,7 @@ class ReferenceSources:
         """Path in ``Sam`` of every operation of a program, in order.
 
         An operation without a weight, such as the products inside attention, goes to the innermost module that
-        its neighbours with weights have in common.
+        its neighbors with weights have in common.
 
         Args:
             layers: path in the export module of the layer whose weight each operation takes.

@@ -8,13 +8,13 @@ from validation.inspection.cost.neural_engine.risks import PlacementRisks
 from validation.inspection.cost.neural_engine.rules import LEAVES
 
 _COLUMNS = (
-    *("artefact", "component", "GMACs", "parameters", "stored MB", "computed MB"),
+    *("artifact", "component", "GMACs", "parameters", "stored MB", "computed MB"),
     *("activations MB", "peak MB", "operations"),
 )
 
 
 def format_costs(costs: Sequence[ArtifactCost], operations: bool) -> list[str]:
-    """A row per component; below it, per artefact, the costliest layers and the Neural Engine's risks.
+    """A row per component; below it, per artifact, the costliest layers and the Neural Engine's risks.
 
     Args:
         operations: also list every operator with its count and multiply-adds.

@@ -80,7 +80,7 @@ class TorchConstants:
         return _identity(tensor) in {_identity(item) for item in self._meta.values()}
 
     def derive(self, kind: str, read: Sequence[Tensor], made: Sequence[Tensor]) -> None:
-        """Follow constants through operations that take nothing else: casts and dequantisation."""
+        """Follow constants through operations that take nothing else: casts and dequantization."""
         known = [_identity(tensor) for tensor in read if _identity(tensor) in self._paths]
         if len(known) != len(read) or not known:
             return

@@ -1,4 +1,4 @@
-"""Where an artefact departs from the reference: operation by operation, or module by module.
+"""Where an artifact departs from the reference: operation by operation, or module by module.
 
 Every one of them is computed from the *reference's* inputs, so that the error that it makes itself
 is told apart from what it inherits.
@@ -23,17 +23,17 @@ def measure_drift(
     """Own and total error of every operation (Core ML) or module (TorchScript) that computes.
 
     Args:
-        artifact: a verified artefact.
-        sam: the reference with the weights that the artefact was converted from.
+        artifact: a verified artifact.
+        sam: the reference with the weights that the artifact was converted from.
         frame: float32 (1, 3, S, S) RGB in 0…255.
-        prompt: about that frame, in as many slots as the artefact has. The mask decoder is given
+        prompt: about that frame, in as many slots as the artifact has. The mask decoder is given
             the reference's embeddings of the frame.
 
     Returns:
         In the order of computation, image encoder first; or why it cannot be measured.
 
     Raises:
-        ArtifactError: the artefact cannot be loaded or run.
+        ArtifactError: the artifact cannot be loaded or run.
     """
     return _MEASURES[artifact.format]()(artifact, sam, frame, prompt)
 

@@ -1,11 +1,11 @@
-"""Drift of a Core ML artefact, operation by operation, in this project's runtime.
+"""Drift of a Core ML artifact, operation by operation, in this project's runtime.
 
 The expected values are those of the float32 package of the same weights, which has the same
-operations in the same order; what the artefact has beside them, casts and the quantisation of
+operations in the same order; what the artifact has beside them, casts and the quantization of
 activations, is on the way to the next operation and counts as that one's. So do errors of weights:
-they are the artefact's own constants.
+they are the artifact's own constants.
 
-An operation's own error is had by teacher forcing: the artefact's program runs once, and each
+An operation's own error is had by teacher forcing: the artifact's program runs once, and each
 operation's outputs are replaced by the expected ones, in the types that they are declared in, before
 anything takes them.
 """
@@ -67,7 +67,7 @@ def _load(artifact: Artifact, spec: ModuleSpec) -> mil_runtime.Program:
     try:
         program = mil_runtime.load(package)
     except mil_runtime.MilRuntimeError as error:
-        raise ArtifactError(f"{error}; or convert the artefact again") from error
+        raise ArtifactError(f"{error}; or convert the artifact again") from error
     if not isinstance(program, mil_runtime.Program):
         raise ArtifactError(f"{package}: is a pipeline, expected one ML Program; convert again")
     return program

@@ -8,7 +8,7 @@ from validation.metrics import TensorDifference
 
 @dataclass(frozen=True)
 class Drift:
-    """How far one operation, or one module, of an artefact departs from the reference.
+    """How far one operation, or one module, of an artifact departs from the reference.
 
     Attributes:
         component: "image_encoder" or "mask_decoder".
@@ -16,9 +16,9 @@ class Drift:
             for what the component itself computes last, the name of its output.
         kind: MIL operator, or class of the module.
         source: dotted path in ``reference.modeling.sam.Sam`` of the module that it came from; "" if it is
-            of none, such as the normalisation of the frame.
+            of none, such as the normalization of the frame.
         own: its error on the reference's own inputs.
-        total: its error in the artefact's own run: its own and what it inherited.
+        total: its error in the artifact's own run: its own and what it inherited.
     """
 
     component: str

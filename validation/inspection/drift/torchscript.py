@@ -1,4 +1,4 @@
-"""Drift of a TorchScript artefact, module by module.
+"""Drift of a TorchScript artifact, module by module.
 
 A ``.ptl`` holds its modules' code beside the bytecode, so that ``torch.jit.load`` opens it with the
 tree of the export module. Traced modules cannot all be called alone: tracing makes values that they
@@ -38,7 +38,7 @@ _HANDS_ON = (nn.Sequential, nn.Identity, nn.Dropout)
 def measure(
     artifact: Artifact, sam: Sam, frame: Tensor, prompt: SlotPrompt
 ) -> list[Drift] | Unavailable:
-    """See ``validation.inspection.drift.measure_drift``; quantised operators are computed as phones do."""
+    """See ``validation.inspection.drift.measure_drift``; quantized operators are computed as phones do."""
     quantized = artifact.scheme == "int8"
     if quantized and not has_phone_engine():
         return Unavailable(f"this build of torch lacks {PHONE_ENGINE}, which int8 runs with")
@@ -126,7 +126,7 @@ def _record(module: nn.Module, inputs: tuple[Tensor, ...]) -> _Expected:
 
 
 class _Run:
-    """One run of an artefact's module, compared call by call with what was expected."""
+    """One run of an artifact's module, compared call by call with what was expected."""
 
     def __init__(self, script: torch.jit.ScriptModule, expected: _Expected, corrects: bool) -> None:
         """``corrects``: whether to go on with what was expected after each call."""

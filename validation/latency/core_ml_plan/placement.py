@@ -1,4 +1,4 @@
-"""Where Core ML means to compute the operations of a program: its compute plan, summarised."""
+"""Where Core ML means to compute the operations of a program: its compute plan, summarized."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

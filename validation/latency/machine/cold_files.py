@@ -26,5 +26,5 @@ def forget_files(paths: Iterable[Path]) -> str | None:
 
 
 def forget_artifact(artifact: Artifact) -> str | None:
-    """``forget_files`` of an artefact's models."""
+    """``forget_files`` of an artifact's models."""
     return forget_files(file for path in artifact.components.values() for file in files_below(path))

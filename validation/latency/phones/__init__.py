@@ -1,4 +1,4 @@
-"""Phones as targets: an app on the phone runs an artefact, and what it writes becomes results.
+"""Phones as targets: an app on the phone runs an artifact, and what it writes becomes results.
 
 ``targets`` has both, without importing torch. ``adb`` and ``xcode`` find phones and
 reach them, ``android_phone`` and ``ios_phone`` measure on one, and ``phone`` has what both share.

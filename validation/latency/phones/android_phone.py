@@ -71,7 +71,7 @@ class AndroidPhone:
 
     @contextmanager
     def _pushed(self, artifact: Artifact) -> Iterator[None]:
-        """The artefact's folder on the phone, until the block ends."""
+        """The artifact's folder on the phone, until the block ends."""
         # Without -p, so that of two runs only one gets the folder; with a mode, since the app is another user.
         made = self.adb.shell("mkdir", "-m", "755", FOLDER)
         if made.status and "exists" in made.stderr:
@@ -82,7 +82,7 @@ class AndroidPhone:
         self._require(made, f"make {FOLDER}")
         try:
             push = "push", str(artifact.folder.resolve()), ARTIFACT
-            self._require(self.adb.run(*push, time_limit=_COPY_LIMIT), "take the artefact")
+            self._require(self.adb.run(*push, time_limit=_COPY_LIMIT), "take the artifact")
             yield
         finally:
             with suppress(ToolError):  # a phone that is gone cannot be tidied up

@@ -57,7 +57,7 @@ class IPhone:
             fetched = Path(scratch) / "device-results.json"
             try:
                 copied = self._copy("to", str(measurement.artifact.folder.resolve()), folder)
-                self._require(copied, "take the artefact")
+                self._require(copied, "take the artifact")
                 tested = self._run_test(measurement.artifact, plan, folder, results)
                 self._fetch(results, fetched, tested)
             finally:

@@ -1,4 +1,4 @@
-"""What measuring on any phone takes: one artefact after another, and an app's results as a measurement."""
+"""What measuring on any phone takes: one artifact after another, and an app's results as a measurement."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -22,13 +22,13 @@ from validation.latency.running.plan import Plan
 from validation.latency.running.session import Load
 from validation.questions.goldens import golden_cases
 
-# Beyond this no phone has an artefact of this size run so often.
+# Beyond this no phone has an artifact of this size run so often.
 LONGEST_TEST = 3600.0  # seconds
 _WARM = "whether the phone had the files in its cache is not known"
 
 
 class PhoneError(MobileSAMError):
-    """A phone that cannot measure an artefact, and why."""
+    """A phone that cannot measure an artifact, and why."""
 
 
 class PhoneGoneError(PhoneError):
@@ -65,7 +65,7 @@ def measure_on_phone(
     artifacts: Sequence[Artifact],
     plan: Plan,
 ) -> TargetResult:
-    """Measure artefacts one after another, if the phone is there; one that vanishes keeps what it had.
+    """Measure artifacts one after another, if the phone is there; one that vanishes keeps what it had.
 
     Args:
         name: the target's.
@@ -79,7 +79,7 @@ def measure_on_phone(
         return TargetResult(name, measures, False, phone.reason, missing)
     measurements = [Measurement(artifact) for artifact in artifacts]
     gone = None
-    for item in progress(measurements, description=name, unit="artefact"):
+    for item in progress(measurements, description=name, unit="artifact"):
         if gone is not None:
             item.missing = gone
             continue
@@ -113,7 +113,7 @@ def _unwatched(measurements: Sequence[Measurement]) -> list[str]:
 
 
 def limits_of(artifact: Artifact) -> Limits:
-    """What an app holds an artefact's cases to: its gates."""
+    """What an app holds an artifact's cases to: its gates."""
     gates = gates_for(artifact, read_gates())
     return Limits(gates.min_iou, gates.max_score_difference)
 
@@ -122,7 +122,7 @@ def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platfo
     """What an app measured, as a measurement: FAILED if the app failed, or a mask is wrong or proves nothing.
 
     Raises:
-        PhoneError: the results are another platform's or artefact's, or held to other limits.
+        PhoneError: the results are another platform's or artifact's, or held to other limits.
     """
     if results.device.platform != platform:
         raise PhoneError(f"the app's results are of {results.device.platform}: expected {platform}")
@@ -146,7 +146,7 @@ def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platfo
 
 
 def _require_same(artifact: Artifact, results: DeviceResults) -> None:
-    """Refuse results of another artefact, of other cases, or held to other limits."""
+    """Refuse results of another artifact, of other cases, or held to other limits."""
     files = read_manifest(artifact)["files"].items()
     identity = ArtifactIdentity(
         artifact.model,
@@ -158,7 +158,7 @@ def _require_same(artifact: Artifact, results: DeviceResults) -> None:
     names = golden_cases(artifact)
     measured = [case.name for case in results.cases]
     for what, ours, theirs in (
-        ("artefact", identity, results.artifact),
+        ("artifact", identity, results.artifact),
         ("limits", limits_of(artifact), results.limits),
         ("golden cases", names if results.failure is None else names[: len(measured)], measured),
     ):
@@ -175,7 +175,7 @@ def stage_times(
     disturbance: str | None = None,
     first: float | None = None,
 ) -> StageTimes:
-    """Runs of a phone in turns as ``measuring`` would have taken them: neighbours resemble each other."""
+    """Runs of a phone in turns as ``measuring`` would have taken them: neighbors resemble each other."""
     times = StageTimes(plan)
     if first is not None:
         times.first = Turn((first / 1000,), disturbance)

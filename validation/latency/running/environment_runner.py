@@ -1,4 +1,4 @@
-"""An artefact in an environment of its own, as whoever measures sees it."""
+"""An artifact in an environment of its own, as whoever measures sees it."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What is run: a photo and prompts about it, as an app would hand them to an artefact."""
+"""What is run: a photo and prompts about it, as an app would hand them to an artifact."""
 
 import itertools
 from collections.abc import Callable

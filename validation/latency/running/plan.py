@@ -22,7 +22,7 @@ TURN_SECONDS = 0.2  # a turn's length, at least: processor time is counted in st
 
 @dataclass(frozen=True)
 class Plan:
-    """At least so many runs, and so many seconds of them, of each stage of each artefact."""
+    """At least so many runs, and so many seconds of them, of each stage of each artifact."""
 
     name: str
     runs: int

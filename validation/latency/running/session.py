@@ -1,4 +1,4 @@
-"""One artefact in its child process, as whoever measures sees it."""
+"""One artifact in its child process, as whoever measures sees it."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ TIME_LIMIT = 600.0  # seconds for one answer: a load, a warm-up, or a turn
 
 @dataclass(frozen=True)
 class Load:
-    """How an artefact was loaded.
+    """How an artifact was loaded.
 
     Attributes:
         engine: what runs it.
@@ -52,7 +52,7 @@ class Run:
 
 
 class Runner(Protocol):
-    """What ``measuring`` asks of an artefact, in this order; calls raise ArtifactError."""
+    """What ``measuring`` asks of an artifact, in this order; calls raise ArtifactError."""
 
     def start(self) -> None: ...
 
@@ -70,9 +70,9 @@ class Runner(Protocol):
 
 
 class Session:
-    """A ``Runner`` of an artefact in a process of its own.
+    """A ``Runner`` of an artifact in a process of its own.
 
-    Calls raise ArtifactError if the artefact cannot be run, and EngineDiedError if the process
+    Calls raise ArtifactError if the artifact cannot be run, and EngineDiedError if the process
     crashes, hangs, or is ended for its memory.
 
     Attributes:
@@ -98,7 +98,7 @@ class Session:
         if setting.memory_limit is not None:
             endings[OVER_LIMIT_STATUS] = (
                 "was ended, as a phone ends an app, because its memory grew beyond the limit of "
-                f"{setting.memory_limit / 1e9:g} GB: quantise more, or allow for a larger phone"
+                f"{setting.memory_limit / 1e9:g} GB: quantize more, or allow for a larger phone"
             )
         arguments = (artifact, tuple(openers), setting, image)
         self._child = Child(*spawn(serve, arguments), TIME_LIMIT, endings=endings)
@@ -110,10 +110,10 @@ class Session:
         """Import the libraries, and read the photo."""
         self._ask("start", {"operation": "start"}, allowance=START_ALLOWANCE)
         self._base = self._peak
-        self.timeline.clear()  # what libraries take is no artefact's
+        self.timeline.clear()  # what libraries take is no artifact's
 
     def load(self) -> Load | Unavailable:
-        """Load the artefact, from a cold file cache where the system allows it."""
+        """Load the artifact, from a cold file cache where the system allows it."""
         before = self._processor
         answer = self._ask("load", {"operation": "load"})
         if "unavailable" in answer:

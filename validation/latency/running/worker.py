@@ -1,4 +1,4 @@
-"""The child process that runs one artefact, and times it around the engine's own calls."""
+"""The child process that runs one artifact, and times it around the engine's own calls."""
 
 import gc
 import os
@@ -86,7 +86,7 @@ class _Worker:
         }
 
     def _start(self) -> dict:
-        """Import and read what no app would count as loading the artefact."""
+        """Import and read what no app would count as loading the artifact."""
         import torch
 
         from validation.latency.running.inputs import Inputs

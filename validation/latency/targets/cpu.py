@@ -47,7 +47,7 @@ class CpuTarget:
     memory_limit: int | None = None
 
     def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
-        """See ``Target``: a processor runs all artefacts, on any photo."""
+        """See ``Target``: a processor runs all artifacts, on any photo."""
 
     def missing(self) -> str | None:
         """See ``Target``."""

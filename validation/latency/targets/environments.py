@@ -24,7 +24,7 @@ class RuntimeTarget:
     """
 
     def __init__(self, environment: Environment = RUNTIME) -> None:
-        """Take the environment that artefacts run in."""
+        """Take the environment that artifacts run in."""
         self._environment = environment
         self.name = environment.name
         self.measures = (
@@ -68,7 +68,7 @@ class EmulatedTarget:
     """A ``Target``: instructions that an emulated processor executes, with one thread."""
 
     def __init__(self, environment: Environment = ARM64) -> None:
-        """Take the environment that artefacts run in."""
+        """Take the environment that artifacts run in."""
         self._environment = environment
         self.name = environment.name
         self.measures = f"emulated: instructions, not time, {environment.label}"

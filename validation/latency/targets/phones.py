@@ -1,4 +1,4 @@
-"""Targets that are phones: which artefacts they take, which phone it is, and measuring on it."""
+"""Targets that are phones: which artifacts they take, which phone it is, and measuring on it."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ class PhoneTarget:
     Attributes:
         name: see ``Target``.
         measures: see ``Target``.
-        format: of the artefacts that the app runs.
+        format: of the artifacts that the app runs.
         find: gives the phone of an identifier, or the only one for None; or why there is none.
         phone: gives the class of the ``Phone`` that is made of what was found; late, since it imports torch.
         pattern: of identifiers.

@@ -1,4 +1,4 @@
-"""Targets: what artefacts can be measured on, by name.
+"""Targets: what artifacts can be measured on, by name.
 
 A new target is an object with what ``Target`` asks for, and an entry in ``known_targets``; nothing
 else needs to know of it.

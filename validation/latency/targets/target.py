@@ -13,11 +13,11 @@ if TYPE_CHECKING:  # names of targets are wanted without torch, which measuring 
 
 
 class TargetError(MobileSAMError):
-    """A target that does not exist, that cannot be set as asked, or that an artefact is not for."""
+    """A target that does not exist, that cannot be set as asked, or that an artifact is not for."""
 
 
 class Target(Protocol):
-    """Something that artefacts are measured on.
+    """Something that artifacts are measured on.
 
     Attributes:
         name: what ``--target`` calls it. Before the last dash, if any, is its family's.
@@ -31,7 +31,7 @@ class Target(Protocol):
         """Refuse what it can never measure, before anything is measured on any target.
 
         Raises:
-            TargetError: an artefact is for another platform, or the target takes no photo.
+            TargetError: an artifact is for another platform, or the target takes no photo.
         """
         ...
 
@@ -42,9 +42,9 @@ class Target(Protocol):
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
     ) -> "TargetResult":
-        """Measure artefacts side by side, if nothing is missing.
+        """Measure artifacts side by side, if nothing is missing.
 
-        What goes wrong with one artefact is in its result, and harms no other.
+        What goes wrong with one artifact is in its result, and harms no other.
 
         Args:
             artifacts: what is measured; ratios are to the first.
@@ -55,10 +55,10 @@ class Target(Protocol):
 
 
 def require_format(name: str, artifacts: Iterable[Artifact], expected: str) -> None:
-    """Refuse artefacts that are not of the only format that the target ``name`` runs.
+    """Refuse artifacts that are not of the only format that the target ``name`` runs.
 
     Raises:
-        TargetError: an artefact is of another format.
+        TargetError: an artifact is of another format.
     """
     for artifact in artifacts:
         if artifact.format != expected:
@@ -69,8 +69,8 @@ def require_format(name: str, artifacts: Iterable[Artifact], expected: str) -> N
 
 
 def require_no_image(name: str, image: Path | None) -> None:
-    """Refuse a photo for the target ``name``, whose app runs an artefact's goldens; TargetError."""
+    """Refuse a photo for the target ``name``, whose app runs an artifact's goldens; TargetError."""
     if image is not None:
         raise TargetError(
-            f"--image {image} with the target {name}: expected none; its app runs the artefact's goldens"
+            f"--image {image} with the target {name}: expected none; its app runs the artifact's goldens"
         )

@@ -43,8 +43,8 @@ _ARRAY_TYPES = {
     _ArrayType.INT8: INT8,
 }
 _DAMAGED = "the model is damaged: convert it again"
-# Colour space → mode of the PIL image that carries it. Core ML's own Python interface takes RGB
-# pictures for either order of colours.
+# Color space → mode of the PIL image that carries it. Core ML's own Python interface takes RGB
+# pictures for either order of colors.
 _IMAGE_MODES = {
     _ImageType.RGB: "RGB",
     _ImageType.BGR: "RGB",
@@ -256,7 +256,7 @@ def _default_shape(name: str, shape: tuple[int, ...], shapes: Shapes) -> tuple[i
 
 def _parse_image(name: str, proto: _ImageType) -> ImageFeature:
     if proto.colorSpace not in _IMAGE_MODES:
-        raise ModelError(f"'{name}': has the colour space {proto.colorSpace}, not known here")
+        raise ModelError(f"'{name}': has the color space {proto.colorSpace}, not known here")
     flexibility = proto.WhichOneof("SizeFlexibility")
     if flexibility == "enumeratedSizes":
         shapes = tuple(exactly((item.height, item.width)) for item in proto.enumeratedSizes.sizes)

@@ -102,7 +102,7 @@ def to_data_type(x: Tensor, context: Context) -> Tensor:
     """``x`` in the type that the operation declares.
 
     An integer's bits above those of a narrower type are dropped. A floating-point number becomes
-    the next integer towards zero, or the nearest that the type has; NaN becomes 0: C leaves both
+    the next integer toward zero, or the nearest that the type has; NaN becomes 0: C leaves both
     open, and this is how ARM's processors convert.
     """
     declared = context.declared().dtype

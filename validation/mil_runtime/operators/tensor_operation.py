@@ -296,9 +296,9 @@ def _suppress(
 
 def _overlaps(box: Tensor, boxes: Tensor) -> Tensor:
     """Intersection over union of one box with each of [B, 4]; 0 with a box that has no area."""
-    centre, size = boxes.split(2, 1)
-    low = torch.maximum(centre - size / 2, box[:2] - box[2:] / 2)
-    high = torch.minimum(centre + size / 2, box[:2] + box[2:] / 2)
+    center, size = boxes.split(2, 1)
+    low = torch.maximum(center - size / 2, box[:2] - box[2:] / 2)
+    high = torch.minimum(center + size / 2, box[:2] + box[2:] / 2)
     shared = (high - low).clamp(min=0).prod(1)
     union = size.prod(1) + box[2:].prod() - shared
     return torch.where(shared > 0, shared / union, 0)

@@ -29,7 +29,7 @@ def frame(tiny_source):
 
 @pytest.fixture
 def open_here(here_set_up, monkeypatch):
-    """Open an artefact with the engine ``arm64``, whose environment is this one."""
+    """Open an artifact with the engine ``arm64``, whose environment is this one."""
     monkeypatch.setattr(environment_engine, "ARM64", here_set_up)
     opened = []
 

@@ -1,4 +1,4 @@
-"""Mutants are killed, for the expected reason; artefacts without a mutation pass."""
+"""Mutants are killed, for the expected reason; artifacts without a mutation pass."""
 
 import hashlib
 import re

@@ -16,7 +16,7 @@ PACKAGE = ("coreml", "none")
 
 
 class TinyBench:
-    """The tiny model's artefacts, in place of the demo weights'."""
+    """The tiny model's artifacts, in place of the demo weights'."""
 
     def __init__(self, source, folders, folder) -> None:
         self.source, self.folders, self.folder = source, folders, folder
@@ -31,7 +31,7 @@ def bench(tiny_model, tiny_source, tiny_artifact, tiny_package, tmp_path):
 
 
 def measure(monkeypatch, module, function, bench, *pairs):
-    """The tables of a section for these artefacts, each as a list of {column: cell}."""
+    """The tables of a section for these artifacts, each as a list of {column: cell}."""
     monkeypatch.setattr(module, "ARTIFACTS", pairs)
     return cells(function(bench))
 
@@ -70,7 +70,7 @@ def test_agreement(monkeypatch, bench, tmp_path):
     assert float(int8["IoU mean"]) < float(float32["IoU mean"])
     float32_limit = read_gates()["torchscript"]["none"].min_embeddings_sqnr
     assert float(int8["encoder dB"]) < float32_limit <= float(float32["encoder dB"])
-    assert package["artefact"] == "coreml none"
+    assert package["artifact"] == "coreml none"
     assert len(cases) == int(int8["cases"]) > 0
     lowest = min(float(row[f"mask {index}"]) for row in cases for index in range(4))
     assert lowest == pytest.approx(float(int8["IoU min"]), abs=0.001)
@@ -98,12 +98,12 @@ def test_accuracy(monkeypatch, bench, accept_files):
     ((reference, float32, failed),) = measure(
         monkeypatch, accuracy, accuracy.measure_accuracy_of_schemes, bench, FLOAT32, PACKAGE
     )
-    assert reference["artefact"] == "reference: seeded"
+    assert reference["artifact"] == "reference: seeded"
     assert (reference["most lost"], reference["gate held"]) == ("–", "–")
     assert int(reference["objects"]) == int(float32["objects"]) > 0
     assert [float32[name] for name in ("box", "best of 3")] == [
         reference[name] for name in ("box", "best of 3")
     ]
     assert (float32["most lost"], float32["gate held"]) == ("0.000", "passed")
-    assert failed["artefact"].startswith("coreml none: ")
+    assert failed["artifact"].startswith("coreml none: ")
     assert (failed["objects"], failed["box"], failed["gate held"]) == ("0", "–", "failed")

@@ -244,7 +244,7 @@ def test_invalid_times_are_not_written(everyone, standings, tmp_path):
         (
             (0.3, 0.4),
             (0.8, 0.9),
-            "onnxruntime float32 (0.35) is **faster than every artefact of ours**.",
+            "onnxruntime float32 (0.35) is **faster than every artifact of ours**.",
         ),
         ((1.1, 1.2), (0.8, 0.9), "no peer is measurably faster."),
         ((0.7, 0.85), (0.8, 0.9), "not told apart from it; no peer is measurably faster."),
@@ -255,7 +255,7 @@ def test_sentences_say_who_is_faster(standings, theirs, ours, expected):
     # What is emulated is fastest by far, and is no claim.
     given = Given([None, ratio(*theirs), ratio(*ours), ratio(0.01, 0.02)])
     for line in sentences(chosen, given):
-        assert "our fastest artefact, .ptl none, takes 0.85 of PyTorch eager's time" in line
+        assert "our fastest artifact, .ptl none, takes 0.85 of PyTorch eager's time" in line
         assert line.endswith(expected)
 
 
@@ -290,7 +290,7 @@ def refused(capsys, monkeypatch, tmp_path):
     [
         (("--check", "--write"), "--write with --check: expected one of them"),
         (("--image", "none.jpg"), "none.jpg: no such file"),
-        (("no-artifact",), "no-artifact: no such artefact folder"),
+        (("no-artifact",), "no-artifact: no such artifact folder"),
         (("--threads", "0"), "0 is not in the range"),
         (("--json", "none/peers.json"), "none/peers.json: there is no folder"),
     ],

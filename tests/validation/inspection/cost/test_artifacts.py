@@ -1,4 +1,4 @@
-"""Costs of real artefacts of the tiny model: both formats, and counts that others make."""
+"""Costs of real artifacts of the tiny model: both formats, and counts that others make."""
 
 from pathlib import Path
 

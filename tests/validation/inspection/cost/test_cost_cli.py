@@ -10,7 +10,7 @@ def test_the_table(validate, tiny_artifact, tiny_package):
     assert (status, err) == (0, "")
     header, *rows = out.split("\n\n")[0].splitlines()
     assert header.split() == [
-        *("artefact", "component", "GMACs", "parameters", "stored", "MB", "computed", "MB"),
+        *("artifact", "component", "GMACs", "parameters", "stored", "MB", "computed", "MB"),
         *("activations", "MB", "peak", "MB", "operations"),
     ]
     assert [row.split()[:2] for row in rows] == [
@@ -66,8 +66,8 @@ def test_the_document(validate, tiny_artifact, tiny_package, tmp_path):
     assert json.loads(file.read_text()) == document
 
 
-def test_no_artefact(refuses, tmp_path, tiny_artifact):
-    refuses("no such artefact folder", "cost", tmp_path / "absent")
+def test_no_artifact(refuses, tmp_path, tiny_artifact):
+    refuses("no such artifact folder", "cost", tmp_path / "absent")
     (tiny_artifact / "manifest.json").write_text("{")
     refuses("is not valid JSON", "cost", tiny_artifact)
 

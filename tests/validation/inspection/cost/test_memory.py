@@ -3,7 +3,7 @@
 from validation.inspection.cost.memory import MemoryUse, Step, memory_use
 
 
-def test_a_chain_needs_two_neighbours_at_once():
+def test_a_chain_needs_two_neighbors_at_once():
     steps = [Step(["x"], {"a": 30}), Step(["a"], {"b": 50}), Step(["b"], {"c": 5})]
     # x+a = 40, a+b = 80, b+c = 55
     assert memory_use({"x": 10}, steps, ["c"]) == MemoryUse(activation_bytes=85, peak_bytes=80)

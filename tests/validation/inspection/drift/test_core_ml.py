@@ -98,7 +98,7 @@ def test_nan_comes_first(damage, tiny_source, question):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["int8", "w8a8"])
-def test_quantised_layers_are_the_worst(tiny_source, tiny_model, question, tmp_path, scheme):
+def test_quantized_layers_are_the_worst(tiny_source, tiny_model, question, tmp_path, scheme):
     folder = convert(tiny_source, CoreMLOptions(scheme), tmp_path)
     drifts = measure_drift(load_artifact(folder), tiny_source.sam, *question)
     assert {drift.kind for drift in worst(drifts, 5)} <= {"linear", "conv", "conv_transpose"}
@@ -119,5 +119,5 @@ def test_a_package_that_cannot_be_opened(tiny_package, tiny_source, question, ac
     (weights,) = (tiny_package / PACKAGES["mask_decoder"]).rglob("weight.bin")
     weights.write_bytes(weights.read_bytes()[:-1000])
     accept_files(tiny_package)
-    with pytest.raises(ArtifactError, match="convert the artefact again"):
+    with pytest.raises(ArtifactError, match="convert the artifact again"):
         measure_drift(load_artifact(tiny_package), tiny_source.sam, *question)

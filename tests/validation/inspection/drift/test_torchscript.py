@@ -55,7 +55,7 @@ def test_a_sound_artifact_has_next_to_no_drift(
 def test_a_changed_module_is_the_worst_and_the_rest_inherits(
     tiny_source, tiny_model, tiny_folders, question, path, component
 ):
-    # The artefact is sound and the reference is not: the difference is the same, without another
+    # The artifact is sound and the reference is not: the difference is the same, without another
     # conversion.
     other = damaged(tiny_source, path, scale)
     drifts = measure_drift(load_artifact(tiny_folders["torchscript"]), other.sam, *question)

@@ -141,7 +141,7 @@ def cast_through(dtype, values):
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32"])
-def test_cast_to_integers_goes_towards_zero(dtype):
+def test_cast_to_integers_goes_toward_zero(dtype):
     assert cast_through(dtype, [0.99, 1.5, 100.0]) == [0, 1, 100]
 
 

@@ -156,12 +156,12 @@ def test_layer_norm_refuses_axes_that_are_not_there(axes):
 
 @pytest.mark.parametrize("shape", [(2, 5, 3), (2, 5, 3, 2)])
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_local_response_norm_divides_by_neighbouring_channels(shape, size):
+def test_local_response_norm_divides_by_neighboring_channels(shape, size):
     alpha, beta, k = np.float32(0.5), np.float32(0.75), np.float32(2)
 
     def expected(x):
         sums = torch.zeros_like(x)
-        for channel in range(5):  # an even number of neighbours has one more before
+        for channel in range(5):  # an even number of neighbors has one more before
             first, last = channel - size // 2, channel + (size - 1) // 2
             sums[:, channel] = x[:, max(0, first) : last + 1].square().sum(1)
         return x / (2 + 0.5 / size * sums) ** 0.75

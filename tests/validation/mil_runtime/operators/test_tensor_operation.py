@@ -393,7 +393,7 @@ def test_split_is_even_or_as_told(how, ends):
 
 
 def overlap(a, b):
-    """Of two boxes (x, y, width, height) around their centres."""
+    """Of two boxes (x, y, width, height) around their centers."""
     sides = [
         max(
             0,

@@ -56,7 +56,7 @@ def test_space_to_depth_takes_every_nth_pixel():
     check(lambda x: mb.space_to_depth(x=x, block_size=2), expected, 2, 3, 4, 6)
 
 
-def test_pixel_shuffle_spreads_neighbouring_channels_over_a_block():
+def test_pixel_shuffle_spreads_neighboring_channels_over_a_block():
     def expected(x):
         out = torch.empty(1, 2, 4, 6, dtype=x.dtype)
         for offset in range(4):
@@ -66,7 +66,7 @@ def test_pixel_shuffle_spreads_neighbouring_channels_over_a_block():
     check(lambda x: mb.pixel_shuffle(x=x, upscale_factor=2), expected, 1, 8, 2, 3)
 
 
-def test_pixel_unshuffle_gathers_a_block_in_neighbouring_channels():
+def test_pixel_unshuffle_gathers_a_block_in_neighboring_channels():
     def expected(x):
         parts = [x[:, :, row::2, column::2] for row in (0, 1) for column in (0, 1)]
         return torch.stack(parts, 2).flatten(1, 2)

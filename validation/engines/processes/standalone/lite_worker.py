@@ -1,11 +1,11 @@
-"""Runs an artefact's two ``.ptl`` files in the lite interpreter of the Python that runs this script.
+"""Runs an artifact's two ``.ptl`` files in the lite interpreter of the Python that runs this script.
 
     python lite_worker.py CONNECTION THREADS [COUNTS]
 
 CONNECTION is the number of an open file descriptor. The script says what it is, or why it cannot be, and
 then answers requests until the other side closes the connection:
 
-    load           {image_encoder, mask_decoder: paths; backend: of quantised operators, or null} → {seconds}
+    load           {image_encoder, mask_decoder: paths; backend: of quantized operators, or null} → {seconds}
     image_encoder  {calls} and its input → {seconds, instructions, processor} and its output
     mask_decoder   {calls} and its inputs → {seconds, instructions, processor} and its outputs
 
@@ -84,7 +84,7 @@ class _Worker:
         return self._run(self._modules[operation], arrays, **request)
 
     def _load(self, image_encoder: str, mask_decoder: str, backend: str | None) -> dict:
-        # Weights of quantised layers are packed while loading, for the backend of that moment.
+        # Weights of quantized layers are packed while loading, for the backend of that moment.
         if backend is not None:
             self._torch.backends.quantized.engine = backend
         start = time.perf_counter()
@@ -123,7 +123,7 @@ def _instruction_counter(path: str | None) -> Callable[[], int | None]:
 
 
 def _describe(error: Exception) -> dict:
-    """A header that tells the parent of an error; one of torch is taken for the artefact's."""
+    """A header that tells the parent of an error; one of torch is taken for the artifact's."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0][:_TEXT_LENGTH]
     if isinstance(error, MemoryError) or _ALLOCATOR in str(error):
         return {"error": "memory"}

@@ -33,7 +33,7 @@ public struct AppIdentity: Encodable, Sendable {
     /// The bundle identifier.
     public let name: String
     public let version: String
-    /// What ran the artefact, with its version.
+    /// What ran the artifact, with its version.
     public let runtime: String
 
     public init(name: String, version: String, runtime: String) {

@@ -26,7 +26,7 @@ struct GoldenInputs {
         guard photo.size == record.size else {
             throw MobileSAMError(
                 "\(record.file) has \(photo.size.height) × \(photo.size.width) pixels: expected "
-                    + "\(record.height) × \(record.width); copy the artefact again")
+                    + "\(record.height) × \(record.width); copy the artifact again")
         }
         return photo
     }

@@ -1,7 +1,7 @@
 import Foundation
 import MobileSAMKit
 
-/// The reference's answers about sample photos, which every artefact carries: goldens/goldens.json.
+/// The reference's answers about sample photos, which every artifact carries: goldens/goldens.json.
 public struct Goldens: Sendable, Decodable {
     public static let schema = "mobile-sam-export/goldens/1"
 
@@ -19,7 +19,7 @@ public struct Goldens: Sendable, Decodable {
             goldens.cases.allSatisfy({ goldens.photos[$0.photo] != nil })
         else {
             throw MobileSAMError(
-                "\(artifact.manifest.goldens) is missing or damaged: copy the artefact again")
+                "\(artifact.manifest.goldens) is missing or damaged: copy the artifact again")
         }
         self = goldens
     }
@@ -28,7 +28,7 @@ public struct Goldens: Sendable, Decodable {
     public static func read(_ tensor: GoldenTensor, of artifact: Artifact) throws -> [Float] {
         let data = try Data(contentsOf: url(tensor.file, of: artifact))
         guard data.count == tensor.shape.reduce(4, *) else {
-            throw MobileSAMError("\(tensor.file) is cut off: copy the artefact again")
+            throw MobileSAMError("\(tensor.file) is cut off: copy the artifact again")
         }
         return [Float](unsafeUninitializedCapacity: data.count / 4) { numbers, count in
             data.copyBytes(to: UnsafeMutableRawBufferPointer(numbers))
@@ -49,7 +49,7 @@ public struct Goldens: Sendable, Decodable {
         guard let source = cases.first(where: { $0.name == earlier.case }) else {
             throw MobileSAMError(
                 "the golden case '\(golden.name)' starts from '\(earlier.case)', which is not there: copy the "
-                    + "artefact again")
+                    + "artifact again")
         }
         return try answer(to: source, of: artifact).logits(of: earlier.index)
     }

@@ -6,7 +6,7 @@ import MobileSAMKit
 /// The document is written anew after each step, with `failure` saying what is being done, so that a crash
 /// leaves behind where it happened.
 public struct RegressionRun {
-    /// Loads the artefact's models, from their files on.
+    /// Loads the artifact's models, from their files on.
     public typealias Load = (Artifact, ComputeUnits) async throws -> any SegmentationEngine
 
     private let settings: RegressionSettings
@@ -16,7 +16,7 @@ public struct RegressionRun {
     private var results: DeviceResults
 
     /// - Parameter container: the folder that the settings' paths start from.
-    /// - Throws: `MobileSAMError` if the artefact or its goldens are missing or damaged.
+    /// - Throws: `MobileSAMError` if the artifact or its goldens are missing or damaged.
     public init(settings: RegressionSettings, container: URL, device: any Device) throws {
         self.settings = settings
         self.device = device

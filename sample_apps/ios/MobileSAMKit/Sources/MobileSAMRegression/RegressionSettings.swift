@@ -3,7 +3,7 @@ import MobileSAMKit
 
 /// What `validate latency` tells the test, in environment variables; docs/devices.md lists them.
 public struct RegressionSettings: Sendable {
-    /// Path of the artefact's folder in the app's container.
+    /// Path of the artifact's folder in the app's container.
     public let artifact: String
     /// Path in the app's container of the document to write.
     public let results: String

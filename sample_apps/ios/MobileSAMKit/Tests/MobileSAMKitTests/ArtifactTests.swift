@@ -21,7 +21,7 @@ final class ArtifactTests: XCTestCase {
         let empty = folder.appendingPathComponent("empty")
         try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: false)
         XCTAssertThrowsError(try Artifact(folder: empty)) {
-            XCTAssertTrue($0.localizedDescription.hasPrefix("no artefact"))
+            XCTAssertTrue($0.localizedDescription.hasPrefix("no artifact"))
         }
     }
 
@@ -75,7 +75,7 @@ final class ArtifactTests: XCTestCase {
 
     func testAPathOutOfTheFolder() throws {
         try edit { $0["files"] = ["../passwords": ["bytes": 1, "sha256": "0"]] }
-        try assertRefused("leaves the artefact")
+        try assertRefused("leaves the artifact")
     }
 
     private func edit(_ change: (inout [String: Any]) -> Void) throws {

@@ -39,7 +39,7 @@ struct RecordedEngine: SegmentationEngine {
     }
 }
 
-/// An artefact with its goldens, and its photos as pixels, which Linux has no decoder for.
+/// An artifact with its goldens, and its photos as pixels, which Linux has no decoder for.
 struct Recording: Sendable {
     let artifact: Artifact
     let goldens: Goldens
@@ -47,14 +47,14 @@ struct Recording: Sendable {
     let frames: [String: Data]
     let pixels: URL
 
-    /// What the environment names: MOBILE_SAM_ARTIFACT the artefact, MOBILE_SAM_PIXELS a folder with NAME.rgb
+    /// What the environment names: MOBILE_SAM_ARTIFACT the artifact, MOBILE_SAM_PIXELS a folder with NAME.rgb
     /// (a photo's pixels) and NAME.frame (its frame) of each golden photo, both 8 bits, row by row.
     static func read() throws -> Recording {
         let environment = ProcessInfo.processInfo.environment
         guard let folder = environment["MOBILE_SAM_ARTIFACT"],
             let pixels = environment["MOBILE_SAM_PIXELS"]
         else {
-            throw XCTSkip("NOT RUN: no artefact; tests/sample_apps/test_ios.py makes one")
+            throw XCTSkip("NOT RUN: no artifact; tests/sample_apps/test_ios.py makes one")
         }
         let artifact = try Artifact(folder: URL(fileURLWithPath: folder))
         let goldens = try Goldens(of: artifact)

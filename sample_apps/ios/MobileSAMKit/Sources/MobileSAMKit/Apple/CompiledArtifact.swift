@@ -2,7 +2,7 @@
 import CoreML
 import Foundation
 
-/// An artefact whose packages Core ML has compiled for this device: what an engine is loaded from.
+/// An artifact whose packages Core ML has compiled for this device: what an engine is loaded from.
 public struct CompiledArtifact: Sendable {
     public let artifact: Artifact
     let imageEncoder: URL

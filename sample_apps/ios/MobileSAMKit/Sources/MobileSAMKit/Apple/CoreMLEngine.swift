@@ -2,7 +2,7 @@
 import CoreML
 import Foundation
 
-/// Runs an artefact's packages with Core ML.
+/// Runs an artifact's packages with Core ML.
 public final class CoreMLEngine: SegmentationEngine {
     private let manifest: Manifest
     private let imageEncoder: MLModel
@@ -58,7 +58,7 @@ public final class CoreMLEngine: SegmentationEngine {
         for tensor in component.inputs + component.outputs where !names.contains(tensor.name) {
             throw MobileSAMError(
                 "\(component.file) has no '\(tensor.name)', which \(Manifest.file) says: copy the whole "
-                    + "artefact again")
+                    + "artifact again")
         }
     }
 

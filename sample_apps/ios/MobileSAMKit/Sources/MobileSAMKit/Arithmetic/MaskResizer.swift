@@ -1,7 +1,7 @@
 /// Mask logits of the decoder → logits, or a mask, at the photo's own size.
 ///
 /// Bilinear to the frame, crop to the photo's part, bilinear to the photo's size: `masks_to_photo` in
-/// reference/photos/preprocessing.py, with the half-pixel centres and the float32 of PyTorch's
+/// reference/photos/preprocessing.py, with the half-pixel centers and the float32 of PyTorch's
 /// `interpolate(mode="bilinear", align_corners=False)`.
 struct MaskResizer {
     let geometry: FrameGeometry
@@ -47,29 +47,29 @@ struct MaskResizer {
 /// Bilinear interpolation of a plane of float32, of which only the top left part is wanted.
 private struct Interpolation {
     private let sourceWidth: Int
-    private let rows: [Neighbours]
-    private let columns: [Neighbours]
+    private let rows: [Neighbors]
+    private let columns: [Neighbors]
 
     init(from source: PixelSize, to size: PixelSize, cropped: PixelSize) {
         sourceWidth = source.width
-        rows = Neighbours.along(source.height, to: size.height, count: cropped.height)
-        columns = Neighbours.along(source.width, to: size.width, count: cropped.width)
+        rows = Neighbors.along(source.height, to: size.height, count: cropped.height)
+        columns = Neighbors.along(source.width, to: size.width, count: cropped.width)
     }
 
     /// The two pixels of a line of the source that one pixel of the result lies between, and their weights.
-    private struct Neighbours {
+    private struct Neighbors {
         let first: Int
         let second: Int
         let firstWeight: Float
         let secondWeight: Float
 
-        static func along(_ length: Int, to resizedLength: Int, count: Int) -> [Neighbours] {
+        static func along(_ length: Int, to resizedLength: Int, count: Int) -> [Neighbors] {
             let scale = Float(length) / Float(resizedLength)
             return (0..<count).map { index in
                 let position = max(0, scale * (Float(index) + 0.5) - 0.5)
                 let first = min(Int(position), length - 1)
                 let weight = min(max(position - Float(first), 0), 1)
-                return Neighbours(
+                return Neighbors(
                     first: first, second: min(first + 1, length - 1),
                     firstWeight: 1 - weight, secondWeight: weight)
             }
@@ -78,8 +78,8 @@ private struct Interpolation {
 
     /// Rounded as PyTorch rounds it, bit by bit: the second product, and then the sum with the first.
     @inline(__always)
-    private func mean(_ first: Float, _ second: Float, _ neighbours: Neighbours) -> Float {
-        (second * neighbours.secondWeight).addingProduct(first, neighbours.firstWeight)
+    private func mean(_ first: Float, _ second: Float, _ neighbors: Neighbors) -> Float {
+        (second * neighbors.secondWeight).addingProduct(first, neighbors.firstWeight)
     }
 
     func forEachRow(of source: [Float], _ use: (UnsafeBufferPointer<Float>) -> Void) {

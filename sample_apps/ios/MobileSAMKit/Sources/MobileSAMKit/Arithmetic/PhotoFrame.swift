@@ -1,4 +1,4 @@
-/// A photo in the square frame that the image encoder takes, the rest of it filled with one colour.
+/// A photo in the square frame that the image encoder takes, the rest of it filled with one color.
 public struct PhotoFrame: Hashable, Sendable {
     /// The frame's side in pixels.
     public let side: Int

@@ -1,7 +1,7 @@
 /// What a person says about one object in a photo.
 public struct Prompt: Hashable, Sendable {
     /// A tap: where, and whether the object is there or the background.
-    public struct LabelledPoint: Hashable, Sendable {
+    public struct LabeledPoint: Hashable, Sendable {
         public let point: Point
         public let isObject: Bool
 
@@ -23,10 +23,10 @@ public struct Prompt: Hashable, Sendable {
         }
     }
 
-    public var points: [LabelledPoint]
+    public var points: [LabeledPoint]
     public var box: Box?
 
-    public init(points: [LabelledPoint] = [], box: Box? = nil) {
+    public init(points: [LabeledPoint] = [], box: Box? = nil) {
         self.points = points
         self.box = box
     }
@@ -37,7 +37,7 @@ public struct Prompt: Hashable, Sendable {
     public func inFrame(_ geometry: FrameGeometry) -> Prompt {
         Prompt(
             points: points.map {
-                LabelledPoint(geometry.inFrame($0.point), isObject: $0.isObject)
+                LabeledPoint(geometry.inFrame($0.point), isObject: $0.isObject)
             },
             box: box.map {
                 Box(geometry.inFrame($0.topLeft), geometry.inFrame($0.bottomRight))

@@ -62,7 +62,7 @@ public struct RunLengthEncoding: Hashable, Sendable, Codable {
     }
 
     private static let damaged = MobileSAMError(
-        "not a mask: expected compressed COCO RLE whose runs fill its size; copy the artefact again")
+        "not a mask: expected compressed COCO RLE whose runs fill its size; copy the artifact again")
 
     /// Five bits of a number, the lowest first, and whether they are its last (`rleFrString`).
     private static func bits(of character: UInt8) throws -> (bits: Int, last: Bool) {

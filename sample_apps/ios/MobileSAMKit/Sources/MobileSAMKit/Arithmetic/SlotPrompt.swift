@@ -24,7 +24,7 @@ public struct SlotPrompt: Hashable, Sendable {
         }
         guard filled.count <= slots.count else {
             throw MobileSAMError(
-                "the prompt takes \(filled.count) slots (a point one, a box two) and this artefact has "
+                "the prompt takes \(filled.count) slots (a point one, a box two) and this artifact has "
                     + "\(slots.count): use fewer points, or convert with --prompt-slots \(filled.count)"
             )
         }
@@ -36,7 +36,7 @@ public struct SlotPrompt: Hashable, Sendable {
     }
 }
 
-/// How an artefact's mask decoder takes prompts: from its manifest.
+/// How an artifact's mask decoder takes prompts: from its manifest.
 public struct PromptSlots: Hashable, Sendable {
     public let count: Int
     public let labels: PromptLabels

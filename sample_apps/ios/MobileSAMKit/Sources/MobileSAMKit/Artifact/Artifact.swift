@@ -16,26 +16,26 @@ public struct Artifact: Hashable, Sendable {
         for path in manifest.files.keys { try requireFile(path) }
     }
 
-    /// Where a file of the artefact is.
+    /// Where a file of the artifact is.
     ///
     /// - Throws: `MobileSAMError` if `path` leads out of the folder.
     public func url(_ path: String) throws -> URL {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard !parts.contains(where: { ["", ".", ".."].contains($0) }) else {
             throw MobileSAMError(
-                "\(Manifest.file): the path '\(path)' leaves the artefact: convert again")
+                "\(Manifest.file): the path '\(path)' leaves the artifact: convert again")
         }
         return folder.appendingPathComponent(path)
     }
 
-    /// Refuse an artefact that this phone's system is too old for.
+    /// Refuse an artifact that this phone's system is too old for.
     ///
     /// - Parameter iOS: the system's major version.
     public func requireSystem(iOS version: Int) throws {
         let target = manifest.deploymentTarget
         guard target.hasPrefix("iOS"), let needed = Int(target.dropFirst(3)), needed <= version else {
             throw MobileSAMError(
-                "the artefact is for \(target) or later, and this is iOS \(version): convert with "
+                "the artifact is for \(target) or later, and this is iOS \(version): convert with "
                     + "--deployment-target iOS\(version), or another --quantize")
         }
     }
@@ -43,21 +43,21 @@ public struct Artifact: Hashable, Sendable {
     private static func readManifest(_ url: URL) throws -> Manifest {
         guard let data = try? Data(contentsOf: url) else {
             throw MobileSAMError(
-                "no artefact: expected \(Manifest.file) and the packages beside it; copy the folder that "
+                "no artifact: expected \(Manifest.file) and the packages beside it; copy the folder that "
                     + "'convert coreml' wrote")
         }
         struct Header: Decodable { let schema, format: String }
         guard let header = try? JSONDecoder().decode(Header.self, from: data) else {
-            throw MobileSAMError("\(Manifest.file) is no manifest: copy the artefact again")
+            throw MobileSAMError("\(Manifest.file) is no manifest: copy the artifact again")
         }
         guard header.schema == Manifest.schema else {
             throw MobileSAMError(
-                "the artefact's schema is '\(header.schema)': expected '\(Manifest.schema)'; convert again "
+                "the artifact's schema is '\(header.schema)': expected '\(Manifest.schema)'; convert again "
                     + "with the version that this app comes from")
         }
         guard header.format == format else {
             throw MobileSAMError(
-                "the artefact is of format '\(header.format)': expected '\(format)'; use 'convert coreml'")
+                "the artifact is of format '\(header.format)': expected '\(format)'; use 'convert coreml'")
         }
         guard let manifest = try? JSONDecoder().decode(Manifest.self, from: data) else {
             throw MobileSAMError("\(Manifest.file) lacks what its schema asks for: convert again")
@@ -96,7 +96,7 @@ public struct Artifact: Hashable, Sendable {
         let attributes = try? FileManager.default.attributesOfItem(atPath: url.path)
         guard let size = attributes?[.size] as? NSNumber, size.intValue == expected else {
             throw MobileSAMError(
-                "the artefact's file '\(path)' is missing or cut off: copy the whole folder again")
+                "the artifact's file '\(path)' is missing or cut off: copy the whole folder again")
         }
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What manifest.json says of an artefact, as far as an app needs it.
+/// What manifest.json says of an artifact, as far as an app needs it.
 public struct Manifest: Hashable, Sendable, Decodable {
     public static let schema = "mobile-sam-export/artifact/1"
     public static let file = "manifest.json"
@@ -17,9 +17,9 @@ public struct Manifest: Hashable, Sendable, Decodable {
     public let prompts: Prompts
     public let masks: Masks
     public let components: Components
-    /// Path of the goldens' document below the artefact's folder.
+    /// Path of the goldens' document below the artifact's folder.
     public let goldens: String
-    /// Path below the artefact's folder → what the file there is.
+    /// Path below the artifact's folder → what the file there is.
     public let files: [String: FileIdentity]
 
     public struct Checkpoint: Hashable, Sendable, Decodable {

@@ -1,4 +1,4 @@
-/// What runs the two models of an artefact.
+/// What runs the two models of an artifact.
 ///
 /// An engine is not thread-safe, and need not be: whoever loads one keeps it to itself. In the app that is the
 /// actor `Segmenter`.

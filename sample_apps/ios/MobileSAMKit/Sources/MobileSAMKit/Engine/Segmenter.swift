@@ -15,7 +15,7 @@ public struct Segmentation: Hashable, Sendable {
 /// A photo is encoded once, however many prompts follow. A newer prompt, or another photo, ends all older
 /// ones that have not been answered: they throw `CancellationError`.
 public actor Segmenter {
-    /// Loads an artefact's models; called on the actor, again after memory was released.
+    /// Loads an artifact's models; called on the actor, again after memory was released.
     public typealias MakeEngine = @Sendable () throws -> any SegmentationEngine
 
     private let manifest: Manifest
@@ -56,7 +56,7 @@ public actor Segmenter {
     /// The mask of the object that `prompt` means.
     ///
     /// - Parameter prompt: at least one point or a box, in pixels of the photo.
-    /// - Throws: `MobileSAMError` if there is no photo, or the prompt does not fit in the artefact's slots;
+    /// - Throws: `MobileSAMError` if there is no photo, or the prompt does not fit in the artifact's slots;
     ///   what running the models throws; `CancellationError` if a newer prompt came, or the task was cancelled.
     public func segment(_ prompt: Prompt) async throws -> Segmentation {
         let clock = ContinuousClock()

@@ -16,7 +16,7 @@ import org.mobilesam.kit.RunLengthEncoding
 import org.mobilesam.kit.Size
 
 /**
- * A photo of an artefact's goldens.
+ * A photo of an artifact's goldens.
  *
  * @property file where it lies.
  */
@@ -61,7 +61,7 @@ class GoldenCase(
     }
 }
 
-/** What an artefact is checked with: photos, prompts and the reference's answers. */
+/** What an artifact is checked with: photos, prompts and the reference's answers. */
 class Goldens private constructor(val photos: List<GoldenPhoto>, val cases: List<GoldenCase>) {
     companion object {
         private const val SCHEMA = "mobile-sam-export/goldens/1"

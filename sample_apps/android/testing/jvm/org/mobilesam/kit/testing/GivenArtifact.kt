@@ -4,9 +4,9 @@ import java.io.File
 import org.junit.Assume.assumeTrue
 import org.mobilesam.kit.Artifact
 
-/** The artefact in the folder that the environment variable MOBILE_SAM_ARTIFACT names; without it the test is skipped. */
+/** The artifact in the folder that the environment variable MOBILE_SAM_ARTIFACT names; without it the test is skipped. */
 fun givenArtifact(): Artifact {
     val folder = System.getenv("MOBILE_SAM_ARTIFACT")
-    assumeTrue("MOBILE_SAM_ARTIFACT names no artefact", folder != null)
+    assumeTrue("MOBILE_SAM_ARTIFACT names no artifact", folder != null)
     return Artifact.open(File(folder))
 }

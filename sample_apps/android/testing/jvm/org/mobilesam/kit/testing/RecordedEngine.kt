@@ -10,7 +10,7 @@ import org.mobilesam.kit.PromptSlots
 import org.mobilesam.kit.SegmentationEngine
 
 /**
- * Answers with an artefact's goldens, exactly what was asked of the reference and nothing else.
+ * Answers with an artifact's goldens, exactly what was asked of the reference and nothing else.
  *
  * It takes the place of the runtime where that does not run, so that everything around it is tested.
  */

@@ -15,9 +15,9 @@ import org.mobilesam.kit.testing.GoldenPhoto
 import org.mobilesam.kit.testing.Goldens
 
 /**
- * Checks an artefact against its goldens, and times it.
+ * Checks an artifact against its goldens, and times it.
  *
- * @param openEngine loads the artefact's models.
+ * @param openEngine loads the artifact's models.
  * @param results what is filled in.
  * @param onStep told before each step, after which [results] can be written.
  */

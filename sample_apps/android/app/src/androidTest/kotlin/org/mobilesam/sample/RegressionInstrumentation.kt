@@ -44,7 +44,7 @@ open class RegressionInstrumentation : Instrumentation() {
 
     /** Run the test, and give what is wrong, or null. */
     private fun run(): String? {
-        val folder = File(argument("artifact", "the artefact's folder") { it.ifBlank { null } })
+        val folder = File(argument("artifact", "the artifact's folder") { it.ifBlank { null } })
         val runs = argument("runs", "a whole number from 1 on") { text -> text.toIntOrNull()?.takeIf { it >= 1 } }
         val seconds = argument("seconds", "a number from 0 on") { number(it, Double.MAX_VALUE) }
         val limits = Limits(

@@ -25,7 +25,7 @@ class PhotoView(context: Context) : View(context) {
 
     private val density = resources.displayMetrics.density
     private val photoPaint = Paint(Paint.FILTER_BITMAP_FLAG)
-    private val maskPaint = Paint(Paint.FILTER_BITMAP_FLAG).apply { color = MASK_COLOUR }
+    private val maskPaint = Paint(Paint.FILTER_BITMAP_FLAG).apply { color = MASK_COLOR }
     private val fill = Paint(Paint.ANTI_ALIAS_FLAG)
     private val line = Paint(Paint.ANTI_ALIAS_FLAG).apply {
         style = Paint.Style.STROKE
@@ -157,11 +157,11 @@ class PhotoView(context: Context) : View(context) {
         canvas.drawRect(left, top, right, bottom, line)
     }
 
-    /** A plus for the object, a minus for background: colour alone does not tell everyone. */
+    /** A plus for the object, a minus for background: color alone does not tell everyone. */
     private fun drawPoint(canvas: Canvas, point: PromptPoint) {
         val (x, y) = toView(point.at)
         val arm = 4 * density
-        fill.color = if (point.isObject) OBJECT_COLOUR else BACKGROUND_COLOUR
+        fill.color = if (point.isObject) OBJECT_COLOR else BACKGROUND_COLOR
         line.strokeWidth = 2 * density
         canvas.drawCircle(x, y, 9 * density, fill)
         canvas.drawCircle(x, y, 9 * density, line)
@@ -170,8 +170,8 @@ class PhotoView(context: Context) : View(context) {
     }
 
     private companion object {
-        val MASK_COLOUR = Color.argb(140, 30, 110, 255)
-        val OBJECT_COLOUR = Color.rgb(0, 120, 60)
-        val BACKGROUND_COLOUR = Color.rgb(190, 20, 40)
+        val MASK_COLOR = Color.argb(140, 30, 110, 255)
+        val OBJECT_COLOR = Color.rgb(0, 120, 60)
+        val BACKGROUND_COLOR = Color.rgb(190, 20, 40)
     }
 }

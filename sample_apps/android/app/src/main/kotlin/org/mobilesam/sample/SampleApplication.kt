@@ -8,7 +8,7 @@ import org.mobilesam.kit.SegmentationEngine
 
 /** Where the app has its model from, and what runs it. */
 open class SampleApplication : Application() {
-    /** Open a file of the artefact by its path below `assets/artifact`. */
+    /** Open a file of the artifact by its path below `assets/artifact`. */
     open fun openModelAsset(path: String): InputStream = assets.open("artifact/$path")
 
     /** Load the models of [artifact]; takes a while. */

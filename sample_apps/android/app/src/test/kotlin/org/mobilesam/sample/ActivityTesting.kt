@@ -27,7 +27,7 @@ open class GivenApplication : SampleApplication() {
     var open: (String) -> InputStream = { File("src/main/assets/artifact", it).inputStream() }
 
     /** What happens when it loads its model. */
-    var load: (Artifact) -> SegmentationEngine = { SimilarColours(it.manifest) }
+    var load: (Artifact) -> SegmentationEngine = { SimilarColors(it.manifest) }
 
     override fun openModelAsset(path: String) = open(path)
 

@@ -98,9 +98,9 @@ class RegressionInstrumentationTest {
     }
 
     @Test
-    fun `a folder without an artefact is told of`() {
+    fun `a folder without an artifact is told of`() {
         val run = run(mapOf("artifact" to "/nowhere"))
-        assertEquals("No artefact can be read at /nowhere: manifest.json is missing.", run.said)
+        assertEquals("No artifact can be read at /nowhere: manifest.json is missing.", run.said)
     }
 
     private fun run(

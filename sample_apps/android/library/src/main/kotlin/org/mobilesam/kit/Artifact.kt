@@ -12,7 +12,7 @@ import java.security.MessageDigest
  * @property folder holds `manifest.json` and the files that it lists.
  */
 class Artifact private constructor(val folder: File, val manifest: Manifest) {
-    /** A file of the artefact. */
+    /** A file of the artifact. */
     fun file(path: String) = File(folder, path)
 
     /** What the file at [path] is on this device. */
@@ -31,18 +31,18 @@ class Artifact private constructor(val folder: File, val manifest: Manifest) {
             val manifest = try {
                 Manifest.parse(File(folder, Manifest.FILE).readText())
             } catch (error: IOException) {
-                throw ArtifactException("No artefact can be read at $folder: ${Manifest.FILE} is missing.", error)
+                throw ArtifactException("No artifact can be read at $folder: ${Manifest.FILE} is missing.", error)
             }
             return Artifact(folder, manifest)
         }
 
         /**
-         * Copy the artefact out of the app's assets, whose files have no paths, to [folder] if it is not there yet.
+         * Copy the artifact out of the app's assets, whose files have no paths, to [folder] if it is not there yet.
          *
          * Goldens stay behind. Every file is checked against the manifest while it is copied.
          *
-         * @param openAsset opens a file of the artefact by its path below the manifest's folder.
-         * @throws ArtifactException the assets hold no artefact, or not one that fits the app.
+         * @param openAsset opens a file of the artifact by its path below the manifest's folder.
+         * @throws ArtifactException the assets hold no artifact, or not one that fits the app.
          */
         fun install(openAsset: (String) -> InputStream, folder: File): Artifact {
             val json = try {
@@ -54,7 +54,7 @@ class Artifact private constructor(val folder: File, val manifest: Manifest) {
             val installed = File(folder, Manifest.FILE)
             if (installed.isFile && installed.readBytes().contentEquals(json)) return Artifact(folder, manifest)
 
-            folder.deleteRecursively() // an earlier artefact
+            folder.deleteRecursively() // an earlier artifact
             val partial = File(folder.path + ".partial")
             partial.deleteRecursively()
             try {
@@ -74,12 +74,12 @@ class Artifact private constructor(val folder: File, val manifest: Manifest) {
             try {
                 openAsset(path).use { input -> target.outputStream().use { input.copyTo(it) } }
             } catch (error: FileNotFoundException) {
-                throw ArtifactException("The model is incomplete: $path is missing. Copy the artefact again.", error)
+                throw ArtifactException("The model is incomplete: $path is missing. Copy the artifact again.", error)
             } catch (error: IOException) {
                 throw ArtifactException("The model cannot be stored: ${error.message}. Free some space.", error)
             }
             if (identify(target) != expected) {
-                throw ArtifactException("The model is damaged: $path is not what its manifest says. Copy the artefact again.")
+                throw ArtifactException("The model is damaged: $path is not what its manifest says. Copy the artifact again.")
             }
         }
 

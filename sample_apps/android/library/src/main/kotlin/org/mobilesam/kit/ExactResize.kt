@@ -57,11 +57,11 @@ private class TriangleFilter(from: Int, private val to: Int) {
         val scale = from.toDouble() / to
         val support = max(scale, 1.0) // of the triangle; wider than a pixel where the line shrinks
         weights = Array(to) { index ->
-            val centre = (index + 0.5) * scale
-            val first = max(0, (centre - support + 0.5).toInt())
-            val end = min(from, (centre + support + 0.5).toInt())
+            val center = (index + 0.5) * scale
+            val first = max(0, (center - support + 0.5).toInt())
+            val end = min(from, (center + support + 0.5).toInt())
             firsts[index] = first
-            fixedPoint(DoubleArray(end - first) { triangle((it + first - centre + 0.5) * (1.0 / support)) })
+            fixedPoint(DoubleArray(end - first) { triangle((it + first - center + 0.5) * (1.0 / support)) })
         }
     }
 

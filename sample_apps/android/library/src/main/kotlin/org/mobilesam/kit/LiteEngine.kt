@@ -6,7 +6,7 @@ import org.pytorch.Module
 import org.pytorch.PyTorchAndroid
 import org.pytorch.Tensor
 
-/** Runs an artefact in PyTorch's lite interpreter, on the processor. */
+/** Runs an artifact in PyTorch's lite interpreter, on the processor. */
 class LiteEngine internal constructor(
     private val manifest: Manifest,
     private val encoder: Module,

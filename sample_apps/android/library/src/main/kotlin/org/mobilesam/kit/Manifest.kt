@@ -4,25 +4,25 @@ import org.json.JSONArray
 import org.json.JSONException
 import org.json.JSONObject
 
-/** An artefact that is missing, damaged or made for something else. The message is one line for the user. */
+/** An artifact that is missing, damaged or made for something else. The message is one line for the user. */
 class ArtifactException(message: String, cause: Throwable? = null) : Exception(message, cause)
 
 /** A file's size in bytes and SHA-256 in lower-case hexadecimal. */
 data class FileIdentity(val bytes: Long, val sha256: String)
 
 /**
- * What an artefact's `manifest.json` says: every size, name and constant that the app uses.
+ * What an artifact's `manifest.json` says: every size, name and constant that the app uses.
  *
  * @property frameSize S, the side of the image encoder's input.
- * @property paddingRgb colour of the frame's area beside the photo.
+ * @property paddingRgb color of the frame's area beside the photo.
  * @property embeddingsShape shape of the image embeddings.
  * @property masks how many masks an answer has.
  * @property lowResSize side of those masks.
  * @property threshold logits above it are object.
- * @property encoderFile path of the image encoder below the artefact's folder.
+ * @property encoderFile path of the image encoder below the artifact's folder.
  * @property decoderFile path of the mask decoder.
  * @property goldensFile path of the goldens' list.
- * @property files every other file of the artefact by its path.
+ * @property files every other file of the artifact by its path.
  */
 class Manifest(
     val model: String,
@@ -54,7 +54,7 @@ class Manifest(
         fun parse(json: String): Manifest = try {
             read(JSONObject(json))
         } catch (error: JSONException) {
-            throw ArtifactException("$FILE is damaged (${firstLine(error)}): copy the artefact again.", error)
+            throw ArtifactException("$FILE is damaged (${firstLine(error)}): copy the artifact again.", error)
         }
 
         private fun read(root: JSONObject): Manifest {
@@ -123,7 +123,7 @@ class Manifest(
         private fun fits(what: String, found: String, expected: String) {
             if (found != expected) {
                 throw ArtifactException(
-                    "This artefact does not fit the app: its $what is '$found', and the app needs '$expected'. " +
+                    "This artifact does not fit the app: its $what is '$found', and the app needs '$expected'. " +
                         "Convert with 'convert torchscript'.",
                 )
             }
@@ -155,7 +155,7 @@ class Manifest(
         val choices = choice.multimaskIndices + choice.singleMaskIndex
         val listed = listOf(encoderFile, decoderFile, goldensFile).all { it in files }
         if (paddingRgb.size != 3 || choice.multimaskIndices.isEmpty() || choices.any { it !in 0 until masks } || !listed) {
-            throw ArtifactException("$FILE contradicts itself: copy the artefact again.")
+            throw ArtifactException("$FILE contradicts itself: copy the artifact again.")
         }
     }
 
@@ -163,7 +163,7 @@ class Manifest(
         val found = tensors(component, which).map { (name, shape) -> name to shape.toList() }
         if (found != expected.map { (name, shape) -> name to shape.toList() }) {
             val file = component.getString("file")
-            throw ArtifactException("This artefact does not fit the app: $file has other $which than the app's.")
+            throw ArtifactException("This artifact does not fit the app: $file has other $which than the app's.")
         }
     }
 }

@@ -3,7 +3,7 @@ package org.mobilesam.kit
 /**
  * Enlarges mask logits to a photo's size: bilinear to the frame, the photo's part of it, bilinear to the photo.
  *
- * In float, as torch's `interpolate(mode="bilinear", align_corners=False)`: pixels' centres lie at half coordinates.
+ * In float, as torch's `interpolate(mode="bilinear", align_corners=False)`: pixels' centers lie at half coordinates.
  * Masks of large photos are made row by row, so that their logits never are in memory together.
  *
  * @property lowResSize side of the mask decoder's masks.

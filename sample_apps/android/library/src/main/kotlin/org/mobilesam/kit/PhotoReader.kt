@@ -107,10 +107,10 @@ class BitmapPixels(private val bitmap: Bitmap) : Pixels {
 
     override fun readRow(y: Int, into: ByteArray) {
         bitmap.getPixels(row, 0, bitmap.width, 0, y, bitmap.width, 1)
-        row.forEachIndexed { x, colour ->
-            into[3 * x] = Color.red(colour).toByte()
-            into[3 * x + 1] = Color.green(colour).toByte()
-            into[3 * x + 2] = Color.blue(colour).toByte()
+        row.forEachIndexed { x, color ->
+            into[3 * x] = Color.red(color).toByte()
+            into[3 * x + 1] = Color.green(color).toByte()
+            into[3 * x + 2] = Color.blue(color).toByte()
         }
     }
 }

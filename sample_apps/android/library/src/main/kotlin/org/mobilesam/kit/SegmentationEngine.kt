@@ -14,7 +14,7 @@ class DecoderAnswer(val lowResMasks: FloatArray, val scores: FloatArray) {
     }
 }
 
-/** Runs the two models of an artefact. For one thread at a time. */
+/** Runs the two models of an artifact. For one thread at a time. */
 interface SegmentationEngine : AutoCloseable {
     /** (1, 3, S, S) frame in 0…255 → image embeddings. */
     fun encode(frame: FloatArray): FloatArray

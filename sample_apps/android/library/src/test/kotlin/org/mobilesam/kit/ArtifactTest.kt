@@ -14,7 +14,7 @@ import org.junit.runner.RunWith
 import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.RobolectricTestRunner
 
-/** An artefact is taken as `convert` wrote it, or refused in a line that says why. */
+/** An artifact is taken as `convert` wrote it, or refused in a line that says why. */
 @RunWith(RobolectricTestRunner::class)
 class ArtifactTest {
     @get:Rule
@@ -64,7 +64,7 @@ class ArtifactTest {
     }
 
     @Test
-    fun `an artefact for the other platform is refused`() =
+    fun `an artifact for the other platform is refused`() =
         refusesManifest("its format is 'coreml'") { it.put("format", "coreml") }
 
     @Test

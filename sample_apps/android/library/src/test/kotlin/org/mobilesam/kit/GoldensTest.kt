@@ -11,7 +11,7 @@ import org.mobilesam.kit.testing.RecordedEngine
 import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.RobolectricTestRunner
 
-/** From a photo's file to its mask as an app goes, with an artefact's goldens in place of the models. */
+/** From a photo's file to its mask as an app goes, with an artifact's goldens in place of the models. */
 @RunWith(RobolectricTestRunner::class)
 class GoldensTest {
     @Test

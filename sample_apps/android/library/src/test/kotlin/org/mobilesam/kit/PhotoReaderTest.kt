@@ -72,9 +72,9 @@ class PhotoReaderTest {
     }
 
     private fun corners(): Bitmap = draw(64, 48) { canvas ->
-        listOf(Color.RED, Color.GREEN, Color.BLUE, Color.WHITE).forEachIndexed { index, colour ->
+        listOf(Color.RED, Color.GREEN, Color.BLUE, Color.WHITE).forEachIndexed { index, color ->
             val (left, top) = index % 2 * 32f to index / 2 * 24f
-            canvas.drawRect(left, top, left + 32, top + 24, Paint().apply { color = colour })
+            canvas.drawRect(left, top, left + 32, top + 24, Paint().apply { color = color })
         }
     }
 
@@ -104,8 +104,8 @@ class PhotoReaderTest {
         return jpeg.copyOfRange(0, 2) + marker + body + jpeg.copyOfRange(2, jpeg.size)
     }
 
-    private fun name(colour: Int): Char {
-        val (red, green, blue) = listOf(Color.red(colour), Color.green(colour), Color.blue(colour)).map { it > 128 }
+    private fun name(color: Int): Char {
+        val (red, green, blue) = listOf(Color.red(color), Color.green(color), Color.blue(color)).map { it > 128 }
         return if (red && green && blue) 'W' else if (red) 'R' else if (green) 'G' else 'B'
     }
 }

@@ -6,12 +6,12 @@ import org.mobilesam.kit.PromptSlots
 import org.mobilesam.kit.SegmentationEngine
 
 /**
- * Stands in for the models where no runtime is: an object is what is as warm a colour as a tapped pixel and
+ * Stands in for the models where no runtime is: an object is what is as warm a color as a tapped pixel and
  * hangs together with it.
  *
  * Its "embeddings" are the frame's pixels at the masks' resolution.
  */
-class SimilarColours(private val manifest: Manifest) : SegmentationEngine {
+class SimilarColors(private val manifest: Manifest) : SegmentationEngine {
     private val side = manifest.lowResSize
     private val step = manifest.frameSize / side
 
@@ -42,12 +42,12 @@ class SimilarColours(private val manifest: Manifest) : SegmentationEngine {
         for (y in from / side..to / side) isObject.fill(true, y * side + from % side, y * side + to % side)
     }
 
-    private fun fillRegion(isObject: BooleanArray, colours: FloatArray, start: Int, value: Boolean) {
+    private fun fillRegion(isObject: BooleanArray, colors: FloatArray, start: Int, value: Boolean) {
         val seen = BooleanArray(side * side)
         val queue = ArrayDeque(listOf(start))
         while (queue.isNotEmpty()) {
             val pixel = queue.removeFirst()
-            if (seen[pixel] || !isSimilar(colours, start, pixel)) continue
+            if (seen[pixel] || !isSimilar(colors, start, pixel)) continue
             seen[pixel] = true
             isObject[pixel] = value
             if (pixel % side > 0) queue.add(pixel - 1)
@@ -57,10 +57,10 @@ class SimilarColours(private val manifest: Manifest) : SegmentationEngine {
         }
     }
 
-    private fun isSimilar(colours: FloatArray, a: Int, b: Int) = isWarm(colours, a) == isWarm(colours, b)
+    private fun isSimilar(colors: FloatArray, a: Int, b: Int) = isWarm(colors, a) == isWarm(colors, b)
 
     /** More red than blue. */
-    private fun isWarm(colours: FloatArray, pixel: Int) = colours[pixel] - colours[2 * side * side + pixel] > WARM
+    private fun isWarm(colors: FloatArray, pixel: Int) = colors[pixel] - colors[2 * side * side + pixel] > WARM
 
     companion object {
         const val SCORE = 0.93f
