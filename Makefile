@@ -35,16 +35,16 @@ lint: $(READY)  ## style, format, and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-numbers: $(READY)  ## measure what docs/numbers.md states
+numbers: $(READY)  ## measure what docs/evidence/numbers.md states
 	$(BIN)/python -m validation.evidence.numbers
 
-mutation: $(READY)  ## break conversions, see that compare catches each; writes docs/mutation.md
+mutation: $(READY)  ## break conversions, see that compare catches each; writes docs/evidence/mutation.md
 	$(BIN)/python -m validation.evidence.mutation --write
 
-conformance: $(READY)  ## coremltools' own tests on mil_runtime; writes docs/conformance.md; about an hour
+conformance: $(READY)  ## coremltools' own tests on mil_runtime; writes docs/evidence/conformance.md; about an hour
 	$(BIN)/python -m validation.evidence.conformance --write
 
-bench-peers: $(READY)  ## other programs on the same weights, side by side; writes docs/peers.md; about an hour
+bench-peers: $(READY)  ## other programs on the same weights, side by side; writes docs/evidence/peers.md; about an hour
 	$(BIN)/python -m validation.evidence.peers --write
 
 clean:

@@ -14,7 +14,7 @@ from validation.documents.verdicts import PASSED
 
 pytestmark = pytest.mark.slow
 
-# Largest size in MB (1e6 bytes), encoder and decoder together; docs/numbers.md has what was measured.
+# Largest size in MB (1e6 bytes), encoder and decoder together; docs/evidence/numbers.md has what was measured.
 COREML_LIMITS = {
     "none": 41.0,
     "fp16": 22.5,

@@ -13,7 +13,7 @@ from reference.common.output_files import replacing, require_writable
 from validation.latency.machine.host import machine
 
 CHECKOUT = Path(__file__).parents[2]
-PAGE = CHECKOUT / "docs" / "numbers.md"
+PAGE = CHECKOUT / "docs" / "evidence" / "numbers.md"
 NOT_AIMED, MET, MISSED = "–", "met", "**missed**"
 MASK_TOOLS = ("torch", "timm", "numpy", "pillow")  # whose versions decide about masks
 

@@ -36,7 +36,7 @@ def test_real_photos(sam, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["none", "lut6"])
 def test_packages_hold_their_gates(scheme, tmp_path):
-    """Those whose masks are nearest to a limit, by docs/numbers.md."""
+    """Those whose masks are nearest to a limit, by docs/evidence/numbers.md."""
     comparison = Comparer().compare(
         load_artifact(convert(load_source(), CoreMLOptions(scheme), tmp_path))
     )

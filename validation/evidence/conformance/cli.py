@@ -10,7 +10,7 @@ from reference.common.command_line import FiniteRange, run
 from reference.common.output_files import require_writable
 from validation.evidence.page import CHECKOUT, require_page
 
-PAGE = CHECKOUT / "docs" / "conformance.md"
+PAGE = CHECKOUT / "docs" / "evidence" / "conformance.md"
 NAMES = ("operators", "torch", "optimize", "tools")
 
 
@@ -27,7 +27,7 @@ NAMES = ("operators", "torch", "optimize", "tools")
 @click.option("--from-logs", is_flag=True, help="Run nothing: evaluate the logs of the last run.")
 @click.option("--failed", is_flag=True, help="Run again what failed in the last run, and no more.")
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), help="Processes.")
-@click.option("--write", is_flag=True, help="Write the tables of docs/conformance.md.")
+@click.option("--write", is_flag=True, help="Write the tables of docs/evidence/conformance.md.")
 def conformance(
     suites: tuple[str, ...],
     logs: Path,

@@ -1,4 +1,4 @@
-"""``python -m validation.evidence.mutation [--write]``: run all mutants, and write the tables of docs/mutation.md."""
+"""``python -m validation.evidence.mutation [--write]``: run all mutants, and write the tables of docs/evidence/mutation.md."""
 
 import tempfile
 from pathlib import Path
@@ -11,7 +11,7 @@ from validation.commands.options import FAILED_STATUS
 
 
 @click.command("mutation")
-@click.option("--write", is_flag=True, help="Write the tables into docs/mutation.md.")
+@click.option("--write", is_flag=True, help="Write the tables into docs/evidence/mutation.md.")
 def mutation(write: bool) -> int:
     """Make every mutant, compare it with the reference, and say what caught it.
 

@@ -1,4 +1,4 @@
-"""The tables of docs/mutation.md."""
+"""The tables of docs/evidence/mutation.md."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from validation.evidence.mutation.mutant import Mutant
 from validation.evidence.mutation.suite import Outcome
 from validation.evidence.page import CHECKOUT, Table
 
-PAGE = CHECKOUT / "docs" / "mutation.md"
+PAGE = CHECKOUT / "docs" / "evidence" / "mutation.md"
 TOOLS = ("torch", "timm", "coremltools")
 SURVIVED, NOBODY = "**survived**", "**nobody**"
 REASON_WIDTH = 90  # characters; hashes and shapes go on for longer

@@ -1,1 +1,1 @@
-"""Measures what docs/numbers.md states: ``python -m validation.evidence.numbers``, from a checkout."""
+"""Measures what docs/evidence/numbers.md states: ``python -m validation.evidence.numbers``, from a checkout."""

@@ -1,4 +1,4 @@
-"""``python -m validation.evidence.numbers [SECTION…]``: measure, and write the tables of docs/numbers.md."""
+"""``python -m validation.evidence.numbers [SECTION…]``: measure, and write the tables of docs/evidence/numbers.md."""
 
 import os
 import tempfile
@@ -17,7 +17,7 @@ CORES = 2  # that all figures are for
 @click.command("numbers")
 @click.argument("sections", metavar=f"[{'|'.join(SECTIONS)}]...", nargs=-1)
 def numbers(sections: tuple[str, ...]) -> None:
-    """Measure what docs/numbers.md states, and write its tables; without SECTIONS, all.
+    """Measure what docs/evidence/numbers.md states, and write its tables; without SECTIONS, all.
 
     \b
     Examples:

@@ -45,7 +45,9 @@ from validation.evidence.peers.installation import default_folder, prepare, vari
     help="Where the peers are installed, once. [default: in the user's cache]",
 )
 @click.option("--check", is_flag=True, help="Masks and file sizes only: no times.")
-@click.option("--write", is_flag=True, help="Write docs/peers.md and docs/peers.svg.")
+@click.option(
+    "--write", is_flag=True, help="Write docs/evidence/peers.md and docs/evidence/peers.svg."
+)
 @json_option("the results, with every single time,")
 def peers(
     folders: tuple[Path, ...],

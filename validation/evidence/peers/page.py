@@ -1,4 +1,4 @@
-"""What docs/peers.md states: the table, where a peer is faster, and the plot."""
+"""What docs/evidence/peers.md states: the table, where a peer is faster, and the plot."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -14,8 +14,8 @@ from validation.latency.results import INVALID, MEASURED, Measurement, TargetRes
 from validation.latency.running.plan import STAGES
 from validation.latency.statistics import Ratio
 
-PAGE = CHECKOUT / "docs" / "peers.md"
-PLOT = CHECKOUT / "docs" / "peers.svg"
+PAGE = CHECKOUT / "docs" / "evidence" / "peers.md"
+PLOT = CHECKOUT / "docs" / "evidence" / "peers.svg"
 COMMAND = "python -m validation.evidence.peers --write"
 TOOLS = ("torch", "ultralytics", "onnxruntime", "coremltools")
 _HEADINGS = {"image_encoder": "encode", "mask_decoder": "decode", "end_to_end": "end to end"}

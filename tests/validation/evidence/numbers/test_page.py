@@ -1,4 +1,4 @@
-"""docs/numbers.md: every table is filled, by a section that exists, and says of no figure more than it holds."""
+"""docs/evidence/numbers.md: every table is filled, by a section that exists, and says of no figure more than it holds."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from reference.common.errors import OutputError
 from validation.evidence.numbers.cli import SECTIONS
 from validation.evidence.page import MET, MISSED, NOT_AIMED, Table, verdict, write_table
 
-TEXT = (Path(__file__).parents[4] / "docs" / "numbers.md").read_text()
+TEXT = (Path(__file__).parents[4] / "docs" / "evidence" / "numbers.md").read_text()
 BLOCK = re.compile(r"<!-- numbers:begin (\S+) -->\n(.*?)<!-- numbers:end \1 -->", re.DOTALL)
 BLOCKS = dict(BLOCK.findall(TEXT))
 LIMIT = re.compile(r"([≤≥<]) ([\d.e+-]+)")

@@ -1,4 +1,4 @@
-"""What docs/numbers.md states is measured: on the tiny model, whose answers are known."""
+"""What docs/evidence/numbers.md states is measured: on the tiny model, whose answers are known."""
 
 import pytest
 
