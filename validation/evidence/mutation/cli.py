@@ -1,4 +1,4 @@
-"""``python -m validation.evidence.mutation [--write]``: run all mutants, and write the tables of docs/evidence/mutation.md."""
+"""``python -m validation.evidence.mutation [--write]``: run all mutants, and write the page of their results."""
 
 import tempfile
 from pathlib import Path

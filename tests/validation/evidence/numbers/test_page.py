@@ -1,4 +1,4 @@
-"""docs/evidence/numbers.md: every table is filled, by a section that exists, and says of no figure more than it holds."""
+"""The page of measured numbers: a section fills every table, and no sentence says more of a figure than it holds."""
 
 import re
 from pathlib import Path
