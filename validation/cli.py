@@ -18,7 +18,7 @@ from validation.commands.show import show
 @click.group("validate")
 @version_option
 def validate() -> None:
-    """Hold converted artifacts to the PyTorch reference that they were made from, to true masks, and to a baseline.
+    """Compare converted artifacts with the PyTorch reference, with true masks, and with a committed baseline.
 
     \b
     Examples:
@@ -35,5 +35,9 @@ for command in (compare, show, accuracy, latency, targets, setup, cost, regress,
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run ``validate`` and exit; see ``reference.common.command_line.run``."""
+    """Run ``validate`` and exit with its status.
+
+    Args:
+        arguments: the words after ``validate``; None takes those of this process.
+    """
     run(validate, arguments)

@@ -1,1 +1,1 @@
-"""The commands: options and nothing else."""
+"""The commands of ``validate``: each parses its options and calls a function that does the work."""

@@ -10,7 +10,7 @@ from reference.options import model_option
 from validation.commands.options import FAILED_STATUS, JsonOutput, gates_option, json_option
 from validation.engines import engine_names
 
-if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for torch
+if TYPE_CHECKING:  # so that --help and refusals need not wait for torch
     from collections.abc import Sequence
 
     from validation.accuracy.document import Data
@@ -23,28 +23,29 @@ if TYPE_CHECKING:  # not at run time: --help and refusals shall not wait for tor
     "--dataset",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Your own photos with annotations.json in COCO's format, in place of generated scenes.",
+    help="Measure on this folder of photos with annotations.json in COCO's format, in place of "
+    "generated scenes.",
 )
 @click.option(
     "--scenes",
     metavar="N",
     type=click.IntRange(min=1, max=1_000_000),
-    help="How many generated scenes, the same ones for everybody. [default: 500]",
+    help="Number of generated scenes to measure on. Everybody gets the same scenes. [default: 500]",
 )
 @gates_option("[coreml.int8] max_miou_lost = 0.01")
 @click.option(
     "--checkpoint",
     metavar="PATH|demo|official|seeded",
-    help="The weights that the artifacts were converted from, to measure the reference with; not "
-    "needed if these can be had by name.",
+    help="The weights that the artifacts were converted from; the reference is measured with them. "
+    "Not needed if the manifest names demo, official or seeded weights.",
 )
-@model_option("Which variant a CHECKPOINT is of.")
+@model_option("Model variant of each CHECKPOINT.")
 @click.option(
     "--engine",
     "engines",
     type=click.Choice(engine_names()),
     multiple=True,
-    help="What to run the artifacts with, as for validate compare.",
+    help="Run the artifacts with this engine, as in validate compare. Repeatable.",
 )
 @json_option()
 def accuracy(
@@ -57,27 +58,27 @@ def accuracy(
     engines: tuple[str, ...],
     output: JsonOutput,
 ) -> int:
-    """Measure masks against true ones: how well does each ARTIFACT, or CHECKPOINT, find objects?
+    """Measure how well each ARTIFACT or CHECKPOINT finds objects whose true masks are known.
 
     \b
     Examples:
       validate accuracy demo artifacts/mobile_sam-coreml-int8
       validate accuracy mobile_sam.pt --dataset photos --json accuracy.json
 
-    An ARTIFACT is a folder that convert wrote; a CHECKPOINT is a .pt or .safetensors file, demo,
-    official or seeded. Per object it is asked with one point (the mask of the highest score counts, and
-    the best of the three), with a box, and with a point and three corrective clicks. The table shows mean
-    IoU, also by size, and the largest mean IoU that an artifact loses against the reference with the same
-    weights.
+    An ARTIFACT is a folder that convert wrote. A CHECKPOINT is a .pt or .safetensors file, or demo,
+    official or seeded. For each object there are three kinds of prompts: one point, a box, and a
+    point followed by three corrective clicks. With one point two masks are counted: the one with the
+    highest score, and the best of the three. The table shows mean IoU, overall and by object size,
+    and the largest mean IoU that an artifact loses against the reference with the same weights.
 
-    Exit status: 0 if every artifact that ran holds its gate, max_miou_lost; 1 if one does not, cannot be
-    run, or is NOT PROVEN, because its reference finds no object; 2 for bad input. What cannot be measured
-    here is reported as NOT RUN, with the reason.
+    Exits with 0 if every artifact that ran holds its gate, max_miou_lost. Exits with 1 if an artifact
+    does not, cannot be run, or is NOT PROVEN because its reference finds no object. Exits with 2 for
+    bad input. What this machine cannot measure is reported as NOT RUN, with the reason.
     """
     if dataset is not None and scenes is not None:
-        raise click.UsageError("--scenes with --dataset: expected one of them")
+        raise click.UsageError("--scenes and --dataset exclude each other: pass only one of them")
 
-    # Here: importing torch would slow --help and refusals down.
+    # Imported here so that --help and refusals need not wait for torch.
     from validation.accuracy.document import build_document
     from validation.accuracy.evaluation import Evaluator, resolve_subject
     from validation.accuracy.table import format_accuracy

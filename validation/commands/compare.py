@@ -1,10 +1,9 @@
-"""``validate compare``."""
+"""The command ``validate compare``."""
 
 from pathlib import Path
 
 import click
 
-from converters.output_folder import reserved
 from reference.common.command_line import COMMAND_LINE, FiniteRange, print_lines
 from validation.artifacts.artifact import load_artifact
 from validation.commands.options import (
@@ -15,6 +14,7 @@ from validation.commands.options import (
     json_option,
 )
 from validation.engines import engine_names
+from validation.report.folder import COMPARISON, reserved_report
 
 LONGEST_ANSWER = 86_400.0  # seconds
 
@@ -26,34 +26,36 @@ LONGEST_ANSWER = 86_400.0  # seconds
     metavar="FILE",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A photo to compare on as well, with a point and a box in its middle. Repeatable.",
+    help="Also compare on this photo, with a point and a box in its center. Repeatable.",
 )
 @click.option(
     "--prompts",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="A JSON file of more photos, your own prompts about them, and true masks where you have "
-    "them; docs/validation.md has an example.",
+    help="Also compare on the photos and prompts that this JSON file lists, with true masks where "
+    "you have them. docs/validation.md has an example.",
 )
 @gates_option("[coreml.int8] min_iou = 0.9")
 @click.option(
     "--checkpoint",
     metavar="PATH|demo|official|seeded",
-    help="The weights that the artifacts were converted from, to ask the reference with. Needed "
-    "for photos, unless they can be had by name.",
+    help="The weights that the artifacts were converted from; the reference runs with them. Needed "
+    "for photos, unless the manifest names demo, official or seeded weights.",
 )
 @click.option(
     "--engine",
     "engines",
     type=click.Choice(engine_names()),
     multiple=True,
-    help="What to run the artifacts with; given several times, each in turn. By default the most "
-    "authoritative one that is here: for Core ML packages Core ML itself, then mil_runtime.",
+    help="Run the artifacts with this engine; repeat it to compare with several. The default is the "
+    "most authoritative engine that this machine has: for Core ML packages Core ML itself, else "
+    "mil_runtime.",
 )
 @click.option(
     "--drift",
     is_flag=True,
-    help="Also find the ten operations, or modules, that depart most from the reference.",
+    help="Also list the ten operations (Core ML) or modules (TorchScript) whose outputs differ most "
+    "from the reference.",
 )
 @click.option(
     "--time-limit",
@@ -61,14 +63,14 @@ LONGEST_ANSWER = 86_400.0  # seconds
     type=FiniteRange(min=0, min_open=True, max=LONGEST_ANSWER),
     default=600.0,
     show_default=True,
-    help="How long the engine may take for one answer. It runs in a process of its own, so that one "
-    "that hangs or crashes fails its artifact and nothing else.",
+    help="Longest time that the engine may take for one answer. Each engine runs in its own process, "
+    "so one that hangs or crashes fails its artifact and nothing else.",
 )
 @click.option(
     "--report",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write a page with every case's masks side by side, and the results as JSON, to a new "
+    help="Write a page with every case's masks side by side, and the results as JSON, to this new "
     "folder.",
 )
 @click.option(
@@ -76,7 +78,7 @@ LONGEST_ANSWER = 86_400.0  # seconds
     "latency_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="What validate latency --json wrote: the report then has a page of it as well.",
+    help="Add a latency page to the report, from the file that validate latency --json wrote.",
 )
 @json_option()
 def compare(
@@ -92,7 +94,7 @@ def compare(
     latency_file: Path | None,
     output: JsonOutput,
 ) -> int:
-    """Compare the masks of each ARTIFACT, a folder that convert wrote, with the reference's.
+    """Compare the masks that each ARTIFACT, a folder that convert wrote, draws with the reference masks.
 
     \b
     Examples:
@@ -102,24 +104,24 @@ def compare(
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
       validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
 
-    Each artifact is run on its own goldens, whose reference answers it brings along, and on other
-    photos, about which the reference is asked now. Per case the table shows, over all four masks,
-    the lowest IoU and boundary IoU at the photo's own size, the IoU of the masks that users are
-    shown, and the largest difference of a score and of a mask logit; below it, which stage of the
-    artifact lost how much.
+    Each artifact is run on two kinds of photos. Its goldens come with the reference's stored answers.
+    For all other photos the reference is run now. Each row of the table is one case: a prompt about a
+    photo. It shows the lowest IoU and boundary IoU of the four masks, at the photo's own size; the
+    IoU of the masks that users are shown; and the largest difference of a score and of a mask logit.
+    The lines below the table say how much each stage of the artifact lost.
 
-    Exit status: 0 if every case that ran holds its gates; 1 if one does not, an artifact cannot be run,
-    or it is NOT PROVEN, because the reference itself draws no mask, or always the same; 2 for bad input.
-    What cannot be run on this machine is reported as NOT RUN, with the reason, and never as passed; if
-    nothing could be run, so is the verdict (in JSON: "not run"), and the status is 0.
+    Exits with 0 if every case that ran holds its gates. Exits with 1 if a case does not, if an artifact
+    cannot be run, or if it is NOT PROVEN because the reference draws no mask or always the same one.
+    Exits with 2 for bad input. What this machine cannot run is reported as NOT RUN, with the reason,
+    and never as passed. If nothing could be run, the verdict is NOT RUN and the status is 0.
     """
     if report is not None:
-        click.get_current_context().with_resource(reserved(report, None, "--report"))
+        click.get_current_context().with_resource(reserved_report(report, COMPARISON))
     elif latency_file is not None:
         raise click.UsageError("--latency adds a page to the report: expected --report DIR as well")
     artifacts = [load_artifact(folder) for folder in folders]
 
-    # Here: importing torch would slow --help and refusals down.
+    # Imported here so that --help and refusals need not wait for torch.
     from validation.comparison.comparer import compare_artifacts
     from validation.comparison.document import build_document
     from validation.comparison.results import Comparison

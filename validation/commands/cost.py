@@ -12,26 +12,29 @@ from validation.commands.options import JsonOutput, artifacts_argument, json_opt
 @click.command("cost")
 @artifacts_argument
 @click.option(
-    "--operations", is_flag=True, help="List every operator, how often it occurs and what it costs."
+    "--operations", is_flag=True, help="List every operator, how often it occurs and its cost."
 )
 @json_option("the costs")
 def cost(folders: tuple[Path, ...], operations: bool, output: JsonOutput) -> None:
-    """Work out what each ARTIFACT, a folder that convert wrote, costs, without running it.
+    """Calculate the compute and memory cost of each ARTIFACT, a folder that convert wrote, without running it.
 
     \b
     Examples:
       validate cost artifacts/mobile_sam-coreml-fp16
       validate cost artifacts/* --json cost.json
 
-    Per component: multiply-adds, parameters, their bytes in the file and as they are computed with,
-    bytes of all activations and the most that lives at once, the number of operations, and the
-    costliest layers by the reference's module. For Core ML also which operations are known to leave
-    the Neural Engine, or to be slow on it: risks that other people found, not what your phone will
-    do.
+    The table shows for each component its multiply-adds, its number of operations and its
+    parameters, with their bytes in the file and in memory. It also shows the bytes of all
+    activations, the peak of those that are alive at once, and the costliest layers, named after the
+    reference's modules. For Core ML it lists operations that are known to leave the Neural Engine or
+    to be slow on it. These are published experiences of others, not a prediction for your phone.
+
+    Exits with 0, or with 2 and one line on stderr if a folder is incomplete, altered or unreadable.
+    Nothing is judged, so it never exits with 1.
     """
     artifacts = [load_artifact(folder) for folder in folders]
 
-    # Here: importing torch would slow --help and refusals down.
+    # Imported here so that --help and refusals need not wait for torch.
     from validation.inspection.cost.document import build_document
     from validation.inspection.cost.measure import measure_cost
     from validation.inspection.cost.table import format_costs

@@ -1,17 +1,17 @@
 """The commands ``validate latency`` and ``validate targets``."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from converters.output_folder import reserved
 from reference.common.command_line import COMMAND_LINE, print_lines
 from validation.artifacts.artifact import load_artifact
 from validation.commands.options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
 from validation.latency.targets.registry import find_targets, known_targets
 from validation.latency.targets.target import Target, TargetError
 
-DEFAULT_TARGET = "cpu"  # the one that --threads and --cores are for
+DEFAULT_TARGET = "cpu"  # --threads and --cores apply to this target only
 _LARGEST_CORE = 4095
 
 
@@ -23,7 +23,7 @@ class Cores(click.ParamType):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """A string, or what was converted already."""
+        """Parse a string; a tuple that was parsed before is returned as it is."""
         if isinstance(value, tuple):
             return value
         cores: list[int] = []
@@ -31,11 +31,18 @@ class Cores(click.ParamType):
             first, dash, last = part.partition("-")
             bounds = [first, last if dash else first]
             if not all(_is_core(text) for text in bounds):
-                self.fail(f"'{value}' are no cores: expected a list such as 0,2-3", param, ctx)
+                self._refuse(value, param, ctx)
             cores += range(int(bounds[0]), int(bounds[1]) + 1)
         if not cores:
-            self.fail(f"'{value}' are no cores: expected a list such as 0,2-3", param, ctx)
+            self._refuse(value, param, ctx)
         return tuple(cores)
+
+    def _refuse(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> NoReturn:
+        self.fail(
+            f"'{value}' is not a list of core numbers: expected one such as 0,2-3", param, ctx
+        )
 
 
 def _is_core(text: str) -> bool:
@@ -51,15 +58,15 @@ def _is_core(text: str) -> bool:
     multiple=True,
     default=(DEFAULT_TARGET,),
     show_default=True,
-    help="What to measure on; repeatable. validate targets lists them; cpu:phone stands for all "
-    "device-like profiles, and coreml for all choices of compute units; android:SERIAL and ios:UDID name one phone "
-    "of several.",
+    help="Measure on this target; validate targets lists all of them. Repeatable. cpu:phone stands "
+    "for all device-like profiles and coreml for all choices of compute units. android:SERIAL and "
+    "ios:UDID choose one of several phones.",
 )
 @click.option(
     "--threads",
     metavar="N",
     type=click.IntRange(min=1, max=1024),
-    help="How many threads compute, on the target cpu. [default: one for each core]",
+    help="Number of threads that compute, on the target cpu. [default: one for each core]",
 )
 @click.option(
     "--cores",
@@ -69,20 +76,21 @@ def _is_core(text: str) -> bool:
 @click.option(
     "--thorough",
     is_flag=True,
-    help="At least 1024 runs and 60 s of each stage, in place of 50 runs and 2 s.",
+    help="Time each stage for at least 1024 runs and 60 s, in place of 50 runs and 2 s.",
 )
 @click.option(
     "--image",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="A photo to run on, with a point and a box in its middle. [default: an artifact's golden]",
+    help="Run on this photo, with a point and a box in its center. [default: one of the artifact's "
+    "goldens]",
 )
 @click.option(
     "--report",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write a page with distributions, stages and memory over time, and the results as JSON, to "
-    "a new folder.",
+    "this new folder.",
 )
 @json_option("the results, with every single time,")
 def latency(
@@ -95,7 +103,7 @@ def latency(
     report: Path | None,
     output: JsonOutput,
 ) -> int:
-    """Measure how long each ARTIFACT, a folder that convert wrote, takes, and how much memory.
+    """Measure how much time and memory each ARTIFACT, a folder that convert wrote, takes.
 
     \b
     Examples:
@@ -104,28 +112,29 @@ def latency(
       validate latency artifacts/mobile_sam-torchscript-int8 --target cpu --target cpu:phone
       validate latency artifacts/mobile_sam-torchscript-int8 --target android --json phone.json
 
-    Loading from cold files, the first runs, and then image encoder, mask decoder, and all from the
-    photo's file to its mask, after a warm-up. Several artifacts take turns, back and forth, so that
-    their ratio to the first holds on a noisy machine as well. Turns during which other processes used
-    the processor, or the machine was slowed down for heat or to save power, do not count.
+    Timed are loading from cold files, the first runs, and then, after a warm-up, three things: the
+    image encoder, the mask decoder, and the whole way from the photo's file to its mask. Several
+    artifacts are timed alternately, so that their ratio to the first is fair on a noisy machine too. A
+    turn does not count if other processes used the processor meanwhile, or if the machine was slowed
+    down by heat or to save power.
 
-    Exit status: 0 if every artifact was measured, 1 if one cannot be run, 2 for bad input. A target
-    that this machine lacks is reported as NOT RUN, and an artifact with too many turns that do not
-    count as INVALID, each with the reason and without figures; the status is 0 for both.
+    Exits with 0 if every artifact was measured, with 1 if one cannot be run, and with 2 for bad input.
+    A target that this machine lacks is reported as NOT RUN. An artifact with too many turns that do
+    not count is INVALID. Both come with the reason and without figures, and the status is 0.
     """
     if report is not None:
-        click.get_current_context().with_resource(reserved(report, None, "--report"))
+        click.get_current_context().with_resource(reserved_report(report, LATENCY))
     targets = _targets(names, threads, cores)
     artifacts = [load_artifact(folder) for folder in folders]
 
-    # Here: importing torch would slow --help and refusals down.
+    # Imported here so that --help and refusals need not wait for torch.
     from reference.photos.images import read_image
     from validation.latency.document import any_failed, build_document
     from validation.latency.running.plan import QUICK, THOROUGH
     from validation.latency.table import format_result
 
     if image is not None:
-        read_image(image)  # refused now, not by every child
+        read_image(image)  # an unreadable photo is refused once, here, and not by every child
     for target in targets:
         target.require_fitting(artifacts, image)
     plan = THOROUGH if thorough else QUICK
@@ -135,7 +144,7 @@ def latency(
         document = build_document(results, plan, None if image is None else str(image))
         if not output.replaces_table:
             print_lines([*([""] if len(results) > 1 else []), *format_result(results[-1])])
-            output.write(document)  # at once: the next target may take hours
+            output.write(document)  # after each target, because the next may take hours
     if output.replaces_table:
         output.write(document)
     if report is not None:
@@ -149,10 +158,10 @@ def latency(
 
 @click.command("targets")
 def targets() -> None:
-    """List what validate latency can measure on, and what of it is missing here.
+    """List the targets that validate latency can measure on, and why any of them is missing here.
 
     \b
-    Examples:
+    Example:
       validate targets
     """
     known = known_targets()
@@ -166,14 +175,14 @@ def targets() -> None:
 def _targets(
     names: tuple[str, ...], threads: int | None, cores: tuple[int, ...] | None
 ) -> list[Target]:
-    """What was asked for, with threads and cores for the target that takes them."""
+    """The targets of these names; threads and cores are set on the target that takes them."""
     found = find_targets(names)
     if threads is None and cores is None:
         return found
     if all(target.name != DEFAULT_TARGET for target in found):
         raise TargetError(
             f"--threads and --cores with {', '.join(names)}: expected the target {DEFAULT_TARGET}; "
-            "device-like profiles have their own"
+            "the other targets set their own"
         )
     from validation.latency.targets.cpu import adjust
 

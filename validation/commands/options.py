@@ -1,4 +1,4 @@
-"""What the ``validate`` commands have in common: which artifacts, which limits, and results as JSON."""
+"""Options that several ``validate`` commands share: artifacts, gates, and results as JSON."""
 
 import functools
 import os
@@ -13,7 +13,7 @@ from reference.common.errors import OutputError
 from reference.common.output_files import require_writable
 from validation.documents.json_file import write_json
 
-FAILED_STATUS = 1  # of a command whose gate failed
+FAILED_STATUS = 1  # exit status of a command whose gate failed
 _STDOUT = Path("-")
 
 artifacts_argument = click.argument(
@@ -22,28 +22,36 @@ artifacts_argument = click.argument(
 
 
 def gates_option(example: str) -> Callable:
-    """Add --gates, whose help shows ``example``."""
+    """Add the option --gates; its help shows ``example``, a line of such a file."""
     return click.option(
         "--gates",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help=f"A TOML file of limits in place of the defaults, such as {example}.",
+        help=f"Replace default limits with those of this TOML file, such as {example}.",
     )
 
 
 @dataclass(frozen=True)
 class JsonOutput:
-    """Where --json sends results: to a file, to stdout in place of the table, or nowhere."""
+    """Where --json sends results: to a file, to stdout in place of the table, or nowhere.
+
+    Attributes:
+        path: the file; ``-`` stands for stdout; None without --json.
+    """
 
     path: Path | None
 
     @property
     def replaces_table(self) -> bool:
-        """Whether stdout is for JSON alone."""
+        """Whether JSON goes to stdout, where the table would corrupt it."""
         return self.path == _STDOUT
 
     def write(self, document: dict) -> None:
-        """Send ``document``, whose numbers are finite; OutputError if the file cannot be written."""
+        """Send a document whose numbers are all finite.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         if self.replaces_table:
             print_json(document)
         elif self.path is not None:
@@ -51,9 +59,12 @@ class JsonOutput:
 
 
 def json_option(what: str = "the results") -> Callable:
-    """Add --json, received as ``output``, a ``JsonOutput``.
+    """Add the option --json, which the command receives as ``output``, a ``JsonOutput``.
 
-    Refused at once is a file that cannot be written, and one that the command reads or writes as something else.
+    Two files are refused before any work: one that cannot be written, and one that another parameter names too.
+
+    Args:
+        what: the contents of the file, in words for the help text.
     """
 
     def check(_context: click.Context, _option: click.Parameter, path: Path | None) -> JsonOutput:
@@ -67,7 +78,7 @@ def json_option(what: str = "the results") -> Callable:
         metavar="FILE",
         type=click.Path(path_type=Path),
         callback=check,
-        help=f"Write {what} as JSON; with -, on stdout and in place of the table.",
+        help=f"Write {what} to this file as JSON. With -, print JSON to stdout in place of the table.",
     )
 
     def add(command: Callable) -> Callable:
@@ -83,8 +94,9 @@ def json_option(what: str = "the results") -> Callable:
 
 
 def _require_own(path: Path, others: Mapping[str, object]) -> None:
-    """Refuse a file for results that another parameter names too: either would replace the other."""
-    parameters = {each.name: each for each in click.get_current_context().command.params}
+    """Refuse a results file that another parameter names too: one would overwrite the other."""
+    command = click.get_current_context().command
+    parameters = {parameter.name: parameter for parameter in command.params}
     for name, value in others.items():
         for other in value if isinstance(value, tuple) else (value,):
             if isinstance(other, str | Path) and _is_same(path, other):
@@ -95,13 +107,13 @@ def _require_own(path: Path, others: Mapping[str, object]) -> None:
                     else parameter.human_readable_name
                 )
                 raise OutputError(
-                    f"{path}: is what {called} names as well; name another output with --json"
+                    f"{path}: is also the file of {called}; name another file with --json"
                 )
 
 
 def _is_same(path: Path, other: str | Path) -> bool:
-    """Whether two paths lead to one file, which need not be there yet."""
+    """Whether two paths lead to the same file, which may not exist yet."""
     try:
         return os.path.realpath(path) == os.path.realpath(other) or path.samefile(other)
-    except (OSError, ValueError):  # one of them is not there, or can be no path
+    except (OSError, ValueError):  # one of them does not exist, or is not a valid path
         return False

@@ -25,21 +25,22 @@ def _baseline_option(required: bool) -> Callable:
         metavar="FILE",
         type=click.Path(path_type=Path, dir_okay=False),
         required=required,
-        help="The baseline, a JSON file that you commit.",
+        help="Read the baseline from this JSON file, which you keep under version control.",
     )
 
 
 _update_option = click.option(
     "--update",
     is_flag=True,
-    help="Write what is so now to the baseline, in place of what it says; other entries stay.",
+    help="Replace the baseline's entries for these artifacts with what is measured now. Other "
+    "entries stay.",
 )
 _limits_option = click.option(
     "--limits",
     "limits_path",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="A TOML file of limits in place of the defaults, such as max_slowdown = 0.1.",
+    help="Replace default limits with those of this TOML file, such as max_slowdown = 0.1.",
 )
 
 
@@ -56,7 +57,7 @@ def regress(
     limits_path: Path | None,
     output: JsonOutput,
 ) -> int:
-    """Hold each ARTIFACT, a folder that convert wrote, to what a committed baseline says of it.
+    """Check that no ARTIFACT, a folder that convert wrote, got worse since a committed baseline.
 
     \b
     Examples:
@@ -64,19 +65,20 @@ def regress(
       validate regress artifacts/* --baseline baseline.json
       validate regress artifacts/* --baseline baseline.json --limits limits.toml --json regression.json
 
-    Masks of its goldens, size, operators, manifest, static cost, peak memory; and latency, on one
-    thread, as a ratio to a fixed work that takes turns with it, so that a baseline travels between
-    machines. Three launches are timed, and a slowdown fails if all of them show it; it takes about 7
-    minutes for an artifact of the full size. One table says what changed, by how much, and whether that
-    is within the limits.
+    Checked are the masks of its goldens, size, operators, manifest, static cost, peak memory and
+    latency. Latency is measured on one thread, as a ratio to a fixed workload that is timed alternately
+    with it, so that a baseline is valid on other machines too. Three launches are timed, and a slowdown
+    fails only if all three show it. This takes about 7 minutes for a full-size artifact. One table
+    says what changed, by how much, and whether the change is within its limit.
 
-    Exit status: 0 if nothing failed, 1 if something did, 2 for bad input. A latency that was measured
-    on a disturbed machine is INVALID: it neither passes nor fails. With --update the status is 0
-    whatever changed, unless an artifact cannot be run: the baseline then stays as it is.
+    Exits with 0 if nothing failed, with 1 if something did, and with 2 for bad input. A latency that
+    was measured on a disturbed machine is INVALID: it neither passes nor fails. With --update the
+    status is 0 whatever changed. But if an artifact cannot be run, the status is 1 and the baseline
+    stays as it is.
     """
     artifacts = _by_key([load_artifact(folder) for folder in folders])
 
-    # Here: importing torch would slow --help and refusals down.
+    # Imported here so that --help and refusals need not wait for torch.
     from validation.regression.baseline import Baseline, read_baseline, require_record
     from validation.regression.limits import read_limits
 
@@ -124,7 +126,7 @@ def ingest(
     limits_path: Path | None,
     output: JsonOutput,
 ) -> int:
-    """Hold RESULTS, files in which apps wrote what they measured on phones, to a committed baseline.
+    """Check RESULTS, files in which apps wrote what they measured on phones, against a baseline.
 
     \b
     Examples:
@@ -132,18 +134,19 @@ def ingest(
       validate ingest phones/*.json --baseline baseline.json
       validate ingest phones/*.json --baseline baseline.json --update
 
-    Masks that are wrong on the device fail. Times are compared with those of the same device model,
-    system's major version and compute unit, and only if the artifact's files are the baseline's. Runs
-    of a device that was hot or saved power are INVALID, and not averaged in; of the others the median
-    counts. Without a baseline only masks are judged.
+    A mask that is wrong on the device fails. Times are compared with the baseline's times for the same
+    device model, major version of the system and compute unit, and only if the artifact's files are
+    unchanged. A run on a device that was hot or saved power is INVALID and left out. The median of the
+    other runs counts. Without a baseline only masks are judged.
 
-    Exit status: 0 if nothing failed, 1 if something did, 2 for bad input. With --update the status is
-    0 whatever times changed; wrong masks, or those of another artifact, are not written.
+    Exits with 0 if nothing failed, with 1 if something did, and with 2 for bad input. With --update
+    the status is 0 however times changed. But if masks are wrong, or are another artifact's, the status
+    is 1 and the baseline stays as it is.
     """
     if update and path is None:
         raise click.UsageError("--update writes to a baseline: expected --baseline FILE as well")
 
-    # Here: they take a second, which --help and refusals shall not wait for.
+    # Imported here so that --help and refusals need not wait a second for them.
     from validation.latency.device_results import read_device_results
     from validation.regression.baseline import read_baseline, require_record
     from validation.regression.devices import (
@@ -166,29 +169,28 @@ def ingest(
     for (device, key), runs in groups.items():
         artifact = None if baseline is None else require_record(baseline, path, key)
         before = devices.get(device, {}).get(key)
-        each = judge_device(runs, artifact, before, limits, update)
-        lines[f"{key} on {device}"] = each
+        lines[f"{key} on {device}"] = judge_device(runs, artifact, before, limits, update)
         if figures := device_figures(runs):
             devices[device] = {**devices.get(device, {}), key: renew_device(before, figures)}
-    # Figures may get worse on purpose; wrong masks, or another artifact's, are nobody's baseline.
-    unfit = any(is_unfit(line) for each in lines.values() for line in each)
+    # Figures may get worse on purpose. Wrong masks, or another artifact's masks, are never a baseline.
+    unfit = any(is_unfit(line) for judged in lines.values() for line in judged)
     renewed = replace(baseline, devices=devices) if update and not unfit else None
     return _finish(lines, path, update, renewed, output)
 
 
 def _by_key(artifacts: Sequence[Artifact]) -> dict[str, Artifact]:
-    """By what a baseline calls them; BaselineError if it would call two the same."""
+    """The artifacts by their keys in a baseline; BaselineError if two have the same key."""
     from validation.regression.baseline import key_of
 
-    found: dict[str, Artifact] = {}
+    by_key: dict[str, Artifact] = {}
     for artifact in artifacts:
-        other = found.setdefault(key_of(artifact), artifact)
+        other = by_key.setdefault(key_of(artifact), artifact)
         if other is not artifact:
             raise BaselineError(
                 f"{artifact.folder} and {other.folder} are both '{key_of(artifact)}': expected one "
-                "artifact of a model, format and scheme; keep others in a baseline of their own"
+                "artifact for each model, format and scheme; keep the other in a second baseline"
             )
-    return found
+    return by_key
 
 
 def _finish(
@@ -199,7 +201,7 @@ def _finish(
     output: JsonOutput,
     unwatched: Sequence[str] = (),
 ) -> int:
-    """Write what is to be written, and show the table."""
+    """Print the table, write the baseline if ``renewed`` is one, and return the exit status."""
     from validation.regression.baseline import write_baseline
     from validation.regression.document import build_document
     from validation.regression.judging import any_failed

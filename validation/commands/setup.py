@@ -13,21 +13,21 @@ from validation.engines.environments.environment import Environment, SetupError,
 @click.command("setup")
 @click.argument("names", metavar=f"[{'|'.join(ENVIRONMENTS)}]...", nargs=-1, required=True)
 def setup(names: tuple[str, ...]) -> None:
-    """Set up what the engines and targets of these NAMES run in: download it, verify it, and try it.
+    """Download, verify and try the environments that the engines and targets of these names run in.
 
     \b
     Examples:
       validate setup arm64
       validate setup arm64 runtime:2.1.0
 
-    Into the user's cache folder, or the one that the environment variable MOBILE_SAM_CACHE names; it
-    takes neither root nor a container. An environment appears whole or not at all, and one that is
-    there is left as it is.
+    Environments are kept in your cache folder, or in the folder that the environment variable
+    MOBILE_SAM_CACHE names. Neither root nor a container is needed. An environment appears whole or
+    not at all. One that exists already is left as it is.
 
     \b
-    arm64          an emulated Arm processor, of Debian's packages and torch's wheel; 1 GB
-    runtime:2.1.0  torch 2.1.0, whose lite interpreter phones have; 4 GB on Linux, where it comes
-                   with libraries for GPUs
+    arm64          an emulated Arm processor with Debian's packages and torch's Arm wheel; 1 GB
+    runtime:2.1.0  torch 2.1.0, the version of the lite interpreter on phones; 4 GB on Linux,
+                   where it comes with libraries for GPUs
     """
     environments = find_environments(names)
     for environment in environments:
@@ -40,13 +40,14 @@ def _report(environment: Environment, step: str) -> None:
 
 
 def _try(environment: Environment, folder: Path) -> None:
-    """Start it, as it is going to be used."""
-    from validation.engines.base import EngineDiedError  # here: torch takes seconds to import
+    """Start the environment in ``folder`` once, in the way that engines will use it."""
+    # Imported here, because torch takes seconds.
+    from validation.engines.base import EngineDiedError
     from validation.engines.environments.interpreter import Interpreter
 
     try:
         Interpreter(environment, 1, environment.counts, folder).close()
     except EngineDiedError as error:
         raise SetupError(
-            f"it was built, and does not start ({error}): report this as a bug"
+            f"it was built but does not start ({error}): report this as a bug"
         ) from error

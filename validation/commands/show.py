@@ -1,4 +1,4 @@
-"""``validate show``."""
+"""The command ``validate show``."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +19,7 @@ from validation.engines import engine_names
 @click.option(
     "--engine",
     type=click.Choice(engine_names()),
-    help="What to run the artifact with, as for validate compare.",
+    help="Run the artifact with this engine, as in validate compare.",
 )
 @answer_options
 def show(
@@ -39,24 +39,25 @@ def show(
       validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --point 400,300 --output o.png
       validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --box 100,50,300,400 --json
 
-    Prompts, picture and JSON are those of the segment command, which asks the reference.
+    Prompts, picture and JSON are those of the segment command, which runs the reference instead.
     """
     request = prepare(image, points, background_points, boxes, output, as_json)
     artifact = load_artifact(folder)
 
-    from validation.engines.artifact_model import open_artifact  # here: it imports torch
+    # Imported here so that --help and refusals need not wait for torch.
+    from validation.engines.artifact_model import open_artifact
 
     model = open_artifact(artifact, engine)
     answer(request, model, _source(artifact, model.engine.name))
-    if not artifact.checkpoint.trained:  # last, since a refusal is one line
+    if not artifact.checkpoint.trained:  # after everything that may be refused, in one line
         warn(
             f"the artifact's weights '{artifact.checkpoint.name}' are untrained, and the masks "
-            "mean nothing; convert with --checkpoint official, or your own file, for real ones"
+            "mean nothing; for real masks convert with --checkpoint official or a file of your own"
         )
 
 
 def _source(artifact: Artifact, engine: str) -> dict:
-    """What the masks come from: what ``segment`` says, and what ran it."""
+    """Where the masks come from: the fields that ``segment`` prints, and the artifact and engine."""
     return {
         "model": artifact.model,
         "checkpoint": asdict(artifact.checkpoint),

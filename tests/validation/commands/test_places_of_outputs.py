@@ -125,5 +125,5 @@ def test_results_do_not_replace_what_the_command_reads_or_writes(
     }
     before = contents(tmp_path)
     err = refusal(capsys, validate, [word.format(**places) for word in words])
-    assert "names as well; name another output with --json" in err
+    assert "; name another file with --json" in err
     assert contents(tmp_path) == before

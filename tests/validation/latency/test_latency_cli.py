@@ -176,9 +176,9 @@ def test_targets(validate, monkeypatch):
     [
         (("--target", "gpu"), "there is no target 'gpu': expected cpu, cpu:phone-big, "),
         (("--target", "cpu:"), "there is no target 'cpu:'"),
-        (("--cores", "7000"), "'7000' are no cores: expected a list such as 0,2-3"),
-        (("--cores", "1-"), "'1-' are no cores"),
-        (("--cores", "2-1"), "'2-1' are no cores"),
+        (("--cores", "7000"), "'7000' is not a list of core numbers: expected one such as 0,2-3"),
+        (("--cores", "1-"), "'1-' is not a list of core numbers"),
+        (("--cores", "2-1"), "'2-1' is not a list of core numbers"),
         (("--cores", "4095"), "there is no core 4095 here: expected some of "),
         (("--threads", "0"), "0 is not in the range"),
         (("--threads", "2", "--target", "cpu:phone-big"), "expected the target cpu"),

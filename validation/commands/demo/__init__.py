@@ -1,1 +1,1 @@
-"""What ``make demo`` runs: ``python -m validation.commands.demo``."""
+"""The command behind ``make demo``: ``python -m validation.commands.demo``."""

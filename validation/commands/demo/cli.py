@@ -1,6 +1,6 @@
-"""``make demo``: the commands that a new user would type, on a real photo, and what they made.
+"""``make demo``: run the commands that a new user would type, on a real photo, and list the results.
 
-Each step is the command line that it prints, run in a process of its own.
+Each step prints a command line and then runs exactly that, in its own process.
 """
 
 import json
@@ -17,13 +17,20 @@ from reference.common.command_line import run
 from reference.common.errors import MobileSAMError
 from reference.common.output_files import require_writable
 
-PHOTO = "flower.jpg"  # ships with scikit-learn
+PHOTO = "flower.jpg"  # scikit-learn ships it
 PROMPT = ("--point", "320,210")
 SCHEME = "int8"
 
 
 @click.command("demo")
-@click.option("--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+@click.option(
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Write artifacts and pictures to this folder.",
+)
 def demo(output: Path) -> int:
     """Convert to both formats with int8, compare with the reference, and draw overlays of a photo.
 
@@ -41,7 +48,7 @@ def demo(output: Path) -> int:
     overlays = [output / f"{name}-{SCHEME}.png" for name in ("torchscript", "coreml")]
 
     _step("convert", "all", "--quantize", SCHEME, "--output", artifacts, "--force")
-    # 1 is a gate that failed: that is a result, which the table shows.
+    # Status 1 means that a gate failed. That is a result for the table, not an error.
     status = _step("validate", "compare", *folders, "--json", results, accepted=(0, 1))
     _step("segment", photo, *PROMPT, "--output", reference)
     for folder, overlay in zip(folders, overlays, strict=True):
@@ -50,7 +57,7 @@ def demo(output: Path) -> int:
     print()
     for row in _table(json.loads(results.read_text())["artifacts"], folders):
         print(row)
-    print("\nThe photo, the reference's mask and the artifacts':")
+    print("\nThe photo, the reference mask and the masks of the artifacts:")
     for path in (photo, reference, *overlays):
         print(f"  {path}")
     return status
@@ -68,7 +75,7 @@ def _step(command: str, *arguments: object, accepted: tuple[int, ...] = (0,)) ->
 
 
 def _table(comparisons: list[dict], folders: list[Path]) -> list[str]:
-    """One row per artifact: size, how well its masks agree with the reference's, and the verdict."""
+    """One row per artifact: its size, the IoU of its masks with the reference masks, and the verdict."""
     rows = [("artifact", "size", "mask IoU lowest / mean", "verdict")]
     for comparison, folder in zip(comparisons, folders, strict=True):
         manifest = json.loads((folder / "manifest.json").read_text())
@@ -84,5 +91,5 @@ def _table(comparisons: list[dict], folders: list[Path]) -> list[str]:
 
 
 def main() -> NoReturn:
-    """Run the command and exit; see ``reference.common.command_line.run``."""
+    """Run the command and exit with its status."""
     run(demo)
