@@ -83,7 +83,8 @@ def torchscript_command(scheme: str, bytecode_version: int | None, **shared: obj
       convert torchscript --quantize int8
       convert torchscript --checkpoint mobile_sam.pt --bytecode-version 6 --output build/models
     """
-    _convert([_torchscript_options(scheme, bytecode_version)], **shared)
+    request = {"quantize": scheme, "bytecode_version": bytecode_version}
+    _convert({"torchscript": request}, **shared)
 
 
 @convert_command.command(name="coreml")
@@ -104,7 +105,8 @@ def coreml_command(scheme: str, deployment_target: str | None, **shared: object)
       convert coreml --quantize int8
       convert coreml --quantize lut6 --checkpoint mobile_sam.pt --deployment-target iOS18
     """
-    _convert([_coreml_options(scheme, deployment_target)], **shared)
+    request = {"quantize": scheme, "deployment_target": deployment_target}
+    _convert({"coreml": request}, **shared)
 
 
 @convert_command.command(name="all")
@@ -131,30 +133,16 @@ def all_command(
       convert all --checkpoint official --output build/models --force
     """
     _convert(
-        [
-            _torchscript_options("none" if scheme is None else scheme, bytecode_version),
-            _coreml_options("fp16" if scheme is None else scheme, deployment_target),
-        ],
+        {
+            "torchscript": {"quantize": scheme, "bytecode_version": bytecode_version},
+            "coreml": {"quantize": scheme, "deployment_target": deployment_target},
+        },
         **shared,
     )
 
 
-def _torchscript_options(scheme: str, bytecode_version: int | None):
-    from converters.torchscript.export import TorchScriptOptions
-
-    if bytecode_version is None:
-        return TorchScriptOptions(scheme)
-    return TorchScriptOptions(scheme, bytecode_version)
-
-
-def _coreml_options(scheme: str, deployment_target: str | None):
-    from converters.coreml.export import CoreMLOptions
-
-    return CoreMLOptions(scheme, deployment_target)
-
-
 def _convert(
-    all_options: list,
+    requests: dict[str, dict],
     model: str,
     checkpoint: str,
     output: Path,
@@ -163,9 +151,16 @@ def _convert(
     as_json: bool,
 ) -> None:
     # Imported here, so that --help and bad usage do not wait for torch and coremltools.
-    from converters.convert import STEPS, artifact_path, convert, load_source
+    from converters.conversion import (
+        STEPS,
+        artifact_path,
+        format_options,
+        load_source,
+        write_artifact,
+    )
     from converters.output_folder import reserved
 
+    all_options = [format_options(name, **request) for name, request in requests.items()]
     with contextlib.ExitStack() as stack:
         for options in all_options:  # before minutes of work, not after
             stack.enter_context(reserved(artifact_path(output, options, model), force))
@@ -175,7 +170,7 @@ def _convert(
         folders: list[Path] = []
         try:
             for options in all_options:
-                folders.append(convert(source, options, output, force, on_step))
+                folders.append(write_artifact(source, options, output, force, on_step))
         except BaseException:
             for folder in folders:
                 note(f"'{folder}' was written before the error")

@@ -5,7 +5,7 @@ import json
 import pytest
 from compare_one import compare_one
 
-from converters.convert import convert, load_source
+from converters.conversion import load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.torchscript.export import TorchScriptOptions
@@ -45,13 +45,13 @@ def test_every_scheme_has_a_limit():
 
 @pytest.mark.parametrize("scheme", COREML_LIMITS)
 def test_coreml(source, scheme, tmp_path):
-    folder = convert(source, CoreMLOptions(scheme), tmp_path)
+    folder = write_artifact(source, CoreMLOptions(scheme), tmp_path)
     assert megabytes(folder) <= COREML_LIMITS[scheme]
 
 
 @pytest.mark.parametrize("scheme", TORCHSCRIPT_LIMITS)
 def test_torchscript(source, scheme, tmp_path):
-    folder = convert(source, TorchScriptOptions(scheme), tmp_path)
+    folder = write_artifact(source, TorchScriptOptions(scheme), tmp_path)
     assert megabytes(folder) <= TORCHSCRIPT_LIMITS[scheme]
     comparison = compare_one(folder)
     assert comparison.verdict == PASSED

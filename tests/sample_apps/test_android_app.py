@@ -15,7 +15,7 @@ import pytest
 from measured_artifact import assert_measured
 from tiny_variant import TINY
 
-from converters.convert import convert, load_source
+from converters.conversion import load_source, write_artifact
 from converters.torchscript.export import TorchScriptOptions
 from reference.modeling.variants import VARIANTS
 from validation.latency.device_results import ANDROID, DeviceResults, read_device_results
@@ -62,7 +62,7 @@ def build(tmp_path_factory) -> Build:
     shutil.copytree(APP.parent / "vectors", folder.parent / "vectors")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, TINY.name, TINY)
-        artifact = convert(
+        artifact = write_artifact(
             load_source("seeded", TINY.name), TorchScriptOptions("none"), checkout / "artifacts"
         )
     subprocess.run(("sh", "-e", "-c", copy_step(artifact.name)), cwd=checkout, check=True)

@@ -20,7 +20,7 @@ import pytest
 from measured_artifact import assert_measured
 from tiny_variant import TINY
 
-from converters.convert import convert, load_source
+from converters.conversion import load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from reference.common.cache import cache_folder
 from reference.modeling.variants import VARIANTS
@@ -99,7 +99,7 @@ def artifact(workplace) -> Path:
     """A Core ML artifact of the tiny model where the app expects it, and its photos' pixels and frames."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, TINY.name, TINY)
-        converted = convert(
+        converted = write_artifact(
             load_source("seeded", TINY.name), CoreMLOptions("none"), workplace.folder / "artifacts"
         )
     folder = shutil.copytree(converted, workplace.folder / "ios" / ARTIFACT.relative_to(APP))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from converters.convert import Source, convert, load_source
+from converters.conversion import Source, load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.torchscript.export import TorchScriptOptions
@@ -33,8 +33,8 @@ def tiny_folders(tiny_source, tmp_path_factory) -> dict[str, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, variant.name, variant)
         return {
-            "torchscript": convert(tiny_source, TorchScriptOptions("none"), output),
-            "coreml": convert(tiny_source, CoreMLOptions("none"), output),
+            "torchscript": write_artifact(tiny_source, TorchScriptOptions("none"), output),
+            "coreml": write_artifact(tiny_source, CoreMLOptions("none"), output),
         }
 
 
@@ -53,7 +53,7 @@ def tiny_package(tiny_model, tiny_folders, tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def full_artifact(tmp_path_factory) -> Path:
     """The full-size model of the demo weights as TorchScript in float32; tests must not change it."""
-    return convert(load_source(), TorchScriptOptions("none"), tmp_path_factory.mktemp("full"))
+    return write_artifact(load_source(), TorchScriptOptions("none"), tmp_path_factory.mktemp("full"))
 
 
 @pytest.fixture

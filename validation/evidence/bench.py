@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from converters.convert import Source, convert, load_source
+from converters.conversion import Source, load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.torchscript.export import TorchScriptOptions
@@ -36,6 +36,6 @@ class Bench:
         return load_source("demo")
 
     def _convert(self, format_name: str, scheme: str) -> Artifact:
-        folder = convert(self.source, OPTIONS[format_name](scheme), self.folder)
+        folder = write_artifact(self.source, OPTIONS[format_name](scheme), self.folder)
         gc.collect()  # a converted program is a large cycle
         return load_artifact(folder)

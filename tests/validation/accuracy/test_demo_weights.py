@@ -3,7 +3,7 @@
 import pytest
 from real_photos import real_photo_samples
 
-from converters.convert import convert, load_source
+from converters.conversion import load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from reference import build_sam
 from validation.accuracy import HeldOutScenes, measure_accuracy
@@ -38,7 +38,7 @@ def test_real_photos(sam, tmp_path):
 def test_packages_hold_their_gates(scheme, tmp_path):
     """Those whose masks are nearest to a limit, by docs/evidence/numbers.md."""
     comparison = Comparer().compare(
-        load_artifact(convert(load_source(), CoreMLOptions(scheme), tmp_path))
+        load_artifact(write_artifact(load_source(), CoreMLOptions(scheme), tmp_path))
     )
     failures = [(case.name, case.reasons) for case in comparison.cases if case.reasons]
     assert (comparison.verdict, failures) == (PASSED, [])

@@ -11,7 +11,7 @@ from compare_one import compare_one
 
 import reference.weights.checkpoint
 import validation.comparison.comparer
-from converters.convert import Source, convert
+from converters.conversion import Source, write_artifact
 from converters.coreml import schemes as coreml_schemes
 from converters.goldens import compute_goldens
 from converters.torchscript import quantization as torchscript_quantization
@@ -79,7 +79,7 @@ def other_source(tiny_source):
 
 
 def test_decoder_of_another_model_fails(tiny_artifact, other_source, accept_files, tmp_path):
-    other = convert(other_source, TorchScriptOptions("none"), tmp_path / "other")
+    other = write_artifact(other_source, TorchScriptOptions("none"), tmp_path / "other")
     shutil.copy(other / "mobile_sam_mask_decoder.ptl", tiny_artifact)
     accept_files(tiny_artifact)
     comparison = compare_one(tiny_artifact)
@@ -90,7 +90,7 @@ def test_decoder_of_another_model_fails(tiny_artifact, other_source, accept_file
 
 def test_goldens_do_not_excuse_a_wrong_model(other_source, tiny_model, tmp_path):
     """An artifact whose goldens fit it, but that is not of the checkpoint it names."""
-    comparison = compare_one(convert(other_source, TorchScriptOptions("none"), tmp_path))
+    comparison = compare_one(write_artifact(other_source, TorchScriptOptions("none"), tmp_path))
     assert min(case.agreement.min_iou for case in comparison.cases[:GOLDENS]) > 0.999
     assert (comparison.verdict, comparison.blamed) == ("failed", "mask_decoder")
     assert {case.status for case in comparison.cases} == {"failed"}
@@ -447,7 +447,7 @@ def test_bad_photo(tiny_artifact):
 
 def test_artifact_with_a_single_slot_is_not_asked_about_boxes(tiny_source, tiny_model, tmp_path):
     source = Source(tiny_source.sam, tiny_source.checkpoint, compute_goldens(tiny_source.sam, 1), 1)
-    comparison = compare_one(convert(source, TorchScriptOptions("none"), tmp_path))
+    comparison = compare_one(write_artifact(source, TorchScriptOptions("none"), tmp_path))
     names = {case.name for case in comparison.cases}
     assert names == {"one_point", "mask_refine", "portrait_point", "spoon", "rocket_point"}
     assert comparison.verdict == "passed"

@@ -9,7 +9,7 @@ import torch
 
 import validation.comparison.comparer
 import validation.engines.artifact_model
-from converters.convert import convert, load_source
+from converters.conversion import load_source, write_artifact
 from converters.torchscript.export import TorchScriptOptions
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import load_artifact
@@ -46,7 +46,7 @@ def test_constant_model_converts_and_proves_nothing(
 ):
     checkpoint = broken_weights.save_weights(tmp_path / "broken.pt", change)
     source = load_source(checkpoint, tiny_model)
-    folder = convert(source, TorchScriptOptions("int8"), tmp_path / "artifacts")
+    folder = write_artifact(source, TorchScriptOptions("int8"), tmp_path / "artifacts")
     results = tmp_path / "results.json"
     arguments = ("compare", folder, "--checkpoint", checkpoint, "--json", results)
     status, out, err = validate(*arguments)

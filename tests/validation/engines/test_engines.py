@@ -9,7 +9,7 @@ import torch
 from compare_one import compare_one
 from PIL import Image
 
-from converters.convert import convert
+from converters.conversion import write_artifact
 from converters.prompt_slots import SlotPrompt
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ArtifactError
@@ -46,7 +46,7 @@ def test_lite_interpreter_runs_an_artifact(tiny_artifact, tiny_source):
 
 def test_int8_runs_as_on_phones_and_leaves_the_setting(tiny_source, tiny_model, tmp_path):
     backend = torch.backends.quantized.engine
-    folder = convert(tiny_source, TorchScriptOptions("int8"), tmp_path)
+    folder = write_artifact(tiny_source, TorchScriptOptions("int8"), tmp_path)
     engine = engine_for(load_artifact(folder))
     assert engine.name.endswith("(qnnpack)")
     case = tiny_source.goldens.cases[0]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from converters.convert import Source, convert, load_source
+from converters.conversion import Source, load_source, write_artifact
 from converters.torchscript.export import TorchScriptOptions
 from validation.regression import observation
 
@@ -138,7 +138,7 @@ def test_manifest_that_tells_apps_otherwise(validate, baseline, tiny_artifact, e
 @pytest.mark.slow
 def test_other_weights(validate, baseline, tiny_model, other_weights, rows, tmp_path):
     source = load_source(other_weights, tiny_model)
-    folder = convert(source, TorchScriptOptions("none"), tmp_path / "other")
+    folder = write_artifact(source, TorchScriptOptions("none"), tmp_path / "other")
     status, out, _ = validate("regress", folder, "--baseline", baseline)
     assert status == 1
     table = rows(out)
@@ -161,7 +161,7 @@ def test_other_operators(validate, baseline, tiny_source, tiny_model, rows, tmp_
     sam = deepcopy(tiny_source.sam)
     sam.image_encoder.neck[0] = Sine(sam.image_encoder.neck[0])
     source = Source(**{**vars(tiny_source), "sam": sam})
-    folder = convert(source, TorchScriptOptions("none"), tmp_path / "other")
+    folder = write_artifact(source, TorchScriptOptions("none"), tmp_path / "other")
     status, out, _ = validate("regress", folder, "--baseline", baseline)
     assert status == 1
     table = rows(out)

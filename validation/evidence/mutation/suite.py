@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from converters.artifact_layout import GOLDENS_FILE, GOLDENS_FOLDER, MANIFEST_FILE
-from converters.convert import Source, convert, load_source
+from converters.conversion import Source, load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.goldens import Goldens, compute_goldens, write_goldens
@@ -118,7 +118,7 @@ class Suite:
 
     def _convert(self, format_name: str, scheme: str) -> Artifact:
         options = OPTIONS[format_name](scheme)
-        return load_artifact(convert(self.source, options, self._folder / "sound"))
+        return load_artifact(write_artifact(self.source, options, self._folder / "sound"))
 
     def run_unmutated(self, format_name: str, scheme: str, default_gates: bool = False) -> Outcome:
         """Compare a sound artifact, by the small model's gates or by the default ones."""

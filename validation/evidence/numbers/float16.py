@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from converters.convert import Source, convert, load_source
+from converters.conversion import Source, load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from reference.common.progress import progress
 from reference.modeling.sam import Sam
@@ -63,7 +63,7 @@ def _sources(bench: Bench) -> Iterator[tuple[str, Path | None]]:
 
 def _row(bench: Bench, name: str, checkpoint: Path | None, scheme: str) -> tuple[str, ...]:
     source = _source(bench, checkpoint)
-    folder = convert(source, CoreMLOptions(scheme), bench.folder / "float16", force=True)
+    folder = write_artifact(source, CoreMLOptions(scheme), bench.folder / "float16", force=True)
     artifact = load_artifact(folder)
     comparison = _compare(artifact, source.sam)
     fit = read_manifest(artifact)["components"]["image_encoder"]["float16"]

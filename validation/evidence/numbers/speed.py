@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.jit.mobile import _load_for_lite_interpreter
 
-from converters.convert import Source
+from converters.conversion import Source
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.torchscript.quantization import SCHEMES

@@ -107,7 +107,7 @@ def _run(
     """In the peers' environment."""
     import torch
 
-    from converters.convert import load_source
+    from converters.conversion import load_source
     from validation.evidence.peers.contestants import contestants
     from validation.evidence.peers.document import build_document
     from validation.evidence.peers.measure import compare_masks, measure_times, sample_photo

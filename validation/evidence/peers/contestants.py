@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from converters.convert import Source
+from converters.conversion import Source
 from reference.common.folders import size_of
 from validation.artifacts.artifact import Artifact
 from validation.engines import engine_openers

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from converters.convert import Source
+from converters.conversion import Source
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from reference.weights.checkpoint import UNUSED_TENSORS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from converters.convert import Source, convert
+from converters.conversion import Source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.samples import load_photo
@@ -59,7 +59,7 @@ def every_artifact(source: Source, folder: Path, report: Report) -> list[Artifac
     options += [CoreMLOptions(scheme) for scheme in COREML_SCHEMES]
     artifacts = []
     for each in options:
-        artifacts.append(load_artifact(convert(source, each, folder)))
+        artifacts.append(load_artifact(write_artifact(source, each, folder)))
         report(f"converted {artifacts[-1].name}")
         gc.collect()  # a converted program is a large cycle
     return artifacts

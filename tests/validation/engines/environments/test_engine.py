@@ -6,7 +6,7 @@ import signal
 import pytest
 import torch
 
-from converters.convert import convert
+from converters.conversion import write_artifact
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import load_artifact
@@ -59,7 +59,7 @@ def test_answers_are_those_of_the_lite_interpreter(open_here, tiny_artifact, fra
 
 
 def test_int8_runs_as_on_phones(open_here, tiny_source, tiny_model, tmp_path, frame, case):
-    folder = convert(tiny_source, TorchScriptOptions("int8"), tmp_path)
+    folder = write_artifact(tiny_source, TorchScriptOptions("int8"), tmp_path)
     engine = open_here(folder)
     assert engine.name.endswith("(qnnpack)")
     check_same(engine, engine_for(load_artifact(folder)), frame, case)

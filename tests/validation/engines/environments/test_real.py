@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from converters.convert import convert
+from converters.conversion import write_artifact
 from converters.torchscript.export import TorchScriptOptions
 from validation.artifacts.artifact import load_artifact
 from validation.engines import engine_for
@@ -24,7 +24,7 @@ def environment(request):
 
 @pytest.fixture(params=["none", "int8"])
 def artifact(request, tiny_source, tiny_model, tmp_path):
-    return load_artifact(convert(tiny_source, TorchScriptOptions(request.param), tmp_path))
+    return load_artifact(write_artifact(tiny_source, TorchScriptOptions(request.param), tmp_path))
 
 
 def test_answers_are_near_those_of_this_torch(environment, artifact, tiny_source):

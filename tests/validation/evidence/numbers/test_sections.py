@@ -2,7 +2,7 @@
 
 import pytest
 
-from converters.convert import convert
+from converters.conversion import write_artifact
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.folders import size_of
 from validation.artifacts.artifact import load_artifact
@@ -60,7 +60,7 @@ def test_sizes_are_those_of_the_files(monkeypatch, bench):
 
 
 def test_agreement(monkeypatch, bench, tmp_path):
-    bench.folders[INT8] = convert(bench.source, TorchScriptOptions("int8"), tmp_path / "int8")
+    bench.folders[INT8] = write_artifact(bench.source, TorchScriptOptions("int8"), tmp_path / "int8")
     (float32, int8, package), cases = measure(
         monkeypatch, agreement, agreement.measure_agreement, bench, FLOAT32, INT8, PACKAGE
     )

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from converters.convert import convert
+from converters.conversion import write_artifact
 from converters.coreml.export import CoreMLOptions, convert_in_memory
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import mask_decoder_spec
@@ -112,7 +112,7 @@ def test_stored_bytes_of_scripts_are_less_than_computed(
     tiny_source, tiny_model, tmp_path, monkeypatch, scheme
 ):
     monkeypatch.setattr(torchscript_quantization, "_MIN_INT8_WEIGHTS", 512)
-    artifact = load_artifact(convert(tiny_source, TorchScriptOptions(scheme), tmp_path))
+    artifact = load_artifact(write_artifact(tiny_source, TorchScriptOptions(scheme), tmp_path))
     for cost in measure_cost(artifact).components:
         parameters = cost.parameters
         file = artifact.components[cost.name]

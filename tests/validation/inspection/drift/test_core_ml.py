@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from converters.convert import convert
+from converters.conversion import write_artifact
 from converters.coreml.export import CoreMLOptions
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import load_artifact
@@ -99,7 +99,7 @@ def test_nan_comes_first(damage, tiny_source, question):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["int8", "w8a8"])
 def test_quantized_layers_are_the_worst(tiny_source, tiny_model, question, tmp_path, scheme):
-    folder = convert(tiny_source, CoreMLOptions(scheme), tmp_path)
+    folder = write_artifact(tiny_source, CoreMLOptions(scheme), tmp_path)
     drifts = measure_drift(load_artifact(folder), tiny_source.sam, *question)
     assert {drift.kind for drift in worst(drifts, 5)} <= {"linear", "conv", "conv_transpose"}
     others = [drift for drift in drifts if drift.kind in ("softmax", "layer_norm", "gelu")]

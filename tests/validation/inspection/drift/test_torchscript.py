@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from converters.convert import Source, convert
+from converters.conversion import Source, write_artifact
 from converters.torchscript import quantization as torchscript_quantization
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ArtifactError
@@ -35,7 +35,7 @@ def poison(weight):
 def test_a_sound_artifact_has_next_to_no_drift(
     tiny_source, tiny_model, question, tmp_path, version
 ):
-    folder = convert(tiny_source, TorchScriptOptions("none", version), tmp_path)
+    folder = write_artifact(tiny_source, TorchScriptOptions("none", version), tmp_path)
     drifts = measure_drift(load_artifact(folder), tiny_source.sam, *question)
     assert max(drift.own.relative_l2 for drift in drifts) < ROUNDING
     assert max(drift.total.relative_l2 for drift in drifts) < ROUNDING
@@ -81,7 +81,7 @@ def test_int8_is_measured_with_the_phones_engine(
 ):
     monkeypatch.setattr(torchscript_quantization, "_MIN_INT8_WEIGHTS", 512)
     engine = torch.backends.quantized.engine
-    folder = convert(tiny_source, TorchScriptOptions("int8"), tmp_path)
+    folder = write_artifact(tiny_source, TorchScriptOptions("int8"), tmp_path)
     drifts = measure_drift(load_artifact(folder), tiny_source.sam, *question)
     assert torch.backends.quantized.engine == engine
     sam = tiny_source.sam

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from converters.artifact_layout import GOLDENS_FOLDER, MAX_PROMPT_SLOTS
+from converters.artifact_layout import FORMATS, GOLDENS_FOLDER, MAX_PROMPT_SLOTS
 from converters.coreml.export import CoreMLOptions, PackageMetadata, export_coreml, package_spec
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.export_modules import ImageEncoder, MaskDecoder
@@ -19,13 +19,14 @@ from converters.io_spec import (
     mask_decoder_spec,
 )
 from converters.manifest import PACKAGE, component, description, to_json, write_manifest
-from converters.output_folder import require_free, staged
+from converters.output_folder import require_free, reserved, staged
 from converters.samples import PHOTOS, load_photo
 from converters.torchscript.export import TorchScriptOptions, export_torchscript
 from converters.torchscript.runtime_operators import android_lite_2_1_0
 from reference.builder import load_sam
 from reference.common.errors import ConversionError, OutputError
 from reference.common.input_files import require_utf8
+from reference.common.plain_text import quote
 from reference.modeling.sam import Sam
 from reference.modeling.variants import get_variant
 from reference.photos.preprocessing import photo_to_frame
@@ -55,6 +56,27 @@ class _Component:
     module: torch.nn.Module
     spec: ModuleSpec
     inputs: list[tuple[torch.Tensor, ...]]
+
+
+def format_options(
+    format_name: str,
+    quantize: str | None = None,
+    deployment_target: str | None = None,
+    bytecode_version: int | None = None,
+) -> Options:
+    """The options of a conversion; arguments and errors as of ``convert``."""
+    if format_name not in FORMATS:
+        raise ConversionError(f"format {quote(format_name)}: expected one of {', '.join(FORMATS)}")
+    if format_name == "coreml":
+        if bytecode_version is not None:
+            raise ConversionError("bytecode_version with 'coreml': expected 'torchscript'")
+        return CoreMLOptions("fp16" if quantize is None else quantize, deployment_target)
+    if deployment_target is not None:
+        raise ConversionError("deployment_target with 'torchscript': expected 'coreml'")
+    scheme = "none" if quantize is None else quantize
+    if bytecode_version is None:
+        return TorchScriptOptions(scheme)
+    return TorchScriptOptions(scheme, bytecode_version)
 
 
 def load_source(
@@ -91,13 +113,59 @@ def artifact_path(output: Path, options: Options, model: str = "vit_t") -> Path:
 
 
 def convert(
+    format_name: str,
+    *,
+    quantize: str | None = None,
+    checkpoint: str | Path = "demo",
+    model: str = "vit_t",
+    output: str | Path = "artifacts",
+    prompt_slots: int = DEFAULT_PROMPT_SLOTS,
+    deployment_target: str | None = None,
+    bytecode_version: int | None = None,
+    force: bool = False,
+    on_step: OnStep = lambda step: None,
+) -> Path:
+    """Convert a checkpoint to an artifact folder, as ``convert coreml`` and ``convert torchscript`` do.
+
+    >>> convert("coreml", quantize="int8", checkpoint="mobile_sam.pt")
+    PosixPath('artifacts/mobile_sam-coreml-int8')
+
+    Args:
+        format_name: "coreml" or "torchscript".
+        quantize: the quantization scheme. Default: "fp16" for Core ML, "none" for TorchScript.
+        checkpoint: "demo", "official", "seeded", or a ``.pt`` or ``.safetensors`` file.
+        model: the variant that the weights are of.
+        output: the folder in which the artifact's folder is made.
+        prompt_slots: how many prompt slots the mask decoder has; a point takes one, a box two.
+        deployment_target: Core ML only: the lowest iOS that the packages run on, such as "iOS17".
+            Default: the lowest that holds the scheme.
+        bytecode_version: TorchScript only: the bytecode of the ``.ptl`` files, 5 to 8. Default: 7.
+        force: whether an artifact folder that exists is replaced.
+        on_step: is called with the name of each step, 1 + ``STEPS`` times.
+
+    Returns:
+        The artifact's folder.
+
+    Raises:
+        ConversionError: the format, the scheme or another option is not one that can be converted to.
+        OutputError: the folder exists, or cannot be written.
+        MobileSAMError: the model is unknown, or its weights cannot be fetched, read or loaded.
+    """
+    options = format_options(format_name, quantize, deployment_target, bytecode_version)
+    with reserved(artifact_path(Path(output), options, model), force):
+        on_step("reference")
+        source = load_source(checkpoint, model, prompt_slots)
+        return write_artifact(source, options, output, force, on_step)
+
+
+def write_artifact(
     source: Source,
     options: Options,
     output: str | Path = "artifacts",
     force: bool = False,
     on_step: OnStep = lambda step: None,
 ) -> Path:
-    """Write one artifact folder below ``output``.
+    """Convert a loaded checkpoint, and write one artifact folder below ``output``.
 
     Args:
         source: from ``load_source``.
@@ -139,7 +207,8 @@ def convert(
     return folder
 
 
-STEPS = 4  # calls of on_step by ``convert``
+# Calls of ``on_step`` by ``write_artifact``.
+STEPS = 4
 
 
 def _format_name(options: Options) -> str:

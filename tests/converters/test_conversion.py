@@ -19,8 +19,10 @@ from PIL import Image
 from tiny_variant import TINY
 from torch.jit.mobile import _load_for_lite_interpreter
 
+from converters import convert
+from converters.artifact_layout import FORMATS
 from converters.cli import main
-from converters.convert import convert, load_source
+from converters.conversion import STEPS, load_source, write_artifact
 from converters.output_folder import require_free, staged
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ConversionError, OutputError
@@ -88,7 +90,9 @@ def test_weights_whose_answers_are_not_finite_are_refused(
 
 def test_running_variance_of_0_converts_if_the_answers_are_finite(tiny_model, tmp_path):
     checkpoint = broken_weights.save_weights(tmp_path / "var0.pt", broken_weights.silence_a_channel)
-    folder = convert(load_source(checkpoint, tiny_model), TorchScriptOptions("int8"), tmp_path)
+    folder = write_artifact(
+        load_source(checkpoint, tiny_model), TorchScriptOptions("int8"), tmp_path
+    )
     assert (folder / "manifest.json").is_file()
 
 
@@ -161,7 +165,7 @@ def test_lite_files_carry_the_manifest(artifacts):
 
 def test_goldens_are_the_references_answers(tmp_path, tiny_model, tiny_sam):
     source = load_source("seeded", tiny_model)
-    folder = convert(source, TorchScriptOptions("none"), tmp_path) / "goldens"
+    folder = write_artifact(source, TorchScriptOptions("none"), tmp_path) / "goldens"
     goldens = json.loads((folder / "goldens.json").read_text())
     photo = goldens["photos"]["china"]
     pixels = np.asarray(Image.open(folder / photo["file"]))
@@ -330,23 +334,51 @@ def test_a_full_disk_leaves_nothing(tmp_path, tiny_model):
         assert list(tmp_path.iterdir()) == []
 
 
+def test_function_does_what_the_command_does(artifacts, tiny_model, tmp_path):
+    arguments = {"checkpoint": "seeded", "model": tiny_model, "output": tmp_path}
+    for name in FORMATS:
+        steps = []
+        folder = convert(name, quantize="int8", on_step=steps.append, **arguments)
+        assert files(folder) == files(artifacts / folder.name)
+        assert len(steps) == 1 + STEPS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["onnx"], "format 'onnx': expected one of torchscript, coreml"),
+        (["coreml", "fp8"], "unknown Core ML scheme 'fp8'"),
+        (["coreml", ""], "unknown Core ML scheme ''"),
+        (["torchscript", "lut4"], "scheme 'lut4'"),
+        (["coreml", None, None, 7], "bytecode_version with 'coreml': expected 'torchscript'"),
+        (["torchscript", None, "iOS17"], "deployment_target with 'torchscript': expected 'coreml'"),
+    ],
+)
+def test_function_refuses_what_the_command_does(arguments, message, tmp_path):
+    names = ("format_name", "quantize", "deployment_target", "bytecode_version")
+    given = dict(zip(names, arguments, strict=False))
+    with pytest.raises(ConversionError, match=re.escape(message)):
+        convert(given.pop("format_name"), output=tmp_path, **given)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):
     script = f"""
         import sys
         sys.path.append({SUPPORT!r})
         from tiny_variant import TINY
-        from converters import convert
+        from converters import load_source, write_artifact
         from converters.torchscript.export import TorchScriptOptions
         from reference.modeling.variants import VARIANTS
         VARIANTS[TINY.name] = TINY
-        source = convert.load_source("seeded", "tiny")
+        source = load_source("seeded", "tiny")
 
         def on_step(step):
             if step == "manifest":  # everything else is there by now
                 print("ready", flush=True)
                 sys.stdin.read()
 
-        convert.convert(source, TorchScriptOptions("none"), sys.argv[1], on_step=on_step)
+        write_artifact(source, TorchScriptOptions("none"), sys.argv[1], on_step=on_step)
     """
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],
@@ -421,7 +453,7 @@ def test_what_was_written_before_an_error_is_named(tmp_path, tiny_model, capsys,
     def failing(*_):
         raise ConversionError("no package")
 
-    monkeypatch.setattr("converters.convert.export_coreml", failing)
+    monkeypatch.setattr("converters.conversion.export_coreml", failing)
     arguments = ["all", "--model", tiny_model, "--checkpoint", "seeded", "--output", tmp_path]
     status, _, err = run(arguments, capsys)
     assert status == 2
