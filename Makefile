@@ -9,14 +9,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUTPUT ?= demo
+SITE ?= site
 
-.PHONY: demo test test-slow lint numbers mutation conformance bench-peers clean
+.PHONY: help demo test test-slow lint docs numbers mutation conformance bench-peers clean
+
+help:  ## list the targets; this is what a plain make does
+	@sed -n 's/^\([a-z-]*\):[^#]*##  *\(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": try make PYTHON=python3.11")'
 	@echo "building $(VENV): torch and its companions, a few minutes the first time"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test,docs]'
 	touch $@
 
 demo: $(READY)  ## convert to both formats with int8, compare, draw overlays of a real photo
@@ -35,6 +39,10 @@ lint: $(READY)  ## style, format, and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
+docs: $(READY)  ## the documentation as a site; fails on a broken link or a page missing from the menu
+	$(BIN)/python -m sphinx --builder html --conf-dir docs/site --fail-on-warning --quiet --fresh-env . $(SITE)
+	@echo "open $(SITE)/index.html"
+
 numbers: $(READY)  ## measure what docs/evidence/numbers.md states
 	$(BIN)/python -m validation.evidence.numbers
 
@@ -47,5 +55,5 @@ conformance: $(READY)  ## coremltools' own tests on mil_runtime; writes docs/evi
 bench-peers: $(READY)  ## other programs on the same weights, side by side; writes docs/evidence/peers.md; about an hour
 	$(BIN)/python -m validation.evidence.peers --write
 
-clean:
-	rm -rf $(VENV) $(OUTPUT) conformance
+clean:  ## remove the virtual environment and what these targets wrote
+	rm -rf $(VENV) $(OUTPUT) $(SITE) conformance

@@ -33,6 +33,7 @@ class Numerics:
         return value.to(self.compute) if value.is_floating_point() else value
 
 
+#: The numerics that ``load`` knows: name → what computes and what holds results. docs/mil_runtime.md compares them.
 NUMERICS = {
     numerics.name: numerics
     for numerics in (
