@@ -1,7 +1,8 @@
-"""How long an artifact takes, and how much memory, on targets that are chosen by name.
+"""Measures how long an artifact takes and how much memory it needs, on a target chosen by name.
 
-``targets`` finds them. ``cpu`` measures on this machine: each artifact in a process of its own
-(``worker`` in the child, ``session`` here), taking turns (``measuring``) that ``host`` watches over.
-So does ``core_ml`` on a Mac, and ``environments`` in other versions of torch and on an emulated
-processor; ``phones`` have an app measure. docs/latency.md describes the method.
+``targets`` lists the targets: this machine's processor, Core ML on a Mac, other versions of torch,
+an emulated processor, and phones. On this machine each artifact runs in its own process
+(``running/worker`` in the child, ``running/session`` in the parent). The artifacts take turns
+(``measuring``) while ``machine/host`` checks that nothing disturbs them. On phones (``phones``) an
+app does the measuring. docs/latency.md describes the method.
 """

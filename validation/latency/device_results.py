@@ -1,8 +1,8 @@
-"""What an app measured on a phone: the document that both sample apps write, and its strict reader.
+"""The results that both sample apps write on a phone, and a strict reader for them.
 
-The classes are the schema: their fields are the document's keys, all of which are always there.
-docs/device-results.md describes each. A phone is nobody's own machine: nothing in a document is taken on
-trust, and one that is not exactly as expected is refused.
+The classes are the schema: their fields are the document's keys, and every key is required.
+docs/device-results.md describes each key. A document may come from anybody's phone, so the reader
+trusts nothing and refuses a document that does not match the schema exactly.
 """
 
 import re
@@ -17,23 +17,24 @@ from validation.documents.strict_json import Source, Value
 
 SCHEMA = "mobile-sam-export/device-results/1"
 ANDROID, IOS = PLATFORMS = ("android", "ios")
-FORMAT_OF = {ANDROID: "torchscript", IOS: "coreml"}  # what an app of a platform runs
-# Platform → what computes: PyTorch's lite interpreter knows the processor, Core ML what MLComputeUnits names.
+FORMAT_OF = {ANDROID: "torchscript", IOS: "coreml"}  # the format that a platform's app runs
+# Platform → compute units. PyTorch's lite interpreter uses the processor only; Core ML's names are those
+# of MLComputeUnits.
 COMPUTE_UNITS = {ANDROID: ("cpu",), IOS: ("all", "cpu_and_ne", "cpu_and_gpu", "cpu_only")}
 UNKNOWN = "unknown"
 # Platform → thermal states, coolest first: PowerManager.THERMAL_STATUS_… (Android 10 and later), and
-# ProcessInfo.ThermalState. An older system's is UNKNOWN.
+# ProcessInfo.ThermalState. An older system reports no state, which is recorded as UNKNOWN.
 THERMAL_STATES = {
     ANDROID: ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown"),
     IOS: ("nominal", "fair", "serious", "critical"),
 }
-# The first state in which the system slows the processor down. Android's "light" is throttling by its own
-# documentation; iOS reduces performance from "serious" on.
+# The first state in which the system slows the processor down. Android's documentation says that "light"
+# is throttling; iOS reduces performance from "serious" on.
 _FIRST_THROTTLED = {ANDROID: "light", IOS: "serious"}
 
-MOST_SAMPLES = 100_000  # of one list of times
+MOST_SAMPLES = 100_000  # entries in a list of times
 MOST_CASES = MOST_FILES = 1000
-LARGEST_DIFFERENCE = 1e6  # of scores, which lie in about 0…1
+LARGEST_DIFFERENCE = 1e6  # between scores, which lie in about 0…1
 LONGEST_RUN = 3_600_000.0  # milliseconds
 MOST_MEMORY = 1 << 40  # bytes
 
@@ -44,17 +45,17 @@ _UNLESS_FAILED = ", unless 'failure' says why not"
 
 
 class DeviceResultsError(MobileSAMError):
-    """Results of a device that cannot be read, or are not as the schema has them."""
+    """A results document cannot be read, or does not match the schema."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """What was measured on.
+    """The device that was measured on.
 
     Attributes:
         platform: one of PLATFORMS.
-        model: as the system names it: "Pixel 8", "iPhone15,2".
-        os_version: "15", "18.1".
+        model: the system's name for the model, such as "Pixel 8" or "iPhone15,2".
+        os_version: the version of the operating system, such as "15" or "18.1".
     """
 
     platform: str
@@ -64,12 +65,13 @@ class Device:
 
 @dataclass(frozen=True)
 class App:
-    """What measured.
+    """The app that measured.
 
     Attributes:
-        name: its application or bundle identifier.
-        version: its own.
-        runtime: what ran the artifact, with its version: "pytorch_android_lite 2.1.0", "Core ML, iOS 18.1".
+        name: the app's application or bundle identifier.
+        version: the app's version.
+        runtime: the library that ran the artifact, with its version, such as
+            "pytorch_android_lite 2.1.0" or "Core ML, iOS 18.1".
     """
 
     name: str
@@ -79,11 +81,11 @@ class App:
 
 @dataclass(frozen=True)
 class Compute:
-    """Where it was computed.
+    """The processors that the artifact was allowed to use.
 
     Attributes:
-        unit: one of COMPUTE_UNITS of the platform: what was allowed, not what was chosen.
-        threads: how many, on Android; None on iOS, where Core ML decides.
+        unit: one of the platform's COMPUTE_UNITS. It says what was allowed, not what was chosen.
+        threads: the number of threads on Android; None on iOS, where Core ML decides.
     """
 
     unit: str
@@ -92,7 +94,7 @@ class Compute:
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """A file's size in bytes and SHA-256, as the device counted them."""
+    """A file's size in bytes and its SHA-256, both computed on the device."""
 
     bytes: int
     sha256: str
@@ -100,14 +102,14 @@ class FileIdentity:
 
 @dataclass(frozen=True)
 class ArtifactIdentity:
-    """Which artifact was measured.
+    """The artifact that was measured.
 
     Attributes:
-        model: as in manifest.json.
-        format: the platform's, by FORMAT_OF.
-        scheme: as in manifest.json.
+        model: "model" of manifest.json.
+        format: the platform's format, as FORMAT_OF has it.
+        scheme: "scheme" of manifest.json.
         checkpoint_sha256: "checkpoint.sha256" of manifest.json.
-        files: path below the artifact's folder → its identity, for all that manifest.json lists.
+        files: path below the artifact's folder → the file's identity, for each file of manifest.json.
     """
 
     model: str
@@ -119,11 +121,11 @@ class ArtifactIdentity:
 
 @dataclass(frozen=True)
 class Limits:
-    """What every case was held to.
+    """The limits that every case must meet.
 
     Attributes:
-        min_iou: of each of its masks.
-        max_score_difference: of each of its scores.
+        min_iou: the lowest IoU that each of a case's masks may have with the golden mask.
+        max_score_difference: the most that each score may differ from the golden score.
     """
 
     min_iou: float
@@ -132,13 +134,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One golden case, in the order of goldens.json.
+    """The result of one golden case. Cases keep the order of goldens.json.
 
     Attributes:
-        name: the case's.
-        mask_ious: of the four masks, at the photo's own size, with the golden ones.
-        max_score_difference: largest of the four, with the golden ones; None if a score is not finite.
-        passed: whether it holds the limits.
+        name: the case's name.
+        mask_ious: the IoU of each of the four masks with its golden mask, at the photo's own size.
+        max_score_difference: the largest difference of the four scores to the golden scores; None if
+            a score is not finite.
+        passed: whether the case meets the limits.
     """
 
     name: str
@@ -149,11 +152,11 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Milliseconds of a stage's runs.
+    """The times of a stage's runs, in milliseconds.
 
     Attributes:
-        first: the first run in the app's process.
-        steady: each run after the warm-up, in order.
+        first: the time of the first run in the app's process.
+        steady: the time of each run after the warm-up, in order.
     """
 
     first: float
@@ -162,13 +165,13 @@ class StageTimes:
 
 @dataclass(frozen=True)
 class Milliseconds:
-    """How long things took; None, or no times, only if the app failed before.
+    """All times that the app measured. Times are missing only if the app failed before.
 
     Attributes:
-        load: from the artifact's files to both models being ready, each time that was done.
-        image_encoder: photo's frame → embeddings.
-        mask_decoder: embeddings and a prompt in slots → masks and scores.
-        end_to_end: photo's file → the best mask at the photo's size.
+        load: milliseconds of each load, from the artifact's files until both models are ready.
+        image_encoder: from the photo's frame to the embeddings.
+        mask_decoder: from the embeddings and a prompt in slots to masks and scores.
+        end_to_end: from the photo's file to the best mask at the photo's size.
     """
 
     load: tuple[float, ...]
@@ -178,7 +181,7 @@ class Milliseconds:
 
     @property
     def stages(self) -> dict[str, StageTimes]:
-        """Those that were begun, by name, in order."""
+        """The stages that were begun, by name and in order."""
         stages = {
             "image_encoder": self.image_encoder,
             "mask_decoder": self.mask_decoder,
@@ -189,11 +192,11 @@ class Milliseconds:
 
 @dataclass(frozen=True)
 class Memory:
-    """The process's peak in bytes: Android ``VmHWM``, iOS ``ledger_phys_footprint_peak``.
+    """The app's peak memory in bytes: Android's ``VmHWM``, iOS's ``ledger_phys_footprint_peak``.
 
     Attributes:
-        peak_before: before the artifact was loaded.
-        peak_after: at the end; None only if the app failed.
+        peak_before: the peak before the artifact was loaded.
+        peak_after: the peak at the end; None only if the app failed.
     """
 
     peak_before: int
@@ -202,11 +205,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class DeviceState:
-    """Whether the device is fit to be measured.
+    """What decides whether the device's times count: its heat, and its power saving.
 
     Attributes:
-        thermal_state: one of THERMAL_STATES of the platform, or UNKNOWN.
-        battery_saver: Android's battery saver, iOS's low power mode.
+        thermal_state: one of the platform's THERMAL_STATES, or UNKNOWN.
+        battery_saver: whether Android's battery saver or iOS's low power mode is on.
     """
 
     thermal_state: str
@@ -215,21 +218,21 @@ class DeviceState:
 
 @dataclass(frozen=True)
 class DeviceResults:
-    """Everything that one run of an app's regression test found about one artifact.
+    """The results of one run of an app's regression test on one artifact.
 
     Attributes:
-        started_at: in UTC.
-        device: what was measured on.
-        app: what measured.
-        compute: where it was computed.
-        artifact: what was measured.
-        limits: what the cases were held to.
-        cases: those that ran: all goldens, unless the app failed.
-        milliseconds: how long things took.
-        memory: how much it took.
-        before: the device's state before.
-        after: its state at the end; None only if the app failed.
-        failure: what ended the test early; None if it came to its end, whether or not all cases passed.
+        started_at: the time of the start, in UTC.
+        device: the device that was measured on.
+        app: the app that measured.
+        compute: the processors that the artifact was allowed to use.
+        artifact: the artifact that was measured.
+        limits: the limits that the cases must meet.
+        cases: the cases that ran; these are all goldens, unless the app failed.
+        milliseconds: the times.
+        memory: the app's peak memory.
+        before: the device's state before the test.
+        after: the device's state after the test; None only if the app failed.
+        failure: the reason why the test ended early; None if it ran to its end, even with failed cases.
     """
 
     started_at: datetime
@@ -247,12 +250,12 @@ class DeviceResults:
 
     @property
     def wrong_cases(self) -> tuple[CaseResult, ...]:
-        """Those that do not hold the limits."""
+        """The cases that do not meet the limits."""
         return tuple(case for case in self.cases if not case.passed)
 
     @property
     def disturbance(self) -> str | None:
-        """Why the times do not count; None if nothing is known against them."""
+        """The reason why the times do not count; None if no reason is known."""
         states = [state for state in (self.before, self.after) if state is not None]
         if any(state.battery_saver for state in states):
             return "the device saved power (battery saver, or low power mode)"
@@ -263,15 +266,15 @@ class DeviceResults:
 
 
 def read_device_results(source: Path | str) -> DeviceResults:
-    """Read and check what an app wrote.
+    """Read and check the document that an app wrote.
 
     Args:
-        source: a file's path, as a ``Path``; or the document itself, as a string.
+        source: the path of a file, as a ``Path``, or the document itself, as a string.
 
     Raises:
-        DeviceResultsError: it cannot be read, is too large, is no JSON, is of another schema, lacks a
-            field or has one more, or has a value that cannot be. The message names the field, what was
-            expected, and the fix.
+        DeviceResultsError: the document cannot be read, is too large, is not JSON, has another
+            schema, lacks a field, has an unknown field, or has an impossible value. The message names
+            the field, the expectation and the fix.
     """
     name = str(source) if isinstance(source, Path) else "results of the device"
     where = Source(name, "what a sample app's regression test wrote", _FIX, DeviceResultsError)
@@ -280,14 +283,14 @@ def read_device_results(source: Path | str) -> DeviceResults:
 
 
 def to_document(results: DeviceResults) -> dict:
-    """The document that ``read_device_results`` reads ``results`` from."""
+    """Return the document from which ``read_device_results`` reads ``results``."""
     record = asdict(results)
     started_at = results.started_at.isoformat().replace("+00:00", "Z")
     return {"schema": SCHEMA, **record, "started_at": started_at}
 
 
 def _names(kind: type) -> list[str]:
-    """The keys of a class of the schema."""
+    """Return the keys of a class of the schema."""
     return [field.name for field in fields(kind)]
 
 
@@ -298,7 +301,7 @@ def _sha256(value: Value) -> str:
 
 
 def _time_of_a_run(value: Value) -> float:
-    """Milliseconds."""
+    """Read the milliseconds of one run."""
     if value.number(0, LONGEST_RUN) == 0:
         value.refuse("more than 0 milliseconds")
     return float(value.value)
@@ -335,7 +338,7 @@ def _results(values: Mapping[str, Value]) -> DeviceResults:
     )
     names = [case.name for case in results.cases]
     if len(set(names)) < len(names) or (finished and not names):
-        values["cases"].refuse("every golden once, unless 'failure' says why not")
+        values["cases"].refuse("every golden case exactly once, unless 'failure' says why not")
     if finished and results.after is None:
         values["after"].refuse(f"the device's state{_UNLESS_FAILED}")
     return results
@@ -423,7 +426,7 @@ def _stage(value: Value, finished: bool) -> StageTimes:
 
 def _memory(values: Mapping[str, Value], finished: bool) -> Memory:
     before = values["peak_before"].integer(1, MOST_MEMORY)
-    # A peak only grows.
+    # A peak never shrinks, so the later one is at least the earlier one.
     after = values["peak_after"].optional(lambda value: value.integer(before, MOST_MEMORY))
     if finished and after is None:
         values["peak_after"].refuse(f"the peak{_UNLESS_FAILED}")

@@ -1,4 +1,4 @@
-"""Results as a JSON document; docs/latency.md has its schema."""
+"""Builds the JSON document of the results; docs/latency.md has its schema."""
 
 import platform
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _TOOLS = ("torch", "numpy", "coremltools")
 
 
 def build_document(results: Sequence[TargetResult], plan: Plan, image: str | None) -> dict:
-    """Everything that was measured, raw times included."""
+    """Return the document with everything that was measured, including the raw times."""
     return {
         "schema": SCHEMA,
         "plan": asdict(plan),
@@ -34,7 +34,7 @@ def build_document(results: Sequence[TargetResult], plan: Plan, image: str | Non
 
 
 def any_failed(results: Sequence[TargetResult]) -> bool:
-    """Whether an artifact could not be run that should have been."""
+    """Return whether an artifact FAILED on a target."""
     return any(item.status == FAILED for result in results for item in result.measurements)
 
 

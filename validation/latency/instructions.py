@@ -1,4 +1,7 @@
-"""Instructions in place of times: what an emulated processor executes is counted, since its time is nobody's."""
+"""Counts of the instructions that an emulated processor executes.
+
+The time an emulator takes predicts nothing, so instructions are counted instead.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,19 +15,19 @@ _TEXT_COLUMNS = 2
 
 @dataclass(frozen=True)
 class StageCounts:
-    """Instructions that a stage executed in its first run, and in each one after that."""
+    """The instructions that a stage executed in its first run, and in each later run."""
 
     first: int
     later: tuple[int, ...]
 
     @property
     def median(self) -> int:
-        """Of the later runs."""
+        """The median count of the later runs."""
         return round(median(self.later))
 
     @property
     def spread(self) -> float:
-        """Between the fewest and the most of the later runs, relative to their median."""
+        """The range of the later runs' counts, relative to their median."""
         return (max(self.later) - min(self.later)) / self.median
 
 
@@ -32,7 +35,7 @@ Counts = Mapping[str, StageCounts]  # by stage
 
 
 def format_counts(names: Sequence[str], counts: Sequence[Counts]) -> list[str]:
-    """Lines of a table with a row per artifact and stage; ratios are to the first artifact."""
+    """Return the lines of a table with a row per artifact and stage; ratios are to the first artifact."""
     rows = [
         _row(name, stage, each[stage], counts[0])
         for name, each in zip(names, counts, strict=True)
@@ -41,11 +44,11 @@ def format_counts(names: Sequence[str], counts: Sequence[Counts]) -> list[str]:
     if not rows:
         return []
     lines = [line.rstrip() for line in aligned([_COLUMNS, *rows], _TEXT_COLUMNS)]
-    return [*lines, "  millions of instructions, emulated: no time follows from them"]
+    return [*lines, "  millions of emulated instructions; they do not predict a time"]
 
 
 def counts_record(counts: Counts, to: Counts) -> dict:
-    """For the JSON document; ``to`` are the first artifact's, which ratios are to."""
+    """Return the record for the JSON document; ratios are to ``to``, the first artifact's counts."""
     return {
         stage: {
             "first": each.first,

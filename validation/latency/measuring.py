@@ -1,4 +1,4 @@
-"""Measure artifacts side by side: all are loaded, and then they take turns, back and forth."""
+"""Measures artifacts side by side: it loads all of them, then lets them take turns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ Answer = TypeVar("Answer", Load | Unavailable, Run)
 
 @dataclass(frozen=True)
 class Watch:
-    """Tells whether what is measured is disturbed.
+    """Finds out whether something disturbed a measurement.
 
     Attributes:
-        host: what is watched.
-        start: its state when all measuring began.
-        spare: how many of its cores are left free.
+        host: the machine that is watched.
+        start: the machine's state when all measuring began.
+        spare: the number of cores that the measured threads leave free.
     """
 
     host: Host
@@ -32,7 +32,7 @@ class Watch:
     spare: int
 
     def over(self, action: Callable[[], Answer]) -> tuple[Answer, str | None]:
-        """What ``action`` gives, and what disturbed it."""
+        """Run ``action``. Return its answer and what disturbed it, or None."""
         before = self.host.state()
         answer = action()
         after = self.host.state()
@@ -43,18 +43,18 @@ class Watch:
 
 @dataclass(frozen=True)
 class Subject:
-    """An artifact that is being measured, and what is known of it."""
+    """An artifact that is being measured, and its measurement so far."""
 
     runner: Runner
     measurement: Measurement
 
     @property
     def alive(self) -> bool:
-        """Whether it can go on."""
+        """Whether the artifact can be measured further."""
         return self.measurement.failure is None and self.measurement.missing is None
 
     def attempt(self, action: Callable[["Subject"], None]) -> None:
-        """Do something with it, if it is alive; what goes wrong ends this artifact and no other."""
+        """Run ``action`` if the subject is alive. An error ends this artifact, and no other."""
         if not self.alive:
             return
         try:
@@ -75,11 +75,11 @@ def measure_side_by_side(
     """Fill in the subjects' measurements, and close their runners.
 
     Args:
-        subjects: what takes turns.
-        plan: how much is measured.
-        host: what is watched meanwhile.
-        threads: how many compute at a time.
-        stages: which of STAGES, in their order.
+        subjects: the artifacts that take turns.
+        plan: how many runs are measured.
+        host: the machine to watch for disturbances.
+        threads: the number of threads that compute at a time.
+        stages: the stages to measure, in the order of STAGES.
     """
     watch = Watch(host, host.state(), max(0, len(host.cores) - threads))
     try:
@@ -95,7 +95,7 @@ def measure_side_by_side(
 
 
 def _begin(subject: Subject, plan: Plan, watch: Watch, stages: Sequence[str]) -> None:
-    """Load, and run encoder and decoder for the first time."""
+    """Load the artifact, and run its encoder and decoder for the first time."""
     measurement, runner = subject.measurement, subject.runner
     runner.start()
     load, disturbed = watch.over(runner.load)
@@ -115,7 +115,7 @@ def _warm_up(subject: Subject, stage: str) -> None:
 
 
 def _take_turns(subjects: Sequence[Subject], stage: str, watch: Watch) -> None:
-    """Until each has enough runs that count, or so many that do not that it never will."""
+    """Let subjects take turns until each has enough undisturbed runs, or too many disturbed ones."""
     number = 0
     with progress(description=stage.replace("_", " "), unit="turn") as bar:
         while any(subject.alive and _wants_more(subject, stage) for subject in subjects):

@@ -1,6 +1,7 @@
-"""What ``validate latency --json`` wrote, read again for the page; docs/latency.md has the schema.
+"""Reads the file of ``validate latency --json`` for the report page; docs/latency.md has the schema.
 
-The file may be anybody's: numbers are held to be finite and texts to be texts, and the page escapes them.
+The file may come from anybody, so every number must be finite and every text a string. The page
+escapes the texts.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,8 +15,8 @@ from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.document import SCHEMA
 from validation.latency.results import INVALID, MEASURED
 
-_MOST_BYTES = 1 << 26  # of a document; a thorough one of eleven artifacts has half of it
-_MOST_CHARACTERS = 10_000  # of a text
+_MOST_BYTES = 1 << 26  # a document of eleven artifacts, measured thoroughly, has half of that
+_MOST_CHARACTERS = 10_000  # in one text
 _FIX = "write it with validate latency --json"
 _STATUSES = (MEASURED, INVALID, NOT_RUN, FAILED)
 
@@ -23,12 +24,12 @@ Item = TypeVar("Item")
 
 
 class LatencyFileError(MobileSAMError):
-    """Results of ``validate latency`` that cannot be read, or are not as the schema has them."""
+    """Results of ``validate latency`` cannot be read, or do not match the schema."""
 
 
 @dataclass(frozen=True)
 class RecordedRatio:
-    """Times in relation to the first artifact's, with an interval."""
+    """The ratio of an artifact's times to those of the first artifact, with an interval."""
 
     median: float
     low: float
@@ -37,7 +38,7 @@ class RecordedRatio:
 
 @dataclass(frozen=True)
 class RecordedSummary:
-    """Seconds; see ``statistics.Summary``."""
+    """A ``statistics.Summary``, in seconds; ``low`` and ``high`` bound the median."""
 
     runs: int
     min: float
@@ -54,12 +55,12 @@ class RecordedStage:
     """One stage of one artifact.
 
     Attributes:
-        name: such as "image_encoder".
-        problem: why there is no summary, or None.
-        summary: of ``seconds``, or None.
-        ratio: None for the first artifact, and where there are no pairs.
-        seconds: of the runs that count.
-        disturbed: how many runs do not.
+        name: the stage's name, such as "image_encoder".
+        problem: the reason why there is no summary, or None.
+        summary: the summary of ``seconds``, or None.
+        ratio: the ratio to the first artifact; None for that artifact itself, and without pairs.
+        seconds: the times of the runs that count.
+        disturbed: the number of runs that do not count.
     """
 
     name: str
@@ -72,7 +73,7 @@ class RecordedStage:
 
 @dataclass(frozen=True)
 class RecordedStretch:
-    """Memory during one stage: bytes at seconds."""
+    """The memory during one stage: ``bytes`` in use at each of ``seconds``."""
 
     stage: str
     seconds: tuple[float, ...]
@@ -81,7 +82,7 @@ class RecordedStretch:
 
 @dataclass(frozen=True)
 class RecordedMemory:
-    """Bytes with the libraries alone, and at most; and over time, which may be empty."""
+    """Bytes with only the libraries loaded, the peak in bytes, and a timeline that may be empty."""
 
     libraries: int
     peak: int
@@ -90,7 +91,7 @@ class RecordedMemory:
 
 @dataclass(frozen=True)
 class RecordedCounts:
-    """Instructions of a stage, on an emulated processor: of its first run, and the later ones' median."""
+    """A stage's instructions on an emulated processor: the first run's, and the median of the later runs."""
 
     stage: str
     first: int
@@ -122,7 +123,7 @@ class RecordedArtifact:
 
 @dataclass(frozen=True)
 class RecordedTarget:
-    """What one target measured."""
+    """The results of one target."""
 
     name: str
     description: str
@@ -134,7 +135,7 @@ class RecordedTarget:
 
 @dataclass(frozen=True)
 class RecordedLatency:
-    """All of a document that the page shows."""
+    """The part of a document that the page shows."""
 
     plan: str
     image: str | None
@@ -144,10 +145,10 @@ class RecordedLatency:
 
 
 def read_latency(path: Path) -> dict:
-    """The document in a file of ``validate latency --json``.
+    """Read the document in a file of ``validate latency --json``.
 
     Raises:
-        LatencyFileError: the file cannot be read, or is no such document.
+        LatencyFileError: the file cannot be read, or does not match the schema.
     """
     source = Source(str(path), "results of validate latency", _FIX, LatencyFileError)
     document = source.read(path, _MOST_BYTES)
@@ -156,7 +157,11 @@ def read_latency(path: Path) -> dict:
 
 
 def parse_latency(document: object) -> RecordedLatency:
-    """What the page shows of a document; LatencyFileError if it is not as the schema has it."""
+    """Parse the part of a document that the page shows.
+
+    Raises:
+        LatencyFileError: the document does not match the schema.
+    """
     return _latency(
         Source("latency", "results of validate latency", _FIX, LatencyFileError), document
     )
@@ -204,7 +209,7 @@ def _artifact(record: Value) -> RecordedArtifact:
 
 
 def _by_stage(record: Value, read: Callable[[str, Value], Item]) -> tuple[Item, ...]:
-    """Entries of an object, each read with its stage's name."""
+    """Read each entry of an object, together with its key, the stage's name."""
     return tuple(read(name, value) for name, value in record.mapping(lambda value: value).items())
 
 
@@ -230,7 +235,7 @@ def _counts(name: str, record: Value) -> RecordedCounts:
 
 
 def _turn(record: Value) -> tuple[tuple[float, ...], bool]:
-    """Its seconds, and whether they count."""
+    """Return a turn's seconds, and whether they count."""
     seconds = record.get("seconds").list(_number)
     return seconds, record.get("disturbance").optional(_text) is None
 
@@ -260,7 +265,9 @@ def _memory(record: Value) -> RecordedMemory:
 def _stretch(record: Value) -> RecordedStretch:
     seconds, sizes = record.get("seconds").list(_number), record.get("bytes").list(_count)
     if not seconds or len(seconds) != len(sizes) or list(seconds) != sorted(seconds):
-        record.get("bytes").refuse("one for each of 'seconds', which rise")
+        record.get("bytes").refuse(
+            "one entry per entry of 'seconds', which must be in ascending order"
+        )
     return RecordedStretch(_text(record.get("stage")), seconds, sizes)
 
 

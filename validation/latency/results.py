@@ -1,4 +1,4 @@
-"""What was measured, of one artifact on one target."""
+"""The measurements of artifacts on a target."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ from validation.latency.running.plan import Plan
 from validation.latency.running.session import Load, WarmUp
 from validation.latency.statistics import Ratio, Summary, paired_ratio, summarize
 
-MEASURED, INVALID = "measured", "invalid"  # beside NOT_RUN and FAILED
+MEASURED, INVALID = "measured", "invalid"  # the other statuses are NOT_RUN and FAILED
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Seconds of a turn's runs; and why they do not count, or None."""
+    """The seconds of a turn's runs, and the reason why they do not count, or None."""
 
     seconds: tuple[float, ...]
     disturbance: str | None = None
@@ -29,9 +29,10 @@ class StageTimes:
     """The runs of one stage, in the order in which they were made.
 
     Attributes:
-        first: the very first run; None for a stage that is made of others.
-        warm_up: what came next.
-        turns: what counts, unless it was disturbed.
+        plan: how many runs are measured.
+        first: the very first run; None for a stage that consists of other stages.
+        warm_up: the runs after the first, until the times settled.
+        turns: the turns after the warm-up; those that nothing disturbed count.
     """
 
     plan: Plan
@@ -41,7 +42,7 @@ class StageTimes:
 
     @property
     def undisturbed(self) -> list[tuple[float, ...]]:
-        """Seconds of the turns that count."""
+        """The seconds of the turns that count."""
         return [turn.seconds for turn in self.turns if turn.disturbance is None]
 
     @property
@@ -59,9 +60,9 @@ class StageTimes:
 
     @property
     def problem(self) -> str | None:
-        """Why these runs give no figures; None if they do."""
+        """The reason why these runs give no figures; None if they do."""
         if self.warm_up is not None and not self.warm_up.steady:
-            return f"its times had not settled after {len(self.warm_up.seconds)} runs"
+            return f"the times had not settled after {len(self.warm_up.seconds)} runs"
         if self.complete:
             return None
         reasons = {turn.disturbance: None for turn in self.turns if turn.disturbance is not None}
@@ -73,14 +74,16 @@ class StageTimes:
 
     @property
     def summary(self) -> Summary | None:
-        """The figures, of what counts."""
+        """The figures of the turns that count; None if there is a problem."""
         return summarize(self.undisturbed) if self.problem is None else None
 
     def ratio_to(self, other: "StageTimes") -> Ratio | None:
-        """Times in relation to ``other``'s, of the pairs of turns that count in both."""
+        """Return the ratio of these times to ``other``'s, from the pairs of turns that both count."""
         pairs = [
             (turn.seconds, beside.seconds)
-            for turn, beside in zip(self.turns, other.turns, strict=False)  # one may have died
+            for turn, beside in zip(
+                self.turns, other.turns, strict=False
+            )  # one may have ended early
             if turn.disturbance is None and beside.disturbance is None
         ]
         return paired_ratio(pairs) if pairs and not (self.problem or other.problem) else None
@@ -88,21 +91,21 @@ class StageTimes:
 
 @dataclass
 class Measurement:
-    """What is known of one artifact on one target; it grows while it is measured.
+    """The results of one artifact on one target. It is filled in while the artifact is measured.
 
     Attributes:
-        artifact: what was run.
-        note: what a reader must know of the engine to read the figures right, or None.
-        load: None if it did not get so far.
+        artifact: the artifact that was run.
+        note: what a reader must know about the engine to understand the figures, or None.
+        load: how the artifact was loaded; None if it was not.
         load_disturbance: what disturbed the loading, or None.
-        memory: bytes in use with the libraries alone, and at most.
-        timeline: memory over time, where that was watched.
-        stages: those that were begun.
-        counts: instructions of each stage, on targets that count them instead of timing.
-        missing: why it was not run.
-        failure: what ended it.
-        phone: what an app measured, on targets that are phones.
-        placement: where Core ML computes what, by component, on targets that are Core ML.
+        memory: the bytes in use with only the libraries loaded, and the peak in bytes.
+        timeline: the memory over time, on targets that record it.
+        stages: the times of each stage that was begun.
+        counts: the instructions of each stage, on targets that count them instead of timing.
+        missing: the reason why the artifact was not run, or None.
+        failure: the error that ended the measurement, or None.
+        phone: the results that an app wrote, on targets that are phones.
+        placement: component → where Core ML computes it, on targets that are Core ML.
     """
 
     artifact: Artifact
@@ -129,7 +132,7 @@ class Measurement:
 
     @property
     def reasons(self) -> list[str]:
-        """Why it is not MEASURED; empty if it is."""
+        """The reasons why the status is not MEASURED; empty if it is."""
         if reason := self.failure or self.missing:
             return [reason]
         return [
@@ -141,17 +144,17 @@ class Measurement:
 
 @dataclass(frozen=True)
 class TargetResult:
-    """What a target measured.
+    """The results of one target.
 
     Attributes:
-        target: its name.
-        description: what the figures are figures of, in words.
-        device_like: whether it imitates a device, which it is not.
-        missing: why nothing was run; None if it was.
-        measurements: one per artifact, in their order.
-        unwatched: what could not be watched of the host.
-        emulated: whether instructions of an emulated processor were counted, and nothing timed.
-        side_by_side: whether artifacts took turns, so that their times make ratios.
+        target: the target's name.
+        description: what the figures mean, in words.
+        device_like: whether the target imitates a device on this machine.
+        missing: the reason why nothing was run; None if it was.
+        measurements: one measurement per artifact, in the artifacts' order.
+        unwatched: the disturbances that this system does not report.
+        emulated: whether instructions of an emulated processor were counted and nothing was timed.
+        side_by_side: whether artifacts took turns, so that ratios of their times are fair.
     """
 
     target: str
@@ -164,7 +167,7 @@ class TargetResult:
     side_by_side: bool = True
 
     def ratio(self, measurement: Measurement, stage: str) -> Ratio | None:
-        """A stage's time in relation to that of the first artifact."""
+        """Return the ratio of a stage's times to those of the first artifact, or None."""
         first = self.measurements[0]
         if not self.side_by_side or measurement is first:
             return None

@@ -1,4 +1,4 @@
-"""What a set of timings says: percentiles, and how sure their median is."""
+"""Statistics of timings: percentiles, and an interval for the median."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ import numpy as np
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
-_SEED = 0  # the same timings give the same interval
+_SEED = 0  # fixed, so that the same timings give the same interval
 
-Timings = Sequence[Sequence[float]]  # seconds of each run, turn by turn
+Timings = Sequence[Sequence[float]]  # turn → seconds of each run
 
 
 @dataclass(frozen=True)
 class Interval:
-    """How sure a median is: a bootstrap interval of ``CONFIDENCE``, or the range of a few launches."""
+    """The interval of a median: a bootstrap interval of ``CONFIDENCE``, or the range of a few launches."""
 
     low: float
     high: float
@@ -22,7 +22,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Summary:
-    """Seconds of ``runs`` runs; percentiles are interpolated linearly between runs."""
+    """Figures of ``runs`` runs in seconds. Percentiles are interpolated linearly between runs."""
 
     runs: int
     min: float
@@ -35,7 +35,13 @@ class Summary:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median of the ratios of ``pairs`` turns to those of another artifact beside them, or of such medians."""
+    """The ratio of an artifact's times to another's.
+
+    Attributes:
+        median: the median over the pairs of turns, or over launches.
+        interval: the interval of that median.
+        pairs: the number of pairs of turns.
+    """
 
     median: float
     interval: Interval
@@ -43,7 +49,7 @@ class Ratio:
 
 
 def summarize(turns: Timings) -> Summary:
-    """The figures of at least one turn with at least one run."""
+    """Compute the figures of turns. There must be at least one turn with at least one run."""
     runs = np.concatenate([np.asarray(turn, np.float64) for turn in turns])
     median, p90, p99 = map(float, np.quantile(runs, (0.5, 0.9, 0.99)))
     return Summary(
@@ -58,15 +64,16 @@ def summarize(turns: Timings) -> Summary:
 
 
 def paired_ratio(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Ratio:
-    """How much longer the first of each pair of turns takes than the second, by their medians."""
+    """Compare the medians of the two turns of each pair: how much longer does the first take?"""
     ratios = [[float(np.median(turn) / np.median(other))] for turn, other in pairs]
     return Ratio(float(np.median(ratios)), median_interval(ratios), len(ratios))
 
 
 def ratio_of_launches(launches: Sequence[Ratio]) -> Ratio:
-    """The median of a few launches' ratios of the same two artifacts, and their range.
+    """Combine the ratios that a few launches gave for the same two artifacts: their median and range.
 
-    Processes differ from each other by more than the turns of one do: launches count, whatever their turns.
+    Each launch counts once, whatever its number of turns, because launches differ from each other by
+    more than the turns of one launch do.
     Source: Kalibera and Jones, Rigorous Benchmarking in Reasonable Time (2013).
     """
     medians = [launch.median for launch in launches]
@@ -75,11 +82,11 @@ def ratio_of_launches(launches: Sequence[Ratio]) -> Ratio:
 
 
 def median_interval(turns: Timings) -> Interval:
-    """Percentile bootstrap of the median over all runs.
+    """Compute a percentile bootstrap interval of the median over all runs.
 
-    Whole turns are drawn, not runs: the runs of a turn resemble each other, and drawn one by one
-    they would make the interval too narrow. Source: Davison and Hinkley, Bootstrap Methods and their
-    Application, section 3.8 (cluster resampling).
+    Whole turns are drawn instead of single runs. The runs of a turn resemble each other, so drawing
+    them one by one would make the interval too narrow. Source: Davison and Hinkley, Bootstrap Methods
+    and their Application, section 3.8 (cluster resampling).
     """
     return _bootstrap(turns, lambda drawn: float(np.median(np.concatenate(drawn))))
 

@@ -1,4 +1,4 @@
-"""Results as tables for a terminal."""
+"""Formats results as tables for a terminal."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from validation.latency.results import INVALID, MEASURED, Measurement, TargetRes
 from validation.latency.statistics import Interval, Ratio
 
 _WORDS = {MEASURED: "", INVALID: "INVALID", NOT_RUN: "NOT RUN", FAILED: "FAILED"}
-DISTURBED = "!"  # behind a single time, which cannot be taken again
-_HINT = "what is INVALID has no figures: measure again on an idle, cool machine at full power"
+DISTURBED = "!"  # marks a single time that something disturbed, and that cannot be repeated
+_HINT = "INVALID rows have no figures. Measure again on an idle, cool machine at full power."
 _COLUMNS = (
     "artifact",
     "stage",
@@ -30,7 +30,7 @@ _TEXT_COLUMNS = 2
 
 
 def format_result(result: TargetResult) -> list[str]:
-    """A target's title, a row per artifact and stage, and a line per artifact about the rest."""
+    """Return a target's title, a row per artifact and stage, and a line per artifact with the rest."""
     title = f"{result.target}: {result.description}"
     if result.missing is not None:
         return [title, f"{_WORDS[NOT_RUN]}: {result.missing}"]
@@ -38,7 +38,7 @@ def format_result(result: TargetResult) -> list[str]:
     lines = [title]
     if rows:
         lines += [line.rstrip() for line in aligned([_COLUMNS, *rows], _TEXT_COLUMNS)]
-        lines.append(f"  milliseconds; {DISTURBED} disturbed")
+        lines.append(f"  times in milliseconds; {DISTURBED} marks a disturbed time")
     lines += format_counts(
         [item.artifact.name for item in result.measurements],
         [item.counts for item in result.measurements],
@@ -47,7 +47,9 @@ def format_result(result: TargetResult) -> list[str]:
     if any(item.status == INVALID for item in result.measurements):
         lines.append(_HINT)
     if result.unwatched:
-        lines.append(f"not watched, since this system does not tell: {', '.join(result.unwatched)}")
+        lines.append(
+            f"not checked, because this system does not report it: {', '.join(result.unwatched)}"
+        )
     return lines
 
 
@@ -88,7 +90,7 @@ def _ratio(ratio: Ratio | None) -> str:
 
 
 def _lines(item: Measurement) -> Sequence[str]:
-    """Engine, loading and memory; and why there are no figures."""
+    """Return lines with the engine, loading and memory, and with the reasons for missing figures."""
     name, parts = item.artifact.name, []
     if item.load is not None:
         files = "cold files" if item.load.warm is None else f"warm files: {item.load.warm}"
@@ -112,7 +114,7 @@ def _lines(item: Measurement) -> Sequence[str]:
 
 
 def _cases(results: DeviceResults) -> str:
-    """What became of the masks on a phone."""
+    """Summarize the golden cases that ran on a phone."""
     lowest = [min(case.mask_ious) for case in results.cases]
     if not lowest:
         return "no golden case was run"

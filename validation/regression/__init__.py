@@ -1,5 +1,6 @@
-"""Whether an artifact still is what a committed baseline says: masks, latency, memory, size, operators, manifest.
+"""Compares an artifact with a committed baseline: masks, latency, memory, size, operators and manifest.
 
-``observation`` looks at an artifact, ``baseline`` keeps what was seen in a file, ``judging`` holds one to
-the other by ``limits``; ``devices`` does the same with what apps measured. docs/regression.md describes it.
+``observation`` measures an artifact, ``baseline`` reads and writes the committed file, and ``judging``
+compares the two within ``limits``. ``devices`` compares the results of apps on phones in the same way.
+docs/regression.md describes the checks.
 """

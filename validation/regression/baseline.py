@@ -1,7 +1,7 @@
-"""The file that a project commits: what its artifacts were like when somebody last looked and agreed.
+"""Reads and writes a baseline: the file in which a project commits the accepted state of its artifacts.
 
-JSON, sorted, one value a line, so that its diff says what changed. It may come from anywhere, and
-nothing in it is taken on trust.
+It is sorted JSON with one value per line, so that its diff shows what changed. It may come from
+anywhere, so every value is checked.
 """
 
 import json
@@ -19,7 +19,7 @@ from validation.regression.outlines import read_outline
 from validation.regression.record import LARGEST, Entry, Record
 
 SCHEMA = "mobile-sam-export/baseline/1"
-_MOST_CHARACTERS = 10_000  # of a text; a mask's is the longest
+_MOST_CHARACTERS = 10_000  # in one text; the texts of masks are the longest
 _FIX = "write it with 'validate regress --update', and commit it"
 
 Devices = Mapping[str, Mapping[str, Mapping[str, float]]]
@@ -27,10 +27,10 @@ Devices = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 @dataclass(frozen=True)
 class Baseline:
-    """A file's contents.
+    """The contents of a baseline file.
 
     Attributes:
-        artifacts: by ``artifact_key``.
+        artifacts: ``artifact_key`` → the artifact's record.
         devices: device in words → ``artifact_key`` → name in DEVICE_FIGURES → number.
     """
 
@@ -39,22 +39,26 @@ class Baseline:
 
 
 def artifact_key(model: str, format_name: str, scheme: str) -> str:
-    """What an artifact is called in a baseline, wherever its folder is: ``vit_t coreml int8``."""
+    """Return an artifact's name in a baseline, such as ``vit_t coreml int8``, wherever its folder is."""
     return f"{model} {format_name} {scheme}"
 
 
 def key_of(artifact: Artifact) -> str:
-    """``artifact_key`` of an artifact."""
+    """Return the ``artifact_key`` of an artifact."""
     return artifact_key(artifact.model, artifact.format, artifact.scheme)
 
 
 def require_record(baseline: Baseline, path: Path, key: str) -> Record:
-    """The record of an artifact; BaselineError if there is none."""
+    """Return the record of an artifact.
+
+    Raises:
+        BaselineError: the baseline has no record of it.
+    """
     if key not in baseline.artifacts:
         known = ", ".join(f"'{name}'" for name in baseline.artifacts) or "none"
         raise BaselineError(
-            f"{path}: has no artifact '{key}': expected a baseline of it, this one has {known}; add it "
-            "with 'validate regress --update'"
+            f"{path}: has no artifact '{key}': expected one of the baseline's artifacts ({known}); add "
+            "it with 'validate regress --update'"
         )
     return baseline.artifacts[key]
 
@@ -63,7 +67,7 @@ def read_baseline(path: Path) -> Baseline:
     """Read and check a baseline.
 
     Raises:
-        BaselineError: there is none, it cannot be read, is of another schema, or is damaged.
+        BaselineError: the file is missing, unreadable or damaged, or has another schema.
     """
     source = Source(str(path), "a baseline", _FIX, BaselineError)
     sections = source.document(source.read(path), SCHEMA).object(("artifacts", "devices"))
@@ -76,7 +80,11 @@ def read_baseline(path: Path) -> Baseline:
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Write a baseline; OutputError if that cannot be."""
+    """Write a baseline.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     document = {"schema": SCHEMA, **asdict(baseline)}
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with replacing(path) as draft:
@@ -106,13 +114,13 @@ def _figures(value: Value, known: Collection[str]) -> dict[str, float]:
 
 
 def _number(value: Value) -> float:
-    """As it is written: sizes are integers."""
+    """Read a number without converting it, so that sizes stay integers."""
     value.number(-LARGEST, LARGEST)
     return value.value
 
 
 def _text_if_any(value: Value) -> str:
-    """What was not measured is empty."""
+    """Read a text, which is empty if its value was not measured."""
     return "" if value.value == "" else value.text()
 
 

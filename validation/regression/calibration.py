@@ -1,7 +1,7 @@
-"""A fixed piece of work in an artifact's place, to whose time latencies are in relation.
+"""A fixed computation that serves as the unit of time for latencies.
 
-A machine that is twice as fast is so for the artifact and, nearly, for this work: their ratio is what
-a baseline keeps. docs/regression.md says how nearly.
+A machine that runs an artifact twice as fast also runs this work nearly twice as fast. A baseline
+therefore keeps the ratio of the two times. docs/regression.md says how stable that ratio is.
 """
 
 from dataclasses import dataclass
@@ -14,25 +14,28 @@ from converters.io_spec import image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import SlotPrompt
 from validation.artifacts.artifact import Artifact
 
-VERSION = 1  # of the work: ratios to another one cannot be compared
+VERSION = 1  # changes with the work, because ratios to different work cannot be compared
 _SEED = 0
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is computed on: a thirtieth of the full-size image encoder's multiply-adds and activations.
+    """The tensors of the work. It has a thirtieth of the full-size encoder's multiply-adds and activations.
 
     Attributes:
-        tokens: float32 (1024, 320), of linear layers 320 → 1280 → 320: two thirds of the multiply-adds.
-        widen: (1280, 320), weights of the first.
-        narrow: (320, 1280), weights of the second.
-        scores: float32 (16, 196, 196), of attention in windows of 14: a tenth.
-        grid: float32 (1, 64, 192, 192), of three convolutions: a quarter.
-        pointwise: (64, 64, 1, 1), weights of the first.
-        depthwise: (64, 1, 3, 3), weights of the second.
-        dense: (32, 64, 3, 3), weights of the third, of stride 2.
-        field: float32 (1, 64, 368, 368). What is as large as that is given fresh memory from the
-            system each time (glibc: above 32 MiB), as the activations of the encoder's first layers are.
+        tokens: float32 (1024, 320), the input of linear layers 320 → 1280 → 320. They are two thirds
+            of the multiply-adds.
+        widen: float32 (1280, 320), the weights of the first linear layer.
+        narrow: float32 (320, 1280), the weights of the second linear layer.
+        scores: float32 (16, 196, 196), the input of attention in windows of 14, a tenth of the
+            multiply-adds.
+        grid: float32 (1, 64, 192, 192), the input of three convolutions, a quarter of the
+            multiply-adds.
+        pointwise: float32 (64, 64, 1, 1), the weights of the first convolution.
+        depthwise: float32 (64, 1, 3, 3), the weights of the second convolution.
+        dense: float32 (32, 64, 3, 3), the weights of the third convolution, which has stride 2.
+        field: float32 (1, 64, 368, 368). For tensors above 32 MiB, glibc takes fresh memory from the
+            system each time, as it does for the activations of the encoder's first layers.
     """
 
     tokens: Tensor
@@ -47,7 +50,7 @@ class Work:
 
 
 def make_work() -> Work:
-    """The same numbers on every machine."""
+    """Make the tensors, with the same numbers on every machine."""
     generator = torch.Generator().manual_seed(_SEED)
 
     def numbers(*shape: int) -> Tensor:
@@ -68,7 +71,7 @@ def make_work() -> Work:
 
 @torch.no_grad()
 def do(work: Work) -> Tensor:
-    """The encoder's kinds of operators, in float32; gives one number, so that none is left out."""
+    """Run the encoder's kinds of operators in float32. The result depends on all of them."""
     hidden = F.gelu(F.linear(work.tokens, work.widen))  # (1024, 1280)
     tokens = F.linear(hidden, work.narrow) + work.tokens
     attention = torch.softmax(work.scores @ work.scores, dim=-1)  # (16, 196, 196)
@@ -81,12 +84,12 @@ def do(work: Work) -> Tensor:
 
 
 class Calibration:
-    """An ``Engine`` that does the work in place of each of an artifact's two modules."""
+    """An ``Engine`` that does the work instead of running an artifact's two modules."""
 
     name = f"calibration {VERSION}"
 
     def __init__(self, artifact: Artifact) -> None:
-        """For ``artifact``, whose outputs' shapes the answers have."""
+        """Prepare answers with the shapes of ``artifact``'s outputs."""
         (embeddings,) = image_encoder_spec(artifact.variant).outputs
         answers = mask_decoder_spec(artifact.variant, artifact.prompt_slots).outputs
         self._embeddings = torch.zeros(embeddings.shape)
@@ -94,16 +97,14 @@ class Calibration:
         self._work = make_work()
 
     def encode(self, frame: Tensor) -> Tensor:
-        """See ``Engine``."""
         do(self._work)
         return self._embeddings
 
     def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, ...]:
-        """See ``Engine``."""
         do(self._work)
         return self._answers
 
 
 def open_engine(artifact: Artifact) -> Calibration:
-    """An engine as ``engines.open_first`` opens it."""
+    """Open the engine. ``engines.open_first`` calls this."""
     return Calibration(artifact)

@@ -1,4 +1,4 @@
-"""Hold what apps measured on phones to the baseline of the same device and artifact."""
+"""Compares the results of apps on phones with the baseline of the same device and artifact."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ _SHOWN_NAMES = 3
 
 @dataclass(frozen=True)
 class Run:
-    """One file of results."""
+    """A file of results, read."""
 
     path: Path
     results: DeviceResults
 
 
 def device_name(results: DeviceResults) -> str:
-    """What times are comparable of: model, system's major version, compute unit and threads."""
+    """Name a device by all that its times depend on: model, major OS version, compute unit and threads."""
     device, compute = results.device, results.compute
     major = device.os_version.split(".")[0]
     parts = [device.model, f"{device.platform} {major}", compute.unit]
@@ -40,13 +40,13 @@ def device_name(results: DeviceResults) -> str:
 
 
 def key_of_results(results: DeviceResults) -> str:
-    """``artifact_key`` of what was measured."""
+    """Return the ``artifact_key`` of the artifact that was measured."""
     artifact = results.artifact
     return artifact_key(artifact.model, artifact.format, artifact.scheme)
 
 
 def by_device(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
-    """Runs by ``device_name`` and ``artifact_key``, in order."""
+    """Group runs by ``device_name`` and ``artifact_key``, in order."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         group = device_name(run.results), key_of_results(run.results)
@@ -55,7 +55,10 @@ def by_device(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
 
 
 def device_figures(runs: Sequence[Run]) -> dict[str, float]:
-    """Name in DEVICE_FIGURES → median of the medians of the runs that count; empty if none does."""
+    """Return name in DEVICE_FIGURES → median over the medians of the runs that count.
+
+    The result is empty if no run counts.
+    """
     figures: dict[str, list[float]] = {name: [] for name in DEVICE_FIGURES}
     for results in (run.results for run in runs):
         if results.failure is not None or results.disturbance is not None:
@@ -79,14 +82,14 @@ def judge_device(
     limits: Limits,
     update: bool = False,
 ) -> list[Line]:
-    """Every quantity of one artifact on one device.
+    """Judge every quantity of one artifact on one device.
 
     Args:
-        runs: all of them.
-        artifact: what the baseline says of the artifact; None without a baseline.
-        before: the device's figures in the baseline; None if it has none.
-        limits: how much worse they may be.
-        update: whether figures that the baseline lacks are to be added.
+        runs: all runs of the artifact on the device.
+        artifact: the artifact's record in the baseline; None without a baseline.
+        before: the device's figures in the baseline; None if the baseline has none.
+        limits: how much worse than the baseline the figures may be.
+        update: whether figures that the baseline lacks are to be added to it.
     """
     lines = [] if artifact is None else [_files(runs, artifact)]
     another = any(line.verdict == FAILED for line in lines)
@@ -113,25 +116,27 @@ def _problem(
     another: bool,
     update: bool,
 ) -> Problem | None:
-    """Why a figure is not judged; None if it is, or is new."""
+    """Return why a figure is not judged; None if it is judged, or is new."""
     if value is None:
-        return Problem(INVALID, "no run of it counts")
+        return Problem(INVALID, "no run has usable times")
     if another:
-        return Problem(NOT_RUN, "it is another artifact's")
+        return Problem(NOT_RUN, "another artifact was measured")
     if artifact is None:
         return Problem(NOT_RUN, "no baseline was named")
     if baseline is None and not update:
-        return Problem(NOT_RUN, "the baseline has none of this device: --update adds it")
+        return Problem(
+            NOT_RUN, "the baseline has no figures of this device: run with --update to add them"
+        )
     return None
 
 
 def is_unfit(line: Line) -> bool:
-    """Whether a line of ``judge_device`` says that its device's figures belong in no baseline."""
+    """Return whether a line of ``judge_device`` means that the device's figures must not enter a baseline."""
     return line.verdict in (FAILED, NOT_PROVEN) and line.figure is None
 
 
 def _files(runs: Sequence[Run], artifact: Record) -> Line:
-    """Whether the artifact that was measured is the baseline's, file by file."""
+    """Judge whether the measured artifact is that of the baseline, file by file."""
     different: dict[str, None] = {}
     for identity in (run.results.artifact for run in runs):
         measured = {name: file.sha256 for name, file in identity.files.items()}
@@ -150,13 +155,13 @@ def _files(runs: Sequence[Run], artifact: Record) -> Line:
         f"{len(different)} differ",
         0,
         FAILED,
-        f"not the baseline's: {_some(list(different))}; measure that one, or renew the baseline with "
-        "'validate regress --update' first",
+        f"these differ from the baseline: {_some(list(different))}; measure the baseline's artifact, or "
+        "run 'validate regress --update' first",
     )
 
 
 def _masks(run: Run, artifact: Record | None) -> Line:
-    """Whether every golden case holds its limits; disturbed runs have masks as well."""
+    """Judge whether every golden case meets its limits. Masks of disturbed runs count as well."""
     results = run.results
     wrong = [f"{case.name} (IoU {min(case.mask_ious):.3f})" for case in results.wrong_cases]
     answered = {case.name for case in results.cases}
@@ -183,9 +188,9 @@ def _masks(run: Run, artifact: Record | None) -> Line:
 
 
 def _nothing_proven(results: DeviceResults, artifact: Record | None) -> str | None:
-    """Why cases that hold their limits prove nothing; None if they do."""
+    """Return why passed cases prove nothing; None if they prove something."""
     if results.limits.min_iou == 0:
-        return "nothing was proven: every mask holds the limit, an IoU of 0"
+        return "nothing was proven: the limit is an IoU of 0, which every mask meets"
     if len(results.cases) < FEWEST_CASES:
         return f"nothing was proven by {len(results.cases)} golden case: expected {FEWEST_CASES} or more"
     if (
@@ -193,12 +198,12 @@ def _nothing_proven(results: DeviceResults, artifact: Record | None) -> str | No
         and artifact.masks
         and all(map(is_blank_outline, artifact.masks.values()))
     ):
-        return "nothing was proven: each golden mask is empty, or the whole photo"
+        return "nothing was proven: each golden mask is empty or covers the whole photo"
     return None
 
 
 def _runs(runs: Sequence[Run]) -> Iterator[Line]:
-    """Runs that do not count, each with the reason."""
+    """Yield a line with the reason for each run whose times do not count."""
     for run in runs:
         results, quantity = run.results, f"times of {run.path.name}"
         if results.failure is not None:
@@ -213,7 +218,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def renew_device(before: Mapping[str, float] | None, now: Mapping[str, float]) -> dict[str, float]:
-    """A device's figures in the next baseline: what differs by noise only stays as it was."""
+    """Return a device's figures for the next baseline. Figures that differ only by noise stay unchanged."""
     renewed = dict(before or {})
     for name, value in now.items():
         figure, old = DEVICE_FIGURES[name], renewed.get(name)

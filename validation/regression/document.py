@@ -1,4 +1,4 @@
-"""Results as a JSON document; docs/regression.md has its schema."""
+"""Builds the JSON document of the results; docs/regression.md has its schema."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ SCHEMA = "mobile-sam-export/regression/1"
 
 
 def build_document(lines: Mapping[str, list[Line]], baseline: str | None, updated: bool) -> dict:
-    """Every line, as numbers.
+    """Return the document with every line.
 
     Args:
-        lines: of each artifact, by what it is called.
-        baseline: the file's path, as the user wrote it.
-        updated: whether it was written anew.
+        lines: the artifact's name → its lines.
+        baseline: the baseline's path, as the user wrote it.
+        updated: whether the baseline was updated.
     """
     return {
         "schema": SCHEMA,

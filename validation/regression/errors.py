@@ -1,11 +1,11 @@
-"""What a user's own files can do wrong here."""
+"""Errors in the files that a user passes."""
 
 from reference.common.errors import MobileSAMError
 
 
 class BaselineError(MobileSAMError):
-    """A baseline that cannot be read, or is of other artifacts."""
+    """A baseline cannot be read, or has other artifacts."""
 
 
 class LimitsError(MobileSAMError):
-    """A file of limits that cannot be read, or that sets something which is no limit."""
+    """A file of limits cannot be read, or sets something that is not a limit."""

@@ -1,28 +1,28 @@
-"""The numbers that a baseline keeps of an artifact: how each is written, rounded, and compared."""
+"""The numbers that a baseline keeps: how each is written, rounded and compared."""
 
 from dataclasses import dataclass
 
 from converters.artifact_layout import COMPONENTS
 
 LATENCY = "latency"
-_SIGNIFICANT = 3  # digits of what was measured
-_SMALL_MEMORY = 50.0  # MB: below, libraries' own buffers come and go
+_SIGNIFICANT = 3  # digits that are kept of a measurement
+_SMALL_MEMORY = 50.0  # MB; smaller amounts vary with the libraries' own buffers
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number.
+    """A kind of number, and how it is kept and compared.
 
     Attributes:
-        label: what it is, for people.
-        limit: the name of its limit.
-        unit: behind the number; "" for none.
-        decimals: to which it is kept; None: so many significant digits as a measurement has.
-        larger_is_worse: or else smaller.
-        relative: whether the limit is a share of the baseline's, and not in the number's own unit.
-        floor: what a share is of at least.
-        noise: change (as the limit's) up to which ``--update`` leaves the baseline's number as it is,
-            so that the diff shows what changed.
+        label: the name that tables show.
+        limit: the field of ``Limits`` that bounds its change.
+        unit: the unit that follows the number; "" for none.
+        decimals: the number of decimals that are kept; None for three significant digits.
+        larger_is_worse: whether a larger number is worse; otherwise a smaller one is.
+        relative: whether a change is a share of the baseline's number; otherwise it is a difference.
+        floor: the smallest denominator of a relative change.
+        noise: the largest change, in the limit's unit, at which ``--update`` leaves the baseline's
+            number unchanged, so that the diff shows only real changes.
     """
 
     label: str
@@ -35,28 +35,28 @@ class Figure:
     noise: float = 0.0
 
     def kept(self, value: float) -> float:
-        """The number as a baseline keeps it."""
+        """Round a number as a baseline keeps it."""
         if self.decimals is None:
             return float(f"{value:.{_SIGNIFICANT}g}")
         return round(value, self.decimals) if self.decimals else int(round(value))
 
     def change(self, baseline: float, now: float) -> float:
-        """From a baseline's number to another: a share if ``relative``, else the difference."""
+        """Return the change from the baseline's number: a share if ``relative``, otherwise a difference."""
         if not self.relative or now == baseline:
             return now - baseline
         return (now - baseline) / (max(baseline, self.floor) or abs(now))
 
     def worse(self, change: float) -> float:
-        """How much of a change is for the worse; below zero, for the better."""
+        """Return by how much a change makes the number worse; the result is negative for an improvement."""
         return change if self.larger_is_worse else -change
 
     def text(self, value: float) -> str:
-        """The number for a table."""
+        """Format a number for a table."""
         number = f"{value:,.{self.decimals}f}" if self.decimals is not None else f"{value:g}"
         return f"{number} {self.unit}".rstrip()
 
     def change_text(self, change: float) -> str:
-        """A change, or a limit, for a table."""
+        """Format a change or a limit for a table."""
         if self.relative:
             return f"{100 * change:+.3g} %"
         return f"{change:+.{self.decimals or 0}f} {self.unit}".rstrip()
@@ -100,36 +100,40 @@ def _component_figures(component: str) -> dict[str, Figure]:
     }
 
 
-# By name; the part before the first dot is the group that is seen, or not, as one.
+# Name → figure. The part before the first dot is the group, whose figures are measured together.
 FIGURES: dict[str, Figure] = {
     "masks.cases_held": Figure(
-        "golden cases that hold their gates", "max_cases_lost", larger_is_worse=False
+        "golden cases that pass their gates", "max_cases_lost", larger_is_worse=False
     ),
     "masks.mean_iou": _iou("mask IoU, mean", "max_mean_iou_loss"),
     "masks.lowest_iou": _iou("mask IoU, lowest", "max_lowest_iou_loss"),
     "masks.mean_boundary_iou": _iou("boundary IoU, mean", "max_mean_boundary_iou_loss"),
     "masks.score_difference": Figure(
-        "largest difference of a score", "max_score_difference_rise", decimals=3
+        "largest score difference", "max_score_difference_rise", decimals=3
     ),
     "masks.embeddings_sqnr": _sqnr("SQNR of embeddings"),
     "masks.logits_sqnr": _sqnr("SQNR of mask logits"),
-    **{name: it for component in COMPONENTS for name, it in _component_figures(component).items()},
-    "latency.image_encoder": _ratio("image encoder's time ÷ calibration's"),
-    "latency.mask_decoder": _ratio("mask decoder's time ÷ calibration's"),
-    "latency.end_to_end": _ratio("time end to end ÷ calibration's"),
-    "memory.added": _memory("peak memory above libraries'", "max_memory_growth"),
+    **{
+        name: figure
+        for component in COMPONENTS
+        for name, figure in _component_figures(component).items()
+    },
+    "latency.image_encoder": _ratio("image encoder time ÷ calibration time"),
+    "latency.mask_decoder": _ratio("mask decoder time ÷ calibration time"),
+    "latency.end_to_end": _ratio("end-to-end time ÷ calibration time"),
+    "memory.added": _memory("peak memory above the libraries", "max_memory_growth"),
 }
 
-# Of a device, by name: stages in milliseconds, medians.
+# Name → figure of a device. Times are medians in milliseconds.
 DEVICE_FIGURES: dict[str, Figure] = {
     "load": _milliseconds("loading", "max_device_load_slowdown"),
     "image_encoder": _milliseconds("image encoder"),
     "mask_decoder": _milliseconds("mask decoder"),
     "end_to_end": _milliseconds("end to end"),
-    "memory": _memory("peak memory above the app's", "max_device_memory_growth"),
+    "memory": _memory("peak memory above the app", "max_device_memory_growth"),
 }
 
 
 def group_of(name: str) -> str:
-    """The group of a figure of ``FIGURES``."""
+    """Return the group of a figure in ``FIGURES``."""
     return name.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Hold what is seen now to what a baseline keeps: line by line, each with its verdict."""
+"""Compares an observation with a baseline. Each quantity gives a line with a verdict."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from validation.regression.observation import Observation
 from validation.regression.outlines import is_blank_outline, outline_iou
 from validation.regression.record import Record
 
-# Verdicts, beside PASSED, FAILED, NOT_PROVEN, NOT_RUN and INVALID: of what got better by more than its limit, which
-# passes; and of what is said for information, which has no limit.
+# Two verdicts in addition to PASSED, FAILED, NOT_PROVEN, NOT_RUN and INVALID. BETTER passes: the quantity
+# improved by more than its limit. INFORMATION is for quantities without a limit.
 BETTER, INFORMATION = "better", "information"
 SAME = "same"
-# Groups of figures that are seen, or not, as one.
+# Group → its name in tables. The figures of a group are measured together.
 GROUPS = {"masks": "masks", "cost": "static cost", LATENCY: "latency", "memory": "memory"}
-_ROUNDING = 1e-9  # of a difference of decimal numbers
+_ROUNDING = 1e-9  # tolerance for rounding in a difference of decimal numbers
 _SHOWN_HASH = 12  # characters
 _SHOWN_NAMES = 4
 
@@ -29,17 +29,18 @@ Value = float | str | None
 
 @dataclass(frozen=True)
 class Line:
-    """A quantity, and what became of it.
+    """A quantity with its values and verdict.
 
     Attributes:
-        quantity: in words.
-        baseline: its value there; None if it has none.
-        now: its value now; None if it has none.
-        change: from one to the other: a number if both are, a share if the figure's limit is one.
-        limit: the largest change, or least value, that passes; None for information.
+        quantity: the quantity's name in tables.
+        baseline: the value in the baseline; None if it has none.
+        now: the value now; None if there is none.
+        change: the change from ``baseline`` to ``now``. It is a number if both are numbers, and a
+            share if the figure is relative.
+        limit: the largest change, or the smallest value, that passes; None for INFORMATION.
         verdict: PASSED, BETTER, FAILED, NOT_PROVEN, NOT_RUN, INVALID or INFORMATION.
-        reason: more about the verdict, in words.
-        figure: how numbers are written; None if they are none.
+        reason: an explanation of the verdict, in words.
+        figure: how the numbers are written; None if the values are not numbers.
     """
 
     quantity: str
@@ -53,7 +54,13 @@ class Line:
 
 
 def judge(before: Record | None, now: Observation, limits: Limits) -> list[Line]:
-    """Every quantity of an artifact; ``before`` is None if the baseline has none of it."""
+    """Judge every quantity of an artifact.
+
+    Args:
+        before: the artifact's record in the baseline; None if the baseline has none.
+        now: the observation to judge.
+        limits: how much worse than the baseline the artifact may be.
+    """
     groups = [
         Line(label, None, None, None, None, problem.verdict, problem.reason)
         for group, label in GROUPS.items()
@@ -79,7 +86,7 @@ def judge(before: Record | None, now: Observation, limits: Limits) -> list[Line]
 
 
 def _added(names: Iterable[str], now: Observation) -> Iterator[Line]:
-    """Figures of an artifact that the baseline does not have yet, and why some are missing."""
+    """Yield the figures of an artifact that is new to the baseline, and why some are missing."""
     for name in names:
         figure, value = FIGURES[name], now.record.figures.get(name)
         if problem := now.problems.get(name):
@@ -97,18 +104,19 @@ def judge_figure(
     interval: Interval | None = None,
     max_uncertainty: float = 0.0,
 ) -> Line:
-    """One number and its limit.
+    """Judge one number by its limit.
+
+    With an interval, FAILED and BETTER mean that the whole interval is beyond the limit. If only its
+    middle is beyond the limit, for the worse, the line is INVALID.
 
     Args:
-        figure: what it is.
+        figure: the kind of number.
         baseline: the number in the baseline.
         now: the number now.
-        limit: how much worse it may be, in the figure's own unit or as a share.
-        interval: how sure ``now`` is; None: it is exact.
-        max_uncertainty: half the interval's width, as a share of ``now``, above which the line is INVALID.
-
-    With an interval, FAILED and BETTER are said only of what is beyond the limit with all of it; what is so by its
-    middle alone and worse is INVALID.
+        limit: how much worse the number may be, in its own unit or as a share.
+        interval: the interval in which ``now`` lies; None if ``now`` is exact.
+        max_uncertainty: half the interval's width, as a share of ``now``, above which the line is
+            INVALID.
     """
     change = figure.change(baseline, now)
     worse = least = most = figure.worse(change)
@@ -117,11 +125,11 @@ def judge_figure(
         ends = (interval.low, interval.high)
         least, most = sorted(figure.worse(figure.change(baseline, end)) for end in ends)
         share = (interval.high - interval.low) / (2 * now)
-        known, too_wide = f"known to ± {share:.0%} only", share > max_uncertainty
+        known, too_wide = f"known only to ± {share:.0%}", share > max_uncertainty
     reason = None
     if least > limit + _ROUNDING:
         verdict = FAILED
-        reason = f"{known}, all of it beyond the limit" if too_wide else None
+        reason = f"{known}, but the whole interval is beyond the limit" if too_wide else None
     elif too_wide or worse > limit + _ROUNDING:
         verdict, reason = INVALID, f"{known}: measure again on an idle machine"
     else:
@@ -130,12 +138,12 @@ def judge_figure(
 
 
 def any_failed(lines: Mapping[str, list[Line]]) -> bool:
-    """Whether one line of any artifact failed, or proves nothing where it should."""
+    """Return whether a line of any artifact is FAILED or NOT_PROVEN."""
     return verdict_of(lines) in (FAILED, NOT_PROVEN)
 
 
 def verdict_of(lines: Mapping[str, list[Line]]) -> str:
-    """FAILED or NOT_PROVEN if a line is; else PASSED if one passed; else NOT_RUN."""
+    """Return the verdict over all lines: the first of FAILED, NOT_PROVEN, PASSED that occurs, or NOT_RUN."""
     verdicts = {line.verdict for each in lines.values() for line in each}
     if verdicts & {PASSED, BETTER}:
         verdicts.add(PASSED)
@@ -155,12 +163,12 @@ def _figure(name: str, before: Record, now: Observation, limits: Limits) -> Line
     elif value is None:
         problem = Problem(NOT_RUN, "it was not measured")
     elif baseline is None:
-        problem = Problem(NOT_RUN, "the baseline has none: --update adds it")
+        problem = Problem(NOT_RUN, "the baseline has no value: run with --update to add it")
     elif is_latency and before.calibration != now.record.calibration:
         problem = Problem(
             NOT_RUN,
             f"the baseline's ratio is to '{before.calibration}', not to "
-            f"'{now.record.calibration}': --update renews it",
+            f"'{now.record.calibration}': run with --update to replace it",
         )
     if problem is not None:
         verdict, reason = problem.verdict, problem.reason
@@ -221,23 +229,23 @@ def _listed(names: list[str]) -> str:
 
 
 def _masks(before: Record, now: Record, limits: Limits) -> Iterator[Line]:
-    """How far the goldens' masks are from those of the baseline."""
+    """Judge how well the masks of the golden cases agree with the masks in the baseline."""
     if not now.masks:
         return
-    quantity, limit = "masks, beside the baseline's", limits.min_baseline_iou
+    quantity, limit = "masks against baseline masks", limits.min_baseline_iou
     counts = f"{len(before.masks)} cases", f"{len(now.masks)} cases"
     if not before.masks:
-        reason = "the baseline has none: --update adds them"
+        reason = "the baseline has no masks: run with --update to add them"
         yield Line(quantity, *counts, None, limit, NOT_RUN, reason)
         return
-    # Outlines that are both empty, or both the whole photo, agree without an object.
+    # Two empty outlines, or two of the whole photo, agree without showing an object, so they are left out.
     ious = [
         outline_iou(before.masks[case], now.masks[case]) if case in now.masks else 0.0
         for case in before.masks
         if not is_blank_outline(before.masks[case]) or before.masks[case] != now.masks.get(case)
     ]
     if not ious:
-        reason = "nothing was proven: each mask is empty, or the whole photo, in both"
+        reason = "nothing was proven: in both, each mask is empty or covers the whole photo"
         yield Line(quantity, *counts, None, limit, NOT_PROVEN, reason)
         return
     iou = fmean(ious)
@@ -246,7 +254,7 @@ def _masks(before: Record, now: Record, limits: Limits) -> Iterator[Line]:
 
 
 def _information(before: Record, now: Record) -> Iterator[Line]:
-    """What explains a change, and is no regression by itself."""
+    """Yield lines that may explain a change, but are not regressions by themselves."""
     names = before.files.keys() | now.files.keys()
     changed = sorted(name for name in names if before.files.get(name) != now.files.get(name))
     if changed:

@@ -1,4 +1,4 @@
-"""How long an artifact takes, in relation to a fixed work that takes turns with it."""
+"""Measures an artifact's time relative to that of a fixed computation, with which it takes turns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,25 @@ from validation.latency.running.session import Session
 from validation.latency.running.worker import Setting
 from validation.latency.statistics import Ratio, ratio_of_launches
 
-PLAN = Plan("regression", runs=10, seconds=0.5)  # of a launch: 2 turns and more of each stage
-# A process is by a tenth faster or slower than the next one for as long as it lives: turns within one do not show that.
+PLAN = Plan("regression", runs=10, seconds=0.5)  # per launch; at least 2 turns of each stage
+# The speed of a process differs by a tenth from that of the next process, as long as it runs. Turns within
+# one process do not show that difference, so several are launched.
 LAUNCHES = 3
-FEWEST_LAUNCHES = 2  # that must have a ratio: one does not say how far it is from the next
-# Threads have more or less to do with each other from machine to machine; one has not.
+FEWEST_LAUNCHES = (
+    2  # that must give a ratio, since a single one does not show how much launches differ
+)
+# One thread, because the cost of several threads working together differs between machines.
 THREADS = 1
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why something has no figures: NOT_RUN, INVALID or FAILED, and the reason in words."""
+    """The reason why something has no figures.
+
+    Attributes:
+        verdict: NOT_RUN, INVALID or FAILED.
+        reason: the reason in words.
+    """
 
     verdict: str
     reason: str
@@ -33,14 +41,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Launch:
-    """A process of the artifact, and one that does the calibration's work in its place; they took turns."""
+    """Two processes that took turns: one ran the artifact, the other the calibration work."""
 
     measured: Measurement
     calibration: Measurement
 
     @property
     def problem(self) -> Problem | None:
-        """Why it has no figures at all."""
+        """The reason why the launch has no figures at all, or None."""
         for item, verdict in ((self.measured, FAILED), (self.calibration, INVALID)):
             if item.failure is not None:
                 return Problem(verdict, item.failure)
@@ -50,10 +58,12 @@ class Launch:
 
 
 def measure_latency(artifact: Artifact) -> tuple[list[Launch], Host]:
-    """Launch artifact and calibration ``LAUNCHES`` times, each with one thread; one that cannot be run is the last.
+    """Launch the artifact and the calibration ``LAUNCHES`` times, each with one thread.
+
+    A launch that cannot be run is the last one.
 
     Returns:
-        the launches, and the host that was watched.
+        The launches, and the machine that was watched.
     """
     host = Host(available_cores())
     launches: list[Launch] = []
@@ -63,10 +73,10 @@ def measure_latency(artifact: Artifact) -> tuple[list[Launch], Host]:
 
 
 def ratios(launches: Sequence[Launch]) -> Mapping[str, Ratio | Problem]:
-    """Stage → the artifact's time in relation to the calibration's, of the turns side by side that count.
+    """Return stage → the ratio of the artifact's time to the calibration time, or a problem.
 
-    A disturbed machine has no ratio: INVALID. An artifact that cannot be run is FAILED, or NOT_RUN if
-    this machine lacks what runs it.
+    Only pairs of undisturbed turns count. The problem is INVALID on a disturbed machine, FAILED if the
+    artifact cannot be run, and NOT_RUN if this machine lacks an engine for it.
     """
     for launch in launches:
         if launch.problem is not None:
@@ -109,6 +119,6 @@ def _ratio_of_turns(stage: str, launch: Launch) -> Ratio | Problem:
         return ratio
     reasons = [times.problem]
     if beside.problem:
-        reasons.append(f"beside it, calibration: {beside.problem}")
-    reason = "; ".join(filter(None, reasons)) or "no two turns side by side were both undisturbed"
+        reasons.append(f"calibration: {beside.problem}")
+    reason = "; ".join(filter(None, reasons)) or "no pair of turns was undisturbed"
     return Problem(INVALID, reason)

@@ -1,4 +1,4 @@
-"""How much worse than its baseline an artifact may be; ``limits.toml`` explains each limit."""
+"""Reads the limits: how much worse than its baseline an artifact may be."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +8,13 @@ from validation.documents.toml_file import read_toml
 from validation.regression.errors import LimitsError
 
 DEFAULTS = Path(__file__).with_name("limits.toml")
-MOST_GROWTH = (
-    1000  # as a share: nothing that grows a thousandfold is a regression of the same thing
-)
+# The largest share that a limit of growth may be. More would hide every regression.
+MOST_GROWTH = 1000
 
 
 @dataclass(frozen=True)
 class Limits:
-    """See ``limits.toml``."""
+    """How much worse than its baseline an artifact may be; ``limits.toml`` explains each limit."""
 
     max_cases_lost: float = limit(0, 1000)
     max_mean_iou_loss: float = limit(0, 1)
@@ -40,10 +39,10 @@ class Limits:
 
 
 def read_limits(path: Path | None = None) -> Limits:
-    """The defaults, with what a user's file says instead.
+    """Read the default limits, and replace those that a user's file sets.
 
     Raises:
-        LimitsError: the file cannot be read, or says something that is no limit.
+        LimitsError: the file cannot be read, or sets something that is not a limit.
     """
     limits = read_toml(DEFAULTS, LimitsError)
     for name, value in ({} if path is None else read_toml(path, LimitsError)).items():

@@ -1,4 +1,4 @@
-"""The part of a manifest that an app relies on, entry by entry."""
+"""Lists the entries of a manifest that an app relies on."""
 
 import json
 from collections.abc import Iterator
@@ -7,14 +7,17 @@ from converters.artifact_layout import COMPONENTS
 from reference.common.plain_text import shorten
 from validation.regression.record import LARGEST, Entry
 
-# Prose; what a record names itself by; and what it has figures of, or operators, of its own.
+# Keys that are left out at every level: prose, and what the baseline keeps elsewhere (sizes, operators).
 _LEFT_OUT = {"meaning", "range", "summary", "bytes", "operators"}
 _NOT_RELIED_ON = {"model", "format", "scheme", "files", "tools", "goldens"}
-_MOST_CHARACTERS = 200  # of a value
+_MOST_CHARACTERS = 200  # in one value
 
 
 def manifest_entries(manifest: dict) -> dict[str, Entry]:
-    """Entry, with dots between levels → value. Lists are texts; of named items, by their names."""
+    """Return entry → value. Names of entries have dots between levels.
+
+    A list is one text. The items of a list of named items are entries of their own.
+    """
     document = {key: value for key, value in manifest.items() if key not in _NOT_RELIED_ON}
     document["checkpoint"] = {
         key: value for key, value in manifest["checkpoint"].items() if key != "name"
@@ -23,7 +26,7 @@ def manifest_entries(manifest: dict) -> dict[str, Entry]:
 
 
 def operators(manifest: dict) -> dict[str, tuple[str, ...]]:
-    """Component → the operators that its runtime needs, sorted."""
+    """Return component → the operators that its runtime needs, sorted."""
     return {
         component: tuple(sorted(map(_text, _list(manifest["components"][component]))))
         for component in COMPONENTS
@@ -31,7 +34,7 @@ def operators(manifest: dict) -> dict[str, tuple[str, ...]]:
 
 
 def tools(manifest: dict) -> dict[str, str]:
-    """Package → version, of those that made the artifact."""
+    """Return package → version, for the packages that made the artifact."""
     versions = manifest.get("tools")
     items = versions.items() if isinstance(versions, dict) else ()
     return {_text(tool): _text(version) for tool, version in items}
@@ -44,7 +47,8 @@ def _list(component: dict) -> list:
 
 def _leaves(value: object, place: str) -> Iterator[tuple[str, Entry]]:
     if isinstance(value, list) and value and all(_is_named(item) for item in value):
-        yield place, _text(", ".join(item["name"] for item in value))  # their order counts
+        # The names are an entry as well, because their order matters.
+        yield place, _text(", ".join(item["name"] for item in value))
         value = {item["name"]: {k: v for k, v in item.items() if k != "name"} for item in value}
     if isinstance(value, dict):
         for key, item in value.items():
@@ -61,6 +65,6 @@ def _is_named(item: object) -> bool:
 
 
 def _text(value: object) -> str:
-    """One line that a terminal shows as it is."""
+    """Return a value as one short line without control characters."""
     text = str(value)
     return shorten(text if text.strip() else repr(text), _MOST_CHARACTERS)

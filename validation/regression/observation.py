@@ -1,4 +1,4 @@
-"""Look at an artifact: everything that a baseline keeps, as it is now and here."""
+"""Observes an artifact: measures everything that a baseline keeps, on this machine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,27 +29,27 @@ from validation.regression.record import Record
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 MASKS, COST, SIZE, MEMORY = "masks", "cost", "size", "memory"  # groups of figures, with LATENCY
-TIME_LIMIT = 600.0  # seconds for an engine's answer
-# dB above which noise is float32's own, that every processor rounds in its way.
+TIME_LIMIT = 600.0  # seconds for one answer of an engine
+# dB. Above this, the noise is that of float32 rounding, which differs between processors.
 _LARGEST_SQNR = 80.0
-_LARGEST_SCORE_DIFFERENCE = 1000.0  # in place of infinity, which no baseline can hold
-_NO_REFERENCE = Unavailable("a golden's answers are stored")
+_LARGEST_SCORE_DIFFERENCE = 1000.0  # replaces infinity, which JSON cannot hold
+_NO_REFERENCE = Unavailable("the reference answers of golden cases are stored")
 _NOT_CORE_ML = Problem(
     NOT_RUN,
-    "mil_runtime is not Core ML, and its time and memory say nothing of a phone: measure on one, and "
-    "see 'validate ingest'",
+    "mil_runtime is not Core ML, so its time and memory say nothing about a phone: measure on a phone, "
+    "and compare the results with 'validate ingest'",
 )
 
 
 @dataclass(frozen=True)
 class Observation:
-    """An artifact as it is now and here.
+    """The state of an artifact, as observed on this machine.
 
     Attributes:
-        record: what a baseline would keep.
-        intervals: of latencies, by name.
-        problems: why figures are missing: by a figure's name, or its group's.
-        unwatched: what could not be watched of this machine while it was measured.
+        record: the record that a baseline would keep.
+        intervals: name of a latency → its interval.
+        problems: name of a figure or of a group → the reason why it is missing.
+        unwatched: the disturbances that this system does not report.
     """
 
     record: Record
@@ -59,15 +59,17 @@ class Observation:
 
     @property
     def failed(self) -> bool:
-        """Whether the artifact could not be run that should have been, or its masks prove nothing."""
+        """Whether a part of the observation is FAILED or NOT_PROVEN."""
         return any(problem.verdict in (FAILED, NOT_PROVEN) for problem in self.problems.values())
 
 
 def observe(artifact: Artifact) -> Observation:
-    """Run the goldens, count the cost, and measure latency and memory; what goes wrong is in the result.
+    """Run the goldens, count the cost, and measure latency and memory.
+
+    Errors of the artifact are recorded as problems of the observation.
 
     Raises:
-        ArtifactError: its goldens are damaged, or there are no gates for its scheme.
+        ArtifactError: the goldens are damaged, or the artifact's scheme has no gates.
     """
     seen = _Seen()
     seen.look_at_masks(artifact)
@@ -75,7 +77,7 @@ def observe(artifact: Artifact) -> Observation:
     if artifact.format == "torchscript" and MASKS not in seen.problems:
         seen.measure(artifact)
     else:
-        # What cannot answer the goldens cannot be timed either.
+        # An artifact that cannot answer the goldens cannot be timed either.
         problem = seen.problems.get(MASKS, _NOT_CORE_ML)
         seen.problems |= {LATENCY: problem, MEMORY: problem}
     manifest = read_manifest(artifact)
@@ -95,7 +97,7 @@ def observe(artifact: Artifact) -> Observation:
 
 
 class _Seen:
-    """What is known so far."""
+    """The observation so far."""
 
     def __init__(self) -> None:
         self.figures: dict[str, float] = {}
@@ -162,7 +164,7 @@ class _Seen:
         self._look_at_memory([launch.measured for launch in launches])
 
     def _look_at_memory(self, measurements: Sequence[Measurement]) -> None:
-        last = measurements[-1]  # what cannot be run is launched no more
+        last = measurements[-1]  # after a launch that cannot be run there is no other
         if last.failure is not None:
             self.problems[MEMORY] = Problem(FAILED, last.failure)
         elif last.memory is None:
@@ -173,7 +175,7 @@ class _Seen:
 
 
 def _problem(results: Sequence[CaseResult]) -> Problem | None:
-    """Why golden cases have no figures; None if they have. What is broken is no baseline to compare with."""
+    """Return why golden cases have no figures, or None. A broken artifact must not become a baseline."""
     broken = [result.reason for result in results if result.agreement is None]
     if broken:
         return Problem(FAILED, broken[0])
@@ -185,7 +187,7 @@ def _problem(results: Sequence[CaseResult]) -> Problem | None:
 
 
 def mask_figures(results: list[CaseResult]) -> dict[str, float]:
-    """What is kept of golden cases, all of which ran."""
+    """Compute the figures of golden cases, all of which must have run."""
     summary = summarize(results)
     difference = min(summary.max_score_difference, _LARGEST_SCORE_DIFFERENCE)
     figures = {
@@ -202,6 +204,7 @@ def mask_figures(results: list[CaseResult]) -> dict[str, float]:
             for loss in result.stages
             if loss.stage == stage and loss.output is not None
         ]
-        if sqnrs:  # not of embeddings, if the frame itself differs from the reference's
+        # Embeddings have no SQNR if the frame itself differs from the reference frame.
+        if sqnrs:
             figures[f"masks.{name}_sqnr"] = min(*sqnrs, _LARGEST_SQNR)
     return figures

@@ -1,4 +1,4 @@
-"""Masks small enough to be kept in a baseline: one line of text each."""
+"""Shrinks masks to one line of text each, so that a baseline can keep them."""
 
 import re
 
@@ -10,12 +10,12 @@ from reference.photos.masks import decode_rle, encode_rle
 from reference.photos.preprocessing import resized_size
 from validation.metrics import is_blank, mask_iou
 
-LONGEST_SIDE = 64  # pixels: a change that a person would see still shows
+LONGEST_SIDE = 64  # pixels; enough to keep a change that a person would see
 _FORM = re.compile(r"(\d{1,2})x(\d{1,2}) (\S+)")
 
 
 def outline_of(mask: np.ndarray) -> str:
-    """Boolean (H, W) → its shrunken height and width, and COCO's runs: ``48x64 …``."""
+    """Shrink a boolean (H, W) mask, and write its height, width and COCO run lengths: ``48x64 …``."""
     height, width = resized_size(*mask.shape, LONGEST_SIDE)
     small = Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST)
     counts = encode_rle(np.asarray(small))["counts"]
@@ -23,20 +23,26 @@ def outline_of(mask: np.ndarray) -> str:
 
 
 def read_outline(text: str) -> np.ndarray:
-    """The boolean mask of a text that ``outline_of`` gave; MobileSAMError if it is none."""
+    """Read the boolean mask from a text that ``outline_of`` returned.
+
+    Raises:
+        MobileSAMError: the text is not an outline.
+    """
     found = _FORM.fullmatch(text)
     if found is None:
-        raise MobileSAMError("not a mask: expected height and width, such as 48x64, and runs")
+        raise MobileSAMError(
+            "not a mask: expected height and width, such as 48x64, and run lengths"
+        )
     height, width, counts = found.groups()
     return decode_rle({"size": [int(height), int(width)], "counts": counts})
 
 
 def is_blank_outline(outline: str) -> bool:
-    """Whether a mask is empty, or the whole photo."""
+    """Return whether the mask is empty or covers the whole photo."""
     return is_blank(read_outline(outline))
 
 
 def outline_iou(outline: str, other: str) -> float:
-    """IoU in 0…1; 0 for masks of photos of different shapes."""
+    """Return the IoU of two outlines in 0…1. It is 0 if their photos differ in shape."""
     mask, beside = read_outline(outline), read_outline(other)
     return mask_iou(mask, beside) if mask.shape == beside.shape else 0.0

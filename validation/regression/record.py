@@ -1,4 +1,4 @@
-"""What a baseline keeps of one artifact."""
+"""The record that a baseline keeps of one artifact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,26 +6,28 @@ from dataclasses import dataclass, field, replace
 from validation.regression.figures import FIGURES, LATENCY, group_of
 from validation.regression.outlines import outline_iou
 
-LARGEST = 1e18  # of a number that is kept: bytes and multiply-adds are far below
-SAME_OUTLINE = 0.99  # IoU from which --update leaves a mask as it is: another machine's rounding
+LARGEST = 1e18  # bound of every number in a record; bytes and multiply-adds are far below
+# IoU from which --update leaves a mask unchanged, because another machine's rounding differs by as much.
+SAME_OUTLINE = 0.99
 
 Entry = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
 class Record:
-    """Everything that is compared, and what explains it.
+    """All values of an artifact that are compared, and those that explain a change.
 
     Attributes:
-        manifest: entry, with dots between levels → value: what an app relies on.
+        manifest: entry, with dots between levels → value, for the entries that an app relies on.
         operators: component → the operators that its runtime needs.
-        figures: name in FIGURES → number; without those that were not seen.
-        masks: golden case → its mask; see ``outlines``.
-        engine: what gave the masks; "" if nothing did.
-        calibration: to whose work latencies are ratios; "" without latencies.
-        machine: where latencies were measured, in words; "" without latencies.
+        figures: name in FIGURES → number, for the figures that could be measured.
+        masks: golden case → its mask, as a text of ``outlines``.
+        engine: the name of the engine that drew the masks; "" without masks.
+        calibration: the name of the calibration work that latencies are ratios to; "" without
+            latencies.
+        machine: the machine that measured latencies, in words; "" without latencies.
         files: path below the artifact's folder → SHA-256.
-        tools: package → version, of the artifact's maker.
+        tools: package → version, for the packages that made the artifact.
     """
 
     manifest: Mapping[str, Entry]
@@ -40,10 +42,10 @@ class Record:
 
 
 def renew(before: Record | None, now: Record) -> Record:
-    """The record that follows ``before`` in a baseline.
+    """Return the record that replaces ``before`` in a baseline.
 
-    What differs by noise only stays as it was, so that a diff shows what changed. Latencies that could
-    not be measured now stay as well.
+    Values that differ only by noise stay unchanged, so that a diff shows only real changes. Latencies
+    that could not be measured now stay as well.
     """
     if before is None:
         return now

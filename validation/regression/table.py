@@ -1,4 +1,4 @@
-"""What became of each quantity, as a table for a terminal."""
+"""Formats the lines of a comparison as a table for a terminal."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ _NONE = "-"
 
 
 def format_lines(lines: Mapping[str, list[Line]]) -> list[str]:
-    """One table: a row per quantity, below a row with each artifact's name."""
+    """Return a table with a row per artifact, followed by a row per quantity of it."""
     rows: list[tuple[str, ...]] = [_COLUMNS]
     for name, each in lines.items():
         rows += [(name, "", "", "", "", ""), *map(_row, each)]
@@ -33,7 +33,7 @@ def format_lines(lines: Mapping[str, list[Line]]) -> list[str]:
 
 
 def format_verdict(lines: Mapping[str, list[Line]], baseline: str) -> list[str]:
-    """The last word: how many lines passed, failed, or say nothing."""
+    """Return the overall verdict and the number of lines per verdict."""
     verdicts = [line.verdict for each in lines.values() for line in each]
     parts = [f"{sum(verdict in (PASSED, BETTER) for verdict in verdicts)} pass"]
     for verdict, words in (
@@ -49,8 +49,10 @@ def format_verdict(lines: Mapping[str, list[Line]], baseline: str) -> list[str]:
     word = VERDICTS[verdict_of(lines)]
     words = [f"{word.upper()}: {', '.join(parts)}; baseline: {baseline}"]
     if better := verdicts.count(BETTER):
+        figures, limits = ("figure", "its limit") if better == 1 else ("figures", "their limits")
         words.append(
-            f"{better} better than the baseline by more than the limit: --update holds on to that"
+            f"{better} {figures} improved by more than {limits}; run with --update to make "
+            f"{'it' if better == 1 else 'them'} the new baseline"
         )
     return words
 

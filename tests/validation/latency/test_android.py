@@ -168,12 +168,12 @@ def test_phone_that_vanishes(measured, phone, tiny_artifact, tmp_path, moment):
     first, second = target["artifacts"]
     assert status == 1
     assert first["status"] == "failed"
-    assert "the phone vanished when it was to" in first["reasons"][0]
+    assert "the phone was disconnected when it was to" in first["reasons"][0]
     assert (second["status"], second["reasons"]) == (
         "not run",
-        ["the phone has been gone since tiny-torchscript was measured: connect it again"],
+        ["the phone was disconnected while tiny-torchscript was measured: connect it again"],
     )
-    assert all(line.count("vanished") <= 1 for line in out.splitlines())
+    assert all(line.count("disconnected") <= 1 for line in out.splitlines())
 
 
 def test_busy_phone(measured, phone, tiny_artifact):
@@ -279,7 +279,7 @@ def test_targets_says_what_is_missing(validate, phone):
 def test_no_adb(measured, tiny_artifact, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     status, _, target = measured(tiny_artifact)
-    assert (status, target["missing"][:20]) == (0, "there is no adb here")
+    assert (status, target["missing"][:20]) == (0, "adb is not installed")
 
 
 def test_refusals(refuses, phone, tiny_artifact, tiny_package, tmp_path):

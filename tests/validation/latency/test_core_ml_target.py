@@ -145,7 +145,7 @@ def test_costliest_operations_elsewhere_come_first():
         "(28.0% of the estimated cost)"
     )
     assert lines[1] == (
-        "image encoder: not on the neural engine: pad 'x7' on the cpu, since the neural engine cannot"
+        "image encoder: not on the neural engine: pad 'x7' on the cpu: the neural engine cannot run it"
     )
     assert lines[-1] == "image encoder: 4 more operations are elsewhere; see --json"
     assert format_placement("x", summarize(CPU, [], 0)) == ["x: no operation has a plan"]

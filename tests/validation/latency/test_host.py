@@ -69,7 +69,7 @@ def test_saving_of_power(system, files, saving):
 @pytest.mark.skipif(os.uname().sysname != "Linux", reason="macOS is asked in another way")
 def test_what_is_not_told_is_not_taken_for_health(system):
     load, heat = "the load of other processes", "throttling for heat"
-    assert system().unwatched() == [load, heat, "the saving of power"]
+    assert system().unwatched() == [load, heat, "power saving"]
     host = system(
         proc__stat="cpu0 1 1 1 1 1 1 1 1 1 1",
         sys__firmware__acpi__platform_profile="balanced",

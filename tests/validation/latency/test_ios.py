@@ -95,8 +95,8 @@ def test_phone_that_vanishes(measured, phone, tiny_package, tmp_path, moment):
     status, _, target = measured(tiny_package, other)
     first, second = target["artifacts"]
     assert (status, first["status"], second["status"]) == (1, "failed", "not run")
-    assert "the phone vanished when it was to" in first["reasons"][0]
-    assert "has been gone since tiny-coreml" in second["reasons"][0]
+    assert "the phone was disconnected when it was to" in first["reasons"][0]
+    assert "was disconnected while tiny-coreml" in second["reasons"][0]
 
 
 def test_busy_phone(measured, phone, tiny_package):
@@ -152,7 +152,7 @@ def test_no_xcode(measured, tiny_package, monkeypatch):
     status, _, target = measured(tiny_package)
     assert (status, target["missing"]) == (
         0,
-        "there is no xcodebuild here: measure on a Mac with Xcode 16 or later",
+        "xcodebuild is not installed: measure on a Mac with Xcode 16 or later",
     )
 
 

@@ -100,7 +100,7 @@ def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_pat
 def test_later_artifact_that_cannot_be_loaded(
     validate, tiny_artifact, tiny_package, accept_files, tmp_path
 ):
-    (model,) = tiny_package.glob("MobileSAMImageEncoder.mlpackage/Data/*/model.mlmodel")
+    (model,) = tiny_package.glob("MobileSAMTinyImageEncoder.mlpackage/Data/*/model.mlmodel")
     model.write_bytes(b"not a model")
     accept_files(tiny_package)
     photo = tmp_path / "photo.png"
@@ -179,12 +179,12 @@ def test_targets(validate, monkeypatch):
         (("--cores", "7000"), "'7000' is not a list of core numbers: expected one such as 0,2-3"),
         (("--cores", "1-"), "'1-' is not a list of core numbers"),
         (("--cores", "2-1"), "'2-1' is not a list of core numbers"),
-        (("--cores", "4095"), "there is no core 4095 here: expected some of "),
+        (("--cores", "4095"), "this machine has no core 4095: expected cores among "),
         (("--threads", "0"), "0 is not in the range"),
         (("--threads", "2", "--target", "cpu:phone-big"), "expected the target cpu"),
         (("--image", "no.jpg"), "no.jpg: no such file"),
         (("--json", "no/latency.json"), "no/latency.json: there is no folder"),
-        (("--report", "."), "'.' exists: choose another --report"),
+        (("--report", "."), "'.' exists and is not a report of validate latency"),
     ],
 )
 def test_refusals(refuses, tiny_artifact, arguments, expected):

@@ -147,7 +147,7 @@ def test_what_does_not_settle_gives_no_figures(measure):
     (measurement,) = measure(Diary("A", diary, steady=False)).measurements
     assert diary == []
     assert measurement.status == "invalid"
-    assert "image encoder: its times had not settled after 10 runs" in measurement.reasons
+    assert "image encoder: the times had not settled after 10 runs" in measurement.reasons
 
 
 def test_results_so_far_are_kept_when_one_dies(measure):

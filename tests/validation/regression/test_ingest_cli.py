@@ -130,7 +130,7 @@ def test_only_hot_runs(known_phone, validate, phone, rows):
     path = phone("hot.json", hot)
     status, out, _ = validate("ingest", path, "--baseline", known_phone, "--update")
     assert status == 0
-    assert rows(out)["image encoder"] == "701 ms - - +15 % INVALID no run of it counts"
+    assert rows(out)["image encoder"] == "701 ms - - +15 % INVALID no run has usable times"
     assert known_phone.read_text() == before
 
 
@@ -158,7 +158,7 @@ def test_another_device_is_not_compared(known_phone, validate, phone, rows, chan
     status, out, _ = validate("ingest", path, "--baseline", known_phone)
     assert status == 0
     assert device in out
-    reason = "the baseline has none of this device: --update adds it"
+    reason = "the baseline has no figures of this device: run with --update to add them"
     assert rows(out)["image encoder"].endswith(f"NOT RUN {reason}")
 
 
@@ -171,7 +171,7 @@ def test_minor_versions_are_one_system(known_phone, validate, phone, rows):
 
 def test_another_build_of_the_artifact(known_phone, validate, phone, rows):
     def other_build(document):
-        document["artifact"]["files"]["mobile_sam_mask_decoder.ptl"]["sha256"] = "0" * 64
+        document["artifact"]["files"]["mobile_sam_tiny_mask_decoder.ptl"]["sha256"] = "0" * 64
         document["artifact"]["checkpoint_sha256"] = "1" * 64
 
     before = known_phone.read_text()
@@ -181,8 +181,8 @@ def test_another_build_of_the_artifact(known_phone, validate, phone, rows):
         assert status == 1
         line = rows(out)["artifact"]
         assert "2 differ 0 FAIL" in line
-        assert "not the baseline's: mobile_sam_mask_decoder.ptl, the checkpoint; measure" in line
-        assert rows(out)["image encoder"].endswith("NOT RUN it is another artifact's")
+        assert "these differ from the baseline: mobile_sam_tiny_mask_decoder.ptl, the checkpoint; measure" in line
+        assert rows(out)["image encoder"].endswith("NOT RUN another artifact was measured")
     assert known_phone.read_text() == before
 
 
@@ -251,7 +251,7 @@ def no_limit(document):
     ("change", "reason"),
     [
         (one_case, "nothing was proven by 1 golden case: expected 2 or more"),
-        (no_limit, "nothing was proven: every mask holds the limit, an IoU of 0"),
+        (no_limit, "nothing was proven: the limit is an IoU of 0, which every mask meets"),
     ],
 )
 def test_masks_that_prove_nothing(validate, phone, rows, change, reason):

@@ -93,7 +93,7 @@ def test_one_slow_turn_is_an_outlier():
         ((0.7, 0.75, 0.9), PASSED, None),
         ((0.5, 0.7, 1.1), INVALID, "± 43% only: measure again"),
         ((0.7, 1.0, 1.6), INVALID, "± 45% only: measure again"),
-        ((2.0, 4.0, 8.0), FAILED, "± 75% only, all of it beyond the limit"),
+        ((2.0, 4.0, 8.0), FAILED, "± 75%, but the whole interval is beyond the limit"),
     ],
 )
 def test_processes_that_differ_fail_only_if_all_are_slow(factors, verdict, reason):
@@ -145,7 +145,7 @@ def test_disturbed_turns_are_left_out_of_pairs():
 
 def test_times_that_did_not_settle():
     ratio = ratios(alike(measurement(CALIBRATION, steady=False), measurement(CALIBRATION)))
-    assert ratio[IMAGE_ENCODER] == Problem(INVALID, "its times had not settled after 1 runs")
+    assert ratio[IMAGE_ENCODER] == Problem(INVALID, "the times had not settled after 1 runs")
 
 
 @pytest.mark.parametrize(

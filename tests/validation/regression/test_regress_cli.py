@@ -14,7 +14,7 @@ from converters.conversion import Source, load_source, write_artifact
 from converters.torchscript.export import TorchScriptOptions
 from validation.regression import observation
 
-SLOWER = "image encoder's time ÷ calibration's"
+SLOWER = "image encoder time ÷ calibration time"
 
 
 def verdicts(document):
@@ -31,11 +31,11 @@ def test_nothing_changed(validate, baseline, tiny_artifact, rows, tmp_path):
     assert lines[1].strip() == "tiny torchscript none"
     table = rows(out)
     assert table["manifest"].endswith("same 0 pass")
-    assert table["golden cases that hold their gates"] == "7 7 +0 +0 pass"
+    assert table["golden cases that pass their gates"] == "7 7 +0 +0 pass"
     assert table["mask IoU, mean"] == "1.000 1.000 +0.000 -0.005 pass"
-    assert table["masks, beside the baseline's"] == "7 cases 7 cases IoU 1.000 0.95 pass"
+    assert table["masks against baseline masks"] == "7 cases 7 cases IoU 1.000 0.95 pass"
     assert table[SLOWER] == "2 × 2 × +0 % +15 % pass"
-    assert table["peak memory above libraries'"] == "100 MB 100 MB +0 % +15 % pass"
+    assert table["peak memory above the libraries"] == "100 MB 100 MB +0 % +15 % pass"
     assert lines[-2].startswith("PASS: 23 pass; baseline: ")
     assert lines[-1] == "not watched, since this system does not tell: throttling for heat"
 
@@ -59,7 +59,7 @@ def test_slower_and_hungrier(validate, baseline, tiny_artifact, timings, rows):
     table = rows(out)
     assert status == 1
     assert table[SLOWER] == "2 × 2.4 × +20 % +15 % FAIL"
-    assert table["peak memory above libraries'"] == "100 MB 130 MB +30 % +15 % FAIL"
+    assert table["peak memory above the libraries"] == "100 MB 130 MB +30 % +15 % FAIL"
     assert table["mask IoU, mean"].endswith("pass")
     assert "FAIL: 19 pass, 4 fail" in out
 
@@ -69,7 +69,7 @@ def test_faster_is_said(validate, baseline, tiny_artifact, timings, rows):
     status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
     assert status == 0
     assert rows(out)[SLOWER] == "2 × 1 × -50 % +15 % pass: better"
-    assert "3 better than the baseline by more than the limit: --update holds on to that" in out
+    assert "3 figures improved by more than their limits; run with --update to make them the new baseline" in out
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_faster_is_said(validate, baseline, tiny_artifact, timings, rows):
             {"ratio": 4.0, "disturbance": "other processes used more than 0.6 of a core"},
             "in 5 of 5 turns other processes used more than 0.6 of a core",
         ),
-        ({"scatter": (0.7, 1.0, 1.4)}, "known to ± 35% only: measure again on an idle machine"),
+        ({"scatter": (0.7, 1.0, 1.4)}, "known only to ± 35%: measure again on an idle machine"),
     ],
 )
 def test_disturbed_machine_neither_passes_nor_fails(
@@ -113,7 +113,7 @@ def test_baseline_of_another_machine(validate, baseline, tiny_artifact, timings,
 
 
 def test_larger_file(validate, baseline, tiny_artifact, accept_files, rows):
-    with zipfile.ZipFile(tiny_artifact / "mobile_sam_image_encoder.ptl", "a") as file:
+    with zipfile.ZipFile(tiny_artifact / "mobile_sam_tiny_image_encoder.ptl", "a") as file:
         file.writestr("archive/extra/padding.bin", bytes(50_000))
     accept_files(tiny_artifact)
     status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
@@ -145,7 +145,7 @@ def test_other_weights(validate, baseline, tiny_model, other_weights, rows, tmp_
     assert table["manifest: checkpoint.sha256"].endswith("changed - FAIL")
     # Its own goldens are those of the new weights: only the baseline's masks tell.
     assert table["mask IoU, mean"].endswith("pass")
-    assert table["masks, beside the baseline's"].endswith("0.95 FAIL")
+    assert table["masks against baseline masks"].endswith("0.95 FAIL")
 
 
 @pytest.mark.slow
@@ -173,7 +173,7 @@ def test_other_operators(validate, baseline, tiny_source, tiny_model, rows, tmp_
 
 def test_artifact_that_cannot_be_run(validate, baseline, tiny_artifact, accept_files, rows):
     before = baseline.read_text()
-    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"not a model")
+    (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(b"not a model")
     accept_files(tiny_artifact)
     status, out, err = validate("regress", tiny_artifact, "--baseline", baseline, "--update")
     assert (status, err) == (1, "")
@@ -377,8 +377,8 @@ def test_baseline_without_masks_is_said(validate, baseline, tiny_artifact, rows)
     change_masks(baseline, lambda masks: {})
     status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
     assert status == 0
-    beside = rows(out)["masks, beside the baseline's"]
-    assert beside.endswith("NOT RUN the baseline has none: --update adds them")
+    beside = rows(out)["masks against baseline masks"]
+    assert beside.endswith("NOT RUN the baseline has no masks: run with --update to add them")
 
 
 def test_nothing_new_is_no_pass(validate, tiny_artifact, tmp_path):

@@ -1,1 +1,1 @@
-"""Where Core ML says that it runs each operation."""
+"""Core ML's compute plan: the device on which it runs each operation."""

@@ -1,6 +1,6 @@
-"""Core ML's plan for a program, asked for in a process of its own: the framework may crash.
+"""Reads Core ML's compute plan for a program in a child process, because the framework may crash.
 
-Source: coremltools.models.compute_plan.MLComputePlan, which is macOS 14.4's and later.
+Source: coremltools.models.compute_plan.MLComputePlan, which needs macOS 14.4 or later.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LoadModels = Callable[[], Callable[[Artifact, str], "dict[str, MLModel] | Unavailable"]]
 
 TIME_LIMIT = 600.0  # seconds; compiling for the Neural Engine takes minutes on old Macs
-_PAGE = 100  # operations in an answer, whose size is limited
+_PAGE = 100  # operations per answer, because the size of an answer is limited
 _NAME_LENGTH = 200
 _MOST_OPERATIONS = 100_000
 
@@ -44,27 +44,31 @@ _MOST_OPERATIONS = 100_000
 def read_plans(
     artifact: Artifact, unit: str, load_models: LoadModels
 ) -> dict[str, tuple[list[PlacedOperation], int]]:
-    """By component: the operations that Core ML has a plan for, and how many it has none for.
+    """Ask Core ML where it computes each operation of an artifact.
 
     Args:
-        artifact: what is planned.
+        artifact: the artifact to plan.
         unit: one of ``validation.engines.compute_units.COMPUTE_UNITS``.
-        load_models: as ``validation.engines.openers.core_ml_models``, in the process of its own.
+        load_models: a function such as ``validation.engines.openers.core_ml_models``, which the
+            child process calls.
+
+    Returns:
+        Component → the operations that have a plan, and the number of operations that have none.
 
     Raises:
-        ArtifactError: Core ML cannot be asked, or gives no plan.
+        ArtifactError: Core ML is not available, or gives no plan.
     """
     child = Child(*spawn(_serve, (artifact, unit, load_models)), TIME_LIMIT)
     try:
         return {component: _read_plan(child, component) for component in COMPONENTS}
     except (LookupError, TypeError, ValueError) as error:
-        raise EngineDiedError(f"compute plan: an answer that makes no sense ({error})") from None
+        raise EngineDiedError(f"compute plan: the answer is malformed ({error})") from None
     finally:
         child.close()
 
 
 def _read_plan(child: Child, component: str) -> tuple[list[PlacedOperation], int]:
-    """Ask page by page, since a message is limited."""
+    """Ask for one page after another, because the size of a message is limited."""
     placed: list[PlacedOperation] = []
     while True:
         request = {"component": component, "offset": len(placed)}
@@ -78,12 +82,12 @@ def _read_plan(child: Child, component: str) -> tuple[list[PlacedOperation], int
 def _operation(record: list) -> PlacedOperation:
     name, operator, device, supported, cost = record
     if device not in DEVICES or not set(supported) <= set(DEVICES):
-        raise ValueError("an unknown device")
+        raise ValueError("it names an unknown device")
     cost = None if cost is None else float(cost)
     return PlacedOperation(str(name), str(operator), device, tuple(supported), cost)
 
 
-# The child's side
+# What runs in the child process
 
 
 def _serve(connection: Connection, artifact: Artifact, unit: str, load_models: LoadModels) -> None:
@@ -107,12 +111,12 @@ def _plans(artifact: Artifact, unit: str, load_models: LoadModels) -> dict[str, 
         raise ArtifactError(models.reason)
     try:
         return {component: _plan(model, unit) for component, model in models.items()}
-    except Exception as error:  # whatever the framework objects to, or macOS is too old for
+    except Exception as error:  # coremltools documents no exception types
         raise ArtifactError(f"Core ML gives no compute plan ({error})") from error
 
 
 def _plan(model: "MLModel", unit: str) -> tuple[list, int]:
-    """Records of the operations with a plan, and the number of those without."""
+    """Return records of the operations with a plan, and the number of operations without one."""
     from coremltools import ComputeUnit
     from coremltools.models.compute_plan import MLComputePlan
 
@@ -120,7 +124,7 @@ def _plan(model: "MLModel", unit: str) -> tuple[list, int]:
     plan = MLComputePlan.load_from_path(path, ComputeUnit[unit.upper()])
     program = plan.model_structure.program
     if program is None:
-        raise ArtifactError("it is no ML Program")
+        raise ArtifactError("the compiled model is not an ML Program")
     operations = [
         operation
         for function in program.functions.values()
@@ -131,7 +135,7 @@ def _plan(model: "MLModel", unit: str) -> tuple[list, int]:
 
 
 def _operations(block: object) -> Iterator:
-    """A block's operations, those of nested blocks after the one that has them."""
+    """Yield a block's operations; those of a nested block follow the operation that contains it."""
     for operation in block.operations:
         yield operation
         for nested in operation.blocks:
@@ -144,7 +148,7 @@ def _record(plan: "MLComputePlan", operation: object) -> list | None:
         return None
     cost = plan.get_estimated_cost_for_mlprogram_operation(operation)
     name = operation.outputs[0].name if operation.outputs else ""
-    # "ios17.conv": operators are named with the opset that they come from.
+    # Operator names contain the opset that they come from, such as "ios17.conv".
     operator = operation.operator_name.rpartition(".")[2]
     return [
         name[:_NAME_LENGTH],

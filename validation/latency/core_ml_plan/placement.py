@@ -1,11 +1,12 @@
-"""Where Core ML means to compute the operations of a program: its compute plan, summarized."""
+"""Summarizes a compute plan: on which device Core ML intends to run each operation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 NEURAL_ENGINE, GPU, CPU = "neural engine", "gpu", "cpu"
 DEVICES = (NEURAL_ENGINE, GPU, CPU)
-_MOST_LINES = 5  # of operations elsewhere, in a table; the JSON document has all
+# Operations on other devices that a table lists; the JSON document lists all of them.
+_MOST_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -13,11 +14,11 @@ class PlacedOperation:
     """An operation of a program that Core ML has a plan for.
 
     Attributes:
-        name: of its first output.
-        operator: its type, such as "conv".
-        device: one of DEVICES, where Core ML prefers to compute it.
-        supported: of DEVICES, where it could.
-        cost: Core ML's own estimate of its share of the program's work, in 0…1; None if it has none.
+        name: the name of the operation's first output.
+        operator: the operation's type, such as "conv".
+        device: the device that Core ML prefers for it, one of DEVICES.
+        supported: the devices that could compute it, a subset of DEVICES.
+        cost: Core ML's estimate of its share of the program's work, in 0…1; None without an estimate.
     """
 
     name: str
@@ -29,7 +30,7 @@ class PlacedOperation:
 
 @dataclass(frozen=True)
 class DeviceShare:
-    """How many operations a device gets, and the sum of their estimated costs."""
+    """The number of operations that a device computes, and the sum of their estimated costs."""
 
     operations: int
     cost: float
@@ -37,13 +38,13 @@ class DeviceShare:
 
 @dataclass(frozen=True)
 class Placement:
-    """The plan of one component.
+    """The summarized plan of one component.
 
     Attributes:
-        wanted: the device that the compute units are chosen for.
-        shares: by device, of those that get an operation.
-        unplaced: operations that Core ML has no plan for, as constants are.
-        elsewhere: operations that are not on the wanted device, in the program's order.
+        wanted: the device that the chosen compute units aim for.
+        shares: device → its share, for each device that computes an operation.
+        unplaced: the number of operations without a plan, such as constants.
+        elsewhere: the operations on other devices than ``wanted``, in the program's order.
     """
 
     wanted: str
@@ -53,7 +54,7 @@ class Placement:
 
 
 def summarize(wanted: str, placed: Sequence[PlacedOperation], unplaced: int) -> Placement:
-    """Count and sum up operations by device."""
+    """Count the operations of each device and add up their costs."""
     shares = {
         device: DeviceShare(len(own), sum(operation.cost or 0.0 for operation in own))
         for device in DEVICES
@@ -64,12 +65,12 @@ def summarize(wanted: str, placed: Sequence[PlacedOperation], unplaced: int) -> 
 
 
 def placement_record(placement: Placement) -> dict:
-    """As JSON has it."""
+    """Return the record that the JSON document contains."""
     return asdict(placement)
 
 
 def format_placement(component: str, placement: Placement) -> list[str]:
-    """A line on what goes where, and one for each of the costliest operations elsewhere."""
+    """Return a line with the devices' shares, and one for each of the costliest operations elsewhere."""
     shares = ", ".join(
         f"{device} {share.operations} operations ({share.cost:.1%} of the estimated cost)"
         for device, share in placement.shares.items()
@@ -79,9 +80,9 @@ def format_placement(component: str, placement: Placement) -> list[str]:
     costliest = sorted(placement.elsewhere, key=lambda item: item.cost or 0.0, reverse=True)
     lines += [
         f"{title}: not on the {placement.wanted}: {item.operator} '{item.name}' on the {item.device}"
-        + ("" if placement.wanted in item.supported else f", since the {placement.wanted} cannot")
+        + ("" if placement.wanted in item.supported else f": the {placement.wanted} cannot run it")
         for item in costliest[:_MOST_LINES]
     ]
     if (more := len(costliest) - _MOST_LINES) > 0:
-        lines.append(f"{title}: {more} more operations are elsewhere; see --json")
+        lines.append(f"{title}: {more} more operations are on other devices; --json lists them all")
     return lines

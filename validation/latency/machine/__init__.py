@@ -1,1 +1,1 @@
-"""The machine: its cores, its memory, and who else uses them."""
+"""The machine that measures: its cores, its memory, and what other processes use of them."""

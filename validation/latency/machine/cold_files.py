@@ -1,4 +1,4 @@
-"""Files that the system has to read from the disk again, as after an app's installation."""
+"""Makes the system read files from the disk again, as it does after an app is installed."""
 
 import os
 from collections.abc import Iterable
@@ -9,16 +9,19 @@ from validation.artifacts.artifact import Artifact
 
 
 def forget_files(paths: Iterable[Path]) -> str | None:
-    """Ask the system to drop what it caches of ``paths``; None if it was asked, or why not.
+    """Ask the system to drop ``paths`` from its file cache.
 
-    A file system that lives in memory keeps them, and does not tell.
+    A file system that lives in memory keeps the files without reporting it.
+
+    Returns:
+        None if the system was asked, or the reason why it was not.
     """
     if not hasattr(os, "posix_fadvise"):
         return "this system offers no way to empty its file cache"
     try:
         for path in paths:
             with path.open("rb") as file:
-                os.fsync(file.fileno())  # what is not yet written cannot be dropped
+                os.fsync(file.fileno())  # unwritten data cannot be dropped
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     except OSError as error:
         return f"the system does not empty its file cache ({error.strerror})"
@@ -26,5 +29,5 @@ def forget_files(paths: Iterable[Path]) -> str | None:
 
 
 def forget_artifact(artifact: Artifact) -> str | None:
-    """``forget_files`` of an artifact's models."""
+    """Call ``forget_files`` for the files of an artifact's models."""
     return forget_files(file for path in artifact.components.values() for file in files_below(path))

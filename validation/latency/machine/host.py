@@ -1,4 +1,4 @@
-"""Whether the machine was fit to measure on: its load, its throttling, its saving of power."""
+"""Checks whether the machine was fit to measure on: its load, its throttling, its power saving."""
 
 import os
 import platform
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LARGEST_SHARE = 0.1  # of one core, that other processes may use of the cores that are measured
-# Of each core that the measured threads leave free: what else runs has room there, but shares caches
-# and the processor's power.
+# Share of one core that other processes may use on the measured cores.
+LARGEST_SHARE = 0.1
+# Share that they may use of each core that the measured threads leave free. Other processes have room
+# there, but they share caches and the processor's power with the measured threads.
 SPARE_SHARE = 0.5
-_CLOCK_STEPS = 0.02  # seconds; /proc/stat counts in steps of 0.01, before and after
+_CLOCK_STEPS = 0.02  # seconds; /proc/stat counts in steps of 0.01, and is read twice
 
 _THROTTLE_COUNTS = "sys/devices/system/cpu/cpu*/thermal_throttle/*_throttle_count"
 _POWER_PROFILE = "sys/firmware/acpi/platform_profile"
@@ -23,16 +24,16 @@ _FREQUENCY_LIMIT = "sys/devices/system/cpu/cpu{core}/cpufreq/scaling_max_freq"
 
 @dataclass(frozen=True)
 class HostState:
-    """What the system tells at a moment; None for what it does not tell.
+    """The state that the system reports at one moment. A value that it does not report is None.
 
     Attributes:
-        time: seconds, of a clock that only goes on.
+        time: the seconds of a monotonic clock.
         busy: processor seconds of all processes on the measured cores since the machine started.
         own: processor seconds of this process.
         throttled: how often the processor has slowed down for heat since the machine started.
-        frequency_limit: the highest that the cores' frequency may reach, summed, in kHz. Arm
-            systems lower it for heat; one that was lowered long before is somebody's choice.
-        saving: how the machine saves power, in words; None also if it does not.
+        frequency_limit: the sum of the cores' maximum frequencies in kHz. Arm systems lower it for
+            heat. A limit that was low from the start is a setting, not heat.
+        saving: how the machine saves power, in words; None if it does not, or does not say.
     """
 
     time: float
@@ -47,16 +48,16 @@ class Host:
     """Watches this machine.
 
     Attributes:
-        cores: that are measured on.
+        cores: the cores that are measured on.
     """
 
     def __init__(self, cores: Sequence[int], root: Path = Path("/")) -> None:
-        """Watch ``cores``, in the proc and sys folders below ``root``."""
+        """Watch ``cores`` through the proc and sys folders below ``root``."""
         self.cores = tuple(cores)
         self._root = root
 
     def state(self) -> HostState:
-        """What the system tells now."""
+        """Return the current state."""
         return HostState(
             time=time.perf_counter(),
             busy=self._busy(),
@@ -67,7 +68,7 @@ class Host:
         )
 
     def unwatched(self) -> list[str]:
-        """What this system does not tell, so that nobody takes silence for health."""
+        """Return what this system does not report, so that a missing warning is not taken for good news."""
         state = self.state()
         missing = []
         if state.busy is None:
@@ -75,14 +76,15 @@ class Host:
         if state.throttled is None and state.frequency_limit is None:
             missing.append("throttling for heat")
         if state.saving is None and not self._tells_of_saving():
-            missing.append("the saving of power")
+            missing.append("power saving")
         return missing
 
     def _busy(self) -> float | None:
         lines = (self._read("proc/stat") or "").splitlines()
         rows = [line.split() for line in lines]
         ticks = [
-            sum(map(int, (*row[1:4], *row[6:9])))  # all but idle and iowait; guest is in user
+            # All columns but idle and iowait. The guest columns are already part of user.
+            sum(map(int, (*row[1:4], *row[6:9])))
             for row in rows
             if row and row[0].removeprefix("cpu") in map(str, self.cores)
         ]
@@ -120,12 +122,15 @@ class Host:
 
 
 def others_seconds(before: HostState, after: HostState, measured: float = 0.0) -> float | None:
-    """Processor seconds of other processes, and of other virtual machines, between two states.
+    """Return the processor seconds of other processes and virtual machines between two states.
 
     Args:
         before: the earlier state.
         after: the later state.
-        measured: processor seconds of child processes that are no others.
+        measured: processor seconds of the child processes that are measured.
+
+    Returns:
+        The seconds, or None if the system does not report its load.
     """
     if before.busy is None or after.busy is None:
         return None
@@ -135,14 +140,14 @@ def others_seconds(before: HostState, after: HostState, measured: float = 0.0) -
 def disturbance(
     start: HostState, before: HostState, after: HostState, measured: float, spare_cores: int
 ) -> str | None:
-    """Why what was measured between two states does not count; None if it does.
+    """Return the reason why a measurement between two states does not count, or None if it counts.
 
     Args:
-        start: when all measuring began.
-        before: the earlier state.
-        after: the later state.
+        start: the state when all measuring began.
+        before: the state before the measurement.
+        after: the state after the measurement.
         measured: processor seconds of the process that was measured.
-        spare_cores: how many of the host's cores the measured threads leave free.
+        spare_cores: the number of the host's cores that the measured threads leave free.
     """
     if saving := before.saving or after.saving:
         return f"the machine saves power ({saving})"
@@ -161,14 +166,14 @@ def _grew(before: int | None, after: int | None) -> bool:
 
 
 def available_cores() -> tuple[int, ...]:
-    """The cores that this process may use."""
+    """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))
 
 
 def machine() -> str:
-    """This machine, in words: cores, processor and system."""
+    """Describe this machine in words: its cores, processor and system."""
     cores = len(available_cores())
     return f"{cores} cores of {_processor()}, {platform.system()} {platform.machine()}"
 
@@ -183,6 +188,6 @@ def _processor() -> str:
 
 
 def _power_settings() -> str:
-    """What macOS says of power, with single spaces."""
+    """Return macOS's power settings, with single spaces between the words."""
     done = subprocess.run(["/usr/bin/pmset", "-g"], capture_output=True, text=True, check=False)
     return " ".join(done.stdout.split())

@@ -1,4 +1,4 @@
-"""How much memory a process uses over time and at most, and a limit that ends it as a phone would."""
+"""Measures a process's memory over time and its peak, and can end the process at a limit as phones do."""
 
 import contextlib
 import os
@@ -9,18 +9,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 OVER_LIMIT_STATUS = 77  # exit status of a process that reached its limit
-_LOOK_EVERY = 0.02  # seconds; the kernel keeps the peak, so that a short one is not missed
-_SAMPLE_EVERY = 0.05  # seconds; a sample takes 0.02 ms, too little to show in a time
-MOST_SAMPLES = 500  # of one stretch, which a plot is wide enough for, and a message long enough
+_LOOK_EVERY = 0.02  # seconds; the kernel remembers the peak, so a short one is not missed
+_SAMPLE_EVERY = 0.05  # seconds; a sample takes 0.02 ms, too little to affect a time
+MOST_SAMPLES = 500  # per stretch of time, which fit into a plot and into a message
 _RESIDENT = Path("/proc/self/statm")
 _PROCESSES = Path("/proc")
-_CLEAR_PEAK = "5"  # proc(5)
+_CLEAR_PEAK = "5"  # what resets the peak when written to clear_refs: see proc(5)
 
 
 def peak_memory() -> int:
-    """Bytes that this process has had in memory at most.
+    """Return this process's peak memory in bytes.
 
-    On Linux not what ``getrusage`` says, which begins with the parent's peak.
+    On Linux ``getrusage`` is not used, because its value starts at the parent's peak.
     """
     peak = peak_memory_of("self")
     if peak is not None:
@@ -31,7 +31,7 @@ def peak_memory() -> int:
 
 
 def peak_memory_of(process: int | str) -> int | None:
-    """Bytes that a process has had in memory at most; None if it is gone, or the system does not tell."""
+    """Return a process's peak memory in bytes; None if it has ended, or the system does not report it."""
     try:
         status = (_PROCESSES / str(process) / "status").read_text()
     except OSError:
@@ -41,7 +41,7 @@ def peak_memory_of(process: int | str) -> int | None:
 
 
 def resident_memory() -> int | None:
-    """Bytes that this process has in memory now; None if the system does not tell."""
+    """Return the bytes that this process has in memory now; None if the system does not report it."""
     try:
         return int(_RESIDENT.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -49,17 +49,17 @@ def resident_memory() -> int | None:
 
 
 class MemorySamples:
-    """Memory over time: as many samples as a plot needs, however long it takes.
+    """Memory over time, in at most MOST_SAMPLES samples however long the time is.
 
     Attributes:
-        samples: (seconds, bytes), in order of time.
+        samples: pairs of (seconds, bytes), in order of time.
     """
 
     def __init__(self) -> None:
         self.samples: list[tuple[float, int]] = []
 
     def add(self, samples: Iterable[tuple[float, int]]) -> None:
-        """Append; of too many samples the larger one of each two is kept, so that no peak is lost."""
+        """Append samples. If there are too many, keep the larger of each two, so that no peak is lost."""
         self.samples += samples
         while len(self.samples) > MOST_SAMPLES:
             pairs = range(0, len(self.samples), 2)
@@ -68,9 +68,9 @@ class MemorySamples:
 
 @contextlib.contextmanager
 def sampled_memory(into: MemorySamples) -> Iterator[None]:
-    """Sample this process's memory while the block runs, at its start and at its end too.
+    """Sample this process's memory while the block runs, and also at its start and its end.
 
-    Seconds count from the block's start. Where the system does not tell there are no samples.
+    Seconds count from the block's start. A system that does not report memory gives no samples.
     """
     start, done = time.perf_counter(), threading.Event()
 
@@ -95,27 +95,27 @@ def sampled_memory(into: MemorySamples) -> Iterator[None]:
 
 
 def forget_peak() -> None:
-    """Let this process's peak begin again at what is used now, where the system can do that."""
+    """Reset this process's peak to the memory in use now, on systems that can do that."""
     forget_peak_of("self")
 
 
 def forget_peak_of(process: int | str) -> None:
-    """``forget_peak`` of another process, of the same user."""
+    """Reset the peak of another process of the same user."""
     with contextlib.suppress(OSError):
         (_PROCESSES / str(process) / "clear_refs").write_text(_CLEAR_PEAK)
 
 
 def can_limit() -> bool:
-    """Whether ``end_above`` works on this system."""
+    """Return whether ``end_above`` works on this system."""
     return sys.platform == "linux"
 
 
 def end_above(limit: int) -> None:
-    """End this process, as a phone ends an app, once its memory has been above ``limit`` bytes.
+    """End this process once its memory has been above ``limit`` bytes, as a phone ends an app.
 
-    Counted is memory in use, as phones count it. A limit of address space (RLIMIT_AS) is another
-    thing: torch alone reserves some GB that it never touches; Linux ignores RLIMIT_RSS, and a control
-    group takes root. With no warning and no exception: a phone gives none either.
+    As on phones, memory in use counts, and the process gets neither a warning nor an exception.
+    The system's own limits do not fit: RLIMIT_AS bounds address space, of which torch reserves
+    several GB that it never touches; Linux ignores RLIMIT_RSS; and control groups need root.
     """
 
     def watch() -> None:

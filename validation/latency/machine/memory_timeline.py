@@ -1,4 +1,4 @@
-"""A process's memory over the time in which it was busy, stage by stage."""
+"""Records a process's memory over its busy time, stage by stage."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from validation.latency.machine.memory import MOST_SAMPLES, MemorySamples
 
 @dataclass
 class Stretch:
-    """What one stage took, without a break.
+    """The memory of one stage, without a break.
 
     Attributes:
         stage: "load", or one of ``plan.STAGES``.
-        memory: seconds are those that the process has been busy for since the loading began.
+        memory: the samples; their seconds are the process's busy time since loading began.
     """
 
     stage: str
@@ -21,22 +21,22 @@ class Stretch:
 
 @dataclass
 class MemoryTimeline:
-    """Stretches in order of time. The pauses in which others have their turn are left out.
+    """Stretches in order of time. The pauses during which other artifacts run are left out.
 
     Attributes:
-        stretches: two that follow each other are of different stages.
+        stretches: the stretches; neighbors belong to different stages.
     """
 
     stretches: list[Stretch] = field(default_factory=list)
     _busy: float = 0.0
 
     def clear(self) -> None:
-        """Begin again."""
+        """Remove all stretches and start at second 0 again."""
         self.stretches.clear()
         self._busy = 0.0
 
     def add(self, stage: str, samples: object) -> bool:
-        """Append a child's samples of one answer; whether they are samples at all."""
+        """Append the samples of a child's answer. Return False if they are malformed."""
         if not isinstance(samples, list) or len(samples) > MOST_SAMPLES:
             return False
         if not all(_is_sample(sample) for sample in samples):

@@ -1,6 +1,6 @@
-"""Phones as targets: an app on the phone runs an artifact, and what it writes becomes results.
+"""Phones as targets: an app on the phone runs an artifact, and the file that it writes is read here.
 
-``targets`` has both, without importing torch. ``adb`` and ``xcode`` find phones and
-reach them, ``android_phone`` and ``ios_phone`` measure on one, and ``phone`` has what both share.
-docs/devices.md says what is run.
+``adb`` and ``xcode`` find phones and reach them, without importing torch. ``android_phone`` and
+``ios_phone`` measure on one phone, and ``phone`` has what both share. docs/devices.md describes the
+setup and the app.
 """

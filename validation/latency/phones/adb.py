@@ -1,4 +1,4 @@
-"""Android phones that adb reaches, and what is on them."""
+"""Finds Android phones with adb, and looks for the app or benchmark on them."""
 
 import os
 import re
@@ -9,13 +9,13 @@ from validation.documents.verdicts import Unavailable
 from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
 
 PACKAGE = "org.mobilesam.sample"
-# An android.app.Instrumentation of the app's own: its test needs no library.
+# The app has an android.app.Instrumentation of its own, so that its test needs no test library.
 RUNNER = f"{PACKAGE}.test/{PACKAGE}.RegressionInstrumentation"
 BENCHMARK = "/data/local/tmp/speed_benchmark_torch"
 SERIAL = re.compile(r"[\[A-Za-z0-9][A-Za-z0-9._:%\[\]-]{0,99}")
 
 _TIME_LIMIT = 30.0  # seconds
-# States of `adb devices` that are not "device", and what helps.
+# States in `adb devices` other than "device", and the advice for each.
 _STATES = {
     "unauthorized": "unlock it and allow USB debugging for this computer",
     "offline": "plug it in again, or run 'adb reconnect'",
@@ -25,27 +25,27 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Adb:
-    """adb for one phone."""
+    """Runs adb for one phone."""
 
     serial: str
 
     def run(self, *arguments: str, time_limit: float = _TIME_LIMIT) -> Outcome:
-        """adb's own commands, such as push."""
+        """Run one of adb's own commands, such as push."""
         return run_tool(["adb", "-s", self.serial, *arguments], time_limit)
 
     def shell(self, *words: str, time_limit: float = _TIME_LIMIT) -> Outcome:
-        """A command of the phone. Its shell reads ``words``: nothing may be in them that means more there."""
+        """Run a command on the phone. Its shell parses ``words``, so they must not contain special characters."""
         return self.run("shell", *words, time_limit=time_limit)
 
 
 @dataclass(frozen=True)
 class FoundPhone:
-    """A phone that is ready.
+    """A phone that is ready to measure.
 
     Attributes:
-        adb: that reaches it.
-        description: model, system and serial number.
-        has_app: whether the sample app's tests are installed; otherwise the benchmark is there.
+        adb: the adb for this phone.
+        description: the phone's model, system and serial number.
+        has_app: whether the sample app's tests are installed; if not, the benchmark is.
     """
 
     adb: Adb
@@ -54,17 +54,17 @@ class FoundPhone:
 
 
 def find_phone(wanted: str | None) -> FoundPhone | Unavailable:
-    """The phone of a serial number, or the one that ANDROID_SERIAL names, or the only one that is ready.
+    """Find a phone by its serial number, by ANDROID_SERIAL, or as the only one that is ready.
 
     Args:
-        wanted: its serial number, or None.
+        wanted: the phone's serial number, or None.
 
     Returns:
-        the phone; or why there is none.
+        The phone, or the reason why there is none.
     """
     wanted = wanted or os.environ.get("ANDROID_SERIAL") or None
     if shutil.which("adb") is None:
-        return Unavailable("there is no adb here: install Android's platform-tools")
+        return Unavailable("adb is not installed: install Android's platform-tools")
     try:
         serial = _ready_serial(wanted)
         return serial if isinstance(serial, Unavailable) else _look_at(serial)
@@ -73,11 +73,11 @@ def find_phone(wanted: str | None) -> FoundPhone | Unavailable:
 
 
 def _ready_serial(wanted: str | None) -> str | Unavailable:
-    """The phone to measure on, if it is ready."""
+    """Return the serial number of the phone to measure on, if it is ready."""
     listed = run_tool(["adb", "devices"], _TIME_LIMIT)
     if listed.status:
         return Unavailable(f"adb does not list phones ({listed.complaint})")
-    # A phone per line: serial, tab, state (adb's source: transport.cpp, append_transport).
+    # Each line has a serial number, a tab and a state (adb's source: transport.cpp, append_transport).
     rows = (line.partition("\t") for line in listed.stdout.splitlines())
     states = {serial: state for serial, tab, state in rows if tab}
     if wanted is None and len(states) > 1:
@@ -103,7 +103,7 @@ def _ready_serial(wanted: str | None) -> str | Unavailable:
 
 
 def _look_at(serial: str) -> FoundPhone | Unavailable:
-    """What the phone is, and whether it has something to measure with."""
+    """Describe the phone, and check that it has the app's tests or the benchmark."""
     adb = Adb(serial)
     tests = adb.shell("pm", "list", "instrumentation", PACKAGE)
     if tests.status:

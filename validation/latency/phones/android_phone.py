@@ -1,4 +1,4 @@
-"""An Android phone that measures: in the sample app, or with PyTorch's own benchmark."""
+"""Measures on an Android phone: in the sample app, or with PyTorch's own benchmark."""
 
 import json
 import math
@@ -26,43 +26,41 @@ from validation.latency.phones.phone import (
 from validation.latency.results import Measurement
 from validation.latency.running.plan import Plan
 
-# Where adb may write and every app may read; made by each run, and by one at a time.
+# adb may write here, and every app may read. A run makes the folder, which keeps other runs out.
 FOLDER = "/data/local/tmp/mobile-sam-export"
 ARTIFACT = f"{FOLDER}/artifact"
-# Where the app may write and adb may read, on every version of Android.
+# The app may write here, and adb may read, on every version of Android.
 RESULTS = f"/sdcard/Android/media/{PACKAGE}/device-results.json"
 
 _COPY_LIMIT = 600.0  # seconds
 _BENCHMARK_WARM_UP = 10  # runs
-_TRIAL_RUNS = 5  # that tell how many fill the plan
-_SPARE = 1.2  # times as many runs as that takes
-_PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # what the phone's shell takes for nothing but a name
-# A line per run with --report_pep (PyTorch's source: binaries/speed_benchmark_torch.cc).
+_TRIAL_RUNS = 5  # these show how many runs the plan's seconds take
+_SPARE = 1.2  # factor on that number of runs, in case later runs are faster
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+")  # has no special meaning in the phone's shell
+# With --report_pep each run prints one line (PyTorch's source: binaries/speed_benchmark_torch.cc).
 _OBSERVED = re.compile(r"PyTorchObserver (\{.*\})")
 
 
 @dataclass(frozen=True)
 class AndroidPhone:
-    """A ``Phone``.
+    """A ``Phone`` that adb reaches.
 
     Attributes:
-        found: how it is reached.
+        found: the phone that adb found.
     """
 
     found: FoundPhone
 
     @property
     def description(self) -> str:
-        """See ``Phone``."""
         return self.found.description
 
     @property
     def adb(self) -> Adb:
-        """That reaches it."""
+        """The adb for this phone."""
         return self.found.adb
 
     def measure(self, measurement: Measurement, plan: Plan) -> None:
-        """See ``Phone``."""
         with self._pushed(measurement.artifact):
             if self.found.has_app:
                 self._run_app(measurement, plan)
@@ -71,13 +69,14 @@ class AndroidPhone:
 
     @contextmanager
     def _pushed(self, artifact: Artifact) -> Iterator[None]:
-        """The artifact's folder on the phone, until the block ends."""
-        # Without -p, so that of two runs only one gets the folder; with a mode, since the app is another user.
+        """Keep the artifact's folder on the phone until the block ends."""
+        # Without -p mkdir fails if the folder exists, so that only one run at a time gets it. The app is
+        # another user, which the mode allows to read.
         made = self.adb.shell("mkdir", "-m", "755", FOLDER)
         if made.status and "exists" in made.stderr:
             raise PhoneBusyError(
-                f"the phone is busy with another run, which uses {FOLDER}: wait for it, or, if there is "
-                f"none, remove that with 'adb -s {self.adb.serial} shell rm -r {FOLDER}'"
+                f"the phone is busy with another run, which uses {FOLDER}: wait until it ends, or, if "
+                f"none is running, run 'adb -s {self.adb.serial} shell rm -r {FOLDER}'"
             )
         self._require(made, f"make {FOLDER}")
         try:
@@ -85,8 +84,8 @@ class AndroidPhone:
             self._require(self.adb.run(*push, time_limit=_COPY_LIMIT), "take the artifact")
             yield
         finally:
-            with suppress(ToolError):  # a phone that is gone cannot be tidied up
-                self.adb.shell("am", "force-stop", PACKAGE)  # still running if interrupted
+            with suppress(ToolError):  # a phone that was disconnected cannot be tidied up
+                self.adb.shell("am", "force-stop", PACKAGE)  # it still runs after an interrupt
                 self.adb.shell("rm", "-rf", FOLDER, RESULTS)
 
     def _run_app(self, measurement: Measurement, plan: Plan) -> None:
@@ -103,7 +102,7 @@ class AndroidPhone:
         test = "am", "instrument", "-w", "-r", *options, RUNNER
         tested = self.adb.shell(*test, time_limit=LONGEST_TEST)
         self._require_present("run the app's test")
-        # Not pull: a file of any size would come.
+        # adb pull would copy a file of any size.
         written = self.adb.shell("head", "-c", str(MOST_BYTES + 1), RESULTS, time_limit=_COPY_LIMIT)
         if written.status:
             self._require_present("give the app's results")
@@ -114,10 +113,10 @@ class AndroidPhone:
         fill_in(measurement, read_device_results(written.stdout), plan, ANDROID)
 
     def _run_benchmark(self, measurement: Measurement, plan: Plan) -> None:
-        """Time both components on a bundled input; masks, loading and memory stay unknown."""
+        """Time both components on a bundled input. Masks, loading and memory stay unknown."""
         measurement.note = (
             "speed_benchmark_torch on a bundled input: masks, loading, memory, end to end, heat and "
-            "battery saver were not looked at"
+            "battery saver were not checked"
         )
         for component in COMPONENTS:
             file = measurement.artifact.components[component].name
@@ -127,7 +126,7 @@ class AndroidPhone:
             measurement.stages[component] = stage_times(samples, plan)
 
     def _benchmark(self, file: str, runs: int) -> list[float]:
-        """Milliseconds of each run."""
+        """Return the milliseconds of each run."""
         if not _PLAIN.fullmatch(file):
             raise PhoneError(
                 f"the file {quote(file)}: expected a name of letters, digits, '.', '_', '-'"
@@ -159,12 +158,12 @@ class AndroidPhone:
         state = self.adb.run("get-state")
         if state.status or state.stdout.strip() != "device":
             raise PhoneGoneError(
-                f"the phone vanished when it was to {what} ({state.complaint}): connect it again"
+                f"the phone was disconnected when it was to {what} ({state.complaint}): connect it again"
             )
 
 
 def _instrumentation_problem(tested: Outcome) -> str:
-    """Why a test did not get far (Android's source: cmds/am, Instrument.java)."""
+    """Return the reason why a test ended early (Android's source: cmds/am, Instrument.java)."""
     for mark in ("INSTRUMENTATION_STATUS: Error=", "shortMsg="):
         for line in tested.stdout.splitlines():
             if mark in line:
@@ -173,7 +172,10 @@ def _instrumentation_problem(tested: Outcome) -> str:
 
 
 def _observed(text: str) -> list[float]:
-    """Milliseconds of the runs that speed_benchmark_torch tells of, in microseconds; what is no time is left out."""
+    """Return the milliseconds of the runs in speed_benchmark_torch's output, which has microseconds.
+
+    Lines without a valid time are left out.
+    """
     samples = []
     for match in _OBSERVED.finditer(text):
         try:

@@ -1,4 +1,4 @@
-"""Programs of others, such as adb and xcodebuild: run with a time limit, and quoted with care."""
+"""Runs other programs, such as adb and xcodebuild, with a time limit, and quotes their output safely."""
 
 import os
 import subprocess
@@ -12,12 +12,12 @@ _QUOTED_LENGTH = 400  # characters of a program's output that an error message r
 
 
 class ToolError(MobileSAMError):
-    """A program that is not there, does not start, or does not end in time."""
+    """A program is missing, does not start, or does not end in time."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a program ended, and what it printed."""
+    """A program's exit status and output."""
 
     status: int
     stdout: str
@@ -25,7 +25,7 @@ class Outcome:
 
     @property
     def complaint(self) -> str:
-        """What a failed program said is wrong: its first line of an error, or its last."""
+        """The line in which a failed program explains itself: the first with "error", or the last one."""
         lines = [*self.stderr.splitlines(), *self.stdout.splitlines()]
         lines = [line.strip() for line in lines if line.strip()]
         errors = [line for line in lines if "error" in line.lower()]
@@ -38,12 +38,12 @@ def run_tool(
     """Run a program, without a shell, until it ends.
 
     Args:
-        arguments: its name and its arguments.
-        time_limit: seconds, after which it is ended.
-        environment: variables on top of this process's own.
+        arguments: the program's name and its arguments.
+        time_limit: the seconds after which the program is ended.
+        environment: environment variables in addition to this process's.
 
     Raises:
-        ToolError: it cannot be started, or was ended.
+        ToolError: the program cannot be started, or reached its time limit.
     """
     try:
         done = subprocess.run(
@@ -63,5 +63,5 @@ def run_tool(
 
 
 def quote(text: str) -> str:
-    """A program's words for a message: one line, nothing that a terminal would obey, and not long."""
+    """Make a program's output fit for a message: one short line without control characters."""
     return shorten(text.strip(), _QUOTED_LENGTH)

@@ -1,4 +1,4 @@
-"""An iPhone that measures, in the sample app."""
+"""Measures on an iPhone, in the sample app."""
 
 import re
 import secrets
@@ -26,32 +26,30 @@ from validation.latency.running.plan import Plan
 TESTS = "MobileSAMSampleTests/RegressionTests"
 
 _COPY_LIMIT = 600.0  # seconds
-# What Xcode says of a phone that it, or another run, is still at work on.
+# What Xcode says about a phone that it, or another run, is still using.
 _BUSY = re.compile(r"\bis busy\b[^\n}]*")
 
 
 @dataclass(frozen=True)
 class IPhone:
-    """A ``Phone``.
+    """A ``Phone`` that Xcode's tools reach.
 
     Attributes:
-        found: how it is reached.
+        found: the phone that Xcode found.
     """
 
     found: FoundPhone
 
     @property
     def description(self) -> str:
-        """See ``Phone``."""
         return self.found.description
 
     def measure(self, measurement: Measurement, plan: Plan) -> None:
-        """See ``Phone``."""
-        # Names of their own, since nothing on the phone can be removed beforehand: an earlier run's
-        # results cannot be taken for this one's.
+        # Files on the phone cannot be removed beforehand. Names with a token keep this run from
+        # reading an earlier run's results.
         token = secrets.token_hex(4)
         folder = f"Documents/mobile-sam-export-{token}"
-        # Beside the folder, which belongs to the system and takes no file of the app's.
+        # Beside the folder, which belongs to the system, so that the app cannot write into it.
         results = f"Documents/device-results-{token}.json"
         with tempfile.TemporaryDirectory() as scratch:
             fetched = Path(scratch) / "device-results.json"
@@ -75,7 +73,7 @@ class IPhone:
             "MIN_IOU": str(limits.min_iou),
             "MAX_SCORE_DIFFERENCE": str(limits.max_score_difference),
         }
-        # TEST_RUNNER_X=Y is X=Y in the test's process (man xcodebuild).
+        # xcodebuild sets TEST_RUNNER_X=Y as X=Y in the test's process (man xcodebuild).
         environment = {f"TEST_RUNNER_MOBILE_SAM_{key}": text for key, text in settings.items()}
         destination = f"platform=iOS,id={self.found.identifier}"
         arguments = (
@@ -99,9 +97,9 @@ class IPhone:
             )
 
     def _tidy_up(self, folder: str, empty: Path) -> None:
-        # The app may not remove what devicectl copied, and devicectl removes by replacing.
+        # The app may not remove what devicectl copied. devicectl removes content only by replacing it.
         empty.mkdir()
-        with suppress(ToolError):  # a phone that is gone cannot be tidied up
+        with suppress(ToolError):  # a phone that was disconnected cannot be tidied up
             self._copy("to", str(empty), folder, "--remove-existing-content", "true")
 
     def _copy(self, direction: str, source: str, destination: str, *options: str) -> Outcome:
@@ -121,5 +119,5 @@ class IPhone:
         found = ready_phone(self.found.identifier)
         if isinstance(found, Unavailable):
             raise PhoneGoneError(
-                f"the phone vanished when it was to {what} ({found.reason}): connect it again"
+                f"the phone was disconnected when it was to {what} ({found.reason}): connect it again"
             )

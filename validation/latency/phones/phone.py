@@ -1,4 +1,4 @@
-"""What measuring on any phone takes: one artifact after another, and an app's results as a measurement."""
+"""The part of measuring that all phones share: one artifact after another, and reading an app's results."""
 
 import statistics
 from collections.abc import Iterator, Sequence
@@ -22,38 +22,38 @@ from validation.latency.running.plan import Plan
 from validation.latency.running.session import Load
 from validation.questions.goldens import golden_cases
 
-# Beyond this no phone has an artifact of this size run so often.
-LONGEST_TEST = 3600.0  # seconds
-_WARM = "whether the phone had the files in its cache is not known"
+# Seconds. Even a slow phone finishes its runs of an artifact in less.
+LONGEST_TEST = 3600.0
+_WARM = "it is unknown whether the phone had cached them"
 
 
 class PhoneError(MobileSAMError):
-    """A phone that cannot measure an artifact, and why."""
+    """A phone cannot measure an artifact."""
 
 
 class PhoneGoneError(PhoneError):
-    """A phone that was there, and is no more."""
+    """A phone was disconnected while it was used."""
 
 
 class PhoneBusyError(PhoneError):
-    """A phone that another run uses."""
+    """A phone is in use by another run."""
 
 
 class Phone(Protocol):
-    """A phone that is ready.
+    """A phone that is ready to measure.
 
     Attributes:
-        description: model, system and whatever else tells it from others.
+        description: the phone's model, its system, and what tells it from other phones.
     """
 
     description: str
 
     def measure(self, measurement: Measurement, plan: Plan) -> None:
-        """Run ``measurement.artifact`` there, and fill in what comes of it.
+        """Run ``measurement.artifact`` on the phone, and fill in the results.
 
         Raises:
-            PhoneGoneError: the phone vanished.
-            MobileSAMError: it could not measure; or what it wrote is not as it should be.
+            PhoneGoneError: the phone was disconnected.
+            MobileSAMError: the phone could not measure, or wrote results that do not fit.
         """
         ...
 
@@ -65,14 +65,16 @@ def measure_on_phone(
     artifacts: Sequence[Artifact],
     plan: Plan,
 ) -> TargetResult:
-    """Measure artifacts one after another, if the phone is there; one that vanishes keeps what it had.
+    """Measure artifacts one after another on a phone.
+
+    If the phone is disconnected, the results until then are kept.
 
     Args:
-        name: the target's.
-        measures: what is measured, in words.
-        phone: which; or why there is none.
-        artifacts: what is measured.
-        plan: how much.
+        name: the target's name.
+        measures: what the figures mean, in words.
+        phone: the phone, or the reason why there is none.
+        artifacts: the artifacts to measure.
+        plan: how many runs are measured.
     """
     if isinstance(phone, Unavailable):
         missing = [Measurement(artifact, missing=phone.reason) for artifact in artifacts]
@@ -87,9 +89,7 @@ def measure_on_phone(
             phone.measure(item, plan)
         except PhoneGoneError as error:
             item.failure = str(error)
-            gone = (
-                f"the phone has been gone since {item.artifact.name} was measured: connect it again"
-            )
+            gone = f"the phone was disconnected while {item.artifact.name} was measured: connect it again"
         except PhoneBusyError as error:
             item.missing = str(error)
         except MobileSAMError as error:
@@ -113,19 +113,23 @@ def _unwatched(measurements: Sequence[Measurement]) -> list[str]:
 
 
 def limits_of(artifact: Artifact) -> Limits:
-    """What an app holds an artifact's cases to: its gates."""
+    """Return the limits that an app checks an artifact's cases against, which are its gates."""
     gates = gates_for(artifact, read_gates())
     return Limits(gates.min_iou, gates.max_score_difference)
 
 
 def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platform: str) -> None:
-    """What an app measured, as a measurement: FAILED if the app failed, or a mask is wrong or proves nothing.
+    """Fill an app's results into a measurement.
+
+    The measurement has FAILED if the app failed, a mask is wrong, or the goldens prove too little.
 
     Raises:
-        PhoneError: the results are another platform's or artifact's, or held to other limits.
+        PhoneError: the results belong to another platform or artifact, or used other limits.
     """
     if results.device.platform != platform:
-        raise PhoneError(f"the app's results are of {results.device.platform}: expected {platform}")
+        raise PhoneError(
+            f"the app's results come from {results.device.platform}: expected {platform}"
+        )
     _require_same(measurement.artifact, results)
     measurement.phone = results
     times, disturbance = results.milliseconds, results.disturbance
@@ -142,11 +146,11 @@ def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platfo
     elif results.wrong_cases:
         measurement.failure = _wrong(results)
     elif missing := unproven_by_goldens(measurement.artifact):
-        measurement.failure = f"the app's masks are the golden ones, but {'; '.join(missing)}"
+        measurement.failure = f"the app's masks match the golden masks, but {'; '.join(missing)}"
 
 
 def _require_same(artifact: Artifact, results: DeviceResults) -> None:
-    """Refuse results of another artifact, of other cases, or held to other limits."""
+    """Refuse results of another artifact, with other cases, or with other limits."""
     files = read_manifest(artifact)["files"].items()
     identity = ArtifactIdentity(
         artifact.model,
@@ -175,7 +179,7 @@ def stage_times(
     disturbance: str | None = None,
     first: float | None = None,
 ) -> StageTimes:
-    """Runs of a phone in turns as ``measuring`` would have taken them: neighbors resemble each other."""
+    """Group a phone's runs into turns as ``measuring`` does, because neighboring runs resemble each other."""
     times = StageTimes(plan)
     if first is not None:
         times.first = Turn((first / 1000,), disturbance)

@@ -1,4 +1,4 @@
-"""iPhones that Xcode's tools reach, and what is on them."""
+"""Finds iPhones with Xcode's tools, and looks for the sample app on them."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from validation.latency.phones.external_tool import Outcome, ToolError, quote, r
 BUNDLE = "org.mobilesam.sample"
 PROJECT = Path(__file__).parents[3] / "sample_apps" / "ios" / "MobileSAMSample.xcodeproj"
 SCHEME = "MobileSAMSample"
-# Names what `xcodebuild build-for-testing` made, in place of the project.
+# Environment variable with the .xctestrun file of `xcodebuild build-for-testing`, instead of the project.
 TEST_RUN_VARIABLE = "MOBILE_SAM_XCTESTRUN"
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 
@@ -25,12 +25,12 @@ _DEVICECTL = Source("devicectl", "what devicectl wrote", "update Xcode", ToolErr
 
 @dataclass(frozen=True)
 class FoundPhone:
-    """A phone that is ready.
+    """A phone that is ready to measure.
 
     Attributes:
-        identifier: its UDID.
-        description: model, system and identifier.
-        tests: xcodebuild's arguments that say which tests.
+        identifier: the phone's UDID.
+        description: the phone's model, system and UDID.
+        tests: the arguments of xcodebuild that choose the tests.
     """
 
     identifier: str
@@ -39,10 +39,10 @@ class FoundPhone:
 
 
 def find_phone(wanted: str | None) -> FoundPhone | Unavailable:
-    """The phone of an identifier, or the only one that is ready; or why there is none."""
+    """Find a phone by its UDID, or the only one that is ready. Return the reason if there is none."""
     for tool in ("xcodebuild", "xcrun"):
         if shutil.which(tool) is None:
-            return Unavailable(f"there is no {tool} here: measure on a Mac with Xcode 16 or later")
+            return Unavailable(f"{tool} is not installed: measure on a Mac with Xcode 16 or later")
     tests = _tests()
     if isinstance(tests, Unavailable):
         return tests
@@ -54,7 +54,7 @@ def find_phone(wanted: str | None) -> FoundPhone | Unavailable:
 
 
 def _tests() -> list[str] | Unavailable:
-    """xcodebuild's arguments that say which tests, built or to be built."""
+    """Return the arguments of xcodebuild that choose the tests, already built or yet to be built."""
     built = os.environ.get(TEST_RUN_VARIABLE)
     if built:
         if not Path(built).is_file():
@@ -64,14 +64,14 @@ def _tests() -> list[str] | Unavailable:
         return ["test-without-building", "-xctestrun", built]
     if not PROJECT.exists():
         return Unavailable(
-            f"there is no {PROJECT.name}: work in a checkout that has sample_apps/ios, or name tests "
-            f"that were built with {TEST_RUN_VARIABLE}"
+            f"there is no {PROJECT.name}: work in a checkout that has sample_apps/ios, or set "
+            f"{TEST_RUN_VARIABLE} to the .xctestrun file of built tests"
         )
     return ["test", "-project", str(PROJECT), "-scheme", SCHEME, "-allowProvisioningUpdates"]
 
 
 def ready_phone(wanted: str | None) -> tuple[str, str] | Unavailable:
-    """Identifier and description of the phone to measure on, if it is ready."""
+    """Return the UDID and the description of the phone to measure on, if it is ready."""
     phones = [phone for phone in _phones() if wanted in (None, phone.identifier)]
     ready = [phone for phone in phones if phone.problem is None]
     if len(ready) > 1:
@@ -89,7 +89,7 @@ def ready_phone(wanted: str | None) -> tuple[str, str] | Unavailable:
 
 @dataclass(frozen=True)
 class _ListedPhone:
-    """A phone, and why it is not ready, in words that follow its identifier; None if it is."""
+    """A phone, and its problem in words that follow the UDID; the problem is None if it is ready."""
 
     identifier: str
     description: str
@@ -97,7 +97,7 @@ class _ListedPhone:
 
 
 def _phones() -> list[_ListedPhone]:
-    """What ``devicectl list devices`` says of iPhones and iPads."""
+    """Return the iPhones and iPads that ``devicectl list devices`` lists."""
     outcome, document = devicectl("list", "devices")
     if outcome.status:
         raise ToolError(f"devicectl does not list phones ({outcome.complaint})")
@@ -107,7 +107,7 @@ def _phones() -> list[_ListedPhone]:
             _object(device, key)
             for key in ("hardwareProperties", "deviceProperties", "connectionProperties")
         )
-        # From Xcode 27 on, simulators are listed as well.
+        # Xcode 27 and later list simulators as well.
         physical = hardware.get("reality", "physical") == "physical"
         identifier = str(hardware.get("udid"))
         if hardware.get("platform") == "iOS" and physical and IDENTIFIER.fullmatch(identifier):
@@ -119,7 +119,7 @@ def _phones() -> list[_ListedPhone]:
 
 
 def _problem(properties: dict, connection: dict) -> str | None:
-    """See ``_ListedPhone``."""
+    """Return why a phone is not ready, in words that follow its UDID, or None."""
     if connection.get("pairingState") != "paired":
         return "is not paired with this Mac: unlock it, and trust this Mac on it"
     if connection.get("tunnelState") == "unavailable":
@@ -130,7 +130,7 @@ def _problem(properties: dict, connection: dict) -> str | None:
 
 
 def _look_at(identifier: str, description: str, tests: list[str]) -> FoundPhone | Unavailable:
-    """The phone, if the sample app is on it."""
+    """Return the phone if the sample app is installed on it."""
     arguments = ["device", "info", "apps", "--device", identifier, "--bundle-id", BUNDLE]
     outcome, document = devicectl(*arguments)
     if outcome.status:
@@ -145,7 +145,7 @@ def _look_at(identifier: str, description: str, tests: list[str]) -> FoundPhone 
 
 
 def devicectl(*arguments: str) -> tuple[Outcome, dict]:
-    """How ``xcrun devicectl`` ended, and the JSON document that it wrote; empty if it is none."""
+    """Run ``xcrun devicectl``. Return its outcome and its JSON document, which is empty if malformed."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "output.json"
         outcome = run_tool(

@@ -1,1 +1,1 @@
-"""Running what is timed: in turns, in processes of their own."""
+"""Runs the artifacts that are timed: in turns, each in its own process."""

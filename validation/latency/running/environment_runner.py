@@ -1,4 +1,4 @@
-"""An artifact in an environment of its own, as whoever measures sees it."""
+"""Measures an artifact that runs in another Python environment."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from validation.latency.running.turns import PAUSE
 
 
 class EnvironmentRunner:
-    """A ``Runner`` of image encoder and mask decoder; the interpreter itself times and counts its calls."""
+    """A ``Runner`` of encoder and decoder. The other Python times or counts its own calls."""
 
     def __init__(
         self,
@@ -30,10 +30,10 @@ class EnvironmentRunner:
         """Start nothing yet.
 
         Args:
-            environment: that is set up.
-            artifact: what it runs.
-            threads: that compute.
-            image: a photo; None: the first golden's.
+            environment: an environment that is set up.
+            artifact: the artifact to run.
+            threads: the number of threads that compute.
+            image: a photo, or None for the first golden photo.
             counting: whether instructions are counted.
         """
         self._environment, self._artifact, self._image = environment, artifact, image
@@ -44,7 +44,6 @@ class EnvironmentRunner:
         self._stages: dict[str, Callable[[], object]] = {}
 
     def start(self) -> None:
-        """See ``Runner``."""
         self._inputs = Inputs(self._artifact, self._image)
         self._interpreter = Interpreter(self._environment, self._threads, self._counting)
         forget_peak_of(self._interpreter.pid)
@@ -52,7 +51,6 @@ class EnvironmentRunner:
         self._memory = None if libraries is None else (libraries, libraries)
 
     def load(self) -> Load:
-        """See ``Runner``."""
         warm = forget_artifact(self._artifact)
         seconds, self._processor = self._interpreter.load(self._artifact)
         self._engine = EnvironmentEngine(self._interpreter)
@@ -60,36 +58,32 @@ class EnvironmentRunner:
         return Load(self._engine.name, seconds, warm, self._processor)
 
     def first(self, stage: str) -> Run:
-        """See ``Runner``."""
         run = self._run(stage, 1)
         self._inputs.require_finite(stage)
         return run
 
     def warm_up(self, stage: str) -> WarmUp:
-        """See ``Runner``."""
         return WarmUp(*warm_up(lambda: self._run(stage, 1).seconds[0]))
 
     def turn(self, stage: str, calls: int) -> Run:
-        """See ``Runner``; as in ``turns``, but that all calls have the same prompt."""
+        """Take a turn as ``turns.take_turn`` does, except that all calls have the same prompt."""
         time.sleep(PAUSE)
         run = self._run(stage, 1 + calls)
         return Run(run.seconds[1:], run.processor)
 
     def count(self, stage: str) -> int:
-        """Instructions of one run."""
+        """Return the number of instructions of one run."""
         self._run(stage, 1)
         return self._engine.last.instructions[0]
 
     def memory(self) -> tuple[int, int] | None:
-        """See ``Runner``."""
         if self._memory is not None:
             libraries, peak = self._memory
-            # A process that is gone tells no more.
+            # Without a process there is no new value, so the last peak stays.
             self._memory = libraries, peak_memory_of(self._interpreter.pid) or peak
         return self._memory
 
     def close(self) -> None:
-        """See ``Runner``."""
         if self._interpreter is not None:
             self._interpreter.close()
 

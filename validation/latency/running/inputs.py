@@ -1,4 +1,4 @@
-"""What is run: a photo and prompts about it, as an app would hand them to an artifact."""
+"""The inputs of a run: a photo and prompts for it, as an app would pass them to an artifact."""
 
 import itertools
 from collections.abc import Callable
@@ -25,18 +25,18 @@ from validation.questions.prompt_matrix import photo_question
 
 @runtime_checkable
 class WholeEngine(Protocol):
-    """An engine that has a way of its own from a photo's file to a mask, as other libraries do."""
+    """An engine that goes from a photo's file to a mask in its own way, as other libraries do."""
 
     def segment(self, image: Path, case: SampleCase) -> np.ndarray:
-        """The mask that a user is shown: boolean, of the photo's (height, width)."""
+        """Return the mask that a user would see: boolean, in the photo's (height, width)."""
         ...
 
 
 class Inputs:
-    """A photo in memory and on the disk, and prompts about it in slots."""
+    """A photo, both in memory and on disk, and prompts for it in slots."""
 
     def __init__(self, artifact: Artifact, image: Path | None) -> None:
-        """Read ``image``, or the first golden photo; and the prompts that need no earlier mask."""
+        """Read ``image`` or the first golden photo, and the prompts that need no earlier mask."""
         self._artifact, self._image = artifact, image
         if image is None:
             question = golden_questions(artifact)[0]
@@ -46,21 +46,24 @@ class Inputs:
             self._read = lambda: read_image(image)
         self._photo = self._read()
         self._cases = [case for case in question.cases if case.mask_from is None]
-        self._last: dict[str, tuple[Tensor, ...]] = {}  # stage → what it gave
+        self._last: dict[str, tuple[Tensor, ...]] = {}  # stage → its last output
 
     def require_finite(self, stage: str) -> None:
-        """Raise ArtifactError if the stage's last answer has a NaN or an infinity: its time is nobody's.
+        """Check that the stage's last output is finite, since the time of a wrong result is useless.
 
-        Not part of a run: no app would wait for it.
+        The check is not part of a timed run, because an app would not do it.
+
+        Raises:
+            ArtifactError: the output has a NaN or an infinity.
         """
         if not all(tensor.isfinite().all() for tensor in self._last.get(stage, ())):
             raise ArtifactError(
-                f"{stage.replace('_', ' ')}: answers with NaN or infinity: expected masks; 'validate "
-                "compare' says where they are lost"
+                f"{stage.replace('_', ' ')}: the output has NaN or infinity: expected finite numbers; run "
+                "'validate compare' to see where they appear"
             )
 
     def stages(self, engine: Engine) -> dict[str, Callable[[], object]]:
-        """What one run of each stage calls; prompts take turns."""
+        """Return the function that runs each stage once. Successive runs cycle through the prompts."""
         artifact, photo_size = self._artifact, self._photo.shape[:2]
         pipeline = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
         frame = pipeline.preprocess(self._photo)
@@ -97,7 +100,7 @@ class Inputs:
             return pipeline.resize(mask, pixels.shape[:2])
 
         return {
-            IMAGE_ENCODER: encode,  # first, since the decoder takes its last answer
+            IMAGE_ENCODER: encode,  # first, because the decoder takes its last output
             MASK_DECODER: decode,
             END_TO_END: own_way if isinstance(engine, WholeEngine) else end_to_end,
         }

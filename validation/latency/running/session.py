@@ -1,4 +1,4 @@
-"""One artifact in its child process, as whoever measures sees it."""
+"""The parent's side of an artifact that runs in a child process."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from validation.latency.machine.memory import OVER_LIMIT_STATUS
 from validation.latency.machine.memory_timeline import MemoryTimeline
 from validation.latency.running.worker import Setting, serve
 
-TIME_LIMIT = 600.0  # seconds for one answer: a load, a warm-up, or a turn
+TIME_LIMIT = 600.0  # seconds for one answer, which is a load, a warm-up or a turn
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Load:
     """How an artifact was loaded.
 
     Attributes:
-        engine: what runs it.
-        seconds: from opening the files to being ready; libraries were imported before.
-        warm: why its files were not dropped from the file cache before; None if they were.
-        processor: seconds of the processor's time that it took.
+        engine: the name of the engine that runs the artifact.
+        seconds: the time from opening the files until the models are ready, without importing libraries.
+        warm: the reason why the files were not dropped from the file cache before; None if they were.
+        processor: the processor seconds that loading took.
     """
 
     engine: str
@@ -37,7 +37,7 @@ class Load:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """Runs before those that count, and whether they settled."""
+    """The seconds of the runs before those that count, and whether they settled."""
 
     seconds: tuple[float, ...]
     steady: bool
@@ -45,38 +45,55 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Run:
-    """Seconds of runs, and of the processor's time that all of them took."""
+    """The seconds of each run, and the processor seconds of all runs together."""
 
     seconds: tuple[float, ...]
     processor: float
 
 
 class Runner(Protocol):
-    """What ``measuring`` asks of an artifact, in this order; calls raise ArtifactError."""
+    """Runs an artifact for ``measuring``, which calls the methods in this order.
 
-    def start(self) -> None: ...
+    A method raises ArtifactError if the artifact cannot be run.
+    """
 
-    def load(self) -> Load | Unavailable: ...
+    def start(self) -> None:
+        """Import the libraries, and read the photo."""
+        ...
 
-    def first(self, stage: str) -> Run: ...
+    def load(self) -> Load | Unavailable:
+        """Load the artifact."""
+        ...
 
-    def warm_up(self, stage: str) -> WarmUp: ...
+    def first(self, stage: str) -> Run:
+        """Run the stage for the first time."""
+        ...
 
-    def turn(self, stage: str, calls: int) -> Run: ...
+    def warm_up(self, stage: str) -> WarmUp:
+        """Run the stage until its times settle."""
+        ...
 
-    def memory(self) -> tuple[int, int] | None: ...
+    def turn(self, stage: str, calls: int) -> Run:
+        """Pause, run the stage once without counting it, then run it ``calls`` times."""
+        ...
 
-    def close(self) -> None: ...
+    def memory(self) -> tuple[int, int] | None:
+        """Return the bytes in use with only the libraries loaded, and the peak in bytes."""
+        ...
+
+    def close(self) -> None:
+        """End the process that runs the artifact."""
+        ...
 
 
 class Session:
-    """A ``Runner`` of an artifact in a process of its own.
+    """A ``Runner`` of an artifact in a child process.
 
     Calls raise ArtifactError if the artifact cannot be run, and EngineDiedError if the process
-    crashes, hangs, or is ended for its memory.
+    crashes, hangs, or exceeds its memory limit.
 
     Attributes:
-        timeline: the process's memory while it was busy; it grows.
+        timeline: the process's memory while it was busy. Every call adds to it.
     """
 
     def __init__(
@@ -89,16 +106,16 @@ class Session:
         """Start the process.
 
         Args:
-            artifact: what it runs.
-            openers: from ``engine_openers``.
-            setting: threads, cores and memory.
-            image: a photo; None: the first golden's.
+            artifact: the artifact to run.
+            openers: the openers of its engines, from ``engine_openers``.
+            setting: the process's threads, cores and memory limit.
+            image: a photo, or None for the first golden photo.
         """
         endings = {}
         if setting.memory_limit is not None:
             endings[OVER_LIMIT_STATUS] = (
                 "was ended, as a phone ends an app, because its memory grew beyond the limit of "
-                f"{setting.memory_limit / 1e9:g} GB: quantize more, or allow for a larger phone"
+                f"{setting.memory_limit / 1e9:g} GB: quantize more, or choose a target with more memory"
             )
         arguments = (artifact, tuple(openers), setting, image)
         self._child = Child(*spawn(serve, arguments), TIME_LIMIT, endings=endings)
@@ -110,10 +127,10 @@ class Session:
         """Import the libraries, and read the photo."""
         self._ask("start", {"operation": "start"}, allowance=START_ALLOWANCE)
         self._base = self._peak
-        self.timeline.clear()  # what libraries take is no artifact's
+        self.timeline.clear()  # the libraries' memory does not belong to the artifact
 
     def load(self) -> Load | Unavailable:
-        """Load the artifact, from a cold file cache where the system allows it."""
+        """Load the artifact, from a cold file cache if the system allows it."""
         before = self._processor
         answer = self._ask("load", {"operation": "load"})
         if "unavailable" in answer:
@@ -124,20 +141,20 @@ class Session:
         return Load(str(answer.get("name")), seconds, warm, self._processor - before)
 
     def first(self, stage: str) -> Run:
-        """One run, without a pause."""
+        """Run the stage once, without a pause."""
         return self._run(stage, {"operation": "first", "stage": stage})
 
     def warm_up(self, stage: str) -> WarmUp:
-        """Run until two averages agree; see ``plan.is_steady``."""
+        """Run the stage until its times settle, as ``plan.is_steady`` defines it."""
         answer = self._ask(stage, {"operation": "warm_up", "stage": stage})
         return WarmUp(self._seconds(stage, answer), answer.get("steady") is True)
 
     def turn(self, stage: str, calls: int) -> Run:
-        """A turn of ``calls`` runs; see ``turns``."""
+        """Take a turn of ``calls`` runs, as ``turns.take_turn`` does."""
         return self._run(stage, {"operation": "turn", "stage": stage, "calls": calls})
 
     def memory(self) -> tuple[int, int] | None:
-        """Bytes in use with the libraries alone, and at most; None before they are imported."""
+        """Return the bytes with only the libraries loaded, and the peak; None before the import."""
         return (self._base, self._peak) if self._base else None
 
     def close(self) -> None:
@@ -161,7 +178,7 @@ class Session:
         return answer
 
     def _seconds(self, during: str, answer: dict) -> tuple[float, ...]:
-        """The times of an answer: the process that sent it may be a damaged one."""
+        """Read the times of an answer, which may come from a damaged process."""
         seconds = answer.get("seconds")
         times = tuple(seconds) if isinstance(seconds, list) else ()
         if not times or not all(isinstance(s, float) and 0 < s < math.inf for s in times):
@@ -170,4 +187,4 @@ class Session:
 
     def _refuse(self, during: str) -> NoReturn:
         self.close()
-        raise EngineDiedError(f"{during}: the engine gave an answer that makes no sense")
+        raise EngineDiedError(f"{during}: the engine gave a malformed answer")

@@ -1,7 +1,7 @@
-"""Turns: what is compared is measured back and forth, so that what changes slowly hits all alike.
+"""Turns: artifacts are measured alternately, so that slow changes of the machine affect all of them alike.
 
-A turn is a pause, in which the threads of the one before come to rest, a call that is not counted,
-which warms the caches, and the calls that are.
+A turn has three parts: a pause, in which the threads of the previous turn come to rest; one uncounted
+call, which warms the caches; and the calls that count.
 """
 
 import time
@@ -15,19 +15,19 @@ Item = TypeVar("Item")
 
 
 def back_and_forth(items: Sequence[Item], turn: int) -> Sequence[Item]:
-    """The order of a turn: A B C, C B A, A B C, …"""
+    """Return the items in the order of a turn: A B C, then C B A, then A B C, and so on."""
     return items[:: 1 if turn % 2 == 0 else -1]
 
 
 def take_turn(function: Call, calls: int) -> list[float]:
-    """Seconds of each of ``calls`` calls."""
+    """Take a turn, and return the seconds of each of its ``calls`` calls."""
     time.sleep(PAUSE)
     function()
     return [timed(function) for _ in range(calls)]
 
 
 def timed(function: Call) -> float:
-    """Seconds of one call."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     function()
     return time.perf_counter() - start

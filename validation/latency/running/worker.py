@@ -1,4 +1,4 @@
-"""The child process that runs one artifact, and times it around the engine's own calls."""
+"""The child process that runs one artifact and times the calls of its engine."""
 
 import gc
 import os
@@ -33,9 +33,10 @@ class Setting:
     """How a child runs.
 
     Attributes:
-        threads: that compute.
-        cores: that it is pinned to; None: wherever the system puts it.
-        memory_limit: bytes on top of the imported libraries, at which it ends; None: none.
+        threads: the number of threads that compute.
+        cores: the cores that the process is pinned to; None if the system chooses them.
+        memory_limit: the bytes, beyond the imported libraries, above which the process is ended; None
+            without a limit.
     """
 
     threads: int
@@ -86,7 +87,7 @@ class _Worker:
         }
 
     def _start(self) -> dict:
-        """Import and read what no app would count as loading the artifact."""
+        """Import the libraries and read the photo, which is not part of loading the artifact."""
         import torch
 
         from validation.latency.running.inputs import Inputs

@@ -1,1 +1,1 @@
-"""What is timed where: a processor, Core ML, an environment, a phone."""
+"""The targets that artifacts are timed on: a processor, Core ML, an environment, a phone."""

@@ -1,4 +1,4 @@
-"""Core ML on this Mac as a target, per choice of compute units, with its plan of what goes where."""
+"""Core ML on this Mac as targets, one per choice of compute units, with Core ML's compute plan."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from validation.latency.results import Measurement, TargetResult
     from validation.latency.running.plan import Plan
 
-# Compute units → the device that they are chosen for.
+# Compute units → the device that they aim for.
 _WANTED = {"all": NEURAL_ENGINE, "cpu_and_ne": NEURAL_ENGINE, "cpu_and_gpu": GPU, "cpu_only": CPU}
 
 
 @dataclass(frozen=True)
 class CoreMLTarget:
-    """A ``Target``: Core ML of this Mac.
+    """A ``Target`` that measures Core ML on this Mac.
 
     Attributes:
-        unit: what Core ML may compute on.
-        open_core_ml: opens Core ML on a unit.
-        load_models: loads packages to be planned.
+        unit: the compute units that Core ML may use, a key of COMPUTE_UNITS.
+        open_core_ml: opens Core ML on a choice of compute units.
+        load_models: loads packages in order to ask for their compute plan.
     """
 
     unit: str
@@ -39,27 +39,23 @@ class CoreMLTarget:
 
     @property
     def name(self) -> str:
-        """See ``Target``."""
         return f"coreml-{self.unit}"
 
     @property
     def measures(self) -> str:
-        """See ``Target``."""
         return f"milliseconds of Core ML on this Mac: {COMPUTE_UNITS[self.unit]}; with its compute plan"
 
     def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
-        """See ``Target``: Core ML runs Core ML packages, on any photo."""
+        """Refuse other formats: Core ML runs only Core ML packages. It takes any photo."""
         require_format(self.name, artifacts, "coreml")
 
     def missing(self) -> str | None:
-        """See ``Target``."""
         return None if sys.platform == "darwin" else "Core ML runs on macOS only: measure on a Mac"
 
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
     ) -> "TargetResult":
-        """See ``Target``."""
-        # Here: these import torch, which a list of targets shall not wait for.
+        # These import torch, which a list of targets shall not wait for.
         from validation.latency.measuring import Subject, measure_side_by_side
         from validation.latency.results import Measurement, TargetResult
         from validation.latency.running.session import Session
@@ -71,7 +67,7 @@ class CoreMLTarget:
         if missing is not None:
             return TargetResult(self.name, description, False, missing, measurements)
         host = Host(available_cores())
-        threads = len(host.cores)  # Core ML decides; what is left free is then not known
+        threads = len(host.cores)  # Core ML decides, so it is unknown how many cores stay free
         engines = [partial(self.open_core_ml, unit=self.unit)]
         subjects = [
             Subject(Session(item.artifact, engines, Setting(threads), image), item)
@@ -84,14 +80,14 @@ class CoreMLTarget:
         return TargetResult(self.name, description, False, None, measurements, host.unwatched())
 
     def _place(self, measurement: "Measurement") -> None:
-        """Add the compute plan, or why there is none: times count all the same."""
+        """Add the compute plan, or a note why there is none. The times count in both cases."""
         from validation.latency.core_ml_plan.compute_plan import read_plans
         from validation.latency.core_ml_plan.placement import summarize
 
         try:
             plans = read_plans(measurement.artifact, self.unit, self.load_models)
         except ArtifactError as error:
-            measurement.note = f"where Core ML computes what is not known: {error}"
+            measurement.note = f"it is unknown where Core ML computes each operation: {error}"
             return
         measurement.placement = {
             component: summarize(_WANTED[self.unit], *plan) for component, plan in plans.items()
@@ -99,5 +95,5 @@ class CoreMLTarget:
 
 
 def core_ml_targets() -> tuple[CoreMLTarget, ...]:
-    """Core ML with each choice of compute units."""
+    """Return a target for each choice of compute units."""
     return tuple(map(CoreMLTarget, COMPUTE_UNITS))

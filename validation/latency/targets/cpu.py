@@ -1,4 +1,4 @@
-"""Targets of this machine's own processor: as it is, and held back to what a phone offers."""
+"""Targets that use this machine's own processor: all of it, or only as much as a phone offers."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from validation.latency.results import Measurement, TargetResult
     from validation.latency.running.plan import Plan
 
-# What runs a format on a processor, and what a reader must know of it.
+# Format → the engine that runs it on a processor, and a note for readers of the figures.
 _ENGINES = {
     "torchscript": ("lite_interpreter", None),
     "coreml": ("mil_runtime", "mil_runtime, not Core ML"),
@@ -28,15 +28,15 @@ _MOST_THREADS = 1024
 
 @dataclass(frozen=True)
 class CpuTarget:
-    """A ``Target``: this machine's processor, or a part of it.
+    """A ``Target`` that measures this machine's processor, or a part of it.
 
     Attributes:
-        name: see ``Target``.
-        measures: see ``Target``.
-        threads: that compute; None: one for each core.
-        cores: that it is pinned to; None: those that the system chooses.
-        core_count: of a device-like profile, which is pinned to the first so many cores.
-        memory_limit: see ``Setting``.
+        name: the target's name.
+        measures: what the figures mean, in a few words.
+        threads: the number of threads that compute; None for one per core.
+        cores: the cores that the processes are pinned to; None if the system chooses them.
+        core_count: for a device-like target, the number of cores that it is pinned to.
+        memory_limit: the memory limit of ``Setting``.
     """
 
     name: str
@@ -47,21 +47,20 @@ class CpuTarget:
     memory_limit: int | None = None
 
     def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
-        """See ``Target``: a processor runs all artifacts, on any photo."""
+        """Refuse nothing: a processor runs every artifact, on any photo."""
 
     def missing(self) -> str | None:
-        """See ``Target``."""
         available = available_cores()
         if (self.cores or self.core_count) and not hasattr(os, "sched_setaffinity"):
             return "this system cannot pin a process to cores: measure on Linux"
         if self.core_count is not None and self.core_count > len(available):
-            return f"it takes {self.core_count} cores, and there are {len(available)} here"
+            return f"it needs {self.core_count} cores, but this machine has {len(available)}"
         if self.memory_limit is not None and not can_limit():
-            return "this system does not tell how much memory was used at most: measure on Linux"
+            return "this system does not report peak memory: measure on Linux"
         return None
 
     def setting(self) -> Setting:
-        """How the child processes run."""
+        """Return how the child processes run."""
         cores = self.cores
         if self.core_count is not None:
             cores = available_cores()[: self.core_count]
@@ -71,8 +70,7 @@ class CpuTarget:
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
     ) -> "TargetResult":
-        """See ``Target``."""
-        # Here: these import torch, which a list of targets shall not wait for.
+        # These import torch, which a list of targets shall not wait for.
         from validation.latency.measuring import Subject, measure_side_by_side
         from validation.latency.results import Measurement, TargetResult
 
@@ -95,7 +93,7 @@ class CpuTarget:
 
     @property
     def device_like(self) -> bool:
-        """Whether it imitates a device."""
+        """Whether the target imitates a device."""
         return self.core_count is not None
 
     def _describe(self) -> str:
@@ -119,11 +117,11 @@ def _open(item: "Measurement", setting: Setting, image: Path | None) -> Session:
 
 
 CPU = CpuTarget("cpu", "milliseconds of this machine's processor; see --threads and --cores")
-# What of a phone can be imitated without one: how many threads and cores a task gets, and at which
-# memory an app is ended. Its instructions per second, caches and heat cannot.
+# Some properties of a phone can be imitated: how many threads and cores a task gets, and the memory at
+# which an app is ended. A phone's instructions per second, caches and heat cannot be imitated.
 PHONES = (
-    # The two performance cores of iPhones since the A11, and of Arm layouts of 2 + 6; half the memory
-    # of a phone of 4 GB: the rest is the system's and other apps'.
+    # Two performance cores are what iPhones since the A11 have, and Arm processors with 2 + 6 cores. The
+    # limit is half the memory of a phone with 4 GB; the system and other apps use the rest.
     CpuTarget(
         "cpu:phone-big",
         "device-like, not a phone: 2 threads on 2 cores, 2 GB",
@@ -131,7 +129,7 @@ PHONES = (
         core_count=2,
         memory_limit=2_000_000_000,
     ),
-    # The four efficiency cores, where either system puts work that nobody is waiting for.
+    # On the four efficiency cores, both systems run background work.
     CpuTarget(
         "cpu:phone-little",
         "device-like, not a phone: 4 threads on 4 cores, 2 GB",
@@ -139,7 +137,7 @@ PHONES = (
         core_count=4,
         memory_limit=2_000_000_000,
     ),
-    # What is left beside an app's own work; half the memory of a phone of 2 GB.
+    # One core is left when the app is busy itself. The limit is half the memory of a phone with 2 GB.
     CpuTarget(
         "cpu:phone-busy",
         "device-like, not a phone: 1 thread on 1 core, 1 GB",
@@ -151,22 +149,27 @@ PHONES = (
 
 
 def cpu_targets() -> tuple[CpuTarget, ...]:
-    """The processor as it is, and as phones offer theirs."""
+    """Return the whole processor and the device-like parts of it."""
     return CPU, *PHONES
 
 
 def adjust(
     target: CpuTarget, threads: int | None = None, cores: Sequence[int] | None = None
 ) -> CpuTarget:
-    """The target ``cpu`` with other threads, or pinned to cores.
+    """Return the target with another number of threads, or pinned to cores.
+
+    Args:
+        target: the target ``cpu``.
+        threads: the number of threads that compute; None for one per core.
+        cores: the cores to pin the processes to; None if the system chooses them.
 
     Raises:
-        TargetError: the machine has no such core, or so many threads make no sense.
+        TargetError: the machine has no such core, or the number of threads is out of range.
     """
     unknown = [str(core) for core in cores or () if core not in available_cores()]
     if unknown:
         raise TargetError(
-            f"there is no core {', '.join(unknown)} here: expected some of "
+            f"this machine has no core {', '.join(unknown)}: expected cores among "
             f"{', '.join(map(str, available_cores()))}"
         )
     if threads is not None and not 1 <= threads <= _MOST_THREADS:

@@ -1,4 +1,4 @@
-"""Targets that are environments of their own: another version of torch, and an emulated Arm processor."""
+"""Targets in other Python environments: another version of torch, and an emulated Arm processor."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from validation.latency.results import Measurement, TargetResult
     from validation.latency.running.plan import Plan
 
-COUNTED_RUNS = 2  # after the first: they show how little counts differ, and take minutes each
+# Runs after the first. Two are enough to show how little the counts differ, and each takes minutes.
+COUNTED_RUNS = 2
 
 
 class RuntimeTarget:
-    """A ``Target``: the lite interpreter of another version of torch, on this machine's processor.
+    """A ``Target`` that measures the lite interpreter of another torch version on this processor.
 
-    Image encoder and mask decoder; what an app does around them is not the interpreter's.
+    It measures the image encoder and the mask decoder. The end-to-end stage is left out, because an
+    app's other work does not run in the interpreter.
     """
 
     def __init__(self, environment: Environment = RUNTIME) -> None:
-        """Take the environment that artifacts run in."""
+        """Measure artifacts in ``environment``."""
         self._environment = environment
         self.name = environment.name
         self.measures = (
@@ -33,18 +35,16 @@ class RuntimeTarget:
         )
 
     def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
-        """See ``Target``: the lite interpreter runs TorchScript, on any photo."""
+        """Refuse other formats: the lite interpreter runs only TorchScript. It takes any photo."""
         require_format(self.name, artifacts, "torchscript")
 
     def missing(self) -> str | None:
-        """See ``Target``."""
         return self._environment.missing()
 
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
     ) -> "TargetResult":
-        """See ``Target``."""
-        # Here: these import torch, which a list of targets shall not wait for.
+        # These import torch, which a list of targets shall not wait for.
         from validation.latency.measuring import Subject, measure_side_by_side
         from validation.latency.results import Measurement, TargetResult
         from validation.latency.running.environment_runner import EnvironmentRunner
@@ -65,26 +65,25 @@ class RuntimeTarget:
 
 
 class EmulatedTarget:
-    """A ``Target``: instructions that an emulated processor executes, with one thread."""
+    """A ``Target`` that counts the instructions of an emulated processor, with one thread."""
 
     def __init__(self, environment: Environment = ARM64) -> None:
-        """Take the environment that artifacts run in."""
+        """Measure artifacts in ``environment``."""
         self._environment = environment
         self.name = environment.name
         self.measures = f"emulated: instructions, not time, {environment.label}"
 
     def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
-        """See ``Target``: the lite interpreter runs TorchScript, on any photo."""
+        """Refuse other formats: the lite interpreter runs only TorchScript. It takes any photo."""
         require_format(self.name, artifacts, "torchscript")
 
     def missing(self) -> str | None:
-        """See ``Target``."""
         return self._environment.missing()
 
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
     ) -> "TargetResult":
-        """See ``Target``; a count does not have to be taken as often as a time, whatever the plan."""
+        """Count instructions. The plan is ignored, because counts vary less than times."""
         from validation.latency.results import Measurement, TargetResult
 
         missing = self.missing()
@@ -119,5 +118,5 @@ class EmulatedTarget:
 
 
 def environment_targets() -> tuple[Target, ...]:
-    """One for each environment."""
+    """Return a target for each environment."""
     return RuntimeTarget(), EmulatedTarget()

@@ -1,4 +1,4 @@
-"""Targets that are phones: which artifacts they take, which phone it is, and measuring on it."""
+"""Phones as targets: which artifacts they run, how a phone is chosen, and how it is measured."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -19,17 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PhoneTarget:
-    """A ``Target``: the sample app's regression test on a phone.
+    """A ``Target`` that runs the sample app's regression test on a phone.
 
     Attributes:
-        name: see ``Target``.
-        measures: see ``Target``.
-        format: of the artifacts that the app runs.
-        find: gives the phone of an identifier, or the only one for None; or why there is none.
-        phone: gives the class of the ``Phone`` that is made of what was found; late, since it imports torch.
-        pattern: of identifiers.
-        identifiers: what an identifier is, and what lists them, in words.
-        identifier: of the phone; None: the only one.
+        name: the target's name.
+        measures: what the figures mean, in a few words.
+        format: the format of the artifacts that the app runs.
+        find: finds the phone with an identifier, or the only phone for None. It returns
+            ``Unavailable`` if there is none.
+        phone: returns the class of the ``Phone`` to make from the phone that was found. It is a
+            function because the class imports torch.
+        pattern: the pattern that identifiers match.
+        identifiers: the word for an identifier, and the command that lists identifiers.
+        identifier: the identifier of the phone; None for the only phone.
     """
 
     name: str
@@ -42,29 +44,31 @@ class PhoneTarget:
     identifier: str | None = None
 
     def of(self, identifier: str) -> "PhoneTarget":
-        """The same, of one phone; TargetError if that cannot be an identifier."""
+        """Return the target for one phone.
+
+        Raises:
+            TargetError: ``identifier`` cannot be an identifier of a phone.
+        """
         if not self.pattern.fullmatch(identifier):
             what, lister = self.identifiers
             raise TargetError(
-                f"'{quote(identifier)}' is no {what} of a phone: expected one that '{lister}' lists"
+                f"'{quote(identifier)}' is not the {what} of a phone: expected one that '{lister}' lists"
             )
         return replace(self, name=f"{self.name}:{identifier}", identifier=identifier)
 
     def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
-        """See ``Target``: the app runs one format, on its goldens."""
+        """Refuse other formats, and a photo: the app runs one format, on the artifact's goldens."""
         require_format(self.name, artifacts, self.format)
         require_no_image(self.name, image)
 
     def missing(self) -> str | None:
-        """See ``Target``."""
         found = self.find(self.identifier)
         return found.reason if isinstance(found, Unavailable) else None
 
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
     ) -> "TargetResult":
-        """See ``Target``."""
-        # Here: it imports torch, which a list of targets shall not wait for.
+        # This imports torch, which a list of targets shall not wait for.
         from validation.latency.phones.phone import measure_on_phone
 
         phone = self.find(self.identifier)
@@ -86,7 +90,7 @@ def _ios() -> Callable:
 
 
 def phone_targets() -> tuple[PhoneTarget, ...]:
-    """Both platforms."""
+    """Return a target for each platform."""
     return (
         PhoneTarget(
             name="android",

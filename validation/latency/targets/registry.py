@@ -1,7 +1,7 @@
-"""Targets: what artifacts can be measured on, by name.
+"""Finds the targets that artifacts can be measured on, by name.
 
-A new target is an object with what ``Target`` asks for, and an entry in ``known_targets``; nothing
-else needs to know of it.
+A new target is an object that implements ``Target``, and an entry in ``known_targets``. Nothing else
+needs to know about it.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from validation.latency.targets.target import Target, TargetError
 
 
 def known_targets() -> dict[str, Target]:
-    """All targets by name, whether or not this machine has what they need."""
+    """Return all targets by name, including those that this machine cannot measure."""
     from validation.latency.targets.core_ml import core_ml_targets
     from validation.latency.targets.cpu import cpu_targets
     from validation.latency.targets.environments import environment_targets
@@ -26,10 +26,10 @@ def known_targets() -> dict[str, Target]:
 
 
 def find_targets(names: Iterable[str]) -> list[Target]:
-    """The targets of these names, each once; a family's name stands for all of its members.
+    """Return the targets with these names, each once. A family's name selects all of its members.
 
     Raises:
-        TargetError: there is no target of a name.
+        TargetError: a name belongs to no target.
     """
     known = known_targets()
     found: dict[str, Target] = {}
@@ -38,7 +38,7 @@ def find_targets(names: Iterable[str]) -> list[Target]:
         if not members:
             raise TargetError(
                 f"there is no target '{name}': expected {', '.join(known)}; 'validate targets' "
-                "says what each is"
+                "describes each"
             )
         found |= {member.name: member for member in members}
     return list(found.values())
@@ -49,7 +49,7 @@ def _family(known: dict[str, Target], name: str) -> list[Target]:
 
 
 def _phone(known: dict[str, Target], name: str) -> list[Target]:
-    """One phone of several: ``android:SERIAL``, ``ios:UDID``."""
+    """Return the target for one phone, for a name such as ``android:SERIAL`` or ``ios:UDID``."""
     from validation.latency.targets.phones import PhoneTarget
 
     family, colon, identifier = name.partition(":")

@@ -1,4 +1,4 @@
-"""What a target is: something that artifacts are measured on."""
+"""The interface of a target, which is something that artifacts are measured on."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Protocol
 from reference.common.errors import MobileSAMError
 from validation.artifacts.artifact import Artifact
 
-if TYPE_CHECKING:  # names of targets are wanted without torch, which measuring imports
+if TYPE_CHECKING:  # these modules import torch, which the names of targets do not need
     from validation.latency.results import TargetResult
     from validation.latency.running.plan import Plan
 
 
 class TargetError(MobileSAMError):
-    """A target that does not exist, that cannot be set as asked, or that an artifact is not for."""
+    """A target does not exist, cannot be adjusted as asked, or does not run an artifact."""
 
 
 class Target(Protocol):
     """Something that artifacts are measured on.
 
     Attributes:
-        name: what ``--target`` calls it. Before the last dash, if any, is its family's.
-        measures: what its figures are figures of, in a few words.
+        name: the name for ``--target``. The part before the last dash, if any, is its family's name.
+        measures: what the figures mean, in a few words.
     """
 
     name: str
     measures: str
 
     def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
-        """Refuse what it can never measure, before anything is measured on any target.
+        """Refuse input that the target can never measure, before any target measures anything.
 
         Raises:
             TargetError: an artifact is for another platform, or the target takes no photo.
@@ -36,7 +36,7 @@ class Target(Protocol):
         ...
 
     def missing(self) -> str | None:
-        """What this machine lacks for it, in words that follow "NOT RUN: "; None if nothing."""
+        """Return what this machine lacks, in words that follow "NOT RUN: ", or None."""
         ...
 
     def measure(
@@ -44,18 +44,18 @@ class Target(Protocol):
     ) -> "TargetResult":
         """Measure artifacts side by side, if nothing is missing.
 
-        What goes wrong with one artifact is in its result, and harms no other.
+        An error of one artifact is recorded in its result and does not affect the others.
 
         Args:
-            artifacts: what is measured; ratios are to the first.
-            plan: how much.
-            image: the photo that they are run on; None: a golden of theirs.
+            artifacts: the artifacts to measure; ratios are to the first one.
+            plan: how many runs are measured.
+            image: the photo to run the artifacts on; None for a golden photo of each artifact.
         """
         ...
 
 
 def require_format(name: str, artifacts: Iterable[Artifact], expected: str) -> None:
-    """Refuse artifacts that are not of the only format that the target ``name`` runs.
+    """Refuse artifacts of other formats than the only one that the target ``name`` runs.
 
     Raises:
         TargetError: an artifact is of another format.
@@ -69,8 +69,12 @@ def require_format(name: str, artifacts: Iterable[Artifact], expected: str) -> N
 
 
 def require_no_image(name: str, image: Path | None) -> None:
-    """Refuse a photo for the target ``name``, whose app runs an artifact's goldens; TargetError."""
+    """Refuse a photo for the target ``name``, whose app runs an artifact's goldens.
+
+    Raises:
+        TargetError: there is a photo.
+    """
     if image is not None:
         raise TargetError(
-            f"--image {image} with the target {name}: expected none; its app runs the artifact's goldens"
+            f"--image {image}: the target {name} takes no photo, because its app runs the goldens: leave --image out"
         )

@@ -72,7 +72,7 @@ def test_emulated_target_counts(here_set_up, tiny_artifact, tmp_path):
     assert [item.status for item in result.measurements] == ["measured"] * 2
     table = "\n".join(format_result(result))
     assert table.startswith("here:1: emulated: instructions, not time, right here\n")
-    assert "millions of instructions, emulated: no time follows from them" in table
+    assert "millions of emulated instructions; they do not predict a time" in table
     assert "milliseconds" not in table
     assert " ms" not in table
     assert "tiny-torchscript: emulated: lite interpreter of torch" in table
