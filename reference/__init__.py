@@ -1,4 +1,4 @@
-"""MobileSAM in PyTorch: the reference that every converted artifact is held to."""
+"""MobileSAM in PyTorch: the reference that every converted artifact is compared with."""
 
 from reference.common.lazy_names import lazy_names
 

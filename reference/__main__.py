@@ -1,4 +1,4 @@
-"""``segment``, or ``python -m reference``."""
+"""The entry point of ``segment``, which is also ``python -m reference``."""
 
 from reference.common.entry_point import start
 

@@ -1,3 +1,3 @@
-"""The former address of ``reference.weights.checkpoint``, for programs that import it; version 0.2 will not have it."""
+"""Deprecated alias of ``reference.weights.checkpoint``; version 0.2 removes it."""
 
 from reference.weights.checkpoint import *  # noqa: F403

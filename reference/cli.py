@@ -20,10 +20,10 @@ from reference.request import answer, prepare, warn_untrained
     default="demo",
     show_default=True,
     metavar="PATH|demo|official|seeded",
-    help="Weights: a .pt or .safetensors file, those trained for demonstration, MobileSAM's own (downloaded once), or "
-    "untrained ones.",
+    help="The weights: a .pt or .safetensors file, or one of three names. 'demo' comes with this package, 'official' "
+    "is MobileSAM's own checkpoint (downloaded once), and 'seeded' is untrained.",
 )
-@model_option("Which variant the weights are of.")
+@model_option("The model variant that the weights belong to.")
 @version_option
 def segment(
     image: Path,
@@ -35,7 +35,7 @@ def segment(
     model: str,
     as_json: bool,
 ) -> None:
-    """Segment the object at the given points, or in the given box, of the photo IMAGE.
+    """Segment the objects of the photo IMAGE that points or boxes show.
 
     \b
     Examples:
@@ -44,12 +44,13 @@ def segment(
       segment photo.jpg --box 100,50,300,400 --box 350,60,500,380 --output overlay.png
       segment photo.jpg --point 400,300 --checkpoint mobile_sam.pt --json > masks.json
 
-    All points describe one object; with a box, they refine it. Several boxes are one object each.
-    Coordinates are pixels of the photo as a viewer shows it, from its top left.
+    All points describe one object, and one box can be added to them. Several boxes describe one object each.
+    Coordinates are pixels of the photo as a viewer shows it, counted from its top-left corner.
     """
     request = prepare(image, points, background_points, boxes, output, as_json)
 
-    from reference.sam import SAM  # here: importing torch would slow --help and refusals down
+    # Imported here because torch takes seconds to import, and --help and refusals do not need it.
+    from reference.sam import SAM
 
     sam = SAM(checkpoint, model)
     if sam.checkpoint.note:

@@ -1,3 +1,3 @@
-"""The former address of ``reference.common.errors``, for programs that import it; version 0.2 will not have it."""
+"""Deprecated alias of ``reference.common.errors``; version 0.2 removes it."""
 
 from reference.common.errors import *  # noqa: F403

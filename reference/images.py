@@ -1,3 +1,3 @@
-"""The former address of ``reference.photos.images``, for programs that import it; version 0.2 will not have it."""
+"""Deprecated alias of ``reference.photos.images``; version 0.2 removes it."""
 
 from reference.photos.images import *  # noqa: F403

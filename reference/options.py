@@ -1,4 +1,4 @@
-"""Options that several commands take: a model, prompts, and where an answer goes."""
+"""Command-line options that several commands share: the model, the prompts and the output."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -17,7 +17,13 @@ Box = tuple[float, float, float, float]
 
 
 class Coordinates(click.ParamType):
-    """Comma-separated finite numbers, in pixels of the photo, as many as ``form`` names."""
+    """A click type for comma-separated coordinates in pixels of the photo.
+
+    Args:
+        kind: what the coordinates describe, for error messages, such as "a point".
+        form: the names of the numbers, such as "X,Y". Their count is the number of values expected.
+        example: valid values, for error messages.
+    """
 
     def __init__(self, kind: str, form: str, example: str) -> None:
         self.kind = kind
@@ -27,7 +33,7 @@ class Coordinates(click.ParamType):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, ...]:
-        """A string, or numbers already converted, as floats."""
+        """Convert a string, or numbers that are already converted, to a tuple of finite floats."""
         texts = value.split(",") if isinstance(value, str) else value
         try:
             numbers = tuple(float(text) for text in texts)
@@ -50,18 +56,21 @@ BOX = Coordinates("a box", "X1,Y1,X2,Y2", "100,50,300,400")
 
 
 class Model(click.ParamType):
-    """The name of a model variant. No ``click.Choice``, whose list is as it was at import."""
+    """A click type for the name of a model variant.
+
+    It reads the registered variants at each use. ``click.Choice`` would keep the list as it was at import.
+    """
 
     name = "model"
 
     def get_metavar(self, *_: object, **__: object) -> str:
-        """The known ones, for --help."""
+        """Return the known names, for --help."""
         return f"[{'|'.join(VARIANTS)}]"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        """The name itself, of a variant that is known."""
+        """Return the name if it is known, and fail otherwise."""
         try:
             get_variant(str(value))
         except MobileSAMError as error:
@@ -70,15 +79,15 @@ class Model(click.ParamType):
 
 
 def model_option(help_text: str) -> Callable:
-    """Add --model, the name of a variant."""
+    """Return a decorator that adds --model, the name of a variant."""
     return click.option("--model", type=Model(), default="vit_t", show_default=True, help=help_text)
 
 
 def prompt_options(command: Callable) -> Callable:
-    """Add --point, --background-point and --box to a click command, each as often as one likes.
+    """Add the repeatable options --point, --background-point and --box to a click command.
 
-    The callback receives tuples ``points``, ``background_points`` and ``boxes``, made to be handed
-    to ``prompts_from_options``.
+    The callback receives the tuples ``points``, ``background_points`` and ``boxes``, which
+    ``prompts_from_options`` takes.
     """
     options = (
         click.option(
@@ -86,37 +95,41 @@ def prompt_options(command: Callable) -> Callable:
             "points",
             type=POINT,
             multiple=True,
-            help="A point of the object, in pixels of the photo. Repeat it to say more.",
+            help="A point on the object, in pixels of the photo. Repeat the option for more points of the same object.",
         ),
         click.option(
             "--background-point",
             "background_points",
             type=POINT,
             multiple=True,
-            help="A point that is not of the object. Repeat it to say more.",
+            help="A point that is not on the object. Repeat the option for more points.",
         ),
         click.option(
             "--box",
             "boxes",
             type=BOX,
             multiple=True,
-            help="A box around the object. Repeat it for more objects, one each.",
+            help="A box around the object: its top-left and bottom-right corner. Repeat the option for more objects.",
         ),
     )
-    for option in reversed(options):  # the decorator nearest to the function is the last in --help
+    # --help lists options from the outermost decorator to the innermost.
+    for option in reversed(options):
         command = option(command)
     return command
 
 
 def answer_options(command: Callable) -> Callable:
-    """Add --output and --json, what ``segment`` and ``validate show`` make of an answer."""
+    """Add --output and --json, which ``segment`` and ``validate show`` share, to a click command."""
     output = click.option(
         "--output",
         type=click.Path(path_type=Path),
-        help="Draw the best mask of each object over the photo, as PNG or JPEG.",
+        help="Draw the best mask of each object over the photo and write this PNG or JPEG file.",
     )
     as_json = click.option(
-        "--json", "as_json", is_flag=True, help="Print masks (COCO RLE), scores and boxes."
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print the masks (COCO RLE), their scores and their boxes as JSON.",
     )
     return output(as_json(command))
 
@@ -127,29 +140,28 @@ def prompts_from_options(
     boxes: Sequence[Box],
     image_size: tuple[int, int],
 ) -> list[Prompt]:
-    """Prompts as the command line means them: all points are of one object, each box is another.
+    """Turn the options of a command into prompts: all points describe one object, and each box describes one.
 
     Args:
-        points: x, y of the object, in pixels of the photo.
-        background_points: x, y of the background.
-        boxes: x1, y1, x2, y2; a single one may be refined by points.
-        image_size: the photo's (height, width).
+        points: (x, y) of points on the object, in pixels of the photo.
+        background_points: (x, y) of points that are not on the object.
+        boxes: (x1, y1, x2, y2) of each box. Points may refine a single box.
+        image_size: (height, width) of the photo.
 
     Raises:
-        PromptError: nothing is given, several boxes come with points, or something does not fit
-            the photo.
+        PromptError: no prompt is given, points come with several boxes, or a value lies outside the photo.
     """
     all_points = [*points, *background_points]
     if not all_points and not boxes:
         height, width = image_size
         raise PromptError(
-            f"an empty prompt: say where the object is, for example --point {width // 2},"
-            f"{height // 2} for one in the middle of this photo, or --box X1,Y1,X2,Y2"
+            f"an empty prompt: expected --point or --box, for example --point {width // 2},"
+            f"{height // 2} for an object in the middle of this photo, or --box X1,Y1,X2,Y2"
         )
     if all_points and len(boxes) > 1:
         raise PromptError(
-            f"{len(boxes)} boxes with points: expected points with one box, which they refine, or "
-            "several boxes alone, one object each; ask for the objects one by one"
+            f"{len(boxes)} boxes with points: expected points with at most one box, or several boxes "
+            "without points; run the command once per object"
         )
     return normalize_prompts(
         points=[all_points] if all_points else None,

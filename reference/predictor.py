@@ -1,4 +1,4 @@
-"""Prompting a model: ``Predictor`` embeds a photo once and answers many prompts, ``SAM`` does it in one call."""
+"""``Predictor``: embed a photo once, then answer many prompts about it."""
 
 from typing import Protocol
 
@@ -29,10 +29,10 @@ from reference.prompt_arrays import check_boxes, check_points
 
 
 class PromptableModel(Protocol):
-    """What ``Predictor`` needs of a model: ``Sam`` has it, and so has a converted artifact."""
+    """The interface that ``Predictor`` needs of a model. ``Sam`` and converted artifacts have it."""
 
     frame_size: int
-    mean_color: np.ndarray  # (3,) float32, what the frame is padded with
+    mean_color: np.ndarray  # (3,) float32, the color that pads the frame
 
     def encode_image(self, frame: Tensor) -> Tensor: ...
 
@@ -46,26 +46,36 @@ class PromptableModel(Protocol):
 
 
 class Predictor:
-    """Answers prompts about one photo at a time: the original ``SamPredictor``, call by call.
+    """Answers many prompts about one photo, with the methods of Segment Anything's ``SamPredictor``.
 
-    What the original answers, this answers alike; docs/prompts.md says where it refuses more.
+    The photo is embedded once, by ``set_image``. Each ``predict`` then runs the mask decoder only. Programs written
+    for ``SamPredictor`` get the same answers. docs/prompts.md lists the prompts that are refused here and not there.
+
+    The frame is the model's square input of S × S pixels (S is 1024 for MobileSAM). The resized photo fills its top
+    left.
+
+    Example:
+        >>> predictor = Predictor(build_sam("vit_t", checkpoint="mobile_sam.pt"))
+        >>> predictor.set_image(photo)
+        >>> masks, scores, logits = predictor.predict(point_coords=[[900, 370]], point_labels=[1])
 
     Attributes:
-        model: what is asked.
-        transform: from pixels of a photo to pixels of the frame.
-        is_image_set: whether there is a photo to ask about.
-        features: its embeddings, (1, dim, S/16, S/16); None without a photo.
-        original_size: its (height, width); None without a photo.
-        input_size: its (height, width) in the frame; None without a photo.
+        model: the model that answers.
+        transform: converts pixels of a photo to pixels of the frame.
+        is_image_set: whether a photo is set.
+        features: image embeddings of the photo, (1, dim, S/16, S/16), or None without a photo.
+        original_size: (height, width) of the photo, or None without a photo.
+        input_size: (height, width) of the resized photo in the frame, or None without a photo.
     """
 
     def __init__(self, sam_model: PromptableModel) -> None:
+        """Prepare to ask ``sam_model``, which is a ``Sam`` or a converted artifact."""
         self.model = sam_model
         self.transform = ResizeLongestSide(sam_model.frame_size)
         self.reset_image()
 
     def reset_image(self) -> None:
-        """Forget the photo."""
+        """Forget the photo and its embeddings."""
         self.is_image_set = False
         self.features: Tensor | None = None
         self.original_size: tuple[int, int] | None = None
@@ -73,15 +83,15 @@ class Predictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """The device on which the model computes."""
         return getattr(self.model, "device", torch.device("cpu"))  # artifacts run on the CPU
 
     def set_image(self, image: np.ndarray, image_format: str = "RGB") -> None:
-        """Embed a photo.
+        """Embed a photo, to ask about it with ``predict`` or ``predict_torch``.
 
         Args:
-            image: uint8 (H, W, 3); or whatever ``read_image`` takes.
-            image_format: order of an array's channels, "RGB" or "BGR" (OpenCV's).
+            image: uint8 (H, W, 3), a path, or a PIL image.
+            image_format: channel order of an array, "RGB" or "BGR". OpenCV reads photos as "BGR".
 
         Raises:
             ImageError: the photo cannot be read, or ``image_format`` does not fit it.
@@ -94,14 +104,14 @@ class Predictor:
     def set_torch_image(
         self, transformed_image: Tensor, original_image_size: tuple[int, int]
     ) -> None:
-        """Embed a photo that is in the frame's scale already, as ``transform.apply_image`` brings it there.
+        """Embed a photo that ``transform.apply_image`` has already resized.
 
         Args:
-            transformed_image: (1, 3, h, w), RGB in 0…255, of which the longer side is S.
-            original_image_size: the photo's own (height, width).
+            transformed_image: (1, 3, h, w), RGB in 0…255. The longer of h and w is S.
+            original_image_size: (height, width) of the photo before it was resized.
 
         Raises:
-            ImageError: either is something else.
+            ImageError: an argument has another type, shape or value range.
         """
         try:
             pixels = torch.as_tensor(transformed_image).detach()
@@ -132,7 +142,11 @@ class Predictor:
         self._embed(frame, (height, width), shape[2:])
 
     def get_image_embedding(self) -> Tensor:
-        """The photo's embeddings, (1, dim, S/16, S/16)."""
+        """Return the image embeddings of the photo, (1, dim, S/16, S/16).
+
+        Raises:
+            PromptError: no photo is set.
+        """
         self._require_image()
         return self.features
 
@@ -145,21 +159,26 @@ class Predictor:
         multimask_output: bool = True,
         return_logits: bool = False,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Answer the prompts of one object. Arrays, lists and tensors are all taken.
+        """Predict the masks of one object.
+
+        The prompts are arrays, lists or tensors. Coordinates are pixels of the photo, x before y, with (0, 0) at its
+        top-left corner.
 
         Args:
-            point_coords: (K, 2) or (1, K, 2) x, y in pixels of the photo, its far edges included.
-            point_labels: (K,) or (1, K), 1 object, 0 background, −1 for a point that stands for none.
-            box: (4,) or (1, 4) x1, y1, x2, y2 in pixels of the photo. It may stick out of it.
-            mask_input: (1, S/4, S/4) logits of an earlier answer.
-            multimask_output: three guesses for an ambiguous prompt, or the one answer.
-            return_logits: masks as float logits, not thresholded.
+            point_coords: (K, 2) or (1, K, 2), x and y of each point. A point may lie on the far edge of the photo.
+            point_labels: (K,) or (1, K), 1 for a point on the object and 0 for the background. −1 marks a padding
+                point, which stands for no point.
+            box: (4,) or (1, 4), x1, y1, x2, y2. The box may extend beyond the photo.
+            mask_input: (1, S/4, S/4), logits that an earlier call returned.
+            multimask_output: whether to return three masks, for an ambiguous prompt, instead of one.
+            return_logits: whether to return the masks as float logits instead of booleans.
 
         Returns:
-            Masks (C, H, W), boolean; predicted IoU (C,); logits (C, S/4, S/4) for a later ``mask_input``.
+            Three arrays, where C is 3 or 1: masks, bool (C, H, W); the predicted IoU of each mask, float32 (C,); and
+            logits, float32 (C, S/4, S/4), for a later ``mask_input``. The masks are not sorted by score.
 
         Raises:
-            PromptError: no photo is set, or the prompts' shapes or values do not fit.
+            PromptError: no photo is set, or a prompt has an invalid shape or value.
         """
         self._require_image()
         points = boxes = None
@@ -187,22 +206,26 @@ class Predictor:
         multimask_output: bool = True,
         return_logits: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Answer the prompts of B objects at once, given in pixels of the frame; see ``transform``.
+        """Predict the masks of B objects at once.
+
+        Coordinates are pixels of the frame, not of the photo. ``transform.apply_coords_torch`` and
+        ``transform.apply_boxes_torch`` convert them.
 
         Args:
-            point_coords: (B, K, 2) x, y, or None.
-            point_labels: (B, K), 1 object, 0 background, −1 for a point that stands for none; or None.
-            boxes: (B, 4) x1, y1, x2, y2, or None.
-            mask_input: (B, 1, S/4, S/4) logits; (1, 1, S/4, S/4) or (1, S/4, S/4), for all objects; or
-                None.
-            multimask_output: three guesses for an ambiguous prompt, or the one answer.
-            return_logits: masks as float logits, not thresholded.
+            point_coords: (B, K, 2), x and y of each point, or None.
+            point_labels: (B, K), 1 for a point on the object, 0 for the background and −1 for a padding point, or None.
+            boxes: (B, 4), x1, y1, x2, y2 of each object, or None.
+            mask_input: (B, 1, S/4, S/4), logits that an earlier call returned, or None. A single mask of shape
+                (1, 1, S/4, S/4) or (1, S/4, S/4) serves all objects.
+            multimask_output: whether to return three masks per object, for ambiguous prompts, instead of one.
+            return_logits: whether to return the masks as float logits instead of booleans.
 
         Returns:
-            (B, C, H, W) masks, (B, C) predicted IoU, (B, C, S/4, S/4) logits, on the model's device.
+            Three tensors on the model's device, where C is 3 or 1: masks (B, C, H, W) at the size of the photo, the
+            predicted IoU of each mask (B, C), and logits (B, C, S/4, S/4) for a later ``mask_input``.
 
         Raises:
-            PromptError: no photo is set, or the prompts' shapes or values do not fit.
+            PromptError: no photo is set, or a prompt has an invalid shape or value.
         """
         self._require_image()
         points = None
@@ -215,9 +238,8 @@ class Predictor:
             check_boxes(corners, self.input_size, "the resized photo")
             boxes = torch.from_numpy(corners).float()
         if mask_input is not None:
-            is_one = (
-                getattr(mask_input, "ndim", 4) == 3
-            )  # without a batch axis, as predict takes it
+            # A mask with three axes has no batch axis. ``predict`` takes it like this.
+            is_one = getattr(mask_input, "ndim", 4) == 3
             logits = self._logits(mask_input, (1,) if is_one else (-1, 1))
             mask_input = logits[None] if is_one else logits
         points, boxes, mask_input = one_batch(points, boxes, mask_input)
@@ -227,7 +249,7 @@ class Predictor:
     def _embed(
         self, frame: np.ndarray, original_size: tuple[int, int], input_size: tuple[int, int]
     ) -> None:
-        """Keep the embeddings of a (1, 3, S, S) frame; those before are forgotten even if this fails."""
+        """Embed a (1, 3, S, S) frame. The photo before it is forgotten even if this fails."""
         self.reset_image()
         self.features = self.model.encode_image(torch.from_numpy(frame))
         self.original_size, self.input_size = original_size, input_size
@@ -242,7 +264,7 @@ class Predictor:
         multimask_output: bool,
         return_logits: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """``predict_torch`` for prompts that were checked."""
+        """Answer prompts that were checked; returns what ``predict_torch`` returns."""
         low_res_logits, scores = self.model.decode_prompts(self.features, points, boxes, mask_input)
         chosen = slice(1, None) if multimask_output else slice(0, 1)
         low_res_logits, scores = low_res_logits[:, chosen], scores[:, chosen]
@@ -255,11 +277,11 @@ class Predictor:
         return torch.from_numpy(points_to_frame(points, self.original_size, self.model.frame_size))
 
     def _logits(self, mask_input: object, leading: tuple[int, ...]) -> Tensor:
-        """A mask prompt as float32 of the low-resolution masks' size, after ``leading`` axes."""
+        """Return a mask prompt as a float32 tensor (*leading, S/4, S/4)."""
         side = self.model.frame_size // 4
         logits = torch.from_numpy(shaped("mask_input", mask_input, (*leading, side, side))).float()
         if not logits.isfinite().all():
-            raise PromptError("mask_input holds numbers beyond float32's largest: expected logits")
+            raise PromptError("mask_input holds numbers too large for float32: expected logits")
         return logits
 
     def _require_image(self) -> None:
@@ -268,7 +290,7 @@ class Predictor:
 
 
 def _as_rgb(image: object, image_format: str) -> object:
-    """An image whose channels are in the order that ``read_image`` takes them for."""
+    """Return the image with its channels in RGB order."""
     if image_format not in ("RGB", "BGR"):
         raise ImageError(f"image_format {quote(image_format)}: expected 'RGB' or 'BGR'")
     if image_format == "RGB":

@@ -1,4 +1,4 @@
-"""The arguments of ``Predictor``, in the forms that users write, as arrays of one shape."""
+"""Checking the arguments of ``Predictor`` and bringing them to one shape."""
 
 import numpy as np
 from torch import Tensor
@@ -6,11 +6,11 @@ from torch import Tensor
 from reference.common.errors import PromptError
 from reference.prompt_arrays import check_labels, to_numbers
 
-_LABELS = "a number for each point, 1 if it is of the object and 0 if it is of the background"
+_LABELS = "a number for each point, 1 if it is on the object and 0 if it is on the background"
 
 
 def points_of_one_object(coords: object, labels: object) -> tuple[np.ndarray, np.ndarray]:
-    """(K, 2) float64 and (K,) int64 of an object's points; a batch axis of 1 is dropped."""
+    """Return the points of one object, float64 (K, 2), and their labels, int64 (K,). A batch axis of 1 is dropped."""
     coords = to_numbers("point_coords", coords, "N×2 numbers")
     labels = to_numbers("point_labels", labels, _LABELS)
     if coords.ndim == 3 and labels.ndim == 2 and len(coords) == len(labels) == 1:
@@ -21,7 +21,7 @@ def points_of_one_object(coords: object, labels: object) -> tuple[np.ndarray, np
 
 
 def points_of_objects(coords: object, labels: object) -> tuple[np.ndarray, np.ndarray]:
-    """(B, K, 2) float64 and (B, K) int64 of the points of B objects."""
+    """Return the points of B objects, float64 (B, K, 2), and their labels, int64 (B, K)."""
     return _labeled(
         to_numbers("point_coords", coords, "B×N×2 numbers"),
         to_numbers("point_labels", labels, _LABELS),
@@ -30,7 +30,7 @@ def points_of_objects(coords: object, labels: object) -> tuple[np.ndarray, np.nd
 
 
 def _labeled(coords: np.ndarray, labels: np.ndarray, axes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points and their labels, one each and each of them known."""
+    """Return the points and their labels, after checking that each point has one valid label."""
     expected = "×".join(["B", "N", "2"][-axes:])
     if coords.ndim != axes or coords.shape[-1] != 2:
         raise PromptError(f"point_coords has shape {coords.shape}: expected {expected} numbers")
@@ -48,12 +48,12 @@ def _count(shape: tuple[int, ...]) -> str:
 
 
 def box_of_one_object(box: object) -> np.ndarray:
-    """(1, 4) float64 of one box, however it is nested."""
+    """Return one box, in any nesting, as float64 (1, 4)."""
     corners = to_numbers("box", box, "4 numbers")
     if corners.size > 4 and corners.shape[-1] == 4:
         raise PromptError(
-            f"box has shape {corners.shape}: expected 4 numbers, the box of one object; for several, "
-            "pass transform.apply_boxes_torch(boxes, original_size) to predict_torch"
+            f"box has shape {corners.shape}: expected 4 numbers, the box of one object; for several "
+            "boxes, pass transform.apply_boxes_torch(boxes, original_size) to predict_torch"
         )
     if corners.size != 4:
         raise PromptError(f"box has shape {corners.shape}: expected 4 numbers, x1, y1, x2, y2")
@@ -61,7 +61,7 @@ def box_of_one_object(box: object) -> np.ndarray:
 
 
 def boxes_of_objects(boxes: object) -> np.ndarray:
-    """(B, 4) float64, of the boxes of B objects: (B, 4), (B, 1, 4) or (B, 2, 2)."""
+    """Return the boxes of B objects, given as (B, 4), (B, 1, 4) or (B, 2, 2), as float64 (B, 4)."""
     corners = to_numbers("boxes", boxes, "B×4 numbers")
     if corners.ndim not in (2, 3) or corners.size != 4 * len(corners) or len(corners) == 0:
         raise PromptError(f"boxes has shape {corners.shape}: expected B×4 numbers, x1, y1, x2, y2")
@@ -71,7 +71,7 @@ def boxes_of_objects(boxes: object) -> np.ndarray:
 def one_batch(
     points: tuple[Tensor, Tensor] | None, boxes: Tensor | None, mask_input: Tensor | None
 ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None, Tensor | None]:
-    """The prompts with a batch axis of the same length; one mask serves all objects."""
+    """Return the prompts with batch axes of equal length. A single mask is repeated for all objects."""
     lengths = {
         name: len(part)
         for name, part in (("point_coords", points and points[0]), ("boxes", boxes))
@@ -83,12 +83,12 @@ def one_batch(
         lengths["mask_input"] = len(mask_input)
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{length} in {name}" for name, length in lengths.items())
-        raise PromptError(f"{counts}: expected the prompts of as many objects in each")
+        raise PromptError(f"{counts}: expected prompts for the same number of objects in each")
     return points, boxes, mask_input
 
 
 def shaped(name: str, value: object, shape: tuple[int, ...]) -> np.ndarray:
-    """``value`` as numbers of ``shape``, in which -1 is any length."""
+    """Return ``value`` as an array of ``shape``, where -1 stands for any length."""
     expected = "×".join("B" if length == -1 else str(length) for length in shape)
     array = to_numbers(name, value, f"{expected} numbers")
     if array.ndim != len(shape) or any(

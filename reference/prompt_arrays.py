@@ -1,23 +1,26 @@
-"""Prompts as arrays, the way ``SamPredictor``'s users write them, checked before a model sees them."""
+"""Checks of prompt arrays: labels, points and boxes."""
 
 import numpy as np
 
 from reference.common.errors import PromptError
 
-PADDING_LABEL = (
-    -1
-)  # of a point that stands for none, where the objects of a batch have several counts
+# The label of a padding point. It fills up an object's points where the objects of a batch have different counts.
+PADDING_LABEL = -1
 LABELS = (PADDING_LABEL, 0, 1)
 
 _TOLERANCE = 0.01  # pixels by which rounding may move a point off the edge
 
 
 def to_numbers(name: str, value: object, expected: str) -> np.ndarray:
-    """A list, an array, or a tensor on any device, with or without a gradient, as float64.
+    """Convert a list, an array or a tensor (on any device, with or without a gradient) to a float64 array.
+
+    Args:
+        name: the name of the argument, for error messages.
+        value: the numbers.
+        expected: what the argument should be, for error messages.
 
     Raises:
-        PromptError: ``name`` is not numeric, or holds a NaN or an infinity; ``expected`` says what it
-            should be.
+        PromptError: the value is missing, is not numeric, or contains NaN or infinity.
     """
     if value is None:
         raise PromptError(f"{name} is missing: expected {expected}")
@@ -35,10 +38,10 @@ def to_numbers(name: str, value: object, expected: str) -> np.ndarray:
 
 
 def check_labels(labels: np.ndarray) -> None:
-    """Refuse labels that mean nothing to the model.
+    """Check that every label is one of ``LABELS``.
 
     Raises:
-        PromptError: one is none of LABELS.
+        PromptError: a label has another value.
     """
     unknown = labels[~np.isin(labels, LABELS)]
     if unknown.size:
@@ -51,14 +54,13 @@ def check_labels(labels: np.ndarray) -> None:
 def check_points(
     coords: np.ndarray, labels: np.ndarray, size: tuple[int, int], where: str = "the photo"
 ) -> None:
-    """Refuse points outside.
+    """Check that points lie inside a picture.
 
     Args:
-        coords: (…, 2) x, y in pixels.
-        labels: (…), whose PADDING_LABEL marks points that stand for none.
-        size: (height, width) of what they must lie in. Its far edges are inside: coordinates may be
-            sub-pixel.
-        where: what that is.
+        coords: (…, 2), x and y of each point in pixels.
+        labels: (…), the label of each point. Points labeled ``PADDING_LABEL`` are not checked.
+        size: (height, width) of the picture. Its far edges count as inside, because coordinates may be fractions.
+        where: what the picture is, for error messages.
 
     Raises:
         PromptError: a point lies outside.
@@ -71,16 +73,16 @@ def check_points(
 
 
 def check_boxes(boxes: np.ndarray, size: tuple[int, int], where: str = "the photo") -> None:
-    """Refuse boxes without an area, beside the picture, or reaching far beyond it.
+    """Check that boxes have an area, overlap a picture, and do not reach far beyond it.
 
     Args:
-        boxes: (B, 4) x1, y1, x2, y2 in pixels.
-        size: (height, width) of what they must overlap. As detectors' boxes do, they may stick out: by
-            the longer of these at most.
-        where: what that is.
+        boxes: (B, 4), x1, y1, x2, y2 in pixels.
+        size: (height, width) of the picture. A box may extend beyond it, as the boxes of detectors do, by at most
+            the longer side of the picture.
+        where: what the picture is, for error messages.
 
     Raises:
-        PromptError: a box is none, or lies outside.
+        PromptError: a box has no area, lies outside, or reaches too far beyond the picture.
     """
     far_edge, reach = np.array(size[::-1]), max(size)
     for box in boxes:
@@ -94,7 +96,7 @@ def check_boxes(boxes: np.ndarray, size: tuple[int, int], where: str = "the phot
 
 
 def check_area(box: np.ndarray | list[float]) -> None:
-    """Raise PromptError for a box whose corners are not its top-left and its bottom-right one."""
+    """Raise PromptError unless the corners of the box are its top-left and its bottom-right corner."""
     x1, y1, x2, y2 = box
     if x2 <= x1 or y2 <= y1:
         raise PromptError(
@@ -103,7 +105,7 @@ def check_area(box: np.ndarray | list[float]) -> None:
 
 
 def extent(size: tuple[int, int], where: str = "the photo") -> str:
-    """What a picture of (height, width) holds, for an error message."""
+    """Describe the valid coordinates of a picture of (height, width), for an error message."""
     height, width = size
     return (
         f"{where} of {width}×{height} pixels (width × height): expected x in 0…{width} and "
@@ -112,12 +114,12 @@ def extent(size: tuple[int, int], where: str = "the photo") -> str:
 
 
 def shown(numbers: np.ndarray | list[float]) -> str:
-    """Numbers for an error message, such as ``(1, 2.5)``."""
+    """Format numbers for an error message, such as ``(1, 2.5)``."""
     return "(" + ", ".join(f"{number:.10g}" for number in numbers) + ")"
 
 
 def _array(value: object) -> np.ndarray:
-    if hasattr(value, "detach"):  # a tensor; asking it spares importing torch
+    if hasattr(value, "detach"):  # a tensor: this test does not need to import torch
         value = value.detach().cpu()
         value = value.numpy() if value.is_complex() else value.double().numpy()
     return np.asarray(value)

@@ -1,4 +1,4 @@
-"""What a user may write as points, labels and boxes → one normal form, a list of ``Prompt``."""
+"""``Prompt``, the normal form of a prompt, and its conversion from the forms that users write."""
 
 import math
 from dataclasses import dataclass, field
@@ -23,14 +23,15 @@ def _no_labels() -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)  # eq: a comparison of arrays has no single truth value
 class Prompt:
-    """Where ONE object is, in pixels of the photo, with (0, 0) at the photo's top-left corner.
+    """The points and the box that describe one object.
 
-    ``normalize_prompts`` makes these from what users write, and checks them.
+    Coordinates are pixels of the photo, with (0, 0) at its top-left corner. ``normalize_prompts`` checks what
+    users write and returns prompts.
 
     Attributes:
-        point_coords: float64 (k, 2), x, y.
-        point_labels: int64 (k,), 1 for a point of the object, 0 for one of the background.
-        box: float64 (4,), x1, y1, x2, y2; or None.
+        point_coords: float64 (k, 2), the x and y of each point.
+        point_labels: int64 (k,), 1 for a point on the object and 0 for one on the background.
+        box: float64 (4,), x1, y1, x2, y2, or None.
     """
 
     point_coords: np.ndarray = field(default_factory=_no_points)
@@ -39,15 +40,16 @@ class Prompt:
 
     @property
     def slots(self) -> int:
-        """How many of a converted decoder's prompt slots this takes: one a point, two for a box."""
+        """The number of slots that the prompt takes in a converted decoder: one per point, two for a box."""
         return len(self.point_coords) + (0 if self.box is None else len(BOX_LABELS))
 
     def decoder_points(self) -> tuple[np.ndarray, np.ndarray]:
-        """The prompt as the mask decoder takes it: the points, then the corners of the box.
+        """Return the prompt as the mask decoder takes it: the points, then the corners of the box.
 
         Returns:
-            float64 (slots, 2) x, y in pixels of the photo, and int64 (slots,) labels: 1 and 0, and
-            2 and 3 for the box's top-left and bottom-right corner.
+            Coordinates, float64 (slots, 2), x and y in pixels of the photo; and labels, int64 (slots,). A label is
+            1 for a point on the object, 0 for the background, 2 for a box's top-left corner and 3 for its
+            bottom-right corner.
         """
         if self.box is None:
             return self.point_coords.copy(), self.point_labels.copy()
@@ -61,26 +63,26 @@ def normalize_prompts(
     bboxes: object = None,
     image_size: tuple[int, int] | None = None,
 ) -> list[Prompt]:
-    """Bring every way of writing prompts into one form.
+    """Convert points, labels and boxes, in any accepted nesting, to one ``Prompt`` per object.
 
-    Lists, tuples, numpy arrays and torch tensors are all accepted.
+    Lists, tuples, numpy arrays and torch tensors are accepted.
 
     Args:
-        points: ``[x, y]`` is one point; ``[[x, y], …]`` one object per point; ``[[[x, y], …], …]``
-            one object per inner list, which may differ in length.
-        labels: 1 (object) or 0 (background), nested like the points; a bare number holds for every
-            point. Default: all 1.
-        bboxes: ``[x1, y1, x2, y2]``, or a list of them: one object per box. If there are points as
-            well, the first box belongs to the object of the first points, and so on.
-        image_size: the photo's (height, width). Points must then lie inside, the far edges
-            included, and boxes are clipped to the photo.
+        points: ``[x, y]`` is one point. ``[[x, y], …]`` is one object per point. ``[[[x, y], …], …]`` is one object
+            per inner list, and the inner lists may differ in length.
+        labels: 1 (object) or 0 (background), nested like the points. A single number holds for every point. The
+            default is 1 for every point.
+        bboxes: ``[x1, y1, x2, y2]`` or a list of boxes, one object per box. If there are points too, the first box
+            belongs to the object of the first points, and so on.
+        image_size: (height, width) of the photo. If it is given, points must lie inside the photo or on its edge,
+            and boxes are clipped to the photo.
 
     Returns:
         One prompt per object.
 
     Raises:
-        PromptError: nothing is given; or something is no number, not nested as above, does not
-            match the rest, or does not fit the photo.
+        PromptError: no prompt is given; or a value is not a number, is nested differently, lies outside the photo,
+            or the counts of points, labels and boxes do not match.
     """
     points, labels, bboxes = (_plain(values) for values in (points, labels, bboxes))
     point_groups = [] if _is_empty(points) else _point_groups(points)
@@ -106,8 +108,8 @@ def normalize_prompts(
 
 
 def _plain(values: object) -> object:
-    """Arrays, tensors and tuples, at any depth, → lists and numbers."""
-    if hasattr(values, "detach"):  # a tensor; asking it spares importing torch
+    """Convert arrays, tensors and tuples, at any depth, to lists and numbers."""
+    if hasattr(values, "detach"):  # a tensor: this test does not need to import torch
         values = values.detach().cpu()
     if hasattr(values, "tolist"):
         values = values.tolist()
@@ -121,7 +123,7 @@ def _is_empty(values: object) -> bool:
 
 
 def _depth(values: object) -> int:
-    """How deep the first value of a nested list lies; 0 for a bare value."""
+    """Return the nesting depth of a list's first value, and 0 for a value that is not a list."""
     depth = 0
     while isinstance(values, list):
         values, depth = (values[0] if values else None), depth + 1
@@ -136,13 +138,13 @@ def _check_counts(point_groups: int, boxes: int) -> None:
         )
     if point_groups and boxes and point_groups != boxes:
         raise PromptError(
-            f"{boxes} bboxes with points for {point_groups} objects: expected as many of each; "
+            f"{boxes} bboxes with points for {point_groups} objects: expected the same number of each; "
             "several points of one object are written points=[[[x, y], [x, y]]]"
         )
 
 
 def _point_groups(points: object) -> list[list[list[float]]]:
-    """Points in any of the three nestings → one list of points per object."""
+    """Convert points in any of the three nestings to one list of points per object."""
     depth = _depth(points)
     if depth == 1:
         return [[_point(points)]]
@@ -167,7 +169,7 @@ def _point(values: object) -> list[float]:
 
 
 def _boxes(bboxes: object) -> list[list[float]]:
-    """One box or a list of boxes → a list of boxes that have an area."""
+    """Convert one box or a list of boxes to a list of boxes, each with an area."""
     nested = bboxes if _depth(bboxes) > 1 else [bboxes]
     boxes = [_numbers(box, 4, "a box", "[x1, y1, x2, y2]") for box in nested]
     for box in boxes:
@@ -186,7 +188,7 @@ def _numbers(values: object, count: int, kind: str, form: str) -> list[float]:
 
 
 def _number(value: object) -> float:
-    """A real number as a float; NaN, which the caller refuses, for anything else."""
+    """Convert a real number to a float. Anything else becomes NaN, which the caller refuses."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return math.nan
     try:
@@ -196,12 +198,12 @@ def _number(value: object) -> float:
 
 
 def _label_groups(labels: object, points: object, groups: list[list]) -> list[list[int]]:
-    """One label for each point of each group, checked."""
+    """Return one checked label for each point of each group."""
     if labels is None or (labels == [] and not groups):
         return [[1] * len(group) for group in groups]
     if not groups:
         raise PromptError(
-            f"labels={quote(labels)} without points: labels belong to points, a box has none"
+            f"labels={quote(labels)} without points: expected points for the labels; a box has no label"
         )
     if not isinstance(labels, list):
         return [[_label(labels)] * len(group) for group in groups]
@@ -209,14 +211,14 @@ def _label_groups(labels: object, points: object, groups: list[list]) -> list[li
     if not _same_nesting(nested, groups):
         raise PromptError(
             f"labels={quote(labels)} do not match points={quote(points)}: expected one label per "
-            "point, nested alike: points=[x, y], labels=[1] or points=[[[x, y], [x, y]]], "
+            "point, nested like the points: points=[x, y], labels=[1] or points=[[[x, y], [x, y]]], "
             "labels=[[1, 0]]"
         )
     return [[_label(label) for label in group] for group in nested]
 
 
 def _same_nesting(nested: list, groups: list[list]) -> bool:
-    """Whether ``nested`` holds one bare value for each point of each group."""
+    """Return whether ``nested`` holds one value, not a list, for each point of each group."""
     return len(nested) == len(groups) and all(
         isinstance(values, list)
         and len(values) == len(group)
@@ -234,7 +236,7 @@ def _label(label: object) -> int:
 
 
 def _clip_box(box: list[float], image_size: tuple[int, int]) -> list[float]:
-    """The part of a box inside the photo, or a PromptError if there is none."""
+    """Return the part of a box inside the photo, or raise PromptError if there is none."""
     height, width = image_size
     x1, y1, x2, y2 = box
     clipped = [max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))]

@@ -1,7 +1,7 @@
-"""From a photo and prompts to a picture, JSON or a summary, whatever it is that segments.
+"""What ``segment`` and ``validate show`` share: checking the request, and writing the answer.
 
-``segment`` asks the reference, ``validate show`` a converted artifact: both prepare a ``Request``
-before they load anything heavy, and hand it to ``answer``.
+``segment`` asks the reference and ``validate show`` asks a converted artifact. Both call ``prepare`` before they load
+a model, and then pass the ``Request`` to ``answer``.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,33 +20,33 @@ from reference.photos.masks import mask_box, mask_record
 from reference.photos.overlay import draw_overlay
 from reference.prompts import Prompt
 
-if TYPE_CHECKING:  # not at run time: it imports torch, which takes seconds
+if TYPE_CHECKING:  # this module imports torch, which takes seconds
     from reference.segmentation import Segmentation
 
 
 class Segmenter(Protocol):
-    """Whatever answers prompts about a photo: ``reference.SAM``, or an artifact's engine."""
+    """A model that answers prompts about a photo: ``reference.SAM`` or the engine of an artifact."""
 
     def segment(
         self, image: np.ndarray, prompts: list[Prompt], *, on_step: Callable[[str], None]
     ) -> list["Segmentation"]:
-        """Answer each prompt about a uint8 (H, W, 3) photo, in order, best mask first.
+        """Answer each prompt about a uint8 (H, W, 3) photo, in order, with the best mask first.
 
-        ``on_step`` is told of the photo and of each object as it is begun.
+        ``on_step`` is called with a name when the photo is begun, and when each object is.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A checked question, and where its answer goes.
+    """A photo and prompts that were checked, and where the answer goes.
 
     Attributes:
-        path: the photo's, as the user wrote it.
-        image: uint8 (H, W, 3).
-        prompts: one per object.
-        output: where the overlay goes, if anywhere.
-        as_json: print JSON, not a summary.
+        path: path of the photo, as the user wrote it.
+        image: pixels of the photo, uint8 (H, W, 3).
+        prompts: one prompt per object.
+        output: file to write the overlay to, or None.
+        as_json: whether to print JSON instead of a summary.
     """
 
     path: Path
@@ -64,12 +64,12 @@ def prepare(
     output: Path | None,
     as_json: bool,
 ) -> Request:
-    """Read the photo, and refuse all that can be refused before a model is loaded.
+    """Read the photo and check the request, so that mistakes are reported before a model is loaded.
 
     Raises:
         ImageError: the photo cannot be read.
-        PromptError: the prompts do not make sense, or do not fit the photo.
-        OutputError: no output is asked for, or it cannot be written.
+        PromptError: the prompts are invalid, or lie outside the photo.
+        OutputError: no output is requested, or it cannot be written.
     """
     if output is None and not as_json:
         raise OutputError(
@@ -78,7 +78,7 @@ def prepare(
     if output is not None:
         check_writable(output)
         if output.exists() and path.exists() and output.samefile(path):
-            raise OutputError(f"{output}: is the photo itself; name another output")
+            raise OutputError(f"{output}: is the photo itself; name another file for the output")
     image = read_image(path)
     prompts = prompts_from_options(points, background_points, boxes, image.shape[:2])
     return Request(path, image, prompts, output, as_json)
@@ -87,15 +87,15 @@ def prepare(
 def answer(request: Request, segmenter: Segmenter, source: dict) -> None:
     """Segment, write the overlay, and print the JSON document or a summary.
 
-    Guesses of equal scores are warned of: the first of them is shown, and none is the best.
+    If all masks of an object have the same score, the first is shown, and a warning says that none is the best.
 
     Args:
-        request: from ``prepare``.
-        segmenter: what to ask.
-        source: what the masks come from, as entries of the JSON document.
+        request: the request, from ``prepare``.
+        segmenter: the model to ask.
+        source: entries of the JSON document that say which model drew the masks.
 
     Raises:
-        MobileSAMError: the segmenter refuses, or answers with a NaN; or the output cannot be written.
+        MobileSAMError: the segmenter refuses or answers with NaN, or the output cannot be written.
     """
     with step_bar(total=1 + len(request.prompts) + (request.output is not None)) as on_step:
         segmentations = segmenter.segment(request.image, request.prompts, on_step=on_step)
@@ -111,16 +111,16 @@ def answer(request: Request, segmenter: Segmenter, source: dict) -> None:
         scores = segmentation.scores
         if len(scores) > 1 and (scores == scores[0]).all():
             warn(
-                f"object {number}: its {len(scores)} masks have equal scores, so that which of them "
-                "comes first means nothing"
+                f"object {number}: its {len(scores)} masks have equal scores, so the first one is not "
+                "better than the others"
             )
 
 
 def build_document(request: Request, segmentations: list["Segmentation"], source: dict) -> dict:
-    """The JSON document of an answer.
+    """Return the JSON document of an answer.
 
-    ``object`` is the index of a mask's prompt in ``prompts``. Masks are grouped by object, and best
-    first among their object's.
+    Masks are grouped by object, with the best mask of each object first. ``object`` is the index of the mask's
+    prompt in ``prompts``.
     """
     return {
         "image": {"path": str(request.path), "size": list(request.image.shape[:2])},
@@ -143,7 +143,7 @@ def _prompt_record(prompt: Prompt) -> dict:
 
 
 def summarize(segmentations: list["Segmentation"]) -> list[str]:
-    """A line per object about its best mask: predicted IoU, share of the photo, box."""
+    """Describe the best mask of each object in one line: predicted IoU, share of the photo and box."""
     return [
         f"object {number}: score {segmentation.scores[0]:.3f}, {_extent(segmentation.masks[0])}"
         for number, segmentation in enumerate(segmentations, start=1)
@@ -151,7 +151,7 @@ def summarize(segmentations: list["Segmentation"]) -> list[str]:
 
 
 def _extent(mask: np.ndarray) -> str:
-    """Where a boolean (H, W) mask is, in words."""
+    """Describe where a boolean (H, W) mask is."""
     if not mask.any():
         return "an empty mask"
     x, y, width, height = mask_box(mask)
@@ -159,8 +159,8 @@ def _extent(mask: np.ndarray) -> str:
 
 
 def warn_untrained(checkpoint_name: str) -> None:
-    """Say that masks from untrained weights are no fault of the photo or the prompt."""
+    """Warn that the weights are untrained, so that nobody blames the photo or the prompt for the masks."""
     warn(
-        f"the weights '{checkpoint_name}' are untrained, and the masks mean nothing; pass "
-        "--checkpoint official, or your own file, for real ones"
+        f"the weights '{checkpoint_name}' are untrained, so the masks mean nothing; pass "
+        "--checkpoint official or your own file for real masks"
     )

@@ -1,4 +1,4 @@
-"""One call from photo and prompts to masks."""
+"""``SAM``: one call from a photo and prompts to masks."""
 
 from pathlib import Path
 
@@ -14,16 +14,31 @@ from reference.weights.checkpoint import resolve_checkpoint
 
 
 class SAM:
-    """One call from photo and prompts to masks.
+    """MobileSAM with its weights: one call from a photo and prompts to masks.
 
-    >>> SAM("mobile_sam.pt").predict("photo.jpg", points=[900, 370], labels=[1])
+    Each call embeds the photo again. To ask many questions about one photo, use ``Predictor``.
+
+    Example:
+        >>> sam = SAM("mobile_sam.pt")
+        >>> (segmentation,) = sam.predict("photo.jpg", points=[900, 370], labels=[1])
+        >>> best_mask = segmentation.masks[0]
+
+    Attributes:
+        checkpoint: the weights and where they come from: ``name``, ``sha256``, ``trained`` and ``state_dict``.
+        model: the network, a ``Sam`` in eval mode.
     """
 
     def __init__(self, checkpoint: str | Path = "demo", model: str = "vit_t") -> None:
-        """Load ``checkpoint``: "demo", "official", "seeded", or a ``.pt`` or ``.safetensors`` file.
+        """Build the model and load its weights.
+
+        Args:
+            checkpoint: the weights. ``"demo"`` comes with this package, ``"official"`` is MobileSAM's own checkpoint
+                and is downloaded once, and ``"seeded"`` is untrained. Anything else is the path of a ``.pt`` or
+                ``.safetensors`` file.
+            model: the name of the variant that the weights belong to. ``"vit_t"`` is MobileSAM.
 
         Raises:
-            MobileSAMError: an unknown model, or weights that cannot be fetched, read or loaded.
+            MobileSAMError: the model name is unknown, or the weights cannot be fetched, read or loaded.
         """
         variant = get_variant(model)
         self.checkpoint = resolve_checkpoint(checkpoint, variant)
@@ -37,23 +52,28 @@ class SAM:
         bboxes: object = None,
         multimask_output: bool | None = None,
     ) -> list[Segmentation]:
-        """Segment the prompted objects of a photo.
+        """Segment the objects of a photo that points or boxes describe.
+
+        Coordinates are pixels of the photo, x before y, with (0, 0) at its top-left corner.
 
         Args:
             image: a path, a PIL image, or a uint8 RGB array (H, W, 3).
-            points: ``[x, y]``, a list of points (one object each), or a list of lists of points (several
-                points of one object), in pixels of the photo.
-            labels: nested like ``points``: 1 object, 0 background. Default: all 1.
-            bboxes: ``[x1, y1, x2, y2]`` or a list of boxes (one object each).
-            multimask_output: three masks an object or one; None: three where the prompt is a single point.
+            points: ``[x, y]`` for one object, ``[[x, y], …]`` for one object per point, or ``[[[x, y], …], …]`` for
+                several points of each object.
+            labels: 1 for a point on the object and 0 for the background, nested like ``points``. The default is 1
+                for every point.
+            bboxes: ``[x1, y1, x2, y2]``, or a list of such boxes for one object each. The corners are the top-left
+                and the bottom-right one.
+            multimask_output: True for three masks per object and False for one. None asks for three masks where the
+                prompt is a single point, because a single point is ambiguous.
 
         Returns:
             One ``Segmentation`` per object, in the order of the prompts.
 
         Raises:
             ImageError: the photo cannot be read.
-            PromptError: the prompts do not make sense, or do not fit the photo.
-            AnswerError: the model answers with a NaN or an infinity.
+            PromptError: the prompts are invalid, or lie outside the photo.
+            AnswerError: the model's answer contains NaN or infinity.
         """
         photo = read_image(image)
         prompts = normalize_prompts(points, labels, bboxes, image_size=photo.shape[:2])
@@ -66,5 +86,19 @@ class SAM:
         multimask_output: bool | None = None,
         on_step: OnStep = lambda step: None,
     ) -> list[Segmentation]:
-        """Answer prompts in normal form about a uint8 (H, W, 3) photo; see ``segment_objects``."""
+        """Answer prompts in normal form about a uint8 (H, W, 3) photo.
+
+        Args:
+            image: RGB pixels, as ``reference.photos.images.read_image`` returns them.
+            prompts: one prompt per object, as ``reference.prompts.normalize_prompts`` returns them.
+            multimask_output: True for three masks per object and False for one. None asks for three masks where the
+                prompt is a single point.
+            on_step: called with a name when the photo is begun, and when each object is.
+
+        Returns:
+            One ``Segmentation`` per object, in the order of the prompts.
+
+        Raises:
+            AnswerError: the model's answer contains NaN or infinity.
+        """
         return segment_objects(self.model, image, prompts, multimask_output, on_step)

@@ -1,4 +1,4 @@
-"""One answer per object: the masks that a user is shown, best first."""
+"""``Segmentation``, the answer for one object, and the function that asks a model for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +14,21 @@ OnStep = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Segmentation:
-    """The answer for one object, best mask first."""
+    """The masks of one object, best mask first.
 
-    masks: np.ndarray  # bool (M, H, W), at the photo's own size
-    scores: np.ndarray  # float32 (M,), predicted IoU
-    low_res_logits: np.ndarray  # float32 (M, S/4, S/4)
+    M is 3 for an ambiguous prompt and 1 otherwise. S is the side of the model's square input, 1024 pixels for
+    MobileSAM.
+
+    Attributes:
+        masks: bool (M, H, W), at the size of the photo.
+        scores: float32 (M,), the IoU that the model predicts for each mask. The highest comes first.
+        low_res_logits: float32 (M, S/4, S/4), mask logits before resizing. A pixel belongs to the mask if its logit
+            is positive. ``Predictor.predict`` takes one of them as ``mask_input``, to refine it.
+    """
+
+    masks: np.ndarray
+    scores: np.ndarray
+    low_res_logits: np.ndarray
 
 
 def segment_objects(
@@ -28,13 +38,18 @@ def segment_objects(
     multimask_output: bool | None = None,
     on_step: OnStep = lambda step: None,
 ) -> list[Segmentation]:
-    """Embed a uint8 (H, W, 3) photo and answer one prompt per object.
+    """Embed a photo once and answer one prompt per object.
 
-    ``multimask_output`` None asks for three guesses only where the prompt is ambiguous (one point, no box), as
-    the Segment Anything authors advise. ``on_step`` is told of the photo and of each object as it is begun.
+    Args:
+        model: the reference or an artifact.
+        image: RGB pixels, uint8 (H, W, 3).
+        prompts: one prompt per object.
+        multimask_output: True for three masks per object and False for one. None asks for three masks only where the
+            prompt is ambiguous (one point, no box), as the authors of Segment Anything advise.
+        on_step: called with a name when the photo is begun, and when each object is.
 
     Raises:
-        AnswerError: the model answers with a NaN or an infinity.
+        AnswerError: the model's answer contains NaN or infinity.
     """
     predictor = Predictor(model)
     on_step("photo")
@@ -50,16 +65,16 @@ def segment_objects(
 
 
 def require_finite_embedding(predictor: Predictor) -> None:
-    """Raise AnswerError if the photo's embeddings have a NaN or an infinity."""
+    """Raise AnswerError if the embeddings of the photo contain NaN or infinity."""
     require_finite_answer("the photo", predictor.get_image_embedding().cpu().numpy())
 
 
 def require_finite_answer(what: str, *arrays: np.ndarray) -> None:
-    """Raise AnswerError if one of the numbers that answer ``what`` is a NaN or an infinity."""
+    """Raise AnswerError if the arrays that answer ``what`` contain NaN or infinity."""
     if count := sum(int(np.count_nonzero(~np.isfinite(array))) for array in arrays):
         raise AnswerError(
             f"the model's answer to {what} has {count} numbers that are NaN or infinite: expected "
-            "finite ones; its weights, or their conversion, are broken, and it draws no mask"
+            "finite ones; the weights or their conversion are broken, so no mask is drawn"
         )
 
 

@@ -1,3 +1,3 @@
-"""The former address of ``reference.modeling.variants``, for programs that import it; version 0.2 will not have it."""
+"""Deprecated alias of ``reference.modeling.variants``; version 0.2 removes it."""
 
 from reference.modeling.variants import *  # noqa: F403

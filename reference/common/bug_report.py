@@ -1,14 +1,17 @@
-"""What a command says of an error that nobody foresaw. Imports only what costs no time."""
+"""The report of an unexpected error: one line for the user, and a file with the traceback.
+
+The module imports only what is fast to import, since every command imports it first.
+"""
 
 from reference.common.plain_text import shorten
 
 BUG = 70  # the exit status: EX_SOFTWARE of BSD's sysexits.h
 
-_LONGEST = 200  # characters of an error's own message
+_LONGEST = 200  # characters of the error's message that are shown
 
 
 def report_bug(program: str, error: BaseException) -> str:
-    """Write the traceback to a file; a line for the user that says what happened and how to report it."""
+    """Write the traceback to a file, and return a line that says what happened and how to report it."""
     return f"{_in_words(error)}; this is a bug: please report it, {_what_to_report(program, error)}"
 
 
@@ -16,7 +19,7 @@ def _in_words(error: BaseException) -> str:
     name = type(error).__name__
     try:
         text = shorten(" ".join(str(error).split()), _LONGEST)
-    except Exception:  # its own code is at fault as well
+    except Exception:  # the error's own __str__ fails
         text = ""
     return f"unexpected {name}: {text}" if text else f"unexpected {name}"
 
@@ -29,7 +32,7 @@ def _what_to_report(program: str, error: BaseException) -> str:
 
 
 def _write_traceback(program: str, error: BaseException) -> str:
-    """A new file in the folder for temporary ones, which only the user can read."""
+    """Write a new file in the temporary folder that only the user can read, and return its path."""
     import platform
     import shlex
     import sys

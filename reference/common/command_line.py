@@ -1,4 +1,4 @@
-"""What ``segment``, ``convert`` and ``validate`` have in common: errors, prompts and output."""
+"""Running a command: exit statuses, error messages, and printing results."""
 
 import contextlib
 import errno
@@ -19,27 +19,26 @@ from reference.common.errors import MobileSAMError, OutputError
 from reference.common.plain_text import as_line, tell
 from reference.common.torch_errors import is_out_of_memory
 
-COMMAND_LINE = "command_line"  # in a click context's meta: what was typed, as a shell takes it
+COMMAND_LINE = "command_line"  # key in a click context's meta: the command as a shell takes it
 
-# Exit statuses, beside 0 (done), 1 (a gate failed), BUG, and those of reference.common.interrupts.
+# Exit statuses. The others are 0 (done), 1 (a gate failed), BUG, and those of reference.common.interrupts.
 BAD_INPUT = 2
 BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells report it
 
 
 def run(command: click.Command, arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit: the one place where errors become a line on stderr and a status.
+    """Run a command and exit. This is the one place where an error becomes a line on stderr and an exit status.
 
-    The command's callback returns None or 0 when all went well, or another status, such as 1 for a
-    gate that failed. Bad usage and bad input end in ``PROG: error: …``, one line, and status 2; so does
-    what nobody foresaw, in status 70, with its traceback in a file.
+    The callback of the command returns None or 0 on success, or another status, such as 1 for a failed gate. Bad
+    usage and bad input print one line, ``PROG: error: …``, and exit with 2. An unexpected error prints such a line
+    too, writes its traceback to a file, and exits with 70.
 
     Args:
-        command: what to run; its name is the program's.
-        arguments: in place of those that the process was started with.
+        command: the command to run. Its name is the name of the program.
+        arguments: the arguments, in place of those that the process was started with.
     """
-    os.environ.setdefault(
-        "TORCH_CPP_LOG_LEVEL", "ERROR"
-    )  # its warnings name no remedy of the user's
+    # Users can do nothing about torch's C++ warnings.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         status = _run(command, list(sys.argv[1:] if arguments is None else arguments))
     except (KeyboardInterrupt, click.Abort):
@@ -50,23 +49,23 @@ def run(command: click.Command, arguments: Sequence[str] | None = None) -> NoRet
 
 
 def _run(command: click.Command, arguments: list[str]) -> int:
-    """The exit status; whatever else than an interruption is raised has been told to the user."""
+    """Run the command and return its exit status. Errors are printed; only interruptions are raised."""
     try:
         with _failures_of_threads() as failures:
             status = _invoke(command, arguments)
         if failures:
             raise failures[0]
-        sys.stdout.flush()  # so that a full disk or a closed pipe shows here, not after the end
+        sys.stdout.flush()  # a full disk or a closed pipe must show here, not at the interpreter's end
         interrupts.heed()
     except (KeyboardInterrupt, click.Abort):
         raise
     except BaseException as error:
-        if (
-            interrupts.was_requested()
-        ):  # and lost on its way, in a library that made this error of it
+        # A library may have turned the interruption into another error.
+        if interrupts.was_requested():
             raise KeyboardInterrupt from error
         interrupts.heed()
-        if getattr(error, "errno", None) == errno.EPIPE:  # the reader, such as head, has enough
+        # The reader, such as head, stopped reading.
+        if getattr(error, "errno", None) == errno.EPIPE:
             return BROKEN_PIPE
         message = _message(error, command)
         if message is None:
@@ -77,7 +76,7 @@ def _run(command: click.Command, arguments: list[str]) -> int:
 
 @contextlib.contextmanager
 def _failures_of_threads() -> Iterator[list[BaseException]]:
-    """What other threads raise meanwhile, and nobody catches."""
+    """Collect the errors that other threads raise during the block and nothing catches."""
     failures: list[BaseException] = []
     before = threading.excepthook
     threading.excepthook = lambda failure: failures.append(failure.exc_value)
@@ -88,16 +87,18 @@ def _failures_of_threads() -> Iterator[list[BaseException]]:
 
 
 def _invoke(command: click.Command, arguments: list[str]) -> int:
-    """Parse and call, letting errors out.
+    """Parse the arguments and call the command, without catching errors.
 
-    Not ``command.main(standalone_mode=False)``, which itself exits, with a failed gate's status, on
-    a broken pipe, and prints an empty line on Ctrl-C.
+    ``command.main(standalone_mode=False)`` does not fit: on a broken pipe it exits with status 1, which means a
+    failed gate here, and on Ctrl-C it prints an empty line.
     """
-    if isinstance(command, click.Group) and not arguments:  # else click answers with all its help
+    # Without this, click prints the whole help.
+    if isinstance(command, click.Group) and not arguments:
         with click.Context(command, info_name=command.name) as context:
             names = ", ".join(command.list_commands(context))
             raise click.UsageError(f"Missing command: expected one of {names}", context)
-    if any("\0" in argument for argument in arguments):  # from a program: no shell can pass one
+    # Only a program can pass a null character; shells cannot.
+    if any("\0" in argument for argument in arguments):
         raise click.UsageError("An argument has a null character: expected none")
     line = shlex.join([command.name, *arguments])
     try:
@@ -111,17 +112,17 @@ def _invoke(command: click.Command, arguments: list[str]) -> int:
 
 
 def _message(error: BaseException, command: click.Command) -> str | None:
-    """What an expected error tells the user; None for an unexpected one."""
+    """Return the message of an expected error, and None for an unexpected one."""
     if isinstance(error, MobileSAMError):
         return str(error)
     if isinstance(error, click.UsageError):
-        # The message and where to read more, not the usage text. Some carry no context.
+        # The message and a pointer to --help are shorter than the usage text. Some errors have no context.
         path = error.ctx.command_path if error.ctx else command.name
         return f"{error.format_message().rstrip('.')}; try '{path} --help'"
     if isinstance(error, click.ClickException):
         return error.format_message()
     if is_out_of_memory(error):
-        return "out of memory: expected more of it, or a smaller photo"
+        return "out of memory: use a smaller photo, or a machine with more memory"
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__
         return f"{error.filename}: {reason}" if error.filename else reason
@@ -134,17 +135,17 @@ def _fail(command: click.Command, message: str, status: int = BAD_INPUT) -> int:
 
 
 def warn(message: str) -> None:
-    """Tell the user something that does not stop the work, in one line on stderr."""
+    """Print a warning on stderr, in one line. The work goes on."""
     tell(f"warning: {message}")
 
 
 def note(message: str) -> None:
-    """Tell the user what was decided for them, in one line on stderr."""
+    """Print on stderr, in one line, what was decided for the user."""
     tell(f"note: {message}")
 
 
 def _drop_unwritten_output() -> None:
-    """Spare the interpreter's last flush from failing again, with a traceback."""
+    """Keep the interpreter's last flush from failing again with a traceback."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -153,12 +154,12 @@ def _drop_unwritten_output() -> None:
 
 
 class FiniteRange(click.FloatRange):
-    """Click's range, for numbers alone: click lets NaN pass any, and infinity one without an end."""
+    """A range of finite numbers. Click's own range accepts NaN, and infinity where it is open."""
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """A string, or a number, as a finite float in the range."""
+        """Convert a string or a number to a finite float in the range."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"'{value}' is not a finite number", param, ctx)
@@ -166,12 +167,12 @@ class FiniteRange(click.FloatRange):
 
 
 def version_option(command: Callable) -> Callable:
-    """Add --version, of the package."""
+    """Add --version, which prints the version of this package, to a click command."""
     return click.version_option(package_name="mobile-sam-export")(command)
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print a table, or whatever else has names of files in it, on stdout: each as one line, whatever it holds."""
+    """Print lines on stdout. Line ends and control characters inside a line, as in file names, are escaped."""
     click.echo("\n".join(map(as_line, lines)))
 
 
@@ -179,7 +180,7 @@ def print_json(document: object) -> None:
     """Print one JSON document on stdout.
 
     Raises:
-        OutputError: a number in it is NaN or infinite, which JSON does not have.
+        OutputError: the document contains NaN or infinity, which JSON does not have.
     """
     try:
         text = json.dumps(document, indent=2, allow_nan=False)

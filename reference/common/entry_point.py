@@ -1,6 +1,7 @@
-"""Where every command begins: here nothing heavy has been imported yet, so that nothing can go wrong unseen.
+"""The start of every command: prepare signals and streams before anything heavy is imported.
 
-A command's ``__main__`` imports this and nothing else, and names the module that has the command.
+The ``__main__`` module of a command imports only this module, and passes the name of the module that has the command.
+Errors during the imports are therefore reported like all others.
 """
 
 import os
@@ -16,15 +17,15 @@ _STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}  # by descriptor
 
 
 def start(module: str, program: str) -> NoReturn:
-    """Import ``module``, call its ``main()``, and exit, with one line on stderr if that cannot be.
+    """Import ``module``, call its ``main()``, and exit. A failure is reported in one line on stderr.
 
     Args:
-        module: whose ``main`` exits with the command's status; see ``reference.common.command_line.run``.
-        program: what the user calls the command.
+        module: the module to import. Its ``main`` exits with the status of the command.
+        program: the name of the command, for error messages.
     """
     try:
         interrupts.watch(program)
-        # A stream that is interrupted while it gets another encoder can never write again.
+        # If a stream is interrupted while its encoder is replaced, it can never write again.
         with interrupts.postponed():
             _complete_standard_streams()
         import_module(module).main()
@@ -42,12 +43,16 @@ def start(module: str, program: str) -> NoReturn:
 
 
 def _complete_standard_streams() -> None:
-    """Nothing that is printed may raise, or end up in a file that happens to have a closed stream's number."""
+    """Open standard streams that are closed, and make them accept every character.
+
+    Printing then never raises, and no file that is opened later gets the number of a closed stream.
+    """
     for descriptor, (name, mode) in enumerate(_STREAMS.items()):
         try:
             os.fstat(descriptor)
         except OSError:  # closed, as by >&-
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number: this one
+            # os.open returns the lowest free number, which is this descriptor.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))
     for stream in (sys.stdout, sys.stderr):

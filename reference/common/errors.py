@@ -1,12 +1,12 @@
-"""Every error that this project raises on purpose: one root, one subclass per kind of cause.
+"""The errors that users of this project may want to catch: one root, and one subclass per kind of cause.
 
-A message names the offending value, what was expected, and the fix, in one line: the commands print it as
-it is and exit with status 2.
+Every message is one line that names the offending value, what was expected, and the fix. The commands print it
+unchanged and exit with status 2. Other modules define further subclasses of ``MobileSAMError``.
 """
 
 
 class MobileSAMError(Exception):
-    """Root of all errors raised on purpose; anything else that escapes is a bug."""
+    """The root of all errors that this project raises on purpose. Any other error that escapes is a bug."""
 
 
 class ImageError(MobileSAMError):
@@ -14,11 +14,11 @@ class ImageError(MobileSAMError):
 
 
 class PromptError(MobileSAMError):
-    """Points, labels, boxes or masks that do not make a prompt."""
+    """Points, labels, boxes or masks that are not a valid prompt."""
 
 
 class AnswerError(MobileSAMError):
-    """A model that answers with NaN or infinity: no mask can be made of that."""
+    """A model's answer that contains NaN or infinity, from which no mask can be made."""
 
 
 class CheckpointError(MobileSAMError):
@@ -26,7 +26,7 @@ class CheckpointError(MobileSAMError):
 
 
 class ConversionError(MobileSAMError):
-    """A conversion that cannot be made as asked."""
+    """A conversion that is impossible with the given options."""
 
 
 class ArtifactError(MobileSAMError):
@@ -38,8 +38,8 @@ class OutputError(MobileSAMError):
 
 
 class GateError(MobileSAMError):
-    """A gates file that cannot be read, or that sets something which is no limit."""
+    """A gates file that cannot be read, or that sets a limit which does not exist."""
 
 
 class TrainingError(MobileSAMError):
-    """A training that cannot be begun, continued or finished."""
+    """A training that cannot be started, continued or finished."""

@@ -1,4 +1,7 @@
-"""Files that are read: regular ones only. To open a pipe waits for its other end, and a device may never end."""
+"""Checks of paths that are about to be read.
+
+Only regular files are read. Opening a pipe waits for its other end, and a device may never end.
+"""
 
 import os
 import stat
@@ -16,27 +19,27 @@ _KINDS = (
 
 
 def special_kind(status: os.stat_result) -> str | None:
-    """What a path is, in words, such as "a pipe"; None for a regular file."""
+    """Return what a path is if it is not a regular file, such as "a pipe"; None for a regular file."""
     kinds = (kind for is_kind, kind in _KINDS if is_kind(status.st_mode))
-    return next(kinds, None if stat.S_ISREG(status.st_mode) else "no regular file")
+    return next(kinds, None if stat.S_ISREG(status.st_mode) else "a special file")
 
 
 def require_regular_file(path: Path, error: type[MobileSAMError], expected: str) -> os.stat_result:
-    """Refuse, before it is opened, what is there and is no regular file; links are followed.
+    """Refuse a path that is not a regular file, before it is opened. Links are followed.
 
-    Standard input is one if a file is what it was redirected from.
+    Standard input counts as a regular file if it is redirected from one.
 
     Args:
-        path: about to be read.
-        error: what is raised.
-        expected: the rest of its message, such as "expected a photo".
+        path: path that is about to be read.
+        error: class of the error to raise.
+        expected: end of the error message, such as "expected a photo".
 
     Returns:
-        The file's status, such as its size.
+        The status of the file, such as its size.
 
     Raises:
-        OSError: there is no such file, or it cannot be looked at; as opening it would raise.
-        ValueError: a name that no file can have.
+        OSError: the file does not exist or cannot be inspected, as when it is opened.
+        ValueError: no file can have this name.
     """
     status = path.stat()
     kind = special_kind(status)
@@ -46,11 +49,11 @@ def require_regular_file(path: Path, error: type[MobileSAMError], expected: str)
 
 
 def require_possible(path: Path, error: type[MobileSAMError]) -> None:
-    """Refuse a path that cannot even be asked whether it is there, such as one that is too long.
+    """Refuse a path whose existence cannot even be tested, such as one that is too long.
 
     Args:
-        path: about to be looked at.
-        error: what is raised.
+        path: path that is about to be inspected.
+        error: class of the error to raise.
     """
     try:
         path.lstat()
@@ -59,19 +62,19 @@ def require_possible(path: Path, error: type[MobileSAMError]) -> None:
     except OSError as failure:
         raise error(f"{path}: cannot be read ({failure.strerror or failure})") from None
     except ValueError:  # a null character
-        raise error(f"{str(path)!r}: is no path; name a file or folder") from None
+        raise error(f"{str(path)!r}: is not a path: expected a file or folder") from None
 
 
 def require_utf8(path: Path, error: type[MobileSAMError]) -> None:
-    """Refuse a path with bytes that are no UTF-8, which torch and coremltools cannot be given.
+    """Refuse a path that is not valid UTF-8, because torch and coremltools cannot open it.
 
     Args:
-        path: about to be read or written by them.
-        error: what is raised.
+        path: path that torch or coremltools is about to read or write.
+        error: class of the error to raise.
     """
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
         raise error(
-            f"{path}: the name is no UTF-8, and torch and coremltools take no other; rename it"
+            f"{path}: the name is not valid UTF-8, which torch and coremltools need; rename it"
         ) from None

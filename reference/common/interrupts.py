@@ -1,11 +1,11 @@
-"""Ctrl-C, and being told to end, whenever it happens.
+"""Handling of Ctrl-C and of termination signals, at any moment of a command.
 
-Python raises KeyboardInterrupt wherever the program is just then, and some places cannot take it. While numpy or
-torch are imported, it becomes an ImportError, is printed and dropped, or aborts the process; a ``__del__`` method
-or a bare ``except:`` swallows it. So here it waits until nothing is being imported, and is raised again until it is
-heeded. An import that takes long comes before any work: the process is then ended without further ado.
+Python raises KeyboardInterrupt at whatever line the program is executing, and some lines cannot take it. While numpy
+or torch are imported, it becomes an ImportError, is printed and dropped, or aborts the process. A ``__del__`` method or
+a bare ``except:`` swallows it. So the interruption waits here until nothing is being imported, and is then raised again
+and again until the command ends. If an import takes long, the process exits at once, because no work has begun yet.
 
-Nothing is imported that takes time: this is the first that a command imports.
+The module imports only what is fast to import, since every command imports it first.
 """
 
 import atexit
@@ -17,42 +17,47 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-# The signal → what a command says of it. SIGHUP: the terminal was closed.
+# Signal → the word that a command prints. SIGHUP means that the terminal was closed.
 _WORDS = {
     signal.SIGINT: "interrupted",
     signal.SIGTERM: "terminated",
     getattr(signal, "SIGHUP", signal.SIGTERM): "terminated",
 }
-_AGAIN = 0.01  # seconds until it is tried again to raise
-_PATIENCE = 1.0  # seconds: for an import to be done; before asking again means "at once"
+_AGAIN = 0.01  # seconds until the interruption is raised again
+# Seconds that an import may take to finish. A second signal that comes later than this ends the process at once.
+_PATIENCE = 1.0
 
 
 class Interrupted(KeyboardInterrupt):
-    """Of a class of its own: for KeyboardInterrupt itself Python may end by the signal, in spite of its exit status."""
+    """An interruption by a signal.
+
+    It has a class of its own because Python, for KeyboardInterrupt itself, may end by the signal and ignore the exit
+    status.
+    """
 
 
 class _Request:
-    """To end: which signal came first, when, and whether the command is ending; the process has one."""
+    """The request to end, which is the same for the whole process."""
 
     program = ""
-    number: int | None = None
-    since = 0.0
-    heeded = False
+    number: int | None = None  # the first signal
+    since = 0.0  # when it came
+    heeded = False  # whether the command is ending
 
 
 def watch(program: str) -> None:
-    """From now on, signals that ask the process to end become a KeyboardInterrupt, in the main thread.
+    """Turn signals that ask the process to end into a KeyboardInterrupt in the main thread, from now on.
 
     Args:
-        program: what the user calls it.
+        program: the name of the command, for error messages.
     """
     _Request.program = program
-    if not hasattr(signal, "setitimer"):  # Windows: Python's own way has to do
+    if not hasattr(signal, "setitimer"):  # Windows keeps Python's own handling
         return
     signal.signal(signal.SIGALRM, _raise_if_possible)
     signal.siginterrupt(signal.SIGALRM, False)  # C code may not expect a read to be cut short
     for number in _WORDS:
-        # One that is ignored stays so: nohup, or a script's "command &", asked for that.
+        # A signal that is ignored stays ignored: nohup, or "command &" in a script, asked for that.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _note)
     sys.unraisablehook = _drop_interruptions
@@ -60,29 +65,30 @@ def watch(program: str) -> None:
 
 
 def heed() -> None:
-    """The command is about to end: nothing is raised any more."""
+    """Stop raising interruptions, because the command is about to end."""
     _Request.heeded = True
 
 
 def was_requested() -> bool:
-    """Whether the process has been asked to end."""
+    """Return whether the process has been asked to end."""
     return _Request.number is not None
 
 
 def ending() -> tuple[str, int]:
-    """The word that says why the command ends, and its exit status, as shells report it: 128 + the signal."""
-    number = _Request.number or signal.SIGINT  # none: a KeyboardInterrupt of Python's own
+    """Return the word that says why the command ends, and its exit status: 128 + the signal, as in shells."""
+    # Without a signal, Python itself raised KeyboardInterrupt.
+    number = _Request.number or signal.SIGINT
     return _WORDS[number], 128 + number
 
 
 @contextlib.contextmanager
 def postponed(*numbers: int) -> Iterator[None]:
-    """Signals that arrive during this block are handled at its end, so that nothing in it is left half done.
+    """Postpone signals that arrive during the block to its end, so that nothing in it is left half done.
 
-    A process that is started in the block inherits this: it never receives these signals.
+    A process that is started in the block inherits this and never receives these signals.
 
     Args:
-        numbers: the signals; if none is given, all that can interrupt a command.
+        numbers: the signals. The default is all signals that can interrupt a command.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -128,7 +134,7 @@ def _end_at_once() -> None:
 
 
 def _drop_interruptions(unraisable: object) -> None:
-    """In place of a traceback on stderr: it is raised again."""
+    """Drop an interruption that Python cannot raise, instead of printing its traceback: it is raised again."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
 
@@ -147,7 +153,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 
 def _is_unwinding() -> bool:
-    """Whether an earlier KeyboardInterrupt is on its way out, and something is being tidied up."""
+    """Return whether an earlier KeyboardInterrupt is propagating and code is cleaning up."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__

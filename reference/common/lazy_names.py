@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used."""
+"""Importing the public names of a package when they are first used."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -7,11 +7,13 @@ from importlib import import_module
 def lazy_names(
     package: str, homes: Mapping[str, str]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """A package's ``__getattr__`` and ``__dir__``: a command's --help and its refusals need not wait for torch.
+    """Return a package's ``__getattr__`` and ``__dir__``.
+
+    They keep --help and refusals from waiting for the import of torch.
 
     Args:
-        package: the package's name.
-        homes: public name → the module that defines it.
+        package: name of the package.
+        homes: public name → name of the module that defines it.
     """
 
     def import_name(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Files that appear under their name only once they are complete."""
+"""Writing a file so that it appears under its name only once it is complete."""
 
 import contextlib
 import errno
@@ -17,18 +17,18 @@ from reference.common.input_files import special_kind
 
 
 def require_writable(path: Path) -> None:
-    """Refuse at once what would be refused after all the work is done; nothing that exists is changed.
+    """Refuse an output before the work that it could not hold in the end. Existing files are not changed.
 
     Raises:
-        OutputError: a folder, pipe or socket of that name, a protected file, a place in an artifact, a
-            parent that is missing or takes no file.
+        OutputError: the path is a folder, a pipe, a socket or a write-protected file, lies inside an artifact, or
+            has a parent folder that is missing or not writable.
     """
     with _told_as_output_error(path):
         target = _target(path)
         if isinstance(target, int):
             return
         if target.exists():
-            # Appending nothing changes nothing, and shows more than permissions do.
+            # Opening for appending changes nothing, and shows more than permissions do.
             os.close(os.open(target, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOCTTY", 0)))
         if _is_special(target):
             return
@@ -36,21 +36,21 @@ def require_writable(path: Path) -> None:
         if not target.parent.is_dir():
             missing = target.parent if path.is_symlink() else path.parent
             raise OutputError(f"{path}: there is no folder {missing}; create it first")
-        # Only a new file proves that the folder takes one: permissions do not tell of read-only disks.
+        # Only a new file proves that the folder is writable: permissions do not show a read-only disk.
         with _draft_of(target) as draft:
             draft.touch(exist_ok=False)
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A draft to write to, which takes the place of ``path`` if the block ends without an error.
+    """Yield a draft to write to, which replaces ``path`` if the block ends without an error.
 
-    Of a symbolic link the target is replaced, and the link stays; of a file with several names (hard
-    links) only this one changes. What is no regular file is written through, as is the file that standard
-    output already goes to: devices such as /dev/null, and pipes that the process was started with.
+    If ``path`` is a symbolic link, its target is replaced and the link stays. If a file has several names (hard
+    links), only this one changes. Devices such as /dev/null, pipes that the process was started with, and the file
+    that standard output goes to are written directly.
 
     Raises:
-        OutputError: the file system refuses; ``path`` is then as it was.
+        OutputError: the file system refuses. ``path`` is then unchanged.
     """
     with _told_as_output_error(path):
         target = _target(path)
@@ -66,14 +66,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _target(path: Path) -> Path | int:
-    """What ``path`` leads to: a file's own name, or the number of a stream that the process has."""
+    """Return the file that ``path`` leads to, or the number of an open stream of the process."""
     if "\0" in str(path):
         raise OutputError(f"{str(path)!r}: no file can have this name; name another output")
     target = Path(os.path.realpath(path))
     try:
         status = path.stat()
     except FileNotFoundError:
-        return target  # also if a link leads to nothing yet
+        return target  # also for a link to a missing file
     if stat.S_ISDIR(status.st_mode):
         raise OutputError(f"{path}: is a folder; name a file in it, such as {path / 'result'}")
     stream = _stream(status)
@@ -82,13 +82,14 @@ def _target(path: Path) -> Path | int:
     kind = special_kind(status)
     if kind is None:
         return target
-    if not stat.S_ISCHR(status.st_mode):  # opened, a pipe waits for its reader, or ends the reader
+    # Opening a named pipe waits for its reader, and closing it ends the reader.
+    if not stat.S_ISCHR(status.st_mode):
         raise OutputError(f"{path}: is {kind}; name a file, or a device such as /dev/null")
     return path
 
 
 def _stream(status: os.stat_result) -> int | None:
-    """The number of the stream that ``status`` is of: standard output or error, or an inherited pipe."""
+    """Return the number of the stream with this ``status``: standard output or error, or an inherited pipe."""
     is_pipe = stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)
     for descriptor in range(1, 256 if is_pipe else 3):
         with contextlib.suppress(OSError):
@@ -98,7 +99,7 @@ def _stream(status: os.stat_result) -> int | None:
 
 
 def _takes_bytes(descriptor: int) -> bool:
-    import fcntl  # here: not on Windows, where SAM works as well
+    import fcntl  # not at the top of the module: Windows lacks it, and SAM works there
 
     return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 
@@ -108,7 +109,7 @@ def _is_special(target: Path) -> bool:
 
 
 def _write_through(draft: Path, target: Path | int) -> None:
-    sys.stdout.flush()  # what was printed before comes before
+    sys.stdout.flush()  # keeps the order of what was printed before
     target = os.dup(target) if isinstance(target, int) else target
     with draft.open("rb") as source, open(target, "wb") as sink:  # noqa: PTH123
         shutil.copyfileobj(source, sink)
@@ -122,12 +123,12 @@ def _replace(target: Path, draft: Path) -> None:
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        shutil.copyfile(draft, target)  # it was mounted, as into a container, and cannot be moved
+        shutil.copyfile(draft, target)  # a file mounted into a container cannot be replaced
 
 
 @contextlib.contextmanager
 def _draft_of(target: Path) -> Iterator[Path]:
-    """A name beside ``target`` that is free, and free again afterwards."""
+    """Yield an unused name beside ``target``. A file of that name is removed afterwards."""
     draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         yield draft
@@ -139,7 +140,7 @@ def _draft_of(target: Path) -> Iterator[Path]:
 def _told_as_output_error(path: Path) -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError:  # the reader has enough: no error of the output
+    except BrokenPipeError:  # the reader stopped reading, which is not an error of the output
         raise
     except OSError as error:
         if isinstance(error, PermissionError) and path.is_file():

@@ -11,13 +11,13 @@ from reference.common.plain_text import shorten
 
 @contextlib.contextmanager
 def step_bar(total: int) -> Iterator[Callable[[str], None]]:
-    """A progress bar over ``total`` named steps: the function it gives is called as each begins."""
+    """Show a progress bar over ``total`` named steps. Call the function that it yields when a step begins."""
     with progress(description="starting", total=total, unit="step") as bar:
         begun = 0
 
         def begin(step: str) -> None:
             nonlocal begun
-            bar.update(1 if begun else 0)  # what was begun before is done now
+            bar.update(1 if begun else 0)  # the step before is done now
             begun += 1
             bar.set_description(shorten(step))
 
@@ -32,7 +32,7 @@ def progress(
     unit: str = "it",
     unit_scale: bool = False,
 ) -> tqdm:
-    """A progress bar on stderr, gone when done; none at all if stderr is not a terminal."""
+    """Return a progress bar on stderr. It vanishes when it is done, and appears only on a terminal."""
     return tqdm(
         iterable,
         desc=shorten(description),

@@ -1,8 +1,8 @@
-"""Keep libraries from telling users what is of no use to them."""
+"""Silencing messages of libraries that do not help users."""
 
 import logging
 
 
 def quiet_coremltools() -> None:
-    """Hide coremltools' warnings about what it lacks off the Mac; call it before coremltools is imported."""
+    """Hide coremltools' warnings about features that only a Mac has. Call this before coremltools is imported."""
     logging.getLogger("coremltools").setLevel(logging.ERROR)

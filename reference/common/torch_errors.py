@@ -1,16 +1,16 @@
-"""What errors of torch, and of libraries like it, say to a user."""
+"""Reading the errors of torch and of similar libraries."""
 
-# By this name in the message, a RuntimeError of torch is known to mean that memory ran out.
+# A RuntimeError of torch with this name in its message means that memory ran out.
 _ALLOCATOR = "DefaultCPUAllocator"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, which is no fault of what was being run."""
+    """Return whether memory ran out, which says nothing about the model that was run."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and _ALLOCATOR in str(error)
     )
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a message that goes on with a stack trace; the error's class if it has no message."""
+    """Return the first line of an error message without its stack trace, or the error's class without a message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

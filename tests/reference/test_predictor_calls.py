@@ -333,8 +333,8 @@ class TestWhatIsNoPrompt:
             ({"point_coords": [1, 2], "point_labels": [1]}, r"has shape \(2,\): expected N×2"),
             ({"box": [1, 2, 3]}, r"box has shape \(3,\): expected 4"),
             ({"mask_input": np.zeros((1, 8, 8))}, "mask_input has shape"),
-            ({"mask_input": np.full((1, 64, 64), 1e39)}, "mask_input holds numbers beyond float32"),
-            ({"box": [[1, 2, 9, 9], [1, 2, 9, 9]]}, "the box of one object; for several, pass"),
+            ({"mask_input": np.full((1, 64, 64), 1e39)}, "mask_input holds numbers too large"),
+            ({"box": [[1, 2, 9, 9], [1, 2, 9, 9]]}, "the box of one object; for several boxes"),
             ({"box": [1j, 2, 9, 9]}, "box is not numeric"),
             (
                 {"point_coords": [[1, 2], [3]], "point_labels": [1, 1]},

@@ -286,7 +286,7 @@ def test_labels_without_points():
     ],
 )
 def test_points_and_boxes_that_do_not_pair(points, bboxes):
-    assert "expected as many of each" in refusal(points, bboxes=bboxes)
+    assert "expected the same number of each" in refusal(points, bboxes=bboxes)
 
 
 def test_long_values_are_quoted_in_part():

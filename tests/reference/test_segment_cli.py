@@ -195,7 +195,7 @@ def test_help_shows_examples(capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ([], "an empty prompt: say where the object is, for example --point 320,213"),
+        ([], "an empty prompt: expected --point or --box, for example --point 320,213"),
         (["--point", "640.5,5"], "point (640.5, 5) is outside the photo of 640×427 pixels"),
         (["--point", "-5,10"], "point (-5, 10) is outside the photo"),
         (["--point", "nan,5"], "'nan,5' is not a point: expected X,Y"),

@@ -98,10 +98,10 @@ def test_output_goes_out(capsys):
         ),
         (OSError(28, "No space left on device"), "No space left on device"),
         (OSError("odd"), "odd"),
-        (MemoryError(), "out of memory: expected more of it, or a smaller photo"),
+        (MemoryError(), "out of memory: use a smaller photo, or a machine with more memory"),
         (
             RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried …"),
-            "out of memory: expected more of it, or a smaller photo",
+            "out of memory: use a smaller photo, or a machine with more memory",
         ),
     ],
 )

@@ -137,7 +137,7 @@ def test_folders_that_torch_cannot_be_told_of(tiny_artifact, tmp_path, main, wor
     outcome = run_command(main, *(word.format(**places) for word in words))
     require_told(outcome)
     assert outcome.status == 2
-    assert "is no UTF-8" in outcome.err
+    assert "is not valid UTF-8" in outcome.err
 
 
 @pytest.mark.parametrize("path", HOSTILE_PATHS.values(), ids=HOSTILE_PATHS)
