@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from converters.exchange import exchange
@@ -20,14 +20,28 @@ _FORMER = "former"  # what was the folder, for the moment when the new one takes
 # Folders that this process has reserved and is not writing yet, and the hidden one of each.
 _reserved: dict[Path, Path] = {}
 
+# What keeps an existing folder from being replaced, in words that follow "'folder' exists and"; None: nothing does.
+Obstacle = Callable[[Path], str | None]
 
-def require_free(folder: Path, force: bool | None, option: str = "--output") -> None:
+
+def no_artifact(folder: Path) -> str | None:
+    """The obstacle of artifact folders: only an artifact, or an empty folder, may be replaced."""
+    is_folder = folder.is_dir() and not folder.is_symlink()
+    if is_folder and (is_artifact(folder) or not any(entries_below(folder))):
+        return None
+    return "is not an artifact folder, so --force will not replace it: move it away"
+
+
+def require_free(
+    folder: Path, force: bool, option: str = "--output", obstacle: Obstacle = no_artifact
+) -> None:
     """Raise OutputError if ``folder`` exists and must not, or cannot, be replaced.
 
     Args:
         folder: to be written.
-        force: whether an artifact in its place is replaced; None: the command has no ``--force``.
+        force: whether a folder of the same kind in its place is replaced.
         option: what the user named the folder with.
+        obstacle: tells a folder that may be replaced from others.
     """
     if "\0" in str(folder):
         raise OutputError(f"{str(folder)!r}: no folder can have this name; choose another {option}")
@@ -35,20 +49,16 @@ def require_free(folder: Path, force: bool | None, option: str = "--output") -> 
     if not os.path.lexists(folder):
         return
     if not force:
-        or_force = "" if force is None else ", or --force to replace it"
-        raise OutputError(f"'{folder}' exists: choose another {option}{or_force}")
-    if folder.is_symlink() or not folder.is_dir() or not _is_replaceable(folder):
-        raise OutputError(
-            f"'{folder}' exists and is not an artifact folder, so --force will not replace it: move it away"
-        )
-
-
-def _is_replaceable(folder: Path) -> bool:
-    return is_artifact(folder) or not any(entries_below(folder))
+        raise OutputError(f"'{folder}' exists: choose another {option}, or --force to replace it")
+    reason = obstacle(folder)
+    if reason is not None:
+        raise OutputError(f"'{folder}' exists and {reason}")
 
 
 @contextlib.contextmanager
-def reserved(folder: Path, force: bool | None, option: str = "--output") -> Iterator[None]:
+def reserved(
+    folder: Path, force: bool, option: str = "--output", obstacle: Obstacle = no_artifact
+) -> Iterator[None]:
     """Keep other processes from writing ``folder`` until the block ends: they are told at once.
 
     In the block, ``staged`` writes it. That it can be written is known as well: there is a hidden folder
@@ -60,7 +70,7 @@ def reserved(folder: Path, force: bool | None, option: str = "--output") -> Iter
         OutputError: another process is writing ``folder``, it exists and ``force`` is off, or it cannot be
             written.
     """
-    require_free(folder, force, option)
+    require_free(folder, force, option, obstacle)
     name = _real_name(folder)
     created = _create(folder.parent, option)
     with contextlib.ExitStack() as stack:
@@ -70,14 +80,16 @@ def reserved(folder: Path, force: bool | None, option: str = "--output") -> Iter
             work = stack.enter_context(_locked(name, folder, option))
             stack.callback(shutil.rmtree, work, ignore_errors=True)
             _put_back_former(work, name)
-        require_free(folder, force, option)  # also what was put back
+        require_free(folder, force, option, obstacle)  # also what was put back
         _reserved[name] = work
         stack.callback(_reserved.pop, name, None)
         yield
 
 
 @contextlib.contextmanager
-def staged(folder: Path, force: bool | None, option: str = "--output") -> Iterator[Path]:
+def staged(
+    folder: Path, force: bool, option: str = "--output", obstacle: Obstacle = no_artifact
+) -> Iterator[Path]:
     """A hidden folder to fill, which becomes ``folder`` in one step when the block ends without an error.
 
     Whatever stops the block, ``folder`` is as it was; a process that is killed leaves at most a hidden folder
@@ -91,7 +103,7 @@ def staged(folder: Path, force: bool | None, option: str = "--output") -> Iterat
     name = _real_name(folder)
     with contextlib.ExitStack() as stack:
         if name not in _reserved:
-            stack.enter_context(reserved(folder, force, option))
+            stack.enter_context(reserved(folder, force, option, obstacle))
         work = _reserved.pop(name)  # once: another thread of this process would be refused
         stack.callback(_reserved.setdefault, name, work)
         stack.enter_context(_told_as_output_error(folder, option))
@@ -99,7 +111,7 @@ def staged(folder: Path, force: bool | None, option: str = "--output") -> Iterat
         stack.callback(shutil.rmtree, new, ignore_errors=True)
         new.mkdir()
         yield new
-        require_free(folder, force, option)  # it may have appeared meanwhile
+        require_free(folder, force, option, obstacle)  # it may have appeared meanwhile
         _publish(new, name)
 
 

@@ -1,4 +1,4 @@
-"""What marks a folder as an artifact, which is nobody's place for other files."""
+"""How an artifact folder is recognized, so that no command writes other files into it."""
 
 import json
 from pathlib import Path
@@ -9,28 +9,32 @@ from reference.common.input_files import require_regular_file
 MANIFEST_FILE = "manifest.json"
 MANIFEST_SCHEMA = "mobile-sam-export/artifact/1"
 
-_KIND, _, _ = MANIFEST_SCHEMA.rpartition("/")  # of any version
-_MOST_BYTES = 1 << 24  # of a manifest
+_KIND, _, _ = MANIFEST_SCHEMA.rpartition("/")  # the schema without its version
+_MOST_BYTES = 1 << 24  # a larger file is not read as a manifest
 
 
 def is_artifact(folder: Path) -> bool:
-    """Whether a folder has an artifact's manifest; whatever it cannot be read as is none."""
-    path = folder / MANIFEST_FILE
-    try:
-        if require_regular_file(path, OutputError, "").st_size > _MOST_BYTES:
-            return False
-        manifest = json.loads(path.read_bytes())
-    except (OSError, OutputError, ValueError, RecursionError):
-        return False
-    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    """Whether a folder has an artifact's manifest; a manifest that cannot be read does not count."""
+    schema = read_marker(folder / MANIFEST_FILE).get("schema")
     return isinstance(schema, str) and schema.startswith(f"{_KIND}/")
 
 
+def read_marker(path: Path) -> dict:
+    """The JSON object in a file that marks its folder; empty if there is none, or none that can be read."""
+    try:
+        if require_regular_file(path, OutputError, "").st_size > _MOST_BYTES:
+            return {}
+        marker = json.loads(path.read_bytes())
+    except (OSError, OutputError, ValueError, RecursionError):
+        return {}
+    return marker if isinstance(marker, dict) else {}
+
+
 def require_outside_artifacts(path: Path) -> None:
-    """Refuse an output that would be in an artifact, which one more file would make invalid.
+    """Refuse an output inside an artifact, because one more file makes the artifact invalid.
 
     Raises:
-        OutputError: it would be.
+        OutputError: the path lies inside an artifact.
     """
     for folder in path.resolve().parents:
         if is_artifact(folder):

@@ -194,7 +194,7 @@ def test_reserved_and_not_written_leaves_nothing(tmp_path):
 )
 def test_folders_that_cannot_be_are_refused_at_once(tmp_path, name, message):
     write(tmp_path / "artifact", "old")
-    with pytest.raises(OutputError, match=message), reserved(tmp_path / name, None, "--report"):
+    with pytest.raises(OutputError, match=message), reserved(tmp_path / name, True, "--report"):
         pass
     assert version(tmp_path / "artifact") == "old"
 
@@ -204,7 +204,7 @@ def test_a_disk_that_is_read_only_is_found_at_once():
         pytest.skip("NOT RUN: no /proc here")
     with (
         pytest.raises(OutputError, match="cannot write .*choose another --report"),
-        reserved(Path("/proc/report"), None, "--report"),
+        reserved(Path("/proc/report"), True, "--report"),
     ):
         pass
 

@@ -70,8 +70,8 @@ LONGEST_ANSWER = 86_400.0  # seconds
     "--report",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Write a page with every case's masks side by side, and the results as JSON, to this new "
-    "folder.",
+    help="Write a page with every case's masks side by side, and the results as JSON, to this "
+    "folder. An earlier report of this command in its place is replaced.",
 )
 @click.option(
     "--latency",

@@ -10,6 +10,7 @@ from validation.artifacts.artifact import load_artifact
 from validation.commands.options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
 from validation.latency.targets.registry import find_targets, known_targets
 from validation.latency.targets.target import Target, TargetError
+from validation.report.folder import LATENCY, reserved_report
 
 DEFAULT_TARGET = "cpu"  # --threads and --cores apply to this target only
 _LARGEST_CORE = 4095
@@ -90,7 +91,7 @@ def _is_core(text: str) -> bool:
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help="Write a page with distributions, stages and memory over time, and the results as JSON, to "
-    "this new folder.",
+    "this folder. An earlier report of this command in its place is replaced.",
 )
 @json_option("the results, with every single time,")
 def latency(

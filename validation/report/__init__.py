@@ -1,5 +1,7 @@
-"""The report of ``validate compare`` and ``validate latency``: pages that need nothing else, and results as JSON."""
+"""The report of ``validate compare`` and ``validate latency``: self-contained pages, and results as JSON."""
 
-from validation.report.write import write_latency_report, write_report
+from reference.common.lazy_names import lazy_names
 
-__all__ = ["write_latency_report", "write_report"]
+_HOMES = dict.fromkeys(("write_latency_report", "write_report"), "validation.report.write")
+__all__ = list(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

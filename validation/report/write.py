@@ -1,20 +1,23 @@
-"""Write the report's folder, whole or not at all."""
+"""Write the folder of a report, whole or not at all."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from converters.output_folder import staged
 from validation.comparison.results import Comparison
 from validation.documents.json_file import write_json
 from validation.latency.recorded import parse_latency
+from validation.report.folder import (
+    COMPARISON,
+    LATENCY,
+    LATENCY_FILE,
+    LATENCY_PAGE_FILE,
+    PAGE_FILE,
+    RESULTS_FILE,
+    staged_report,
+)
 from validation.report.latency_page import render_latency
 from validation.report.page import render_page
-
-PAGE_FILE = "report.html"
-RESULTS_FILE = "results.json"
-LATENCY_PAGE_FILE = "latency.html"
-LATENCY_FILE = "latency.json"
 
 
 def write_report(
@@ -24,22 +27,22 @@ def write_report(
     command: str,
     latency: dict | None = None,
 ) -> None:
-    """Write ``report.html``, which works offline, and ``results.json`` to a new folder.
+    """Write ``report.html``, which works offline, and ``results.json`` to a folder.
 
-    With ``latency`` also its page, ``latency.html``, and ``latency.json``; each page links to the other.
+    With ``latency``, the folder also gets ``latency.html`` and ``latency.json``, and each page links to the other.
 
     Args:
-        folder: must not exist.
-        comparisons: at least one, with pictures if cases shall be shown.
-        document: theirs, as ``comparison.document.build_document`` gives it.
-        command: the command line that made them, to be run again.
+        folder: does not exist yet, or holds a report of ``validate compare``, which is replaced.
+        comparisons: at least one. Only cases with pictures can be shown as pictures.
+        document: the same comparisons, as ``comparison.document.build_document`` returns them.
+        command: the command line that made the report, shown so that readers can run it again.
         latency: a document of ``validate latency``.
 
     Raises:
-        OutputError: ``folder`` exists or cannot be written.
+        OutputError: ``folder`` holds anything else, or cannot be written.
         ArtifactError: an artifact's manifest can no longer be read.
     """
-    with staged(folder, force=None, option="--report") as draft:
+    with staged_report(folder, COMPARISON) as draft:
         latency_page = None if latency is None else LATENCY_PAGE_FILE
         page = render_page(comparisons, command, datetime.now(UTC), latency_page)
         (draft / PAGE_FILE).write_text(page, encoding="utf-8")
@@ -49,18 +52,18 @@ def write_report(
 
 
 def write_latency_report(folder: Path, document: dict, command: str) -> None:
-    """Write ``latency.html``, which works offline, and ``latency.json`` to a new folder.
+    """Write ``latency.html``, which works offline, and ``latency.json`` to a folder.
 
     Args:
-        folder: must not exist.
-        document: of ``validate latency``.
-        command: the command line that made it, to be run again.
+        folder: does not exist yet, or holds a report of ``validate latency``, which is replaced.
+        document: a document of ``validate latency``.
+        command: the command line that made the report, shown so that readers can run it again.
 
     Raises:
-        OutputError: ``folder`` exists or cannot be written.
-        LatencyFileError: ``document`` is not as its schema has it.
+        OutputError: ``folder`` holds anything else, or cannot be written.
+        LatencyFileError: ``document`` does not match its schema.
     """
-    with staged(folder, force=None, option="--report") as draft:
+    with staged_report(folder, LATENCY) as draft:
         _write_latency(draft, document, command, None)
 
 

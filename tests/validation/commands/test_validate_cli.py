@@ -143,7 +143,7 @@ def test_refusals_of_compare(refuses, tiny_artifact, photo, tmp_path):
         ("there is no folder", tiny_artifact, "--json", tmp_path / "none" / "results.json"),
         ("is a folder", tiny_artifact, "--json", tmp_path),
         ("cannot be written", tiny_artifact, "--json", "/proc/results.json"),
-        ("exists: choose another", tiny_artifact, "--report", tmp_path),
+        ("exists and is not a report of validate compare", tiny_artifact, "--report", tmp_path),
         ("is not valid TOML", tiny_artifact, "--gates", text),
         ("text.txt", tiny_artifact, "--prompts", text),
         ("No such option", tiny_artifact, "--gate", "0.5"),
@@ -154,7 +154,7 @@ def test_refusals_of_compare(refuses, tiny_artifact, photo, tmp_path):
 
 
 def test_altered_artifact_is_refused(refuses, tiny_artifact, photo, tmp_path):
-    path = tiny_artifact / "mobile_sam_mask_decoder.ptl"
+    path = tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl"
     path.write_bytes(path.read_bytes()[::-1])
     refuses("SHA-256", "compare", tiny_artifact, "--json", tmp_path / "results.json")
     output = tmp_path / "overlay.png"

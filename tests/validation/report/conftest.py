@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from latency_documents import document, missing_target, target
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-from tiny_variant import TINY
 
 from converters.samples import SampleCase, load_photo
-from reference.modeling.variants import VARIANTS
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer, Extras
 from validation.comparison.conclusion import conclude
@@ -54,7 +52,6 @@ def comparisons(tiny_folders) -> list[Comparison]:
         PHOTO, HOSTILE_PHOTO, lambda: load_photo("astronaut"), cases, {"face": truth}
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, TINY.name, TINY)
         artifact = load_artifact(tiny_folders["torchscript"])
         sound = Comparer(extras=Extras(pictures=True)).compare(artifact)
         encode_image = ArtifactModel.encode_image

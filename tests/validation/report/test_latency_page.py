@@ -8,7 +8,6 @@ import re
 import pytest
 from latency_documents import LOADED, artifact, counting_target, document, missing_target, target
 
-from reference.common.errors import OutputError
 from validation.comparison.document import build_document
 from validation.latency.recorded import LatencyFileError, parse_latency, read_latency
 from validation.report import write_latency_report, write_report
@@ -150,12 +149,6 @@ def test_pages_of_a_report_link_to_each_other(tmp_path, comparisons):
     assert names == ["latency.html", "latency.json", "report.html", "results.json"]
     assert '<a href="latency.html">' in (tmp_path / "r" / "report.html").read_text()
     assert '<a href="report.html">' in (tmp_path / "r" / "latency.html").read_text()
-
-
-def test_existing_folder_is_refused(tmp_path):
-    (tmp_path / "r").mkdir()
-    with pytest.raises(OutputError, match="exists: choose another --report$"):
-        write_latency_report(tmp_path / "r", document(), COMMAND)
 
 
 def test_summary_without_measurements():
