@@ -33,6 +33,7 @@ NAVIGATION = {
         "docs/evidence/mutation",
         "docs/evidence/conformance",
         "docs/evidence/peers",
+        "docs/evidence/training-trials",
         "findings/README",
     ],
     "Reference": [
