@@ -1,6 +1,6 @@
-"""What an artifact is held to: the largest losses that still count as the reference's masks.
+"""The gates: limits that an artifact has to hold when it is compared with the reference.
 
-The limits are in ``gates.toml``, where each is explained, and in a user's own file of that form.
+``gates.toml`` has the default limits and explains each. A user's file of the same form replaces some of them.
 """
 
 from collections.abc import Mapping
@@ -18,24 +18,30 @@ DEFAULTS = Path(__file__).with_name("gates.toml")
 
 @dataclass(frozen=True)
 class Gates:
-    """Limits for one format and scheme; see ``gates.toml``. Whatever they are, all outputs must be finite."""
+    """The limits for one format and scheme, which ``gates.toml`` explains.
+
+    Outputs have to be finite whatever the limits are.
+    """
 
     min_iou: float = limit(0, 1)
     mean_iou: float = limit(0, 1)
     mean_boundary_iou: float = limit(0, 1)
     max_score_difference: float = limit(0, 1)
     min_same_choice: float = limit(0, 1)
-    max_miou_lost: float = limit(-1, 1)  # an artifact may be asked to be better
+    max_miou_lost: float = limit(-1, 1)  # below 0, an artifact has to be better than the reference
     max_frame_difference: float = limit(0, 255)
     min_embeddings_sqnr: float = limit(0, 200)
     min_logits_sqnr: float = limit(0, 200)
 
 
 def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:
-    """Format → scheme → limits: the defaults, with what a user's file says instead.
+    """Read the limits by format and scheme.
+
+    Args:
+        path: a user's file, whose limits replace the defaults; None takes the defaults.
 
     Raises:
-        GateError: the file cannot be read, or says something that is no limit.
+        GateError: the file cannot be read, or contains something that is not a limit.
     """
     tables = read_toml(DEFAULTS, GateError)
     changes = {} if path is None else read_toml(path, GateError)
@@ -45,24 +51,36 @@ def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:
                 f"{path}: [{shorten(format_name)}]: expected {' or '.join(tables)}, then a scheme"
             )
         for scheme, limits in _table(path, format_name, schemes).items():
-            place = f"{format_name}.{scheme}"
-            if scheme not in tables[format_name]:
-                raise GateError(
-                    f"{path}: [{shorten(place)}]: expected a scheme of {format_name}: "
-                    f"{', '.join(tables[format_name])}"
-                )
-            for name, value in _table(path, place, limits).items():
-                tables[format_name][scheme][name] = read_limit(
-                    Gates, name, value, f"{path}: [{place}]", GateError
-                )
+            _change(tables[format_name], path, format_name, scheme, limits)
     return {
         format_name: {scheme: Gates(**limits) for scheme, limits in schemes.items()}
         for format_name, schemes in tables.items()
     }
 
 
+def _change(
+    schemes: dict[str, dict], path: Path, format_name: str, scheme: str, limits: object
+) -> None:
+    """Replace limits of one scheme by those of a user's file."""
+    place = f"{format_name}.{scheme}"
+    if scheme not in schemes:
+        raise GateError(
+            f"{path}: [{shorten(place)}]: expected a scheme of {format_name}: {', '.join(schemes)}"
+        )
+    for name, value in _table(path, place, limits).items():
+        schemes[scheme][name] = read_limit(Gates, name, value, f"{path}: [{place}]", GateError)
+
+
 def gates_for(artifact: Artifact, gates: Mapping[str, Mapping[str, Gates]]) -> Gates:
-    """The limits for an artifact; ArtifactError if there are none for its scheme."""
+    """The limits for an artifact.
+
+    Args:
+        artifact: the artifact.
+        gates: format → scheme → limits.
+
+    Raises:
+        ArtifactError: there are no limits for its scheme.
+    """
     known = gates[artifact.format]
     if artifact.scheme not in known:
         raise ArtifactError(

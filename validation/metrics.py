@@ -1,4 +1,4 @@
-"""Agreement of masks and tensors, without holes: NaN and infinity agree with nothing, and shapes must match."""
+"""Metrics of how well masks and tensors agree. NaN and infinity agree with nothing, and shapes must match."""
 
 import math
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from scipy.ndimage import minimum_filter1d
 
 from reference.common.errors import ArtifactError
 
-BOUNDARY_SHARE = 0.02  # of the photo's diagonal: how deep a mask's boundary reaches into it
-MAX_DECIBELS = 300.0  # what identical tensors are given, for want of an infinity in JSON
+BOUNDARY_SHARE = 0.02  # depth of a mask's boundary, as a share of the photo's diagonal
+MAX_DECIBELS = 300.0  # value for identical tensors, because JSON has no infinity
 
 
 def mask_iou(mask: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two boolean masks of one shape, in 0…1.
+    """Intersection over union of two boolean masks of the same shape, in 0…1.
 
-    Two empty masks agree: 1, which says nothing of a model that finds no object (``evidence``). An
-    empty mask and one that is not, do not: 0.
+    Two empty masks have IoU 1; ``validation.comparison.proof`` says when that proves nothing. An empty
+    mask and a non-empty one have IoU 0.
 
     Raises:
         ArtifactError: the shapes differ, or a mask is not boolean.
@@ -31,25 +31,29 @@ def mask_iou(mask: np.ndarray, other: np.ndarray) -> float:
 
 
 def is_blank(mask: np.ndarray) -> bool:
-    """Whether a boolean (H, W) mask is empty, or the whole photo: it then shows no object."""
+    """Whether a boolean (H, W) mask shows no object, because it is empty or the whole photo."""
     return not mask.any() or bool(mask.all())
 
 
 def boundary_iou(mask: np.ndarray, other: np.ndarray) -> float:
-    """IoU of the inner boundaries of two boolean (H, W) masks, in 0…1; empty masks as ``mask_iou``.
+    """IoU of the inner boundaries of two boolean (H, W) masks, in 0…1; for empty masks see ``mask_iou``.
 
-    A boundary holds the pixels of a mask within 2 % of the photo's diagonal (at least a pixel) of
-    its outline; the photo's border counts as outline. It sees what the IoU of a large mask hides.
+    The boundary of a mask is the set of its pixels that lie within 2 % of the photo's diagonal (at
+    least one pixel) of its outline. The border of the photo counts as outline. This metric shows
+    errors at the outline of a large mask, which hardly change its IoU.
     Source: Cheng et al., "Boundary IoU" (2021).
+
+    Raises:
+        ArtifactError: the shapes differ.
     """
     _require_same_shape(mask, other)
     return mask_iou(_boundary(mask), _boundary(other))
 
 
 def area_change(mask: np.ndarray, other: np.ndarray) -> float:
-    """By what share of ``other``'s area ``mask`` is larger (or, below zero, smaller).
+    """Area of ``mask`` relative to the area of ``other``, minus 1; below zero if it is smaller.
 
-    Two empty masks: 0. An area where there should be none: infinity.
+    Two empty masks give 0. If only ``other`` is empty, the result is infinite.
     """
     area, expected = np.count_nonzero(mask), np.count_nonzero(other)
     if expected == 0:
@@ -58,31 +62,34 @@ def area_change(mask: np.ndarray, other: np.ndarray) -> float:
 
 
 def largest_difference(values: np.ndarray, other: np.ndarray) -> float:
-    """Largest absolute difference of two arrays of one shape, in their own unit; never NaN.
+    """Largest absolute difference of two arrays of the same shape, in their own unit; never NaN.
 
-    A NaN or an infinity, on either side, is an infinite difference.
+    A NaN or an infinity in either array is an infinite difference.
 
     Raises:
-        ArtifactError: the shapes differ, or there is nothing to compare.
+        ArtifactError: the shapes differ, or the arrays are empty.
     """
     return tensor_difference(values, other).largest
 
 
 @dataclass(frozen=True)
 class TensorDifference:
-    """How far a tensor is from the expected one, over all of its elements at once.
+    """The difference of a tensor from the expected one, over all of its elements.
+
+    If an element of either tensor is NaN or infinite, nothing is comparable: ``sqnr`` and ``psnr`` are
+    -MAX_DECIBELS, ``cosine`` is 0, and the other differences are infinite.
 
     Attributes:
-        sqnr: signal to noise in dB: the expected tensor's power over the difference's; at most,
-            and for identical tensors, MAX_DECIBELS.
-        psnr: likewise, of the square of the expected tensor's range (largest minus smallest).
-        cosine: of the angle between the two; 1 for the same direction.
-        relative_l2: length of the difference, as a share of the expected tensor's length.
-        largest: absolute difference of the element that is furthest off.
-        where: that element's index; None if there is no difference.
-        not_finite: how many elements are NaN or infinite in either tensor, or in both: two broken
-            tensors do not agree. If there is one, nothing is comparable: dB are -MAX_DECIBELS, the
-            cosine is 0, and the other differences are infinite.
+        sqnr: signal-to-quantization-noise ratio in dB: power of the expected tensor over power of the
+            difference. It is at most MAX_DECIBELS, which identical tensors have.
+        psnr: peak signal-to-noise ratio in dB: like ``sqnr``, with the square of the expected tensor's
+            range (largest minus smallest) in place of its power.
+        cosine: cosine of the angle between the two tensors; 1 for the same direction.
+        relative_l2: L2 norm of the difference over L2 norm of the expected tensor.
+        largest: largest absolute difference of an element.
+        where: index of that element; None if there is no difference.
+        not_finite: number of elements that are NaN or infinite in either tensor. An element that is
+            NaN in both counts too, because two broken tensors do not agree.
     """
 
     sqnr: float
@@ -95,10 +102,10 @@ class TensorDifference:
 
 
 def tensor_difference(values: np.ndarray, expected: np.ndarray) -> TensorDifference:
-    """Compare two arrays of one shape, in float64.
+    """Compare two arrays of the same shape, in float64.
 
     Raises:
-        ArtifactError: the shapes differ, or there is nothing to compare.
+        ArtifactError: the shapes differ, or the arrays are empty.
     """
     _require_same_shape(values, expected)
     if values.size == 0:
@@ -109,11 +116,12 @@ def tensor_difference(values: np.ndarray, expected: np.ndarray) -> TensorDiffere
         return TensorDifference(
             -MAX_DECIBELS, -MAX_DECIBELS, 0.0, math.inf, math.inf, where, int(count)
         )
-    # In float64: float32's own difference of two large numbers may be infinite.
+    # In float64, because the difference of two large float32 numbers may be infinite in float32.
     signal = expected.astype(np.float64).ravel()
     actual = values.astype(np.float64).ravel()
     noise = np.abs(actual - signal)
-    if values.dtype.kind in "iu" and expected.dtype.kind in "iu":  # beyond 2^53 float64 skips some
+    # Beyond 2^53 float64 cannot tell neighboring integers apart.
+    if values.dtype.kind in "iu" and expected.dtype.kind in "iu":
         noise = np.maximum(noise, (values != expected).ravel())
     power, noise_power = float(signal @ signal), float(noise @ noise)
     value_range = float(np.ptp(signal))

@@ -1,5 +1,5 @@
-"""The stages from a photo to its masks, by the names that results bear."""
+"""The names of the stages from a photo to its masks, as results have them."""
 
 PREPROCESSING, IMAGE_ENCODER = "preprocessing", "image_encoder"
 MASK_DECODER, MASK_RESIZE = "mask_decoder", "mask_resize"
-STAGES = (PREPROCESSING, IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE)  # in order
+STAGES = (PREPROCESSING, IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE)  # in the order in which they run

@@ -1,7 +1,7 @@
-"""An artifact folder as ``convert`` writes it: loaded only if it is whole and unaltered.
+"""Load an artifact folder as ``convert`` writes it, if it is complete and unaltered.
 
-Nothing in a manifest is taken on trust: a path in it may not leave the folder, and every file is
-held to its listed size and SHA-256 before anything is run.
+A manifest may be anybody's, so every value in it is checked. A path in it may not leave the folder, and
+every file must have its listed size and SHA-256 before anything is run.
 """
 
 import hashlib
@@ -25,18 +25,25 @@ from validation.documents.strict_json import Source, Value
 from validation.documents.untrusted_paths import is_inside
 
 CONVERT_AGAIN = "the artifact is incomplete or was altered; convert again"
-_LARGEST_EXPONENT = 24  # of a power of two between numbers of float16
-_LARGEST_LOGIT = 1 << 20  # logits are far below
-_MOST_FILES = 10_000  # three for each golden photo, one for each case, and a package's
+_LARGEST_EXPONENT = 24  # 2^-24 is the smallest positive number of float16
+_LARGEST_LOGIT = 1 << 20  # far above any real logit
+# An artifact has three files for each golden photo, one for each case, and those of its model files.
+_MOST_FILES = 10_000
 
 
 @dataclass(frozen=True)
 class SourceCheckpoint:
-    """The weights that an artifact was converted from."""
+    """The weights that an artifact was converted from.
 
-    name: str  # "demo", "official", "seeded", or a file's name without its folder
+    Attributes:
+        name: "demo", "official", "seeded", or the name of a file without its folder.
+        sha256: SHA-256 of the weights, in hexadecimal digits.
+        trained: whether they were trained; masks of untrained weights mean nothing.
+    """
+
+    name: str
     sha256: str
-    trained: bool  # False: the masks mean nothing
+    trained: bool
 
 
 @dataclass(frozen=True)
@@ -44,19 +51,19 @@ class Artifact:
     """A verified artifact folder.
 
     Attributes:
-        folder: where it is, as the user wrote it.
-        variant: the model and its sizes.
+        folder: path of the folder, as the user wrote it.
+        variant: the model variant, with its sizes.
         format: one of FORMATS.
-        scheme: how it is quantized, as ``convert --quantize`` names it.
-        prompt_slots: how many prompt slots the mask decoder has.
-        checkpoint: what it was converted from.
-        components: the model file (a folder, for Core ML) of each of COMPONENTS.
-        float16_exponents: per component, the powers of two that its streams are scaled by to fit float16;
+        scheme: quantization scheme, as ``convert --quantize`` names it.
+        prompt_slots: number of prompt slots of the mask decoder.
+        checkpoint: the weights that it was converted from.
+        components: path of the model file (for Core ML a folder) of each of COMPONENTS.
+        float16_exponents: for each component, the powers of two that its streams are scaled by to fit float16;
             see ``converters.coreml.export.Float16Fit``.
         padding_rgb: color in 0…255 that apps pad the frame with.
-        mask_threshold: logit above which apps count a pixel as the object's.
-        files: paths below ``folder``, with forward slashes, of all files but the manifest.
-        goldens: the list of goldens, below ``folder``.
+        mask_threshold: logit above which apps count a pixel to the object.
+        files: paths relative to ``folder``, with forward slashes, of all files but the manifest.
+        goldens: path of the list of goldens.
     """
 
     folder: Path
@@ -74,16 +81,16 @@ class Artifact:
 
     @property
     def name(self) -> str:
-        """The folder's own name, whatever way it was written."""
+        """The name of the folder itself, even if the user wrote its path as ``.`` or through a link."""
         return self.folder.resolve().name
 
     @property
     def model(self) -> str:
-        """The variant's name."""
+        """The name of the model variant."""
         return self.variant.name
 
     def require_file(self, path: Path) -> Path:
-        """``path`` if it is a file that the manifest lists, and so verified; else ArtifactError."""
+        """Return ``path`` if the manifest lists it, so that it was verified; otherwise raise ArtifactError."""
         inside = path.is_relative_to(self.folder)
         if not inside or path.relative_to(self.folder).as_posix() not in self.files:
             raise ArtifactError(
@@ -97,7 +104,7 @@ def load_artifact(folder: str | Path) -> Artifact:
     """Read and verify an artifact folder.
 
     Raises:
-        ArtifactError: there is no such folder; its manifest is missing, damaged or of another
+        ArtifactError: the folder does not exist; its manifest is missing, damaged or of another
             schema; a file is missing, altered or not listed; or a path leaves the folder.
     """
     folder = Path(folder)
@@ -150,7 +157,7 @@ def _read_manifest(folder: Path) -> Value:
 
 
 def _check_size(size: Value, expected: int, variant: Variant) -> None:
-    """Refuse a frame or masks of another size than the model's."""
+    """Refuse a size of frame or masks that is not the model's size."""
     if size.value != expected:
         size.refuse(f"{expected} for {variant.name}")
 
@@ -184,9 +191,9 @@ def _listed(folder: Path, file: Value, files: Collection[str]) -> Path:
 
 
 def _path_inside(folder: Path, name: str) -> Path:
-    """``name`` below the artifact's folder, or an ArtifactError if it leads out of it."""
+    """The path ``name`` below the artifact's folder; ArtifactError if it leads out of the folder."""
     path = folder / name
-    # The parts tell of a '..' that comes back in.
+    # The parts also reveal a '..' that leaves the folder and comes back.
     if not is_inside(path, folder) or Path(name).is_absolute() or ".." in Path(name).parts:
         raise ArtifactError(
             f"{folder / MANIFEST_FILE}: the path {quote(name)} leaves the artifact's folder: expected one "
@@ -196,9 +203,10 @@ def _path_inside(folder: Path, name: str) -> Path:
 
 
 def _verify_files(folder: Path, listed: Value) -> frozenset[str]:
-    """Hold the folder's files to the manifest's list, both ways; the names in it."""
+    """Check that the folder has the files of the manifest's list and no others; returns their names."""
     records = listed.mapping(lambda record: record, 1, _MOST_FILES)
-    paths = {name: _path_inside(folder, name) for name in records}  # all, before any is opened
+    # All paths are checked before any file is opened.
+    paths = {name: _path_inside(folder, name) for name in records}
     for name, path in paths.items():
         _verify_file(path, records[name])
     for path in _files_below(folder):
@@ -233,5 +241,5 @@ def _verify_file(path: Path, record: Value) -> None:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Everything below ``folder`` but folders; a link to a folder counts as a file."""
+    """All files below ``folder``; a link to a folder counts as a file."""
     return [path for path in entries_below(folder) if path.is_symlink() or not path.is_dir()]

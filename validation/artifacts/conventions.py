@@ -1,8 +1,8 @@
-"""Does an artifact's manifest tell apps what is so?
+"""Check that an artifact's manifest states the conventions that hold.
 
-``compare`` runs an artifact by the conventions of this project, and by those of the manifest that an
-app may choose (padding, threshold). The others are the same in every artifact: a manifest that states
-one differently would mislead an app, however right the masks are here.
+``compare`` runs an artifact by the conventions of this project, with the padding and the threshold that
+the manifest states. All other conventions are the same in every artifact. A manifest that states one of
+them differently would mislead an app, even if the masks are right here.
 """
 
 import json
@@ -16,19 +16,20 @@ from converters.manifest import conventions
 from reference.common.plain_text import shorten
 from validation.artifacts.artifact import MANIFEST_FILE, Artifact, read_manifest
 
-_MOST_SHOWN = 200  # characters of an entry
+_MOST_SHOWN = 200  # characters of an entry in a message
 _TAKEN_AS_STATED = ("preprocessing.padding_rgb", "masks.threshold")
-_WORDS_THAT_COUNT = ("preprocessing.channels", "preprocessing.placement")  # others are prose
+# The only texts that are checked; all others are prose.
+_CHECKED_TEXTS = ("preprocessing.channels", "preprocessing.placement")
 
 
 def false_statements(artifact: Artifact) -> list[str]:
-    """What the manifest states that is not so, in words; empty if all of it is."""
+    """The statements of the manifest that are false, in words; empty if all are true."""
     manifest = read_manifest(artifact)
     expected = conventions(artifact.variant, np.array(artifact.padding_rgb))
     checks = [
         (name, value, _find(manifest, name))
         for name, value in _leaves(expected)
-        if name in _WORDS_THAT_COUNT or not isinstance(value, str)
+        if name in _CHECKED_TEXTS or not isinstance(value, str)
         if name not in _TAKEN_AS_STATED
     ]
     for spec in (
@@ -44,7 +45,7 @@ def false_statements(artifact: Artifact) -> list[str]:
 
 
 def _is_same(stated: object, wanted: object) -> bool:
-    """Whether they are equal in JSON, where true is not 1 as it is in Python."""
+    """Whether two values are equal in JSON, where true is not 1 as it is in Python."""
     if isinstance(stated, list) and isinstance(wanted, list) and len(stated) == len(wanted):
         return all(map(_is_same, stated, wanted))
     return isinstance(stated, bool) == isinstance(wanted, bool) and stated == wanted
@@ -59,7 +60,7 @@ def _is_package(artifact: Artifact) -> bool:
 
 
 def _tensor_checks(manifest: dict, spec: ModuleSpec) -> Iterator[tuple[str, object, object]]:
-    """Names, shapes and types of what goes in and comes out."""
+    """The checks of names, shapes and types of a component's inputs and outputs."""
     for key, tensors in (("inputs", spec.inputs), ("outputs", spec.outputs)):
         name = f"components.{spec.name}.{key}"
         stated = _find(manifest, name)
@@ -81,7 +82,7 @@ def _stated_tensor(record: object) -> object:
 
 
 def _leaves(value: object, name: str = "") -> Iterator[tuple[str, object]]:
-    """Entries that are no objects, by their names with dots between levels."""
+    """The values of a document that are not objects, with their names, which have dots between levels."""
     if not isinstance(value, dict):
         yield name, value
         return

@@ -1,4 +1,4 @@
-"""How far one answer is from another, and what each stage had in it."""
+"""How much an artifact's answer differs from the reference answer, and which stage is to blame."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -20,28 +20,30 @@ from validation.stages import IMAGE_ENCODER
 
 Metric = Callable[[np.ndarray, np.ndarray], float]  # of two boolean (H, W) masks
 
-MULTIMASK = slice(1, None)  # the three guesses; mask 0 is the single-mask answer
+MULTIMASK = slice(1, None)  # the three guesses of a single point; mask 0 answers any other prompt
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far an artifact's answer to one prompt is from the reference's.
+    """How well an artifact's answer to one prompt agrees with the reference answer.
 
     Attributes:
-        mask_ious: of the four masks, at the photo's own size; 0 of one whose logits are not finite.
-        boundary_ious: likewise, of the masks' boundaries.
-        area_changes: by what share each mask is larger than the reference's.
+        mask_ious: IoU of each of the four masks, at the photo's own size; 0 if its logits are not finite.
+        boundary_ious: IoU of the boundaries of each of the four masks; 0 if its logits are not finite.
+        area_changes: area of each mask relative to the reference mask, minus 1.
         best_iou: IoU of the mask that a user of the reference is shown with the artifact's mask of
-            the same index: what is lost is numeric drift.
-        shown_iou: IoU of the same mask with the one that a user of the artifact is shown, the best by
-            its own scores: what is lost beyond ``best_iou`` is due to another choice.
-        best_index: of the mask that a user of the reference is shown.
-        shown_index: of the mask that a user of the artifact is shown.
-        score_difference: largest of the four predicted IoUs; infinite if one is not finite.
-        logits: of the low-resolution masks.
-        blank: which of the four masks agree by being empty, or the whole photo: that is no evidence.
-        truth_ious: IoU with the object's true mask, where it is known: of what the reference and
-            of what the artifact shows.
+            the same index. What it lacks to 1 is numeric drift.
+        shown_iou: IoU of the mask that a user of the reference is shown with the one that a user of
+            the artifact is shown, which the artifact's own scores choose. What it lacks to
+            ``best_iou`` is a flip: another mask was chosen.
+        best_index: index of the mask that a user of the reference is shown.
+        shown_index: index of the mask that a user of the artifact is shown.
+        score_difference: largest difference of the four predicted IoUs; infinite if one is not finite.
+        logits: difference of the low-resolution mask logits.
+        blank: for each of the four masks, whether both sides agree on an empty mask or on the whole
+            photo. Such agreement is no evidence.
+        truth_ious: IoU with the object's true mask of the mask that the reference shows, and of the
+            mask that the artifact shows; None if the true mask is not known.
     """
 
     mask_ious: tuple[float, ...]
@@ -58,26 +60,26 @@ class Agreement:
 
     @property
     def min_iou(self) -> float:
-        """IoU of the mask that came out worst."""
+        """Lowest IoU of the four masks."""
         return min(self.mask_ious)
 
     def evident(self, values: Sequence[float]) -> list[float]:
-        """Those of four values, one per mask, whose mask is evidence."""
+        """Of four values, one per mask, those whose masks are evidence."""
         return [value for value, blank in zip(values, self.blank, strict=True) if not blank]
 
     @property
     def same_choice(self) -> bool:
-        """Whether a user is shown the mask of the same index."""
+        """Whether users of reference and artifact are shown masks of the same index."""
         return self.best_index == self.shown_index
 
     @property
     def drift_loss(self) -> float:
-        """IoU that a user loses to numbers that moved."""
+        """IoU that a user loses because the same mask came out slightly different."""
         return 1 - self.best_iou
 
     @property
     def flip_loss(self) -> float:
-        """IoU that a user loses, or wins, because another mask is chosen."""
+        """IoU that a user loses because another mask is chosen; negative if it is gained."""
         return self.best_iou - self.shown_iou
 
 
@@ -87,13 +89,15 @@ class StageLoss:
 
     Attributes:
         stage: one of ``stages.STAGES``.
-        own_iou: lowest IoU of the four masks if this stage alone is the artifact's and is fed what
-            the reference's stage would be fed; None if the reference could not be run.
-        chained_iou: likewise, fed what the artifact's previous stage gives, against the reference's
-            stage fed the same.
-        own_score_difference: of the predicted IoUs, like ``own_iou``; 0 for stages without scores.
-        output: the stage's own output against the reference's from the same input; None where the
-            output is the masks, and where the reference could not be run.
+        own_iou: lowest IoU of the four masks if this stage alone is the artifact's and is fed the
+            reference output of the stage before; None if the reference could not be run.
+        chained_iou: lowest IoU of the four masks between the artifact's and the reference's version
+            of this stage, both fed the artifact's output of the stage before; None if the reference
+            could not be run.
+        own_score_difference: largest difference of the predicted IoUs, measured like ``own_iou``; 0
+            for stages that have no influence on scores.
+        output: difference of the stage's output from the reference output for the same input; None
+            for the stage whose output is the masks, and if the reference could not be run.
     """
 
     stage: str
@@ -104,7 +108,7 @@ class StageLoss:
 
     @property
     def loss(self) -> float:
-        """One number to rank stages by: the own loss of IoU, or of score if that is larger."""
+        """One number to rank stages by: the larger of the stage's own loss of IoU and of score."""
         if self.output is not None and self.output.not_finite:
             return math.inf
         return max(1 - (1.0 if self.own_iou is None else self.own_iou), self.own_score_difference)
@@ -118,21 +122,21 @@ def measure(
     ambiguous: bool,
     truth: np.ndarray | None = None,
 ) -> Agreement:
-    """Hold an answer to the reference's.
+    """Measure how well an answer agrees with the reference answer.
 
     Args:
-        answer: the artifact's.
-        expected: the reference's.
-        masks: the artifact's four, boolean (H, W).
-        expected_masks: the reference's four.
+        answer: what the artifact answers.
+        expected: what the reference answers.
+        masks: the artifact's four masks, boolean (H, W) each.
+        expected_masks: the four reference masks, boolean (H, W) each.
         ambiguous: whether a user is shown the best of the three guesses, not mask 0.
-        truth: the object's true mask, boolean (H, W).
+        truth: the object's true mask, boolean (H, W); None if it is not known.
     """
     best, shown = (chosen_mask(scores, ambiguous) for scores in (expected, answer))
     pairs = list(zip(masks, expected_masks, strict=True))
     finite, expected_finite = answer.finite_masks, expected.finite_masks
 
-    # The threshold makes an empty mask of NaN, and two empty masks would agree.
+    # NaN logits do not exceed the threshold, so the mask would be empty, and two empty masks agree.
     def iou(index: int, other: int, metric: Metric = mask_iou) -> float:
         sound = finite[index] and expected_finite[other]
         return metric(masks[index], expected_masks[other]) if sound else 0.0
@@ -158,35 +162,34 @@ def measure(
 
 
 def chosen_mask(answer: Answer, ambiguous: bool) -> int:
-    """Index of the mask that a user is shown: the best of the three guesses, or mask 0."""
+    """Index of the mask that a user is shown: mask 0, or the best of the three guesses if ambiguous."""
     if not ambiguous:
         return 0
     return 1 + int(answer.iou_predictions[0, MULTIMASK].nan_to_num(-math.inf).argmax())
 
 
 def score_difference(answer: Answer, expected: Answer) -> float:
-    """Largest difference of the four predicted IoUs; infinite if one is not finite."""
+    """The largest difference of the four predicted IoUs; infinite if one is not finite."""
     return largest_difference(answer.iou_predictions.numpy(), expected.iou_predictions.numpy())
 
 
 def lowest_iou(masks: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float:
-    """The IoU of the pair that agrees worst."""
+    """The lowest IoU of corresponding masks."""
     return min(mask_iou(*pair) for pair in zip(masks, others, strict=True))
 
 
 def stage_to_blame(losses: Sequence[StageLoss], failed: Iterable[str], lost: float) -> str | None:
-    """The stage that an artifact's loss in one case comes from.
+    """The stage that causes an artifact's loss in one case.
 
     Args:
-        losses: of the case, in the stages' order.
-        failed: stages whose own output does not hold its gate.
-        lost: IoU or score that was lost from the photo to the mask.
+        losses: the losses of the case, in the order of the stages.
+        failed: names of the stages whose own output fails its gate.
+        lost: IoU or score that was lost on the whole way from the photo to the mask.
 
     Returns:
-        the first stage that failed a gate of its own, since each is measured from an input that the
-        reference was given too; else the one with the largest loss of its own. If that explains less
-        than half of what was lost, and the image encoder could not be measured for want of the
-        reference, then the image encoder. None if no stage lost anything by itself.
+        The first stage that fails a gate of its own. If none does, the stage with the largest own
+        loss. If that explains less than half of ``lost`` and the image encoder could not be measured
+        because the reference is missing, the image encoder. None if no stage has a loss of its own.
     """
     for loss in losses:
         if loss.stage in failed:

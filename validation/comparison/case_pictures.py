@@ -1,4 +1,4 @@
-"""What a report shows of a case, scaled down to a screen."""
+"""The pictures of a case in a report, scaled down to the size of a screen."""
 
 import numpy as np
 from PIL import Image
@@ -7,18 +7,18 @@ from torch import Tensor
 from reference.photos.preprocessing import resized_size
 from validation.comparison.results import CasePictures
 
-LONGEST_SIDE = 640  # pixels of a picture
+LONGEST_SIDE = 640  # pixels of a picture in a report
 
 
 def picture_size(photo_size: tuple[int, int]) -> tuple[int, int]:
-    """(height, width) at which a photo of (height, width) is shown; a small one is not enlarged."""
+    """(height, width) at which a report shows a photo of (height, width); a small photo is not enlarged."""
     if max(photo_size) <= LONGEST_SIDE:
         return photo_size
     return resized_size(*photo_size, LONGEST_SIDE)
 
 
 def shrink_photo(pixels: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) → (h, w, 3), of ``picture_size``."""
+    """Scale a photo, uint8 (H, W, 3), to ``picture_size``, (h, w, 3)."""
     height, width = picture_size(pixels.shape[:2])
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
@@ -31,15 +31,15 @@ def draw_case(
     photo_size: tuple[int, int],
     frame_size: int,
 ) -> CasePictures:
-    """Pictures of one case.
+    """Draw the pictures of one case.
 
     Args:
-        photo: uint8 (h, w, 3), what ``shrink_photo`` gives; kept as it is.
-        reference_mask: boolean (H, W).
-        artifact_mask: boolean (H, W).
-        logit_difference: (S/4, S/4), of one mask.
-        photo_size: (H, W).
-        frame_size: S.
+        photo: the photo that ``shrink_photo`` gives, uint8 (h, w, 3); it is not copied.
+        reference_mask: the mask that the reference shows, boolean (H, W).
+        artifact_mask: the mask that the artifact shows, boolean (H, W).
+        logit_difference: difference of the logits of one mask, (S/4, S/4).
+        photo_size: (H, W) in pixels.
+        frame_size: side S of the frame in pixels.
     """
     height, width = resized_size(*photo_size, frame_size)
     step = frame_size // logit_difference.shape[-1]

@@ -1,8 +1,8 @@
-"""Compare artifacts with the reference: the same photos and prompts, mask by mask.
+"""Compare artifacts with the reference, mask by mask, on the same photos and prompts.
 
-Two kinds of cases. Goldens are answered by the artifact the whole way from the photo, and held to
-the reference's answers that are stored beside it. Other photos, the built-in ones and the user's,
-are answered by the artifact and by the reference with the artifact's own weights.
+There are two kinds of cases. For a golden, the artifact's answer is compared with the reference answer
+that is stored in the artifact. For any other photo, built-in or the user's, it is compared with the
+answer that the reference gives now, with the weights that the artifact was converted from.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ from validation.artifacts.conventions import false_statements
 from validation.comparison.conclusion import conclude
 from validation.comparison.judging import Judge, failed_case
 from validation.comparison.results import CaseResult, Comparison
-from validation.comparison.rungs import StageError, climb
+from validation.comparison.stage_exchange import StageError, exchange_stages
 from validation.documents.verdicts import NOT_RUN, Unavailable
 from validation.engines import Engine, engine_openers, open_first
 from validation.engines.artifact_model import ArtifactModel
@@ -43,16 +43,16 @@ from validation.questions.prompts_file import read_prompts
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 NOT_LOADED = "the artifact cannot be loaded"
-MEASURING_THREADS = 2  # masks of one case are measured while the next is computed
+MEASURING_THREADS = 2  # the masks of one case are measured while the next case is computed
 
 
 @dataclass(frozen=True)
 class Extras:
-    """What a comparison shall find beside the verdict.
+    """What a comparison collects beside the verdict.
 
     Attributes:
-        pictures: of every case, for a report.
-        drift: the operations or modules that depart most from the reference.
+        pictures: whether to keep pictures of every case, for a report.
+        drift: whether to find the operations or modules that differ most from the reference.
     """
 
     pictures: bool = False
@@ -60,7 +60,10 @@ class Extras:
 
 
 class Comparer:
-    """Compares any number of artifacts; each reference is loaded, and asked about a photo, once."""
+    """Compares any number of artifacts.
+
+    Each reference is loaded once, and encodes each photo once, however many artifacts share it.
+    """
 
     def __init__(
         self,
@@ -71,17 +74,18 @@ class Comparer:
         extras: Extras = Extras(),
         time_limit: float | None = None,
     ) -> None:
-        """Say what all of them are asked, and held to.
+        """Choose the questions and the gates, which are the same for all artifacts.
 
         Args:
-            checkpoint: the weights they were converted from; needed for photos if these were a file.
-            images: more photos, each asked about with a central point and a central box.
-            prompts: more questions, such as ``prompts_file.read_prompts`` gives.
-            gates: format → scheme → limits; None: the defaults.
-            extras: what else to find.
-            time_limit: seconds that an engine may take for one answer, in a process of its own, so that
-                one that crashes or hangs fails its artifact and nothing else; None: it runs in this
-                process.
+            checkpoint: the weights that the artifacts were converted from. Needed for photos if the
+                manifest names a file; None takes the weights that the manifest names.
+            images: more photos, each with a point and a box in its center.
+            prompts: more questions, such as those that ``prompts_file.read_prompts`` returns.
+            gates: format → scheme → limits; None takes the defaults.
+            extras: what to collect beside the verdict.
+            time_limit: seconds that an engine may take for one answer. It then runs in its own
+                process, so one that crashes or hangs fails its artifact and nothing else. None runs
+                it in this process, without a limit.
         """
         self._checkpoint, self._images, self._prompts = checkpoint, images, prompts
         self._gates = read_gates() if gates is None else gates
@@ -89,20 +93,20 @@ class Comparer:
         self._references: dict[tuple[str, str], Pipeline | Unavailable] = {}
 
     def compare(self, artifact: Artifact, engine_name: str | None = None) -> Comparison:
-        """Compare one artifact on its goldens, the built-in photos and the user's.
+        """Compare one artifact on its goldens, the built-in photos and the user's photos.
 
-        What cannot be run here is in the result as NOT_RUN, with the reason; an artifact that fails to
-        run is in it as FAILED. But if the user's own photos cannot be compared for want of the
-        checkpoint, that is an error.
+        A case that this machine cannot run is NOT_RUN in the result, with the reason. An artifact
+        that fails to run is FAILED. A missing checkpoint is an error only if the user has given photos
+        or prompts.
 
         Args:
-            artifact: what to compare.
-            engine_name: what to run it with, one of ``engines.ENGINES``; None: the most authoritative
-                one that is here.
+            artifact: the artifact to compare.
+            engine_name: the engine to run it with, one of ``engines.ENGINES``; None takes the most
+                authoritative one that this machine has.
 
         Raises:
-            ArtifactError: it does not belong to the checkpoint, its goldens are damaged, or the engine
-                does not run its format.
+            ArtifactError: the artifact was converted from other weights, its goldens are damaged, or
+                the engine does not run its format.
             ImageError: an image cannot be read.
             CheckpointError: the checkpoint cannot be fetched, read or loaded.
         """
@@ -140,7 +144,7 @@ class Comparer:
     def _drifts(
         self, artifact: Artifact, reference: Pipeline | Unavailable, candidate: Pipeline
     ) -> tuple[Drift, ...] | Unavailable:
-        """The operations that depart most, asked about the first golden."""
+        """The operations or modules that differ most, measured on the first golden."""
         if isinstance(reference, Unavailable):
             return reference
         question = golden_questions(artifact)[0]
@@ -199,23 +203,27 @@ def compare_artifacts(
 
     Args:
         artifacts: folders that ``convert`` wrote.
-        checkpoint: see ``Comparer``.
-        images: see ``Comparer``.
-        prompts: a JSON file of more photos and questions about them; docs/validation.md has an example.
-        gates: a TOML file of limits in place of the defaults.
-        engines: what to run each artifact with, one after another; empty: the most authoritative one that is here.
-        pictures: keep pictures of every case, for a report.
-        drift: also find the operations or modules that depart most from the reference.
-        time_limit: see ``Comparer``.
-        on_result: is told of each comparison when it is done.
+        checkpoint: the weights that the artifacts were converted from. Needed for photos if the manifest names a file;
+            None takes the weights that the manifest names.
+        images: more photos, each with a point and a box in its center.
+        prompts: a JSON file of more photos and prompts about them; docs/validation.md has an example.
+        gates: a TOML file of limits that replace the defaults.
+        engines: the engines to run each artifact with, one after another. If there are none, the most authoritative
+            one that this machine has.
+        pictures: whether to keep pictures of every case, for a report.
+        drift: whether to find the operations or modules that differ most from the reference.
+        time_limit: seconds that an engine may take for one answer, in its own process; None runs it in this process,
+            without a limit.
+        on_result: called with each comparison when it is complete.
 
     Returns:
         One comparison for each artifact and engine.
 
     Raises:
-        ArtifactError: as ``Comparer.compare``; also, a folder is incomplete or altered.
-        GateError: the file of gates cannot be read, or says something that is no limit.
-        PromptError: the file of prompts is not as expected, or a prompt does not fit.
+        ArtifactError: a folder is incomplete or altered, an artifact was converted from other weights, or an engine
+            does not run its format.
+        GateError: the file of gates cannot be read, or contains something that is not a limit.
+        PromptError: the file of prompts is not as expected, or a prompt does not fit its photo.
         ImageError: an image cannot be read.
         CheckpointError: the checkpoint cannot be fetched, read or loaded.
     """
@@ -241,14 +249,14 @@ def compare_pipelines(
     gates: Gates,
     pictures: bool = False,
 ) -> list[CaseResult]:
-    """Ask both about every photo, and judge each case.
+    """Run reference and artifact on every photo, and judge each case.
 
     Args:
-        artifact: what the candidate is made of.
-        questions: about what.
-        reference: photos are NOT_RUN if it cannot be had, goldens are not.
-        candidate: the artifact, the way from photo to mask.
-        gates: what each case is held to.
+        artifact: the artifact that is compared.
+        questions: the photos and prompts.
+        reference: the reference. If it cannot be had, photos are NOT_RUN, but goldens are run.
+        candidate: the artifact's way from photo to mask.
+        gates: the limits for each case.
         pictures: whether to keep pictures of each case.
     """
     total = sum(len(question.cases) for question in questions)
@@ -265,25 +273,24 @@ def compare_pipelines(
                 continue
             live = None if isinstance(reference, Unavailable) else reference
             try:
-                photo = climb(question, judge.arithmetic, live, candidate, bar.update)
+                photo = exchange_stages(question, judge.arithmetic, live, candidate, bar.update)
             except StageError as error:
                 results += [failed_case(question, case, error) for case in question.cases]
                 bar.update(len(question.cases))
                 continue
-            for case, rungs in zip(question.cases, photo.cases, strict=True):
-                results.append(pool.submit(judge.case_result, question, photo, case, rungs))
+            for case, answers in zip(question.cases, photo.cases, strict=True):
+                results.append(pool.submit(judge.case_result, question, photo, case, answers))
         return [item.result() if isinstance(item, Future) else item for item in results]
 
 
 class _TimedPipeline(Pipeline):
-    """Remembers how long the artifact's two modules took."""
+    """A pipeline that measures how long the artifact's two modules take."""
 
     def __init__(self, model: ArtifactModel, mask_threshold: float) -> None:
         super().__init__(model, mask_threshold)
         self._seconds: dict[str, list[float]] = defaultdict(list)
 
     def encode(self, frame: Tensor) -> Tensor:
-        """See ``Pipeline``."""
         with self._timing(IMAGE_ENCODER):
             return super().encode(frame)
 
@@ -294,12 +301,11 @@ class _TimedPipeline(Pipeline):
         photo_size: tuple[int, int],
         mask_input: Tensor | None,
     ) -> Answer:
-        """See ``Pipeline``."""
         with self._timing(MASK_DECODER):
             return super().decode(image_embeddings, case, photo_size, mask_input)
 
     def median_seconds(self) -> dict[str, float]:
-        """Stage → median time of a call."""
+        """Median time of a call in seconds, by stage."""
         return {stage: median(times) for stage, times in self._seconds.items()}
 
     @contextmanager
@@ -310,7 +316,7 @@ class _TimedPipeline(Pipeline):
 
 
 def _fitting(question: Question, prompt_slots: int) -> Question:
-    """The question without what takes more slots than the artifact has, and without what refines that."""
+    """The question without the cases that need more slots than the artifact has, and those that refine them."""
     kept: dict[str, SampleCase] = {}
     for case in question.cases:
         if case.slots <= prompt_slots and (case.mask_from is None or case.mask_from in kept):

@@ -1,4 +1,4 @@
-"""The verdict over all cases."""
+"""The verdict on an artifact, from all of its cases."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +13,8 @@ from validation.inspection.drift import Drift
 from validation.questions.cases import is_ambiguous
 from validation.stages import STAGES
 
-_SHOWN = {  # to users, if a prompt is unambiguous and if it is not
+# The masks that users are shown, first for an unambiguous prompt, then for an ambiguous one.
+_SHOWN = {
     "the single mask: the reference's": slice(1),
     "the three guesses: each of the reference's": MULTIMASK,
 }
@@ -28,7 +29,17 @@ def conclude(
     seconds: Mapping[str, float] | None = None,
     drifts: tuple[Drift, ...] | Unavailable | None = None,
 ) -> Comparison:
-    """Draw the verdict: PASSED needs evidence of everything, no case that failed, and sufficient means."""
+    """Draw the verdict: PASSED needs evidence of everything, no failed case, and means that hold their gates.
+
+    Args:
+        artifact: the artifact that was compared.
+        engine: name of the engine that ran it; None if none could.
+        gates: the limits.
+        cases: the results of all cases.
+        failures: reasons to fail that concern the whole artifact, in words.
+        seconds: stage → median time of a call in seconds.
+        drifts: the operations or modules that differ most, or why they are not known; None if not asked for.
+    """
     summary, missing = summarize(cases), unproven(cases)
     failures = [*failures, *(summary_failures(gates, summary) if summary else ())]
     if failures or any(case.status == FAILED for case in cases):
@@ -54,7 +65,7 @@ def conclude(
 
 
 def summarize(cases: Sequence[CaseResult]) -> Summary | None:
-    """Figures over all cases that ran and are evidence; None if there is none."""
+    """Figures over all cases that ran and are evidence; None if there is no such case."""
     ran = [case for case in cases if case.agreement and case.status != NOT_PROVEN]
     if not ran:
         return None
@@ -81,7 +92,7 @@ def summarize(cases: Sequence[CaseResult]) -> Summary | None:
 def _mean_evident(
     agreements: Sequence[Agreement], values: Callable[[Agreement], Sequence[float]]
 ) -> float:
-    """Over the masks that are evidence; over all if none is, in cases that failed for another reason."""
+    """The mean over the masks that are evidence, or over all masks if none is."""
     evident = [value for item in agreements for value in item.evident(values(item))]
     return _mean(evident or [value for item in agreements for value in values(item)])
 
@@ -99,17 +110,17 @@ def _mean(values: Sequence[float]) -> float:
 def _stage_to_blame(cases: Sequence[CaseResult], summary: Summary | None) -> str | None:
     failed = [case for case in cases if case.status == FAILED]
     if failed and all(case.evidence and not case.evidence.is_finite for case in failed):
-        return None  # no stage of the artifact is to blame for its reference
+        return None  # the reference is not finite, for which no stage of the artifact is to blame
     blamed = Counter(case.blamed for case in failed if case.blamed)
     if blamed:
-        return max(STAGES, key=lambda stage: blamed[stage])  # of equals the earliest
+        return max(STAGES, key=lambda stage: blamed[stage])  # the earliest if several are equal
     losses = {} if summary is None else summary.stage_losses
     worst = max(STAGES, key=lambda stage: losses.get(stage) or 0)
     return worst if losses.get(worst) else None
 
 
 def overall_verdict(comparisons: Sequence[Comparison]) -> str:
-    """The first of FAILED, NOT_PROVEN and PASSED that one artifact has; else NOT_RUN."""
+    """The verdict on all artifacts: the first of FAILED, NOT_PROVEN and PASSED that any of them has, else NOT_RUN."""
     verdicts = [comparison.verdict for comparison in comparisons]
     return next(
         (verdict for verdict in (FAILED, NOT_PROVEN, PASSED) if verdict in verdicts), NOT_RUN
@@ -117,7 +128,7 @@ def overall_verdict(comparisons: Sequence[Comparison]) -> str:
 
 
 def unproven(cases: Sequence[CaseResult]) -> list[str]:
-    """What none of the cases that ran proves, in words; empty if there is evidence of everything, or none ran."""
+    """What no case proves, in words; empty if there is evidence of everything, or if no case ran."""
     ran = [case for case in cases if case.evidence]
     if not ran:
         return []
@@ -142,5 +153,5 @@ def unproven(cases: Sequence[CaseResult]) -> list[str]:
 
 
 def _all_the_same(values: Iterable[bytes]) -> bool:
-    values = list(values)  # one alone does not say what the next would be
+    values = list(values)  # a single value cannot show that others would be the same
     return len(values) > 1 and len(set(values)) == 1

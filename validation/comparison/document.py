@@ -14,10 +14,10 @@ RESULTS_SCHEMA = "mobile-sam-export/comparison/3"
 
 
 def build_document(comparisons: Sequence[Comparison]) -> dict:
-    """The JSON document of ``validate compare``; docs/validation.md has its schema.
+    """The JSON document of ``validate compare``; docs/validation.md describes its fields.
 
-    A number that is null was not measured (``status`` "not run") or is not finite (``reasons``
-    say so).
+    A number is null if it was not measured (``status`` is "not run") or is not finite (``reasons``
+    says so).
     """
     return {
         "schema": RESULTS_SCHEMA,
@@ -81,7 +81,7 @@ def _drift_record(drifts: tuple[Drift, ...] | Unavailable | None) -> dict | None
 
 
 def _plain(value: object) -> object:
-    """Dataclasses as JSON has them; numbers that it has not, infinite ones, as null."""
+    """Dataclasses as JSON objects; NaN and infinite numbers, which JSON lacks, as null."""
     if is_dataclass(value):
         names = [*value.__dataclass_fields__]
         return {name: _plain(getattr(value, name)) for name in names}

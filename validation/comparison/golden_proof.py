@@ -1,4 +1,4 @@
-"""What an artifact's own goldens can prove to an app, which has nothing else to hold its masks to."""
+"""What an artifact's own goldens can prove to an app, which has nothing else to compare its masks with."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def unproven_by_goldens(artifact: Artifact) -> list[str]:
     """What agreement with the goldens leaves unproven, in words; empty if there is evidence of everything.
 
     Raises:
-        ArtifactError: they are damaged.
+        ArtifactError: the goldens are damaged.
     """
     variant = artifact.variant
     arithmetic = PhotoArithmetic(variant.image_size, np.array(variant.pixel_mean, np.float32))

@@ -1,4 +1,4 @@
-"""Hold what was measured to the gates, and say which limits are not held."""
+"""Judge measurements by the gates, and say which limits are exceeded."""
 
 import math
 from functools import lru_cache
@@ -11,7 +11,8 @@ from validation.comparison.agreement import Agreement, StageLoss, measure, stage
 from validation.comparison.case_pictures import draw_case, shrink_photo
 from validation.comparison.proof import evidence_of
 from validation.comparison.results import CasePictures, CaseResult, Summary
-from validation.comparison.rungs import PhotoMasks, PhotoRungs, Rungs, StageError, stage_losses
+from validation.comparison.stage_exchange import CaseAnswers, PhotoAnswers, StageError
+from validation.comparison.stage_losses import CaseMasks, stage_losses
 from validation.documents.verdicts import FAILED, NOT_PROVEN, PASSED
 from validation.gates import Gates
 from validation.questions.cases import Question, is_ambiguous
@@ -20,7 +21,7 @@ from validation.stages import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 
 
 def case_failures(gates: Gates, agreement: Agreement) -> list[str]:
-    """Which limits of a case from photo to mask are not held, in words; empty if all are."""
+    """The gates that one case fails, in words; empty if it holds all of them."""
     failures = []
     if count := agreement.logits.not_finite:
         failures.append(f"{count} mask logits are not finite")
@@ -34,7 +35,7 @@ def case_failures(gates: Gates, agreement: Agreement) -> list[str]:
 
 
 def stage_failures(gates: Gates, losses: tuple[StageLoss, ...]) -> dict[str, str]:
-    """Stages whose own output does not hold its limit, with the reason in words."""
+    """The stages whose own output fails a gate, each with the reason in words."""
     failures = {}
     for loss in losses:
         if loss.output is not None and (reason := _stage_failure(gates, loss)):
@@ -43,7 +44,7 @@ def stage_failures(gates: Gates, losses: tuple[StageLoss, ...]) -> dict[str, str
 
 
 def summary_failures(gates: Gates, summary: Summary) -> list[str]:
-    """Which limits on all cases together are not held, in words; empty if all are."""
+    """The gates on all cases together that fail, in words; empty if all hold."""
     failures = []
     if summary.mean_iou < gates.mean_iou:
         failures.append(f"mean mask IoU {summary.mean_iou:.4f}, gate {gates.mean_iou:g}")
@@ -58,7 +59,7 @@ def summary_failures(gates: Gates, summary: Summary) -> list[str]:
         )
     if summary.miou_lost is not None and summary.miou_lost > gates.max_miou_lost:
         failures.append(
-            f"mIoU with the true masks is {summary.miou_lost:.4f} lower than the reference's, gate "
+            f"mIoU with the true masks is {summary.miou_lost:.4f} lower than with the reference, gate "
             f"{gates.max_miou_lost:g}"
         )
     return failures
@@ -80,38 +81,55 @@ def _stage_failure(gates: Gates, loss: StageLoss) -> str | None:
 
 
 class Judge:
-    """Measures cases and holds them to the gates."""
+    """Measures cases and judges them by the gates.
+
+    Attributes:
+        arithmetic: the reference's way from a photo to its frame and from logits to masks.
+    """
 
     def __init__(
         self, artifact: Artifact, candidate: Pipeline, gates: Gates, pictures: bool
     ) -> None:
+        """Take the artifact, its way from photo to mask, the gates, and whether to draw pictures."""
         variant = artifact.variant
         mean_color = np.array(variant.pixel_mean, np.float32)
         self.arithmetic = PhotoArithmetic(variant.image_size, mean_color)
         self._candidate, self._gates, self._pictures = candidate, gates, pictures
-        # Cases come photo by photo, so that the last few are enough for each to be shrunk once.
+        # Cases come photo by photo, so a cache of two is enough to shrink each photo only once.
         self._shrunken = lru_cache(maxsize=2)(lambda photo: shrink_photo(photo.pixels))
 
     def case_result(
-        self, question: Question, photo: PhotoRungs, case: SampleCase, rungs: Rungs | StageError
+        self,
+        question: Question,
+        photo: PhotoAnswers,
+        case: SampleCase,
+        answers: CaseAnswers | StageError,
     ) -> CaseResult:
-        if isinstance(rungs, StageError):
-            return failed_case(question, case, rungs)
-        masks = PhotoMasks(photo.photo_size)
+        """Measure and judge one case.
+
+        Args:
+            question: the photo and its prompts.
+            photo: all answers about the photo.
+            case: the prompt.
+            answers: the answers to the prompt, or why the artifact gave none.
+        """
+        if isinstance(answers, StageError):
+            return failed_case(question, case, answers)
+        masks = CaseMasks(photo.photo_size)
         agreement = measure(
-            rungs.artifact,
-            rungs.expected,
-            masks.of(rungs.artifact, self._candidate),
-            masks.of(rungs.expected, self.arithmetic),
+            answers.artifact,
+            answers.expected,
+            masks.of(answers.artifact, self._candidate),
+            masks.of(answers.expected, self.arithmetic),
             is_ambiguous(case),
             question.truths.get(case.name),
         )
-        losses = stage_losses(photo, rungs, masks, self.arithmetic, self._candidate)
+        losses = stage_losses(photo, answers, masks, self.arithmetic, self._candidate)
         failed_stages = stage_failures(self._gates, losses)
         evidence = evidence_of(
-            rungs.expected,
+            answers.expected,
             photo.reference_embeddings,
-            masks.of(rungs.expected, self.arithmetic),
+            masks.of(answers.expected, self.arithmetic),
             is_ambiguous(case),
         )
         reasons = (*case_failures(self._gates, agreement), *failed_stages.values())
@@ -135,23 +153,26 @@ class Judge:
             losses,
             reasons,
             blamed,
-            self._draw(photo, rungs, masks, agreement) if self._pictures else None,
+            self._draw(photo, answers, masks, agreement) if self._pictures else None,
         )
 
     def _draw(
-        self, photo: PhotoRungs, rungs: Rungs, masks: PhotoMasks, agreement: Agreement
+        self, photo: PhotoAnswers, answers: CaseAnswers, masks: CaseMasks, agreement: Agreement
     ) -> CasePictures:
         return draw_case(
             self._shrunken(photo),
-            masks.of(rungs.expected, self.arithmetic)[agreement.best_index],
-            masks.of(rungs.artifact, self._candidate)[agreement.shown_index],
-            (rungs.artifact.low_res_masks - rungs.expected.low_res_masks)[0, agreement.best_index],
+            masks.of(answers.expected, self.arithmetic)[agreement.best_index],
+            masks.of(answers.artifact, self._candidate)[agreement.shown_index],
+            (answers.artifact.low_res_masks - answers.expected.low_res_masks)[
+                0, agreement.best_index
+            ],
             photo.photo_size,
             self.arithmetic.frame_size,
         )
 
 
 def failed_case(question: Question, case: SampleCase, error: StageError) -> CaseResult:
+    """The result of a case for which the artifact cannot be run."""
     return CaseResult(
         case, question.photo, question.kind, FAILED, reasons=(str(error),), blamed=error.stage
     )

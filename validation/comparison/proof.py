@@ -1,8 +1,7 @@
 """Whether agreement with the reference proves anything.
 
-A reference that draws no mask, or the same one whatever it is asked, agrees with every artifact that is broken in
-the same way. Such cases are no evidence: they do not count as agreement, and if there are no others, nothing is
-proven.
+A reference that draws no mask, or the same one for every prompt, agrees with any artifact that is broken in the same
+way. Such cases are no evidence. They do not count as agreement, and if there are no others, nothing is proven.
 """
 
 import hashlib
@@ -23,16 +22,19 @@ NO_CHOICE = "the reference's scores are equal: which mask is the best means noth
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the reference's answer to one case can prove.
+    """What the reference answer to one case can prove.
+
+    Digests tell whether the reference gives the same numbers in every case.
 
     Attributes:
-        is_finite: whether it has no NaN and no infinity in it; what has, is no answer to agree with.
+        is_finite: whether the answer has no NaN and no infinity; otherwise nothing can agree with it.
         no_mask: why agreement of the masks proves nothing; None if it proves something.
-        no_choice: why the choice among three masks proves nothing; None if it does, or if there is none.
-        blank: which of the four masks are empty, or the whole photo.
-        masks: identifies the reference's mask logits, to tell whether every case has the same.
-        scores: likewise of its predicted IoUs.
-        image_embeddings: likewise of what it makes of the photo.
+        no_choice: why the choice among three masks proves nothing; None if it proves something, or if
+            the prompt leaves no choice.
+        blank: for each of the four masks, whether it is empty or the whole photo.
+        masks: digest of the reference's mask logits.
+        scores: digest of the reference's predicted IoUs.
+        image_embeddings: digest of the reference's image embeddings.
     """
 
     is_finite: bool
@@ -47,12 +49,12 @@ class Evidence:
 def evidence_of(
     expected: Answer, image_embeddings: Tensor, masks: Sequence[np.ndarray], ambiguous: bool
 ) -> Evidence:
-    """What an answer of the reference can prove.
+    """What a reference answer can prove.
 
     Args:
-        expected: the answer.
-        image_embeddings: the reference's, of the photo.
-        masks: the answer's four, boolean (H, W).
+        expected: the reference answer.
+        image_embeddings: the reference's image embeddings of the photo.
+        masks: the four masks of the answer, boolean (H, W) each.
         ambiguous: whether a user is shown the best of the three guesses.
     """
     guesses = expected.iou_predictions[0, MULTIMASK]
@@ -71,5 +73,5 @@ def evidence_of(
 
 
 def _digest(tensor: Tensor) -> bytes:
-    numbers = tensor.numpy() + np.float32(0)  # of -0 and 0 the same
+    numbers = tensor.numpy() + np.float32(0)  # turns -0 into 0, which is the same number
     return hashlib.blake2b(numbers.tobytes(), digest_size=16).digest()

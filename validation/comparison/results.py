@@ -1,4 +1,4 @@
-"""What a comparison found."""
+"""The results of a comparison: of one case, over all cases, and of one artifact."""
 
 import math
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ from validation.inspection.drift import Drift
 
 @dataclass(frozen=True, eq=False)
 class CasePictures:
-    """What a report shows of a case, no larger than a screen.
+    """The pictures of a case in a report, scaled down to the size of a screen.
 
     Attributes:
         photo: uint8 (h, w, 3) RGB; cases about one photo share it.
-        reference_mask: what a user of the reference is shown, boolean (h, w).
-        artifact_mask: what a user of the artifact is shown, boolean (h, w).
-        logit_difference: absolute, of the mask that the reference shows, float32 (h', w'), the
-            photo's part of the frame.
+        reference_mask: the mask that a user of the reference is shown, boolean (h, w).
+        artifact_mask: the mask that a user of the artifact is shown, boolean (h, w).
+        logit_difference: absolute difference of the logits of the mask that the reference shows,
+            float32 (h', w'), without the padding of the frame.
     """
 
     photo: np.ndarray
@@ -36,21 +36,21 @@ class CasePictures:
 
 @dataclass(frozen=True, eq=False)
 class CaseResult:
-    """One prompt about one photo.
+    """The result for one prompt about one photo.
 
     Attributes:
         case: the prompt.
-        photo: a built-in photo's name, or the path of a user's.
-        photo_size: (height, width); None if it did not run.
-        kind: "golden" (reference answers stored in the artifact) or "photo" (computed now).
+        photo: name of a built-in photo, or path of a user's photo.
+        kind: "golden" (the reference answer is stored in the artifact) or "photo" (it is computed now).
         status: PASSED, FAILED, NOT_PROVEN or NOT_RUN.
-        agreement: None if it did not run.
-        evidence: what the reference's answer can prove; None if it did not run.
-        stages: what each stage lost, in order; empty if it did not run.
-        reasons: why it failed, proves nothing, or did not run; empty if it passed.
-        blamed: the stage that a failure comes from, one of STAGES; None if it passed, or no stage is
-            to blame by itself.
-        pictures: None if they were not asked for, or it did not run.
+        photo_size: (height, width) in pixels; None if the case did not run.
+        agreement: how well both answers agree; None if the case did not run.
+        evidence: what the reference answer can prove; None if the case did not run.
+        stages: what each stage lost, in the order of the stages; empty if the case did not run.
+        reasons: why the case failed, proves nothing, or did not run; empty if it passed.
+        blamed: the stage that causes a failure, one of STAGES; None if the case passed, or if no
+            single stage is to blame.
+        pictures: pictures for a report; None if they were not asked for, or if the case did not run.
     """
 
     case: SampleCase
@@ -67,7 +67,7 @@ class CaseResult:
 
     @property
     def is_finite(self) -> bool:
-        """Whether there is no NaN and no infinity in what reference and artifact gave; True if it did not run."""
+        """Whether reference and artifact gave no NaN and no infinity; True if the case did not run."""
         if self.agreement is None:
             return True
         outputs = [self.agreement.logits, *(loss.output for loss in self.stages if loss.output)]
@@ -79,12 +79,12 @@ class CaseResult:
 
     @property
     def name(self) -> str:
-        """The prompt's."""
+        """The name of the prompt."""
         return self.case.name
 
     @property
     def reason(self) -> str | None:
-        """All reasons in one line."""
+        """All reasons in one line; None if there are none."""
         return "; ".join(self.reasons) or None
 
 
@@ -93,17 +93,19 @@ class Summary:
     """Figures over all cases that ran and are evidence.
 
     Attributes:
-        min_iou: of all masks that are evidence: not of those that are empty, or the whole photo, on both sides.
-        mean_iou: likewise.
-        mean_boundary_iou: likewise.
-        mean_shown_iou: of the masks that users are shown.
-        max_score_difference: infinite if a score is not finite.
-        same_choice: share of ambiguous prompts for which the same of three masks is shown; None if
-            there was none, or the reference's scores are equal in each.
+        min_iou: lowest IoU of all masks.
+        mean_iou: mean IoU of the masks that are evidence. A mask is not, if both sides draw it empty
+            or as the whole photo.
+        mean_boundary_iou: mean boundary IoU of the masks that are evidence.
+        mean_shown_iou: mean IoU of the masks that users are shown.
+        max_score_difference: largest difference of a score; infinite if a score is not finite.
+        same_choice: share of ambiguous prompts for which the same one of three masks is shown; None if
+            there was no such prompt, or if the reference scores are equal in each.
         flip_loss: mean IoU that users lose because another mask is chosen.
-        miou_lost: mean IoU with true masks, the reference's minus the artifact's; None without any.
-        stage_losses: stage → mean IoU that it loses by itself, of the worst mask; None where the
-            reference could not be run.
+        miou_lost: mean IoU of the reference with the true masks, minus that of the artifact; None if no
+            true mask is known.
+        stage_losses: stage → mean over the cases of the IoU that the worst mask loses by this stage
+            alone; None if the reference could not be run.
     """
 
     min_iou: float
@@ -119,23 +121,24 @@ class Summary:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One artifact against the reference.
+    """The comparison of one artifact with the reference.
 
     Attributes:
-        artifact: what was compared.
-        engine: name of what ran it; None if nothing could.
-        gates: what it was held to.
-        cases: goldens first.
-        summary: None if no case ran, or none is evidence.
-        failures: what holds for the whole and not for a case: gates on means, or that the artifact
-            cannot be loaded.
-        blamed: the stage that most failed cases come from, or that lost most if only the whole
-            failed; None if the verdict is not FAILED, or no stage is to blame.
+        artifact: the artifact that was compared.
+        engine: name of the engine that ran it; None if none could.
+        gates: the limits that it was judged by.
+        cases: the result of each case, goldens first.
+        summary: figures over all cases; None if no case ran, or if none is evidence.
+        failures: reasons to fail that concern the whole artifact, in words: a gate on a mean, or an
+            artifact that cannot be loaded.
+        blamed: the stage that most failed cases come from, or that lost most if no single case
+            failed; None if the verdict is not FAILED, or if no stage is to blame.
         unproven: what no case proves, in words.
         verdict: PASSED, FAILED, NOT_PROVEN or NOT_RUN.
-        seconds: median time of "image_encoder" and "mask_decoder" in this run, on this machine.
-        drifts: the operations or modules that depart most from the reference; why that is not known;
-            None if it was not asked for.
+        seconds: median time in seconds of "image_encoder" and "mask_decoder" in this run, on this
+            machine.
+        drifts: the operations or modules that differ most from the reference, or why they are not
+            known; None if they were not asked for.
     """
 
     artifact: Artifact
@@ -152,15 +155,15 @@ class Comparison:
 
     @property
     def not_run_reasons(self) -> tuple[str, ...]:
-        """Why cases did not run, each reason once."""
+        """The reasons why cases did not run, each once."""
         reasons = (case.reason for case in self.cases if case.status == NOT_RUN)
         return tuple(dict.fromkeys(reasons))
 
     @property
     def size_bytes(self) -> int:
-        """Size of the two model files."""
+        """Size of the two model files in bytes."""
         return sum(map(size_of, self.artifact.components.values()))
 
     def count(self, status: str) -> int:
-        """How many cases have ``status``."""
+        """Number of cases with ``status``."""
         return sum(case.status == status for case in self.cases)

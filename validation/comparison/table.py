@@ -1,4 +1,4 @@
-"""What comparisons found, as tables for a terminal."""
+"""The results of comparisons as tables for a terminal."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,14 @@ from validation.comparison.results import CaseResult, Comparison
 from validation.documents.text_table import aligned
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, VERDICTS
 
-PHOTO_WIDTH = 24  # characters; of a longer path the end is shown, which has the file's name
+PHOTO_WIDTH = 24  # characters; a longer path is cut at its start, so that the file name is shown
 
 _COLUMNS = ("case", "photo", "IoU min", "boundary", "shown", "score Δ", "logit Δ")
 _OVERVIEW = ("artifact", "engine", "MB", "IoU mean", "IoU min", "boundary", "encode", "decode", "")
 
 
 def format_comparison(comparison: Comparison) -> list[str]:
-    """Lines of a title, one row per case, the verdict, and why it is not a plain pass."""
+    """A title, one row per case, the verdict, and the reasons if the verdict is not a plain pass."""
     rows = [_COLUMNS, *map(_row, comparison.cases)]
     results = ["", *map(_result, comparison.cases)]
     lines = [_title(comparison)]
@@ -25,7 +25,7 @@ def format_comparison(comparison: Comparison) -> list[str]:
 
 
 def format_overview(comparisons: Sequence[Comparison]) -> list[str]:
-    """One line per artifact, side by side."""
+    """A table with one row per artifact."""
     rows = [_OVERVIEW]
     for item in comparisons:
         figures = ("-", "-", "-")
@@ -86,7 +86,7 @@ def _result(case: CaseResult) -> str:
 
 
 def _verdict(comparison: Comparison) -> str:
-    """The last word, such as ``PASS  15 of 15 cases; mask IoU min …, mean …; engine: …``."""
+    """The line of the verdict, such as ``PASS: 15 of 15 cases passed; mask IoU min …, mean …; engine: …``."""
     parts = [f"{comparison.count(PASSED)} of {len(comparison.cases)} cases passed"]
     for status, words in ((FAILED, "failed"), (NOT_PROVEN, "NOT PROVEN"), (NOT_RUN, "NOT RUN")):
         if count := comparison.count(status):
@@ -105,7 +105,7 @@ def _verdict(comparison: Comparison) -> str:
 
 
 def _stage_lines(comparison: Comparison) -> list[str]:
-    """What each stage lost by itself, and what users lose by another choice of mask."""
+    """What each stage loses alone, and what users lose because another mask is chosen."""
     if comparison.summary is None:
         return []
     losses = ", ".join(
@@ -121,18 +121,19 @@ def _stage_lines(comparison: Comparison) -> list[str]:
 
 
 def _drift_lines(comparison: Comparison) -> list[str]:
-    """The operations or modules that depart most from the reference, or why that is not known."""
+    """The operations or modules that differ most from the reference, or why they are not known."""
     drifts = comparison.drifts
     if drifts is None:
         return []
     if not isinstance(drifts, tuple):
         return [f"drift: {VERDICTS[NOT_RUN]}: {drifts.reason}"]
-    rows = [("worst by itself", "kind", "own", "with what it inherited")]
+    rows = [("operation or module", "kind", "own error", "total error")]
     rows += [
         (drift.source or drift.name, drift.kind, _relative(drift.own), _relative(drift.total))
         for drift in drifts
     ]
-    return ["relative error (L2) of single operations, worst first:", *aligned(rows, left=2)]
+    title = "largest relative errors (L2); own errors are measured with reference inputs"
+    return [f"{title}:", *aligned(rows, left=2)]
 
 
 def _relative(difference: object) -> str:
@@ -140,7 +141,7 @@ def _relative(difference: object) -> str:
 
 
 def _explanations(comparison: Comparison) -> list[str]:
-    """Why the whole fails, or proves nothing, or why cases did not run."""
+    """Why the whole artifact fails, what is not proven, and why cases did not run."""
     return [
         f"{VERDICTS[status]}: {text}"
         for status, texts in (

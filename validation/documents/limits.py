@@ -1,6 +1,6 @@
-"""Limits that users may set: fields of a dataclass, each with the range in which it is possible.
+"""Limits that users may set: fields of a dataclass, each with the range of its possible values.
 
-A limit outside of it holds everything or nothing, whatever is measured: it is a mistake.
+A limit outside its range would pass everything or nothing, so it is refused as a mistake.
 """
 
 from dataclasses import field, fields
@@ -8,25 +8,26 @@ from dataclasses import field, fields
 from reference.common.errors import MobileSAMError
 from reference.common.plain_text import quote
 
-_RANGE = "range"  # in a field's metadata
+_RANGE = "range"  # key in the metadata of a field
 
 
 def limit(low: float, high: float) -> float:
-    """A dataclass's field for a limit from ``low`` to ``high``."""
+    """A field of a dataclass for a limit from ``low`` to ``high``."""
     return field(metadata={_RANGE: (low, high)})
 
 
 def read_limit(
     kind: type, name: str, value: object, place: str, error: type[MobileSAMError]
 ) -> float:
-    """What a file sets a limit of the dataclass ``kind`` to; ``error`` if there is none, or it cannot be that.
+    """Check one limit of a user's file and return its value.
 
     Args:
-        kind: its fields are made by ``limit``.
-        name: of the limit, as the file has it.
-        value: likewise.
-        place: file and section, for the error.
-        error: what is raised.
+        kind: the dataclass of limits; ``limit`` made its fields.
+        name: name of the limit in the file.
+        value: value of the limit in the file.
+        place: file and section, for the error message.
+        error: class of the error that is raised if ``kind`` has no such limit, or if the value is not
+            a number in its range.
     """
     ranges = {known.name: known.metadata[_RANGE] for known in fields(kind)}
     if name not in ranges:

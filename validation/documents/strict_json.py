@@ -1,6 +1,6 @@
-"""JSON that may be anybody's, read with distrust.
+"""Read JSON documents that may be anybody's, and check every value.
 
-Every refusal is one line that names the file, the place in it, the value, what was expected, and the fix.
+Every refusal is one line that names the file, the place in it, the value, the expectation and the fix.
 """
 
 import json
@@ -14,10 +14,10 @@ from reference.common.errors import MobileSAMError
 from reference.common.input_files import require_regular_file
 from reference.common.plain_text import is_plain, quote, shorten
 
-MOST_BYTES = 1 << 24  # of a document
-MOST_DIGITS = 100  # characters of a number; no measurement, size or count has half as many
-MOST_LEVELS = 30  # of objects and lists in one another
-_MOST_SHOWN = 200  # characters of the texts that a value can be
+MOST_BYTES = 1 << 24  # size of a document
+MOST_DIGITS = 100  # length of a number; no measurement, size or count has half as many characters
+MOST_LEVELS = 30  # nesting of objects and lists
+_MOST_SHOWN = 200  # characters of a list of expected texts in a message
 MOST_PATH = 1000  # characters of a path
 _CONTAINERS = dict, list
 _TOO_DEEP = f"nested in more than {MOST_LEVELS} levels"
@@ -27,13 +27,13 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a document comes from, for error messages.
+    """The origin of a document, for error messages.
 
     Attributes:
-        name: of the file.
-        what: it should be, in words.
-        fix: what to do if it is not.
-        error: what is raised.
+        name: name of the file.
+        what: what the file should be, in words such as "a prompts file".
+        fix: what to do if the file is not as expected.
+        error: class of the errors that are raised.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Source:
     error: type[MobileSAMError]
 
     def read(self, path: Path, most_bytes: int = MOST_BYTES) -> object:
-        """Parse a file of at most so many bytes."""
+        """Parse a file of at most ``most_bytes``."""
         try:
             require_regular_file(path, self.error, f"expected {self.what}; {self.fix}")
             with path.open("rb") as file:
@@ -52,11 +52,11 @@ class Source:
         except OSError as error:
             raise self.error(f"{path}: cannot be read ({error.strerror or error})") from None
         except ValueError:
-            raise self.error(f"{str(path)!r}: is no path; name a file") from None
+            raise self.error(f"{str(path)!r}: is not a path; name a file") from None
         return self.parse(data, most_bytes)
 
     def parse(self, data: bytes | str, most_bytes: int = MOST_BYTES) -> object:
-        """Parse a document: strict JSON of finite numbers, without a key twice in one object, and not nested deep."""
+        """Parse strict JSON: numbers are finite, keys are unique in an object, and nesting is limited."""
         if len(data) > most_bytes:
             raise self.error(
                 f"{self.name}: has more than {most_bytes >> 20} MiB: expected {self.what}; {self.fix}"
@@ -78,7 +78,7 @@ class Source:
         return parsed
 
     def document(self, parsed: object, schema: str) -> "Value":
-        """The members of a document beside "schema", which has to be this one."""
+        """The members of a document other than "schema", which has to be ``schema``."""
         given = parsed.get("schema") if isinstance(parsed, dict) else None
         if given != schema:
             raise self.error(
@@ -89,21 +89,29 @@ class Source:
 
 @dataclass(frozen=True)
 class Value:
-    """A value of a document, and its place there; each method gives it as what it has to be."""
+    """A value of a document.
+
+    Each method returns the value as the type that it names, or refuses it.
+
+    Attributes:
+        source: the document.
+        place: where the value is in the document, such as "photos[0].image".
+        value: the value as it was parsed.
+    """
 
     source: Source
     place: str
     value: object
 
     def refuse(self, expected: str) -> NoReturn:
-        """Say that it is not as ``expected``."""
+        """Raise the source's error, which says that the value is not ``expected``."""
         raise self.source.error(
             f"{self.source.name}: {self._where} is {quote(self.value)}: expected {expected}; "
             f"{self.source.fix}"
         )
 
     def object(self, names: Sequence[str], optional: Sequence[str] = ()) -> "dict[str, Value]":
-        """An object with exactly these keys, and any of ``optional``, which are None if they are not there."""
+        """An object with exactly the keys ``names``, and any of ``optional``; a missing optional value is None."""
         if not isinstance(self.value, dict):
             self.refuse(f"an object with {', '.join(names)}")
         known = (*names, *optional)
@@ -120,7 +128,7 @@ class Value:
         return {key: self._member(key) for key in known}
 
     def get(self, key: str) -> "Value":
-        """A member of an object that may have others; None if it is not there."""
+        """One member of an object that may have others; its value is None if it is missing."""
         if not isinstance(self.value, dict):
             self.refuse("an object")
         return self._member(key)
@@ -128,7 +136,7 @@ class Value:
     def mapping(
         self, read: "Callable[[Value], Item]", low: int = 0, high: int = 1 << 20
     ) -> dict[str, Item]:
-        """An object of ``low`` to ``high`` keys, any lines of text."""
+        """An object of ``low`` to ``high`` entries with any lines of text as keys; ``read`` reads each value."""
         if not isinstance(self.value, dict) or not low <= len(self.value) <= high:
             self.refuse(f"an object of {low} to {high} entries")
         return {
@@ -137,7 +145,10 @@ class Value:
         }
 
     def list(self, read: "Callable[[Value], Item]", high: int = 1 << 20) -> tuple[Item, ...]:
-        """A list, or a tuple that has not been written yet, of at most ``high``; it may be empty."""
+        """A list of at most ``high`` items, each of which ``read`` reads; it may be empty.
+
+        A tuple is accepted too, because documents are checked before they are written.
+        """
         if not isinstance(self.value, list | tuple) or len(self.value) > high:
             self.refuse(f"a list of at most {high}")
         return tuple(
@@ -146,11 +157,11 @@ class Value:
         )
 
     def optional(self, read: "Callable[[Value], Item]") -> Item | None:
-        """None, or what ``read`` makes of it."""
+        """None if the value is null, else the result of ``read``."""
         return None if self.value is None else read(self)
 
     def text(self, high: int = 300) -> str:
-        """A line of text that a terminal shows as it is, of at most ``high`` characters."""
+        """A line of text without control characters, of at most ``high`` characters."""
         value = self.value
         if not isinstance(value, str) or not value.strip() or not is_plain(value):
             self.refuse("a line of text without control characters")
@@ -159,14 +170,14 @@ class Value:
         return value
 
     def path(self) -> str:
-        """A path, which may have characters that are not shown as they are; whether there is one is not asked."""
+        """A path, which may contain control characters. It is not checked whether the path exists."""
         value = self.value
         if not isinstance(value, str) or not value or "\0" in value or len(value) > MOST_PATH:
             self.refuse(f"a path of at most {MOST_PATH} characters")
         return value
 
     def choice(self, known: Sequence[str]) -> str:
-        """One of these texts."""
+        """One of the texts ``known``."""
         if not isinstance(self.value, str) or self.value not in known:
             self.refuse(shorten(" or ".join(known), _MOST_SHOWN) or "nothing, since there is none")
         return self.value
@@ -185,7 +196,7 @@ class Value:
         return self.value
 
     def number(self, low: float, high: float) -> float:
-        """A number from ``low`` to ``high``; NaN and infinities are none."""
+        """A finite number from ``low`` to ``high``."""
         is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
         if not is_number or not low <= self.value <= high:
             self.refuse(f"a number of {low:g} to {high:g}")
@@ -222,11 +233,11 @@ def _refuse_constant(constant: str) -> NoReturn:
 
 
 def _refuse_deep(parsed: object) -> None:
-    """ValueError if a document is nested so deep that what walks through it might not come to an end."""
+    """ValueError if a document is nested so deep that a recursive function might fail on it."""
     level = [parsed] if isinstance(parsed, _CONTAINERS) else []
     for _ in range(MOST_LEVELS):
         items = (item.values() if isinstance(item, dict) else item for item in level)
-        level = [value for each in items for value in each if isinstance(value, _CONTAINERS)]
+        level = [value for values in items for value in values if isinstance(value, _CONTAINERS)]
     if level:
         raise ValueError(_TOO_DEEP)
 
@@ -234,5 +245,5 @@ def _refuse_deep(parsed: object) -> None:
 def _unique(pairs: list[tuple[str, object]]) -> dict:
     record = dict(pairs)
     if len(record) < len(pairs):
-        raise ValueError("a key is there twice in one object")
+        raise ValueError("an object has the same key twice")
     return record

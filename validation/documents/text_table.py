@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from reference.common.plain_text import shorten
 
-_CELL_WIDTH = 120  # characters; of a longer text the end is left out
+_CELL_WIDTH = 120  # characters; a longer text is cut at its end
 
 
 def aligned(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
-    """Rows with cells of one width per column, fit to be shown; the first ``left`` columns are aligned left."""
+    """Format rows as lines with aligned columns: the first ``left`` columns to the left, the others to the right."""
     rows = [[shorten(cell, _CELL_WIDTH) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

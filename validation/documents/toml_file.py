@@ -1,4 +1,4 @@
-"""TOML files, a user's or the project's own."""
+"""Read TOML files of limits, a user's or the project's own."""
 
 import tomllib
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from reference.common.errors import MobileSAMError
 from reference.common.input_files import require_regular_file
 
-MOST_BYTES = 1 << 16  # of a file; the longest of the project's own has a tenth
-# Of a line. tomllib takes a time that grows with the square of a dotted key's length, and keys have no line ends.
+MOST_BYTES = 1 << 16  # size of a file; the largest of the project's own has a tenth of it
+# Length of a line. tomllib's time grows with the square of the length of a dotted key, which fits on one line.
 MOST_CHARACTERS = 1000
 
 
 def read_toml(path: Path, error_class: type[MobileSAMError]) -> dict:
-    """The tables of a file; ``error_class`` if it cannot be read, is too large or is not valid."""
+    """The tables of a file; raises ``error_class`` if it cannot be read, is too large or is not valid TOML."""
     try:
         require_regular_file(path, error_class, "expected a TOML file")
         with path.open("rb") as file:
@@ -20,7 +20,7 @@ def read_toml(path: Path, error_class: type[MobileSAMError]) -> dict:
     except OSError as error:
         raise error_class(f"{path}: cannot be read ({error.strerror or error})") from None
     except ValueError:
-        raise error_class(f"{path}: is no path; name a file") from None
+        raise error_class(f"{path}: is not a path; name a file") from None
     if len(data) > MOST_BYTES or max(map(len, data.split(b"\n"))) > MOST_CHARACTERS:
         raise error_class(
             f"{path}: has more than {MOST_BYTES >> 10} KiB, or a line of more than {MOST_CHARACTERS} "
@@ -28,5 +28,5 @@ def read_toml(path: Path, error_class: type[MobileSAMError]) -> dict:
         )
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # ValueError: also an integer of 5,000 digits
+    except (ValueError, RecursionError) as error:  # ValueError also for an integer of 5,000 digits
         raise error_class(f"{path}: is not valid TOML ({error})") from None

@@ -1,8 +1,8 @@
-"""The words of every verdict, and what stands for something that this machine lacks."""
+"""The verdicts, and the value that stands for something that this machine lacks."""
 
 from dataclasses import dataclass
 
-# Of a case, and of a whole comparison. NOT_PROVEN: it agrees with a reference whose answer proves nothing.
+# Verdicts of a case and of a whole comparison. NOT_PROVEN: it agrees with a reference whose answer proves nothing.
 PASSED, FAILED, NOT_PROVEN, NOT_RUN = "passed", "failed", "not proven", "not run"
 
 
@@ -11,6 +11,10 @@ VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_PROVEN: "NOT PROVEN", NOT_RUN: "
 
 @dataclass(frozen=True)
 class Unavailable:
-    """In place of something that this machine lacks: why, in words that follow "NOT RUN: "."""
+    """Stands for something that this machine lacks.
+
+    Attributes:
+        reason: why it is not available, in words that follow "NOT RUN: ".
+    """
 
     reason: str

@@ -1,1 +1,1 @@
-"""What is asked of the reference and of an artifact, and how a photo becomes a mask."""
+"""The photos and prompts that reference and artifact are asked about, and the way from a photo to a mask."""

@@ -1,4 +1,4 @@
-"""What is asked about which photo, and what a model answers."""
+"""Questions, which are prompts about a photo, and the answers of a model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,18 +23,18 @@ class Answer:
 
     @property
     def finite_masks(self) -> list[bool]:
-        """Which of the four masks have no NaN and no infinity among their logits."""
+        """For each of the four masks, whether its logits have no NaN and no infinity."""
         return self.low_res_masks[0].flatten(1).isfinite().all(1).tolist()
 
     @property
     def is_finite(self) -> bool:
-        """Whether there is no NaN and no infinity in it."""
+        """Whether neither logits nor scores have a NaN or an infinity."""
         return all(self.finite_masks) and bool(self.iou_predictions.isfinite().all())
 
 
 @dataclass(frozen=True)
 class StoredAnswers:
-    """What the reference answered when an artifact was made."""
+    """The reference answers that were stored when an artifact was converted."""
 
     image_embeddings: "Tensor"  # float32 (1, dim, S/16, S/16)
     answers: tuple[Answer, ...]  # one per case
@@ -45,12 +45,12 @@ class Question:
     """Prompts about one photo.
 
     Attributes:
-        kind: GOLDEN (the reference's answers are stored in the artifact) or PHOTO.
-        photo: its name, or the path of a user's.
-        read: gives its pixels, uint8 (H, W, 3).
-        cases: in an order in which every ``mask_from`` comes first.
-        truths: the object's true mask, boolean (H, W), by the names of cases that have one.
-        stored: of a golden.
+        kind: GOLDEN (the reference answers are stored in the artifact) or PHOTO.
+        photo: name of a built-in photo, or path of a user's photo.
+        read: returns the photo's pixels, uint8 (H, W, 3) RGB.
+        cases: the prompts; a case that another one refines comes before it.
+        truths: the object's true mask, boolean (H, W), by the names of the cases that have one.
+        stored: the stored answers of a golden; None for a photo.
     """
 
     kind: str

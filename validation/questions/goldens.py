@@ -1,6 +1,6 @@
-"""Read the goldens of an artifact: photos, prompts, and what the reference answered.
+"""Read the goldens of an artifact: photos, prompts and reference answers.
 
-Their list is a document like any other, and nothing in it is taken on trust.
+The list of goldens may be anybody's document, so every value in it is checked.
 """
 
 import math
@@ -24,19 +24,19 @@ from validation.questions.cases import GOLDEN, Answer, Question, StoredAnswers
 from validation.questions.prompts_file import read_prompt
 
 MOST_PHOTOS, MOST_CASES = 100, 1000
-_MOST_PIXELS = 1 << 16  # of a photo's side
-_LARGEST_SCORE = 1e6  # scores lie in about 0…1
+_MOST_PIXELS = 1 << 16  # largest width and height of a photo
+_LARGEST_SCORE = 1e6  # far above any real score, which lies in about 0…1
 
-# One alone cannot tell an artifact from one that always gives the same answer; 'convert' writes three or more.
+# With a single case, an artifact that always gives the same answer would pass. 'convert' writes three or more.
 FEWEST_CASES = FEWEST_PHOTOS = 2
 
 
 def golden_questions(artifact: Artifact) -> list[Question]:
-    """The goldens of an artifact, photo by photo; photos stay on disk until they are read.
+    """The goldens of an artifact, photo by photo. Pixels are not kept, but read when needed.
 
     Raises:
-        ArtifactError: they are damaged, of another schema, name a file that is not listed, are
-            fewer than two cases about two photos, or say another size of a photo than it has.
+        ArtifactError: the goldens are damaged or of another schema, name a file that the manifest does
+            not list, state a wrong size of a photo, or are fewer than two cases about two photos.
         ImageError: a photo cannot be read.
     """
     document = _read(artifact)
@@ -61,7 +61,7 @@ def golden_questions(artifact: Artifact) -> list[Question]:
 
 
 def golden_cases(artifact: Artifact) -> list[str]:
-    """The names of an artifact's cases, in the order of its list; ArtifactError if that is damaged."""
+    """The names of an artifact's cases, in the order of its list; ArtifactError if the list is damaged."""
     return list(_by_name(_read(artifact)))
 
 
@@ -102,7 +102,7 @@ def _question(
         tuple(_answer(artifact, record) for record in records.values()),
     )
     read = partial(_read_photo, _file(artifact, photo), photo, size)
-    read()  # what is wrong with a photo is said before the work, not amid it
+    read()  # a damaged photo is refused now, before any slow work
     return Question(GOLDEN, name, read, tuple(cases), stored=stored)
 
 
@@ -141,7 +141,7 @@ def _answer(artifact: Artifact, record: Value) -> Answer:
 
 
 def _tensor(artifact: Artifact, record: Value, shape: tuple[int, ...]) -> Tensor:
-    """A stored tensor of that shape: little-endian float32 in C order."""
+    """A stored tensor of ``shape``: little-endian float32 in C order."""
     if record.get("shape").value != list(shape):
         record.get("shape").refuse(str(list(shape)))
     data = _file(artifact, record).read_bytes()

@@ -1,4 +1,4 @@
-"""The reference with an artifact's own weights, to ask it about photos that are not goldens."""
+"""Load the reference with the weights of an artifact, to run it on photos that are not goldens."""
 
 from pathlib import Path
 
@@ -13,17 +13,18 @@ from validation.documents.verdicts import Unavailable
 def load_reference(
     artifact: Artifact, checkpoint: str | Path | None, required: bool
 ) -> Sam | Unavailable:
-    """The model that the artifact was converted from.
+    """Load the model that the artifact was converted from.
 
     Args:
-        artifact: its manifest says which weights these were.
-        checkpoint: where the weights are: a file, or a name of BUILT_IN. None: the manifest's, if
-            they can be had by name.
-        required: whether to raise if the weights cannot be had without being told where they are.
+        artifact: the artifact; its manifest names the weights and their SHA-256.
+        checkpoint: the weights: a file, or a name of BUILT_IN. None takes the name in the manifest, if
+            it is one of BUILT_IN.
+        required: whether missing weights are an error, and not just Unavailable.
 
     Raises:
         CheckpointError: the weights cannot be fetched, read or loaded.
-        ArtifactError: they are not those that the artifact was converted from.
+        ArtifactError: the artifact was converted from other weights, or the weights are required and
+            missing.
     """
     if checkpoint is None and artifact.checkpoint.name not in BUILT_IN:
         return _unavailable(
@@ -37,7 +38,7 @@ def load_reference(
     except CheckpointError as error:
         if required or checkpoint is not None:
             raise
-        return Unavailable(str(error))  # the official weights, without a network
+        return Unavailable(str(error))  # such as the official weights without a network
     if weights.sha256 != artifact.checkpoint.sha256:
         raise ArtifactError(
             f"{artifact.folder / MANIFEST_FILE}: converted from weights of SHA-256 "

@@ -1,7 +1,7 @@
 """The built-in prompts: every kind of prompt about every kind of photo, the same on every machine.
 
-The photos ship with scikit-image. Beside the goldens, which an artifact's maker traced with, they
-are landscape, portrait and square, tiny, odd-sized, very wide and larger than the frame.
+The photos ship with scikit-image. They are landscape, portrait and square, tiny, odd-sized, very wide,
+and larger than the frame. Unlike the goldens, they were not used for tracing.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ from converters.samples import SampleCase, load_photo
 from reference.photos.images import read_image
 from validation.questions.cases import PHOTO, Question
 
-CENTRAL_SHARE = 0.5  # of each side of a photo: the box in the middle of a user's
-TINY_SIZE = (37, 25)  # width, height
-MANY_POINTS = 8  # up to so many slots every number of points is asked
+CENTRAL_SHARE = 0.5  # width and height of the central box, as a share of the photo's
+TINY_SIZE = (37, 25)  # width, height in pixels
+MANY_POINTS = 8  # every number of points up to this one is asked, if the artifact has as many slots
 
 
 def _rocket_portrait() -> np.ndarray:
@@ -43,7 +43,7 @@ _PHOTOS = {
 }
 
 _CASES = (
-    # One object, asked about in every way that there is.
+    # One object, with every kind of prompt.
     SampleCase("face_point", "astronaut", points=((224, 112),), labels=(1,)),
     SampleCase(
         "face_points", "astronaut", points=((224, 112), (250, 150), (90, 90)), labels=(1, 1, 0)
@@ -66,11 +66,11 @@ _CASES = (
         mask_from="face_points",
         mask_index=2,
     ),
-    # Several objects of one photo.
+    # Several objects in one photo.
     SampleCase("cup", "coffee", box=(165, 60, 430, 330)),
     SampleCase("spoon", "coffee", points=((470, 250),), labels=(1,)),
     SampleCase("table", "coffee", points=((40, 40), (300, 200)), labels=(1, 0)),
-    # At the photo's border, and all of it.
+    # Prompts at the border of the photo, and one around all of it.
     SampleCase("first_pixel", "chelsea", points=((0, 0),), labels=(1,)),
     SampleCase("last_pixel", "chelsea", points=((450.5, 299.5),), labels=(1,)),
     SampleCase("left_edge", "chelsea", box=(0, 0, 150, 300)),
@@ -88,10 +88,14 @@ _CASES = (
 
 
 def built_in_questions(prompt_slots: int, photos: Sequence[str] = tuple(_PHOTOS)) -> list[Question]:
-    """The prompt matrix, or its part about ``photos``; what takes more slots than there are is left out.
+    """The built-in questions, without the cases that need more slots than the artifact has.
 
-    On the first photo there are also prompts of every number of points from 1 to ``prompt_slots``
-    (above MANY_POINTS: that and the last), and a box with points that fills all slots.
+    The first photo also has prompts of 1 to MANY_POINTS points, one prompt with a point for every slot,
+    and a box with points that fills all slots.
+
+    Args:
+        prompt_slots: number of slots of the artifact.
+        photos: names of the photos to ask about; all by default.
     """
     cases = [*_CASES, *_slot_cases(prompt_slots)]
     return [
@@ -116,16 +120,17 @@ def _slot_cases(prompt_slots: int) -> list[SampleCase]:
 
 
 def _points_around(name: str, count: int, box: tuple | None = None) -> SampleCase:
-    """Points on a spiral around the astronaut's middle, every third one of the background."""
+    """Points on a spiral around the center of the astronaut; every third point is background."""
     steps = np.arange(count)
-    radius, angle = 20 + 160 * steps / max(count, 8), 2.4 * steps  # 2.4: the golden angle
+    # 2.4 is the golden angle in radians, which spreads the points evenly.
+    radius, angle = 20 + 160 * steps / max(count, 8), 2.4 * steps
     points = np.round(np.stack([256 + radius * np.cos(angle), 280 + radius * np.sin(angle)], -1))
     labels = tuple(int(step % 3 != 2) for step in steps)
     return SampleCase(name, "astronaut", tuple(map(tuple, points.tolist())), labels, box)
 
 
 def photo_question(path: Path, prompt_slots: int) -> Question:
-    """A point and a box in the middle of a user's photo; ImageError if it cannot be read."""
+    """A point and a box in the center of a user's photo; ImageError if the photo cannot be read."""
     pixels = read_image(path)
     height, width = pixels.shape[:2]
     margin = (1 - CENTRAL_SHARE) / 2

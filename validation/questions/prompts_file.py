@@ -1,4 +1,4 @@
-"""A user's own prompts: a JSON file of photos, what to ask about each, and true masks where known.
+"""Read a user's own prompts: a JSON file of photos, prompts about each, and true masks where known.
 
 {"schema": "mobile-sam-export/prompts/1",
  "photos": [{"image": "photos/dog.jpg",
@@ -25,9 +25,9 @@ from validation.questions.cases import PHOTO, Question
 
 SCHEMA = "mobile-sam-export/prompts/1"
 _CASE_OPTIONS = ("points", "labels", "box", "mask_from", "mask_index", "truth")
-MOST_PHOTOS = MOST_CASES = 1000  # of a document, and of a photo
-_MOST_SHOWN = 200  # characters of a list of names
-MOST_POINTS = 1000  # of a case; a decoder has few slots for them
+MOST_PHOTOS = MOST_CASES = 1000  # photos of a file, and cases of a photo
+_MOST_SHOWN = 200  # characters of a list of names in a message
+MOST_POINTS = 1000  # points of a case; a decoder has far fewer slots
 _FIX = "write it as docs/validation.md says"
 
 Point = tuple[float, float]
@@ -37,10 +37,10 @@ Box = tuple[float, float, float, float]
 def read_prompts(path: Path) -> list[Question]:
     """The questions of a prompts file, photo by photo.
 
-    Images are named relative to the file, and lie in its folder or below.
+    The paths of images are relative to the file, and may not leave its folder.
 
     Raises:
-        PromptError: the file or an entry of it is not as expected, or a prompt does not fit.
+        PromptError: the file or an entry of it is not as expected, or a prompt does not fit its photo.
         ImageError: a photo cannot be read.
     """
     source = Source(str(path), "a prompts file", _FIX, PromptError)
@@ -93,14 +93,17 @@ def _case(
 def read_prompt(
     place: Value, points: Value, labels: Value, box: Value, photo_size: tuple[int, int]
 ) -> tuple[tuple[Point, ...], tuple[int, ...], Box | None]:
-    """Points, labels and box of one object as a document has them, each of which may be null.
+    """Read points, labels and box of one object from a document; each of them may be null.
 
     Args:
-        place: what they are of.
+        place: the entry that contains them, for error messages.
         points: [[x, y], …] in pixels of the photo.
-        labels: one for each point, 1 of the object, 0 of the background.
-        box: [x1, y1, x2, y2].
-        photo_size: the photo's (height, width).
+        labels: one for each point: 1 for the object, 0 for the background.
+        box: [x1, y1, x2, y2] in pixels of the photo.
+        photo_size: the photo's (height, width) in pixels.
+
+    Returns:
+        The points, the labels, and the box or None.
     """
     all_points = points.optional(lambda value: value.list(_as_written, MOST_POINTS)) or ()
     all_labels = labels.optional(lambda value: value.list(_as_written, MOST_POINTS))
@@ -125,7 +128,7 @@ def read_prompt(
 
 
 def _as_written(value: Value) -> object:
-    """For ``normalize_prompts``, which checks it."""
+    """The value as it is, because ``normalize_prompts`` checks it."""
     return value.value
 
 
@@ -134,7 +137,7 @@ def _truth(rle: Value, photo_size: tuple[int, int]) -> np.ndarray:
 
 
 def _checked(place: Value, make: Callable) -> object:
-    """What ``make`` gives; its complaint as a PromptError that says where."""
+    """The result of ``make``; an error of it is raised again as one that names the place in the document."""
     try:
         return make()
     except MobileSAMError as error:
