@@ -48,7 +48,7 @@ def measure_sizes(bench: Bench) -> list[Table]:
     bar = progress(ARTIFACTS, description="sizes", unit="artifact")
     rows = [_size_row(bench.artifact(*pair), weights) for pair in bar]
     header = ("<format", "<scheme", "encoder", "decoder", "above the weights", "together")
-    note = f"MB are 10⁶ bytes; {weights:,} weights."
+    note = f"1 MB is 10⁶ bytes. The model has {weights:,} weights."
     tools = ("torch", "timm", "coremltools")
     return [Table("sizes", tools, (*header, "aim", "<verdict"), rows, note)]
 
@@ -83,8 +83,11 @@ def measure_cost(bench: Bench) -> list[Table]:
         ("peak memory, GB", f"{peak:.2f}", f"< {MOST_MEMORY:g}", verdict(peak, MOST_MEMORY)),
     ]
     listed = ", ".join(f"{value:.1f}" for value in sorted(all_seconds))
-    note = f"`{' '.join(COMMAND)}`, {CONVERSIONS} times: median ({listed} s) and largest."
-    header = ("<of one command", "measured", "aim", "<verdict")
+    note = (
+        f"`{' '.join(COMMAND)}` ran {CONVERSIONS} times. The time is the median of {listed} s, and "
+        "the memory is the largest."
+    )
+    header = ("<what", "measured", "aim", "<verdict")
     return [Table("cost", ("torch", "coremltools"), header, rows, note)]
 
 

@@ -29,9 +29,9 @@ def measure_runtime(bench: Bench) -> list[Table]:
     turns = Turns()
     rows = [*_speed_rows(bench, package, turns), _load_row(package), *_memory_rows(package)]
     note = (
-        f"{THREADS} threads; time is the median of {ENCODES[0]} calls, taken in turns with eager's, "
-        f"of {LOADS} for loading; memory is the peak above the imported libraries; {turns.disturbed} "
-        f"of {(1 + len(SLOWEST)) * ENCODES[0]} turns were disturbed by other processes."
+        f"{THREADS} threads. Time is the median of {ENCODES[0]} calls, taken in turns with PyTorch "
+        f"eager, or of {LOADS} calls for loading. Memory is the peak above the imported libraries. "
+        f"{turns.disturbed} of {(1 + len(SLOWEST)) * ENCODES[0]} turns were disturbed by other processes."
     )
     header = ("<what", "absolute", "measured", "aim", "verdict")
     return [Table("runtime", ("torch", "coremltools"), header, rows, note)]

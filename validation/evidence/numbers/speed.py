@@ -55,8 +55,9 @@ def measure_speed(bench: Bench) -> list[Table]:
     ]
     columns = [f"{verb} {what}" for verb in ("encode", "decode") for what in ("ms", "lowest", "×")]
     note = (
-        f"{THREADS} threads; medians of {np.prod(ENCODES)} and {np.prod(DECODES)} calls, taken in "
-        f"turns; × is the median over {PEER}'s; {turns.disturbed} of "
+        f"{THREADS} threads. The times are medians of {np.prod(ENCODES)} calls (encode) and "
+        f"{np.prod(DECODES)} calls (decode), taken in alternating turns. × is the ratio of the "
+        f"median to that of {PEER}. {turns.disturbed} of "
         f"{len(contestants) * (ENCODES[0] + DECODES[0])} turns were disturbed by other processes."
     )
     return [Table("speed", ("torch", "onnxruntime"), ("<", *columns), rows, note)]
