@@ -1,1 +1,1 @@
-"""Photos: reading, preparing for the network, and drawing masks on them."""
+"""Reading photos, preparing them for the network, and drawing masks on them."""

@@ -1,4 +1,4 @@
-"""Embedded color profiles (ICC): a photo's colors as sRGB, which is what the model knows."""
+"""Converting the colors of a photo to sRGB by its embedded ICC profile. The model was trained with sRGB photos."""
 
 import functools
 import io
@@ -10,24 +10,24 @@ from PIL import Image, ImageCms
 
 Converter = Callable[[Image.Image], Image.Image]
 
-# Mode of pixels → the color space that a profile for them names in its header (ICC.1:2010, table 19).
+# Pillow mode → the color space that a fitting profile names in its header (ICC.1:2010, table 19).
 _SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-# Mode → levels of each channel that a profile is tried on. Gray is tried on all that there are.
+# Pillow mode → number of levels per channel at which a profile is tested. Gray is tested at every level.
 _PROBES = {"L": 256, "RGB": 17, "CMYK": 7}
-_ROUNDING = 1  # levels of 255: lcms' own sRGB differs by as much from that of another maker
-_LEAST_SPAN = 32  # levels of 255; a profile that leaves less of all colors shows nothing
+_ROUNDING = 1  # levels of 255 by which two makers' sRGB profiles differ
+_LEAST_SPAN = 32  # levels of 255; a profile that maps all colors to a smaller range is unusable
 
 
 def srgb_converter(mode: str, profile: object) -> Converter:
-    """What turns pictures of ``mode`` into RGB pictures in sRGB.
+    """Return the function that converts pictures of ``mode`` to RGB pictures in sRGB.
 
-    Colors are converted as lcms does it with the perceptual intent, which browsers use too. The pixels
-    are taken as sRGB already if there is no profile, and if viewers would ignore it: it is damaged, is
-    for another color space than the pixels', or makes nearly one color of all.
+    lcms converts the colors with the perceptual intent, as browsers do. The pixels count as sRGB if there is no
+    profile, or one that viewers ignore: it is damaged, belongs to another color space, or maps nearly all colors to
+    one.
 
     Args:
         mode: "L", "RGB", "CMYK" or "LAB".
-        profile: what Pillow found as the ICC profile, which may be anything; None if nothing.
+        profile: the ICC profile that Pillow found, of any type, or None.
     """
     if mode == "LAB":
         return _lab_converter()
@@ -42,10 +42,10 @@ def _as_stored(picture: Image.Image) -> Image.Image:
 
 
 def _transform(mode: str, profile: object) -> Converter:
-    """lcms' conversion of 8-bit pictures.
+    """Build lcms' conversion of 8-bit pictures.
 
     Raises:
-        ImageCms.PyCMSError: the profile says how nothing, or not these pixels, are shown.
+        ImageCms.PyCMSError: the profile is unusable, or does not fit these pixels.
     """
     transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
     return lambda picture: ImageCms.applyTransform(picture, transform)
@@ -67,9 +67,9 @@ def _converter_of(mode: str, profile: bytes) -> Converter | None:
 
 
 def _changes_colors(mode: str, convert: Converter) -> bool:
-    """Whether a profile is neither sRGB under another name nor nonsense, judged by a grid of colors.
+    """Return whether a profile changes colors and is usable, judged by a grid of colors.
 
-    sRGB's own profiles are skipped, since the detour costs a level here and there.
+    Profiles of sRGB itself are skipped, because converting by them changes some colors by one level.
     """
     probe = _probe(mode)
     stored, shown = (np.asarray(find(probe), np.int16) for find in (_as_stored, convert))

@@ -1,4 +1,4 @@
-"""Photos in, pictures out: what a photo viewer would show, and files that appear only complete."""
+"""Reading photos as a photo viewer shows them, and writing pictures."""
 
 import contextlib
 import warnings
@@ -14,19 +14,19 @@ from reference.common.output_files import replacing, require_writable
 from reference.photos.photo_decoding import decode
 from reference.photos.unread_formats import container_format, unread_format
 
-# Raster formats only: Pillow would hand an EPS file to Ghostscript, which runs it as a program.
+# Pillow's raster formats. It would pass an EPS file to Ghostscript, which runs it as a program.
 PHOTO_FORMATS = (
     *("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "TIFF", "BMP", "GIF", "JPEG2000", "PPM", "TGA"),
 )
 EXPECTED = "expected a photo such as JPEG, PNG, WebP, HEIC, TIFF, BMP or GIF"
-# What a photo calls itself → Pillow's name for the format, and what reads it.
+# Container format → Pillow's name for it, and how to install a reader.
 CONTAINERS = {
     "HEIC": ("HEIF", "pip install 'mobile-sam-export[heif]' (or pillow-heif)"),
     "AVIF": ("AVIF", "pip install --force-reinstall pillow (its wheels read it)"),
 }
 
-# Suffix → Pillow's format and options. For 108 megapixels, PNG at level 4 takes 5 s in place of the
-# default level's 11, and 4 % more space. JPEG at quality 95 keeps contours crisp.
+# Suffix → Pillow's format and options. For 108 megapixels, PNG at level 4 takes 5 s instead of 11 s at the
+# default level, and 4 % more space. JPEG at quality 95 keeps contours crisp.
 OUTPUT_FORMATS = {
     ".png": ("PNG", {"compress_level": 4}),
     ".jpg": ("JPEG", {"quality": 95}),
@@ -36,22 +36,22 @@ JPEG_MAX_SIDE = 65_500  # pixels; libjpeg's JPEG_MAX_DIMENSION
 
 
 def read_image(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
-    """Read a photo as a viewer would show it; docs/photos.md says how, format by format.
+    """Read a photo as a viewer shows it. docs/photos.md gives the details of each format.
 
-    It stands upright by its EXIF orientation, its colors are sRGB by its embedded profile, transparency
-    lies over white, 16-bit channels are scaled to 8 bits, and of several pictures in a file the first
-    or the primary one counts.
+    The photo is turned upright by its EXIF orientation, and its colors are converted to sRGB by its embedded profile.
+    Transparent pixels are laid over white, and 16-bit channels are scaled to 8 bits. If a file holds several
+    pictures, the first or the primary one is read.
 
     Args:
-        source: a file; a PIL image, whose metadata count likewise; or a uint8 array: (H, W) gray,
-            (H, W, 3) RGB or (H, W, 4) RGBA.
+        source: a path; a PIL image, whose metadata count too; or a uint8 array of shape (H, W) gray, (H, W, 3) RGB
+            or (H, W, 4) RGBA.
 
     Returns:
-        Contiguous uint8 (H, W, 3), RGB in sRGB. An array that is one already is returned, not copied.
+        Contiguous uint8 (H, W, 3), RGB in sRGB. An array that has this form already is returned without a copy.
 
     Raises:
-        ImageError: the source is missing, damaged, no photo (a camera's raw file is none), of pixels
-            whose meaning is not known (floating-point), or an array of another kind.
+        ImageError: the source is missing, damaged or not a photo, has floating-point pixels, or is an array of
+            another shape or dtype. Raw files of cameras do not count as photos.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -65,7 +65,7 @@ def read_image(source: str | Path | Image.Image | np.ndarray) -> np.ndarray:
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:
-    """uint8 (H, W), (H, W, 3) or (H, W, 4) → contiguous (H, W, 3)."""
+    """Convert uint8 (H, W), (H, W, 3) or (H, W, 4) to contiguous uint8 (H, W, 3)."""
     kind = f"an image array of shape {array.shape} and dtype {array.dtype}"
     if array.dtype != np.uint8:
         raise ImageError(f"{kind}: expected uint8; scale it to 0…255 and use .astype(numpy.uint8)")
@@ -81,8 +81,8 @@ def _from_array(array: np.ndarray) -> np.ndarray:
 
 def _from_file(path: str | Path) -> np.ndarray:
     try:
-        # Pillow warns from 89 megapixels on, which some cameras exceed, and refuses twice that.
-        # Its remarks on odd metadata are of no use to somebody who wants a mask either.
+        # Pillow warns from 89 megapixels on, which some cameras exceed, and refuses twice that size. Its warnings
+        # about odd metadata do not help somebody who wants a mask either.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _from_named_file(Path(path))
@@ -113,27 +113,27 @@ def _from_named_file(path: Path) -> np.ndarray:
             raise ImageError(f"{path}: {_unidentified(container, formats)}") from None
         except (ImageError, OSError, MemoryError, Image.DecompressionBombError):
             raise
-        except Exception as error:  # so say some of Pillow's readers that a file is damaged
+        except Exception as error:  # some of Pillow's readers report a damaged file like this
             raise ImageError(f"{path}: {_damaged(error)}") from error
 
 
 def _unidentified(container: str | None, formats: Sequence[str]) -> str:
-    """Why no reader of Pillow takes a file, and how to go on."""
+    """Say why no reader of Pillow takes a file, and what the user can do."""
     if container is None:
         return f"not an image that can be read; {EXPECTED}"
     if container == "TIFF":
         return (
-            "a damaged TIFF, or one of pixels that are not read, such as floating-point RGB or 12-bit "
+            "a damaged TIFF, or one with pixels that are not read, such as floating-point RGB or 12-bit "
             "RGB: save it as 8-bit gray or RGB"
         )
     pillow_name, remedy = CONTAINERS[container]
     if pillow_name in formats:
         return f"a damaged or truncated {container} photo; {EXPECTED}"
-    return f"of the format {container}, which needs another package: {remedy}, or export it as JPEG"
+    return f"the photo has the format {container}, which needs another package: {remedy}, or export it as JPEG"
 
 
 def _known_formats(container: str | None) -> list[str]:
-    """``PHOTO_FORMATS`` without those that this build of Pillow lacks; HEIC if there is pillow-heif."""
+    """Return the ``PHOTO_FORMATS`` that this build of Pillow reads, with HEIC if pillow-heif is installed."""
     if container == "HEIC":
         with contextlib.suppress(ImportError):
             from pillow_heif import register_heif_opener
@@ -144,7 +144,7 @@ def _known_formats(container: str | None) -> list[str]:
 
 
 def _decode(image: Image.Image, name: str | Path) -> np.ndarray:
-    """Decode an opened image; ``name`` is what an error message calls it."""
+    """Decode an opened image. ``name`` stands in error messages."""
     try:
         return decode(image)
     except ImageError as error:
@@ -152,8 +152,8 @@ def _decode(image: Image.Image, name: str | Path) -> np.ndarray:
     except MemoryError:
         raise
     except Exception as error:
-        # Pillow's decoders let nearly anything escape on a damaged file: OSError, SyntaxError,
-        # struct.error, zlib.error, IndexError, …; to the person who sees it they mean the same.
+        # On a damaged file Pillow's decoders raise nearly anything: OSError, SyntaxError, struct.error, zlib.error,
+        # IndexError, … All of them mean the same to the user.
         raise ImageError(f"{name}: {_damaged(error)}") from error
 
 
@@ -163,10 +163,10 @@ def _damaged(error: Exception) -> str:
 
 
 def check_writable(path: str | Path) -> None:
-    """Refuse at once what ``write_image`` would refuse after all the work is done.
+    """Check, before the work begins, that ``write_image`` can write a file.
 
     Raises:
-        OutputError: an unknown suffix, a protected file, a folder that is missing or takes no file.
+        OutputError: the suffix is unknown, the file is write-protected, or its folder is missing or not writable.
     """
     path = Path(path)
     _output_format(path)
@@ -174,7 +174,7 @@ def check_writable(path: str | Path) -> None:
 
 
 def write_image(image: Image.Image, path: str | Path) -> None:
-    """Write a picture as PNG or JPEG, by suffix; the file appears only once it is complete.
+    """Write a picture as PNG or JPEG, chosen by the suffix. The file appears only once it is complete.
 
     Raises:
         OutputError: the suffix is unknown, or the file cannot be written.
@@ -183,7 +183,7 @@ def write_image(image: Image.Image, path: str | Path) -> None:
     image_format, options = _output_format(path)
     if image_format == "JPEG" and max(image.size) > JPEG_MAX_SIDE:
         raise OutputError(
-            f"{path}: the picture has {max(image.size):,} pixels a side, a JPEG at most "
+            f"{path}: the picture's longer side has {max(image.size):,} pixels, and a JPEG's at most "
             f"{JPEG_MAX_SIDE:,}; write a .png"
         )
     with replacing(path) as draft:

@@ -1,4 +1,4 @@
-"""Masks as data: COCO run-length encoding, and a mask's record in a JSON document."""
+"""COCO run-length encoding (RLE) of masks, and the record of a mask in a JSON document."""
 
 import numpy as np
 from pycocotools import mask as coco
@@ -6,31 +6,32 @@ from pycocotools import mask as coco
 from reference.common.errors import MobileSAMError
 from reference.common.plain_text import quote
 
-MOST_PIXELS = 1 << 28  # of a mask; photos have 179 million at most
-MOST_DIGITS = 6  # of a number in compressed RLE, 5 bits each: enough for MOST_PIXELS and a sign
+MOST_PIXELS = 1 << 28  # largest mask that is read; photos have at most 179 million pixels
+# Most characters of one number in a compressed RLE. At 5 bits each they hold MOST_PIXELS and a sign.
+MOST_DIGITS = 6
 _NO_RLE = "not a mask: expected COCO RLE, {'size': [H, W], 'counts': '…'}"
 
 
 def encode_rle(mask: np.ndarray) -> dict:
-    """Boolean (H, W) → compressed COCO RLE, ``{"size": [H, W], "counts": str}``, fit for JSON."""
+    """Encode a boolean (H, W) mask as compressed COCO RLE for JSON: ``{"size": [H, W], "counts": str}``."""
     rle = coco.encode(np.asfortranarray(mask, np.uint8))
     return {"size": [int(side) for side in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
 def decode_rle(rle: object, size: tuple[int, int] | None = None) -> np.ndarray:
-    """COCO RLE, compressed or not, from anywhere → boolean (H, W).
+    """Decode COCO RLE, compressed or not and from an untrusted source, to a boolean (H, W) mask.
 
-    Not pycocotools' decoder: that one reads beyond its buffers if the runs do not fill the mask,
-    and crashes the process on a size that does not fit in memory. What it takes is in proportion to the
-    runs and the size, both of which are limited before they are looked at.
+    pycocotools' decoder is not used: it reads beyond its buffers if the runs do not fill the mask, and crashes the
+    process on a size that does not fit in memory. Here time and memory are proportional to the number of runs and the
+    size, and both are limited first.
 
     Args:
-        rle: ``{"size": [H, W], "counts": …}``, the counts a string or a list of numbers.
-        size: the (height, width) that it has to have, such as the photo's; None if it may have any.
+        rle: ``{"size": [H, W], "counts": …}``, where the counts are a string or a list of numbers.
+        size: the (height, width) that the mask must have, such as that of the photo, or None for any size.
 
     Raises:
-        MobileSAMError: not an RLE, one of another size or of more pixels than any photo has, or one whose
-            runs do not add up to its size.
+        MobileSAMError: the value is not an RLE, has another size or more pixels than any photo, or has runs that do
+            not add up to its size.
     """
     height, width = _rle_size(rle, size)
     runs = _runs(rle.get("counts"), height * width)
@@ -40,7 +41,7 @@ def decode_rle(rle: object, size: tuple[int, int] | None = None) -> np.ndarray:
             f"a mask of {height}×{width} pixels whose runs add up to {total}: expected "
             f"{height * width}; the RLE is damaged"
         )
-    values = np.arange(len(runs)) % 2 == 1  # runs alternate, and the first one is of background
+    values = np.arange(len(runs)) % 2 == 1  # runs alternate, and the first one is background
     return np.repeat(values, runs).reshape(width, height).T  # COCO runs down the columns
 
 
@@ -66,7 +67,7 @@ def _rle_size(rle: object, expected: tuple[int, int] | None) -> tuple[int, int]:
 
 
 def _runs(counts: object, pixels: int) -> np.ndarray:
-    """The lengths of an RLE's runs, int64, of which there is at most one more than pixels."""
+    """Return the lengths of the runs, int64. There can be at most one run more than pixels."""
     if not isinstance(counts, str | list):
         raise MobileSAMError(_NO_RLE)
     try:
@@ -75,20 +76,20 @@ def _runs(counts: object, pixels: int) -> np.ndarray:
             return _listed_runs(counts, pixels)
         _check_length(-(-len(counts) // MOST_DIGITS), pixels)
         return _compressed_runs(counts, pixels)
-    except ValueError:  # a character that is none of COCO's among them: UnicodeEncodeError is one
+    except ValueError:  # also UnicodeEncodeError, for a character that COCO does not use
         raise MobileSAMError(_NO_RLE) from None
 
 
 def _check_length(runs: int, pixels: int) -> None:
     if runs > pixels + 1:
         raise MobileSAMError(
-            f"an RLE of more runs than the mask's {pixels} pixels have; the RLE is damaged"
+            f"an RLE with more runs than a mask of {pixels} pixels can have; the RLE is damaged"
         )
 
 
 def _listed_runs(counts: list, pixels: int) -> np.ndarray:
     try:
-        numbers = np.asarray(counts, np.float64)  # exact, since none may be larger than the mask
+        numbers = np.asarray(counts, np.float64)  # exact, since no run is longer than the mask
     except (TypeError, OverflowError) as error:
         raise ValueError from error
     if numbers.ndim != 1 or any(isinstance(run, bool | str) for run in counts):
@@ -103,19 +104,18 @@ def _listed_runs(counts: list, pixels: int) -> np.ndarray:
 
 
 def _compressed_runs(counts: str, pixels: int) -> np.ndarray:
-    """The numbers in a COCO ``counts`` string (rleFrString in cocoapi's maskApi.c).
+    """Return the numbers in a COCO ``counts`` string (rleFrString in cocoapi's maskApi.c).
 
-    Each is written in characters of 6 bits, offset by 48: 5 bits of the number, the lowest first,
-    below one that says whether more follow. The highest bit of a number is its sign. From the
-    fourth number on they are differences to the one two back.
+    A number is written in characters of 6 bits, offset by 48. Each character holds 5 bits of the number, lowest bits
+    first, and above them a bit that says whether more characters follow. The highest bit of a number is its sign.
+    From the fourth number on, each is stored as its difference from the number two places before.
 
     Raises:
-        ValueError: a character is none of these, or a number has more than ``MOST_DIGITS``.
+        ValueError: a character is invalid, or a number has more than ``MOST_DIGITS`` characters.
     """
-    digits = np.frombuffer(counts.encode("ascii"), np.uint8) - np.uint8(
-        48
-    )  # others wrap to 64 and more
-    last = np.flatnonzero((digits & 0x20) == 0)  # of each number
+    # Characters below "0" wrap around to 64 and more.
+    digits = np.frombuffer(counts.encode("ascii"), np.uint8) - np.uint8(48)
+    last = np.flatnonzero((digits & 0x20) == 0)  # index of the last character of each number
     _check_length(len(last), pixels)
     if not len(digits):
         return np.empty(0, np.int64)
@@ -134,7 +134,7 @@ def _compressed_runs(counts: str, pixels: int) -> np.ndarray:
 
 
 def mask_box(mask: np.ndarray) -> list[int]:
-    """[x, y, width, height] around a boolean (H, W) mask, in pixels; zeros for an empty mask."""
+    """Return the box around a boolean (H, W) mask, [x, y, width, height] in pixels; zeros for an empty mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) == 0:
         return [0, 0, 0, 0]
@@ -143,9 +143,9 @@ def mask_box(mask: np.ndarray) -> list[int]:
 
 
 def mask_record(mask: np.ndarray, score: float) -> dict:
-    """A boolean (H, W) mask and its predicted IoU as an entry of a JSON document's ``masks``.
+    """Return the entry of a boolean (H, W) mask and its predicted IoU in the ``masks`` of a JSON document.
 
-    ``bbox`` is [x, y, width, height]; ``area`` counts the pixels of the mask.
+    ``bbox`` is [x, y, width, height] in pixels, and ``area`` is the number of pixels of the mask.
     """
     return {
         "segmentation": encode_rle(mask),

@@ -1,4 +1,4 @@
-"""The picture of an answer: masks tinted over the photo, with the prompts that asked for them."""
+"""Drawing masks and their prompts over a photo."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -7,8 +7,8 @@ from reference.prompts import Prompt
 
 Color = tuple[int, int, int]
 
-# Objects in turn: IBM's palette for color-blind readers. Magenta comes first: hardly any photo
-# has much of it.
+# Colors of the objects, in order: IBM's palette for color-blind readers. Magenta comes first because few photos
+# have much of it.
 OBJECT_COLORS: tuple[Color, ...] = (
     (220, 38, 127),  # magenta
     (100, 143, 255),  # blue
@@ -20,30 +20,31 @@ WHITE: Color = (255, 255, 255)
 OBJECT_POINT: Color = (0, 150, 80)
 BACKGROUND_POINT: Color = (213, 43, 30)
 
-TINT_OPACITY = 115  # of 255: the photo's texture stays readable under the mask
-# Sizes are parts of the photo's longer side, and so alike in every photo that fills a screen.
-LINES_PER_SIDE = 320  # a contour: 2 pixels in 640
-RADII_PER_SIDE = 64  # a point's marker: 10 pixels in 640
-MARKER_MIN_RADIUS = 3  # pixels; smaller, a disc and a cross look the same
-SMOOTHING = 4  # markers are drawn this many times larger, then shrunk, for want of antialiasing
+TINT_OPACITY = 115  # of 255; the photo's texture stays visible under the mask
+# Sizes are fractions of the photo's longer side, so that all photos look alike when they fill a screen.
+LINES_PER_SIDE = 320  # line widths of a contour: 2 pixels in 640
+RADII_PER_SIDE = 64  # radii of a point's marker: 10 pixels in 640
+MARKER_MIN_RADIUS = 3  # pixels; below this, a disc and a cross look the same
+# Markers are drawn this many times larger and then shrunk, because Pillow draws without antialiasing.
+SMOOTHING = 4
 
-STRIP_PIXELS = 4_000_000  # composed at a time, to keep intermediate masks small on large photos
+STRIP_PIXELS = 4_000_000  # pixels that are painted at a time, to keep temporary masks small
 
 
 def draw_overlay(image: np.ndarray, masks: list[np.ndarray], prompts: list[Prompt]) -> Image.Image:
-    """Draw each object's mask in a color of its own, and its prompt on top.
+    """Draw each object's mask in its own color, with its prompt on top.
 
-    A mask is tinted and outlined; the colored line lies inside the mask, a white one around it.
-    A point of the object is a green disc, one of the background a red cross, a box a frame in the
-    object's color. Line widths grow with the photo.
+    A mask is tinted and outlined. The outline has a colored line inside the mask and a white line around it. A point
+    on the object is a green disc, a point on the background is a red cross, and a box is a frame in the color of its
+    object. Lines are wider on larger photos.
 
     Args:
-        image: uint8 (H, W, 3), RGB; not changed.
-        masks: boolean (H, W), one per object.
-        prompts: one per object, in the same order, in pixels of the photo.
+        image: RGB pixels, uint8 (H, W, 3). The array is not changed.
+        masks: one boolean (H, W) mask per object.
+        prompts: one prompt per object, in the same order, in pixels of the photo.
 
     Returns:
-        An RGB picture of the photo's size.
+        An RGB picture of the same size as the photo.
     """
     canvas = Image.fromarray(image)
     line = line_width(image.shape[:2])
@@ -55,12 +56,12 @@ def draw_overlay(image: np.ndarray, masks: list[np.ndarray], prompts: list[Promp
 
 
 def object_color(index: int) -> Color:
-    """The color of the object at ``index``; from the sixth on they repeat."""
+    """Return the color of the object at ``index``. The colors repeat from the sixth object on."""
     return OBJECT_COLORS[index % len(OBJECT_COLORS)]
 
 
 def line_width(image_size: tuple[int, int]) -> int:
-    """Pixels of a contour's width on a photo of (height, width)."""
+    """Return the width of a contour in pixels, for a photo of (height, width)."""
     return max(1, round(max(image_size) / LINES_PER_SIDE))
 
 
@@ -71,7 +72,7 @@ def _paint_mask(canvas: Image.Image, mask: np.ndarray, color: Color, line: int) 
     rows = max(4 * line, STRIP_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        # A contour depends on its surroundings: ``line`` more rows on both sides.
+        # A contour depends on its neighborhood, so a strip has ``line`` more rows on both sides.
         above, below = max(0, top - line), min(height, bottom + line)
         strip = mask[above:below]
         if not strip.any():
@@ -88,10 +89,10 @@ def _alpha(mask: np.ndarray, opacity: int) -> Image.Image:
 
 
 def _erode(mask: np.ndarray, steps: int) -> np.ndarray:
-    """Take ``steps`` pixels off the rim of a boolean (h, w) mask; outside of it counts as mask.
+    """Remove ``steps`` pixels from the rim of a boolean (h, w) mask. The area outside the array counts as mask.
 
-    The structuring elements take turns, 3×3 square and cross: their sum is an octagon, so that a
-    wide contour is as wide on diagonals as on straight sides.
+    The structuring elements alternate between a 3×3 cross and a 3×3 square. Together they make an octagon, so a wide
+    contour is as wide on diagonals as on straight sides.
     """
     for step in range(steps):
         vertical = _narrow(mask, axis=0)
@@ -100,7 +101,7 @@ def _erode(mask: np.ndarray, steps: int) -> np.ndarray:
 
 
 def _narrow(mask: np.ndarray, axis: int) -> np.ndarray:
-    """Where a pixel and both its neighbors along ``axis`` are set."""
+    """Keep the pixels whose two neighbors along ``axis`` are both set."""
     narrowed = mask.copy()
     source, target = np.moveaxis(mask, axis, 0), np.moveaxis(narrowed, axis, 0)
     target[1:] &= source[:-1]
@@ -120,10 +121,10 @@ def _mark_prompt(canvas: Image.Image, prompt: Prompt, color: Color, line: int) -
 
 
 def _mark_box(canvas: Image.Image, box: np.ndarray, color: Color, line: int) -> None:
-    """Frame a box, the colored line just inside it with white on both sides."""
+    """Draw a frame with its colored line just inside the box and a white line on both sides of it."""
     draw = ImageDraw.Draw(canvas)
     rim = (line + 1) // 2
-    # The box ends where pixel x2 begins, a Pillow rectangle where pixel x2 ends.
+    # A box ends where pixel x2 begins, but a Pillow rectangle ends where pixel x2 ends.
     x1, y1, x2, y2 = np.rint(box).astype(int) - (0, 0, 1, 1)
     x2, y2 = max(x1, x2), max(y1, y2)
     for inset, width, ink in ((-rim, line + 2 * rim, WHITE), (0, line, color)):
@@ -132,7 +133,7 @@ def _mark_box(canvas: Image.Image, box: np.ndarray, color: Color, line: int) -> 
 
 
 def _disc_marker(radius: int) -> Image.Image:
-    """A green disc with a white rim, on a transparent square."""
+    """Draw a green disc with a white rim, on a transparent square."""
     marker, draw, side = _blank_marker(radius)
     draw.ellipse((0, 0, side - 1, side - 1), fill=WHITE)
     rim = side * 0.14
@@ -141,7 +142,7 @@ def _disc_marker(radius: int) -> Image.Image:
 
 
 def _cross_marker(radius: int) -> Image.Image:
-    """A red diagonal cross with a white rim, on a transparent square."""
+    """Draw a red diagonal cross with a white rim, on a transparent square."""
     marker, draw, side = _blank_marker(radius)
     for width, margin, ink in ((0.46, 0.16, WHITE), (0.22, 0.2, BACKGROUND_POINT)):
         low, high = side * margin, side * (1 - margin)
@@ -152,7 +153,7 @@ def _cross_marker(radius: int) -> Image.Image:
 
 def _blank_marker(radius: int) -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
     side = (2 * radius + 1) * SMOOTHING
-    # White, not black, where transparent: shrinking mixes colors across the marker's edge.
+    # Transparent pixels are white, not black, because shrinking mixes colors across the marker's edge.
     marker = Image.new("RGBA", (side, side), (*WHITE, 0))
     return marker, ImageDraw.Draw(marker), side
 

@@ -1,4 +1,4 @@
-"""The pixels of a picture that Pillow opened, as a viewer would show them."""
+"""Decoding a picture that Pillow opened to the pixels that a viewer shows."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,11 @@ from reference.common.errors import ImageError
 from reference.photos.color_profiles import srgb_converter
 from reference.photos.tiff_photos import bits_of, is_unsigned, load_tiff
 
-# A strip of a picture → its pixels in mode "L", "RGB", "CMYK" or "LAB", and their opacity, or None
-# where all are opaque.
+# The pixels of a strip in mode "L", "RGB", "CMYK" or "LAB"; and their opacity, or None if all are opaque.
 _Layers = tuple[Image.Image, Image.Image | None]
 
 EXIF_ORIENTATION = 0x0112
-# EXIF orientation → the turn that brings the stored rows upright (EXIF 2.3, section 4.6.4).
+# EXIF orientation → the rotation or flip that turns the stored rows upright (EXIF 2.3, section 4.6.4).
 UPRIGHT = {
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
@@ -26,19 +25,19 @@ UPRIGHT = {
     8: lambda pixels: np.rot90(pixels),
 }
 
-# Pixels converted at a time: a photo of 108 megapixels then lies in memory twice, not four times.
+# Pixels that are converted at a time. A photo of 108 megapixels is then in memory twice instead of four times.
 STRIP_PIXELS = 4_000_000
 
-# Gray PNGs of less than 8 bits, by Pillow's name for their rows → the largest stored value.
+# Pillow's name for the rows of a gray PNG of fewer than 8 bits → the largest value stored in it.
 _SHALLOW_GRAY = {"L;2": 3, "L;4": 15}
 
 
 def decode(image: Image.Image) -> np.ndarray:
-    """An opened picture, loaded or not → contiguous uint8 (H, W, 3), RGB in sRGB, upright.
+    """Decode an opened picture, loaded or not, to contiguous uint8 (H, W, 3), RGB in sRGB and upright.
 
     Raises:
-        ImageError: its pixels have no meaning as a photo, or Pillow has misread them.
-        Exception: whatever Pillow's decoders let escape on a damaged file.
+        ImageError: the pixels have no meaning as a photo, or Pillow has misread them.
+        Exception: any error that Pillow's decoders raise on a damaged file.
     """
     stored_as = _stored_rows(image)
     if isinstance(image, TiffImageFile):
@@ -49,33 +48,38 @@ def decode(image: Image.Image) -> np.ndarray:
 
 
 def _stored_rows(image: Image.Image) -> str | None:
-    """Pillow's name for the rows of a PNG that is not loaded yet: "L;4" is gray of 4 bits."""
+    """Return Pillow's name for the rows of a PNG that is not loaded yet, such as "L;4" for 4-bit gray."""
     tiles = getattr(image, "tile", None)
     return tiles[0][3] if image.format == "PNG" and tiles else None
 
 
 def _upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
-    """Turn (H, W, 3) as the EXIF says. (What lies in a TIFF or HEIC is turned by then, and says so.)"""
+    """Turn (H, W, 3) pixels upright by the EXIF orientation.
+
+    Pillow has already turned the pixels of a TIFF or HEIC, and then reports no orientation for them.
+    """
     try:
         orientation = _exif(image).get(EXIF_ORIENTATION, 1)
-    except Exception:  # damaged EXIF around sound pixels: shown as stored, as viewers do
+    except Exception:  # like viewers, show sound pixels as stored if the EXIF is damaged
         return pixels
     return UPRIGHT.get(orientation, lambda stored: stored)(pixels)
 
 
 def _exif(image: Image.Image) -> Image.Exif:
-    """The EXIF, where Pillow puts an AVIF's own rotation too, and an orientation from XMP if it has none."""
+    """Return the EXIF data.
+
+    Pillow adds an orientation from XMP if the EXIF has none. It also puts the rotation of an AVIF file there.
+    """
     if image.format not in ("AVIF", "HEIF"):
         return image.getexif()
-    exif = (
-        Image.Exif()
-    )  # without XMP: these are turned by a rotation of their own, and by nothing else
+    # Without XMP, because only the rotation in the file itself applies to these formats.
+    exif = Image.Exif()
     exif.load(image.info.get("exif", b""))
     return exif
 
 
 def _pixels(image: Image.Image, stored_as: str | None) -> np.ndarray:
-    """A loaded image of any mode → uint8 (H, W, 3), as stored, strip by strip."""
+    """Convert a loaded image of any mode to uint8 (H, W, 3), in stored orientation, strip by strip."""
     if image.width == 0 or image.height == 0:
         raise ImageError(f"has {image.width}×{image.height} pixels: expected at least 1×1")
     split = _splitter(image, stored_as)
@@ -90,19 +94,19 @@ def _pixels(image: Image.Image, stored_as: str | None) -> np.ndarray:
 
 
 def _layer_mode(mode: str) -> str:
-    """The mode of the layers that an image of ``mode`` is split into."""
+    """Return the mode of the colors that an image of ``mode`` is split into."""
     if mode in ("1", "L", "LA", "La") or mode.startswith("I"):
         return "L"
     return mode if mode in ("CMYK", "LAB") else "RGB"
 
 
 def _splitter(image: Image.Image, stored_as: str | None) -> Callable[[Image.Image], _Layers]:
-    """What takes a strip of ``image`` apart into colors and opacity."""
-    if image.mode.startswith("I"):  # "I;16" and its byte orders, and 32-bit "I"
+    """Return the function that splits a strip of ``image`` into colors and opacity."""
+    if image.mode.startswith("I"):  # "I;16" in any byte order, and 32-bit "I"
         return _deep_gray_splitter(image)
     if image.mode == "F":
         raise ImageError(
-            "has floating-point pixels: expected 8 or 16 bits a channel; convert it to one of them"
+            "has floating-point pixels: expected 8 or 16 bits per channel; save it as one of these"
         )
     mode = _layer_mode(image.mode)
     if image.has_transparency_data and mode in ("L", "RGB"):
@@ -114,16 +118,16 @@ def _splitter(image: Image.Image, stored_as: str | None) -> Callable[[Image.Imag
 def _split_transparent(strip: Image.Image, mode: str, transparency: object) -> _Layers:
     if transparency is not None:
         strip.info["transparency"] = transparency
-    if strip.mode == "La":  # which converts to nothing else
+    if strip.mode == "La":  # Pillow converts this mode to "LA" only
         strip = strip.convert("LA")
     rgba = strip.convert("RGBA")
     return rgba.getchannel("R") if mode == "L" else rgba.convert("RGB"), rgba.getchannel("A")
 
 
 def _transparent_color(image: Image.Image, stored_as: str | None) -> object:
-    """A PNG's one transparent color in 8 bits, which are what Pillow compares it with.
+    """Return the transparent color of a PNG in 8 bits, because Pillow compares it with 8-bit pixels.
 
-    Pillow (13.0) gives it as the file has it, in the bits of the file.
+    Pillow (13.0) itself returns the color in the bit depth of the file.
     """
     color = image.info.get("transparency")
     if isinstance(color, int) and color <= _SHALLOW_GRAY.get(stored_as, -1):
@@ -150,7 +154,10 @@ def _deep_gray_splitter(image: Image.Image) -> Callable[[Image.Image], _Layers]:
 
 
 def _deep_values(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
-    """The numbers in a strip: Pillow has no unsigned 32 bits, and gives those of a TIFF as signed."""
+    """Return the function that reads the numbers of a strip.
+
+    Pillow has no unsigned 32-bit mode, and returns such numbers of a TIFF as signed ones.
+    """
     if image.mode == "I" and isinstance(image, TiffImageFile) and is_unsigned(image):
         return lambda strip: np.asarray(strip).view(np.uint32)
     return np.asarray
@@ -159,11 +166,11 @@ def _deep_values(image: Image.Image) -> Callable[[Image.Image], np.ndarray]:
 def _deep_range(
     image: Image.Image, values_of: Callable[[Image.Image], np.ndarray]
 ) -> tuple[int, int]:
-    """What is black, and what is white.
+    """Return the numbers that are shown as black and as white.
 
-    16-bit gray has its full range, as viewers have it, or that of the 12 bits that a TIFF says it holds; signed, the
-    full range is the positive one. Wider integers are of 8 bits or 16 if they fit. Else, and where there are negative
-    numbers, white is the brightest, and black the darkest.
+    16-bit gray has its full range, as in viewers, or 12 bits if a TIFF says so. If it is signed, the range is that of
+    the positive numbers. Wider integers count as 8 or 16 bits if they fit. If they do not fit, or if some are negative,
+    the darkest pixel is black and the brightest is white.
     """
     if image.mode != "I":
         bits = bits_of(image) if isinstance(image, TiffImageFile) else 16

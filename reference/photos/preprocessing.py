@@ -1,8 +1,8 @@
-"""Photo → square frame and back: the arithmetic that the sample apps restate.
+"""Converting a photo to the square frame of the model, and masks back to the photo.
 
-The photo is resized so that its longest side fills the frame, placed top left, and padded with the mean
-color, which is zero after normalization. Source: Segment Anything's ``ResizeLongestSide``,
-``Sam.preprocess`` and ``Sam.postprocess_masks``.
+The photo is resized so that its longest side fills the frame, placed at the top left, and padded with the mean color.
+The padding is zero after normalization. The sample apps implement the same arithmetic. Source: Segment Anything's
+``ResizeLongestSide``, ``Sam.preprocess`` and ``Sam.postprocess_masks``.
 """
 
 import math
@@ -15,13 +15,16 @@ from torch.nn.functional import interpolate
 
 
 def resized_size(height: int, width: int, frame_size: int) -> tuple[int, int]:
-    """(height, width) of the photo inside the frame: longest side ``frame_size``, rounded half up, at least 1."""
+    """Return the (height, width) of a photo inside the frame.
+
+    The longest side becomes ``frame_size``. The other side is rounded half up and is at least 1.
+    """
     scale = frame_size / max(height, width)
     return max(1, math.floor(height * scale + 0.5)), max(1, math.floor(width * scale + 0.5))
 
 
 def resize_photo(photo: np.ndarray, frame_size: int) -> np.ndarray:
-    """Resize a uint8 (H, W, 3) photo to its size in the frame: bilinear, antialiased, in 8 bits."""
+    """Resize a uint8 (H, W, 3) photo to its size in the frame, with bilinear antialiased resampling in 8 bits."""
     height, width = resized_size(*photo.shape[:2], frame_size)
     if photo.shape[:2] == (height, width):
         return photo
@@ -29,12 +32,12 @@ def resize_photo(photo: np.ndarray, frame_size: int) -> np.ndarray:
 
 
 def photo_to_frame(photo: np.ndarray, frame_size: int, padding: np.ndarray) -> np.ndarray:
-    """uint8 (H, W, 3) photo → (1, 3, S, S) frame in 0…255, of ``padding``'s dtype.
+    """Resize and pad a photo to a (1, 3, S, S) frame with values in 0…255.
 
     Args:
-        photo: RGB pixels.
-        frame_size: S, the frame's side.
-        padding: (3,) color of the area right of and below the photo.
+        photo: RGB pixels, uint8 (H, W, 3).
+        frame_size: S, the side of the frame in pixels.
+        padding: (3,) RGB color of the area right of the photo and below it. The frame has its dtype.
     """
     resized = resize_photo(photo, frame_size)
     frame = np.empty((frame_size, frame_size, 3), padding.dtype)
@@ -44,14 +47,14 @@ def photo_to_frame(photo: np.ndarray, frame_size: int, padding: np.ndarray) -> n
 
 
 def frame_scale(photo_size: tuple[int, int], frame_size: int) -> np.ndarray:
-    """float64 (2,): pixels of the frame for one pixel of a photo of (height, width), along x and y."""
+    """Return how many pixels of the frame one pixel of a photo of (height, width) covers: float64 (2,), x and y."""
     height, width = photo_size
     frame_height, frame_width = resized_size(height, width, frame_size)
     return np.array([frame_width / width, frame_height / height])
 
 
 def points_to_frame(points: np.ndarray, photo_size: tuple[int, int], frame_size: int) -> np.ndarray:
-    """(..., 2) x, y in pixels of a photo of (height, width) → float32 pixels of the frame."""
+    """Convert points (…, 2), x and y in pixels of a photo of (height, width), to float32 pixels of the frame."""
     scale = frame_scale(photo_size, frame_size)
     return (np.asarray(points, np.float64) * scale).astype(np.float32)
 
@@ -62,9 +65,9 @@ def masks_to_photo(
     frame_size: int,
     input_size: tuple[int, int] | None = None,
 ) -> Tensor:
-    """(B, C, S/4, S/4) mask logits → (B, C, H, W) logits at the photo's own size.
+    """Resize mask logits (B, C, S/4, S/4) to logits (B, C, H, W) at the size of the photo.
 
-    ``input_size`` is the resized photo's (height, width) in the frame, if somebody else resized it.
+    ``input_size`` is the (height, width) of the photo in the frame, if the caller resized it.
     """
     logits = interpolate(
         low_res_logits, (frame_size, frame_size), mode="bilinear", align_corners=False
@@ -81,9 +84,9 @@ def threshold_masks(
     frame_size: int,
     input_size: tuple[int, int] | None = None,
 ) -> Tensor:
-    """(B, C, S/4, S/4) mask logits → boolean (B, C, H, W) masks; see ``masks_to_photo``.
+    """Convert mask logits (B, C, S/4, S/4) to boolean masks (B, C, H, W) at the size of the photo.
 
-    One mask at a time: logits of several at a large photo's size would fill the memory.
+    Masks are made one at a time, because the logits of several masks at the size of a large photo fill the memory.
     """
     batch, channels = low_res_logits.shape[:2]
     shape = batch, channels, *photo_size

@@ -1,4 +1,4 @@
-"""TIFFs as Pillow opens them: loaded right, or refused where Pillow (13.0) gets them wrong without a word."""
+"""Loading TIFF files with Pillow, and refusing those that Pillow (13.0) silently decodes wrong."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from reference.common.errors import ImageError
 from reference.photos.unread_formats import ORIENTATION, directories, raw_tiff
 
-# Tags, and values of theirs.
+# TIFF tags, and then some of their values.
 _BITS, _COMPRESSION, _PHOTOMETRIC = 258, 259, 262
 _STRIP_BYTES, _PLANAR_CONFIGURATION, _COLOR_MAP, _TILE_BYTES, _SAMPLE_FORMAT = (
     279,
@@ -27,11 +27,11 @@ _STDERR = 2  # file descriptor
 
 
 def load_tiff(image: TiffImageFile) -> None:
-    """Load a TIFF, upright, or do nothing if it is loaded.
+    """Load a TIFF, turned upright. A TIFF that is already loaded is only checked.
 
     Raises:
-        ImageError: it is a raw file's preview, or Pillow misreads its pixels, or has scrambled them.
-        Exception: whatever Pillow's decoder lets escape on a damaged file.
+        ImageError: the picture is the preview of a raw file, or Pillow misreads or has scrambled its pixels.
+        Exception: any error that Pillow's decoder raises on a damaged file.
     """
     _refuse_preview(image)
     if image.tile:
@@ -46,28 +46,28 @@ def load_tiff(image: TiffImageFile) -> None:
             ) from None
     elif _was_mapped_lying(image):
         raise ImageError(
-            "was scrambled by Pillow as it was loaded, as uncompressed TIFFs with a rotation are: pass "
-            "the path, or the PIL image before anything loads it"
+            "was scrambled when Pillow loaded it, like every uncompressed TIFF with a rotation: pass "
+            "the path, or the PIL image before it is loaded"
         )
     _refuse_misread(image)
     _mend_palette(image)
 
 
 def bits_of(image: TiffImageFile) -> int:
-    """How many bits a channel has, at most."""
+    """Return the number of bits per channel; the largest, if the channels differ."""
     return max(image.tag_v2.get(_BITS, (1,)))
 
 
 def is_unsigned(image: TiffImageFile) -> bool:
-    """Whether the pixels of a TIFF of mode "I" are unsigned integers, which Pillow takes for signed ones."""
+    """Return whether the pixels of a TIFF are unsigned. In mode "I", Pillow returns them as signed integers."""
     return _SIGNED not in image.tag_v2.get(_SAMPLE_FORMAT, ())
 
 
 def _refuse_preview(image: TiffImageFile) -> None:
-    """Refuse the first picture of a raw file; whoever chose another page knows what it is."""
+    """Refuse the first picture of a raw file. A caller who chose another page knows what it shows."""
     if image.tell() == 0:
         is_open = image.tile and image.fp is not None
-        # Of one that is loaded, Pillow still knows the first directory's tags.
+        # After loading, Pillow still has the tags of the first directory.
         found = directories(image.fp) if is_open else [dict.fromkeys(image.tag_v2, ())]
         if message := raw_tiff(found):
             raise ImageError(f"is {message}")
@@ -75,10 +75,10 @@ def _refuse_preview(image: TiffImageFile) -> None:
 
 @contextlib.contextmanager
 def _no_mapping(image: TiffImageFile) -> Iterator[None]:
-    """Keep Pillow from mapping the file into memory, which it does if it knows its name.
+    """Keep Pillow from mapping the file into memory, which it does if it knows the file's name.
 
-    It maps an uncompressed one with the width and height that it has once it is turned upright, and so
-    scrambles orientations 5 to 8.
+    Pillow maps an uncompressed file with the width and height that the upright picture has. This scrambles
+    orientations 5 to 8.
     """
     name, image.filename = image.filename, ""
     try:
@@ -89,12 +89,12 @@ def _no_mapping(image: TiffImageFile) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet_libtiff() -> Iterator[None]:
-    """Keep libtiff from writing to the process's stderr, past Python, what the exception says anyway."""
+    """Keep libtiff from writing errors directly to stderr. The exception has the same text."""
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
     try:
         saved = os.dup(_STDERR)
-    except OSError:  # there is none
+    except OSError:  # stderr is closed
         yield
         return
     try:
@@ -107,7 +107,10 @@ def _quiet_libtiff() -> Iterator[None]:
 
 
 def _was_mapped_lying(image: TiffImageFile) -> bool:
-    """Whether Pillow mapped a loaded image that lies on its side: its tags say so no longer, but the map does."""
+    """Return whether Pillow mapped an image that lies on its side.
+
+    After loading, the image's tags no longer tell the orientation, but the mapped file does.
+    """
     mapped = getattr(image, "map", None)
     if mapped is None:
         return False
@@ -121,7 +124,7 @@ def _refuse_misread(image: TiffImageFile) -> None:
     compressed = tags.get(_COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED
     photometric = tags.get(_PHOTOMETRIC)
     if not is_unsigned(image) and image.mode not in ("I", "F"):
-        raise ImageError(f"has signed pixels, which no photo has: {_RESAVE}")
+        raise ImageError(f"has signed pixels, but photos have unsigned ones: {_RESAVE}")
     if not is_unsigned(image) and compressed and tags.prefix == b"MM":
         raise ImageError(f"has compressed signed pixels of big-endian byte order: {_RESAVE}")
     in_planes = tags.get(_PLANAR_CONFIGURATION) == _SEPARATE_PLANES
@@ -129,7 +132,7 @@ def _refuse_misread(image: TiffImageFile) -> None:
     if in_planes and (deep or image.mode in ("LA", "La", "PA", "LAB")):
         raise ImageError(f"has channels in separate planes: {_RESAVE}")
     if photometric == _WHITE_IS_ZERO and image.mode.startswith("I;16"):
-        raise ImageError(f"has 16-bit gray pixels of which 0 is white: {_RESAVE}")
+        raise ImageError(f"has 16-bit gray pixels where 0 is white: {_RESAVE}")
     if photometric == _YCBCR and image.mode == "YCbCr" and not compressed:
         stored = tags.get(_STRIP_BYTES, tags.get(_TILE_BYTES, ()))
         if sum(stored) < 3 * image.width * image.height:
@@ -137,9 +140,9 @@ def _refuse_misread(image: TiffImageFile) -> None:
 
 
 def _mend_palette(image: TiffImageFile) -> None:
-    """Take colors of 0 to 255 as such, as libtiff does. TIFF has them up to 65,535, and some programs do not.
+    """Read palette colors of 0 to 255 as 8-bit colors, like libtiff.
 
-    Pillow would make black of all of them.
+    TIFF defines colors up to 65,535, but some programs write them only up to 255. Pillow shows all of those as black.
     """
     colors = image.tag_v2.get(_COLOR_MAP, ())
     if image.mode in ("P", "PA") and 0 < max(colors, default=0) < 256:

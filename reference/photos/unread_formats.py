@@ -1,6 +1,6 @@
-"""Files that are no photo for this project, told by their content: cameras' raw files above all.
+"""Recognizing files that are not photos by their content, above all the raw files of cameras.
 
-Most raw files are TIFFs whose first picture is a small preview, and some readers take that for the photo.
+Most raw files are TIFFs whose first picture is a small preview, and some readers take the preview for the photo.
 """
 
 import contextlib
@@ -11,9 +11,9 @@ from typing import BinaryIO, NamedTuple
 _EXPORT = "export it as JPEG, or as TIFF, and use that"
 _RAW = "a camera's raw file ({}), of which only a preview could be shown"
 
-# Of either byte order, and as some write them by mistake; "+" is BigTIFF.
+# The start of a TIFF in either byte order, also as some programs write it by mistake. "+" marks a BigTIFF.
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+")
-_SIGNATURES = (  # where, which bytes, and what the file is
+_SIGNATURES = (  # offset, bytes there, and what the file is
     (0, b"II*\0\x10\0\0\0CR\x02", _RAW.format("Canon CR2")),
     (4, b"ftypcrx ", _RAW.format("Canon CR3")),
     (0, b"II\x1a\0\0\0HEAPCCDR", _RAW.format("Canon CRW")),
@@ -32,21 +32,20 @@ _SIGNATURES = (  # where, which bytes, and what the file is
     (4, b"ftypisom", "a video"),
     (4, b"ftypmp4", "a video"),
 )
-_HEADER = 64  # bytes that hold every signature, and the brands of an ISO base media file
+_HEADER = 64  # bytes; all signatures and the brands of an ISO base media file lie in them
 
-# Names of raw files that are TIFFs, and that a maker of no such mark may have written.
+# Suffixes of raw files that are TIFFs and may have no signature.
 _RAW_SUFFIXES = frozenset(
     (
         *(".3fr", ".arw", ".cr2", ".dcr", ".dcs", ".dng", ".erf", ".fff", ".gpr", ".iiq"),
         *(".kdc", ".mef", ".mos", ".nef", ".nrw", ".pef", ".rwl", ".sr2", ".srf", ".srw"),
     )
 )
-_SENSORS = frozenset(
-    (32_803, 34_892)
-)  # photometric: color filter array (TIFF/EP), linear raw (DNG)
+# Photometric values of raw pixels: color filter array (TIFF/EP) and linear raw (DNG).
+_SENSORS = frozenset((32_803, 34_892))
 _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 255, 262, 330, 50_706
-_REDUCED, _OLD_REDUCED = 1, 2  # in _NEW_SUBFILE_TYPE a bit, in _SUBFILE_TYPE the value
-_MOST_DIRECTORIES = 16  # that are looked at; a raw file has fewer than ten
+_REDUCED, _OLD_REDUCED = 1, 2  # a bit in _NEW_SUBFILE_TYPE, and the value of _SUBFILE_TYPE
+_MOST_DIRECTORIES = 16  # directories that are read; a raw file has fewer than ten
 
 ORIENTATION = 274
 _WANTED = (_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _PHOTOMETRIC, ORIENTATION, _SUB_IFDS, _DNG_VERSION)
@@ -54,36 +53,30 @@ _WANTED = (_NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _PHOTOMETRIC, ORIENTATION, _SUB_IFD
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF_BRANDS = {b"avif", b"avis"}
 
-Directory = Mapping[int, tuple[int, ...]]  # tag → values, of the tags in _WANTED
+Directory = Mapping[int, tuple[int, ...]]  # tag → values, for the tags in _WANTED
 
 
 class _Form(NamedTuple):
-    """How a TIFF of one kind is laid out, as the struct module has it."""
+    """The layout of a TIFF or a BigTIFF, in the notation of the struct module."""
 
-    first: int  # where the first directory's offset is
+    first: int  # position of the offset of the first directory
     offset: str
-    count: str  # of a directory's entries
-    entry: str  # tag, kind of value, number of values, and the values or their offset
+    count: str  # number of entries of a directory
+    entry: str  # tag, type, number of values, and the values or their offset
 
 
 _TIFF, _BIG_TIFF = _Form(4, "I", "H", "HHI4s"), _Form(8, "Q", "Q", "HHQ8s")
-_KINDS = {
-    1: "B",
-    3: "H",
-    4: "I",
-    13: "I",
-    16: "Q",
-    18: "Q",
-}  # kinds of values that are whole numbers
-_MOST_ENTRIES, _MOST_VALUES = 4096, 16  # of a directory, and of an entry
+# TIFF types of whole numbers → the struct module's notation.
+_KINDS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_MOST_ENTRIES, _MOST_VALUES = 4096, 16  # entries per directory and values per entry that are read
 
 
 def unread_format(file: BinaryIO, suffix: str) -> str | None:
-    """What a file is that is no photo to be read, and how to go on; None if it may be one.
+    """Say what a file is that is not a photo, and what the user can do; None if it may be a photo.
 
     Args:
-        file: open; it is left at its start.
-        suffix: of its name, such as ".NEF".
+        file: the open file. It is left at its start.
+        suffix: suffix of the file name, such as ".NEF".
     """
     file.seek(0)
     header = file.read(_HEADER)
@@ -101,22 +94,22 @@ def unread_format(file: BinaryIO, suffix: str) -> str | None:
 
 
 def raw_tiff(found: Sequence[Directory]) -> str | None:
-    """What a TIFF is if its first picture is not the photo; None if it is.
+    """Say what a TIFF is if its first picture is not the photo; None if it is.
 
-    A TIFF of several pages, or of a picture and its reductions, is a photo: the first page. So is a
-    reduction that is all there is.
+    The first page of a TIFF with several pages, or with a picture and smaller versions of it, is the photo. A smaller
+    version that is the only picture counts as the photo too.
 
     Args:
-        found: its directories, the first picture's first; there may be none.
+        found: the directories of the TIFF, in order. The sequence may be empty.
     """
     if any(_DNG_VERSION in directory for directory in found):
         return f"{_RAW.format('DNG')}: {_EXPORT}"
     if any(_SENSORS.intersection(directory.get(_PHOTOMETRIC, ())) for directory in found):
-        return f"{_RAW.format('a TIFF of what the sensor saw')}: {_EXPORT}"
+        return f"{_RAW.format('a TIFF with sensor data')}: {_EXPORT}"
     if len(found) > 1 and _is_reduced(found[0]):
         return (
-            "a TIFF whose first picture is only a reduced preview of another (NewSubfileType 1), as "
-            f"raw files of cameras have it: {_EXPORT}"
+            "a TIFF whose first picture is only a reduced preview of another (NewSubfileType 1), as in "
+            f"raw files of cameras: {_EXPORT}"
         )
     return None
 
@@ -127,10 +120,11 @@ def _is_reduced(directory: Directory) -> bool:
 
 
 def directories(file: BinaryIO) -> list[Directory]:
-    """A TIFF's directories, each with its sub-directories after it, up to ``_MOST_DIRECTORIES``.
+    """Return the directories of a TIFF, each followed by its sub-directories, up to ``_MOST_DIRECTORIES``.
 
-    Not by Pillow's reader, which reads all that the entries point to, as often as they do. The rest of a
-    damaged file is left out: whoever decodes it will say so. The file is left where it was.
+    Pillow's reader is not used, because it reads everything that the entries point to, as often as they do. In a
+    damaged file the readable directories are returned, and the decoder reports the damage. The position in the file
+    stays as it was.
     """
     place = file.tell()
     file.seek(0)
@@ -138,7 +132,7 @@ def directories(file: BinaryIO) -> list[Directory]:
     form = _BIG_TIFF if b"+" in start else _TIFF
     order = "<" if start.startswith(b"II") else ">"
     found: list[Directory] = []
-    # A damaged file ends early, or has offsets that no file reaches.
+    # A damaged file may end early or have offsets beyond its end.
     with contextlib.suppress(struct.error, OSError, ValueError, OverflowError):
         pending, seen = [_number(file, form.first, order, form.offset)], {0}
         while pending and len(seen) <= _MOST_DIRECTORIES:
@@ -155,7 +149,7 @@ def directories(file: BinaryIO) -> list[Directory]:
 def _directory(
     file: BinaryIO, offset: int, order: str, form: _Form
 ) -> tuple[dict[int, tuple[int, ...]], int]:
-    """One directory's values of the tags that are looked at, and where the next directory is."""
+    """Return the values of one directory's ``_WANTED`` tags, and the offset of the next directory."""
     count = min(_number(file, offset, order, form.count), _MOST_ENTRIES)
     size = struct.calcsize(f"{order}{form.entry}")
     entries = file.read(count * size)
@@ -164,7 +158,7 @@ def _directory(
     for tag, kind, length, value in struct.iter_unpack(f"{order}{form.entry}", entries):
         if tag in _WANTED and kind in _KINDS:
             values = f"{order}{min(length, _MOST_VALUES)}{_KINDS[kind]}"
-            if struct.calcsize(values) > len(value):  # it has an offset in their place
+            if struct.calcsize(values) > len(value):  # the entry holds the offset of the values
                 file.seek(struct.unpack(f"{order}{form.offset}", value)[0])
                 value = file.read(struct.calcsize(values))
             found[tag] = struct.unpack_from(values, value)
@@ -178,7 +172,7 @@ def _number(file: BinaryIO, offset: int, order: str, form: str) -> int:
 
 
 def container_format(file: BinaryIO) -> str | None:
-    """ "HEIC" or "AVIF" (ISO/IEC 23008-12), or "TIFF", if the first bytes of a file say so, else None."""
+    """Return "HEIC" or "AVIF" (ISO/IEC 23008-12) or "TIFF" by the first bytes of a file, and None for others."""
     file.seek(0)
     header = file.read(_HEADER)
     if header.startswith(_TIFF_STARTS):

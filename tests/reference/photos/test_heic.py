@@ -124,8 +124,8 @@ def test_without_pillow_heif(tmp_path, monkeypatch):
     with pytest.raises(ImageError) as caught:
         read_image(path)
     assert str(caught.value) == (
-        f"{path}: of the format HEIC, which needs another package: pip install 'mobile-sam-export[heif]' (or "
-        "pillow-heif), or export it as JPEG"
+        f"{path}: the photo has the format HEIC, which needs another package: "
+        "pip install 'mobile-sam-export[heif]' (or pillow-heif), or export it as JPEG"
     )
 
 
@@ -135,6 +135,6 @@ def test_without_a_reader_of_avif(tmp_path, monkeypatch):
     monkeypatch.delitem(Image.OPEN, "AVIF")
     with pytest.raises(
         ImageError,
-        match="of the format AVIF, which needs another package: pip install --force-reinstall pillow",
+        match="the photo has the format AVIF, which needs another package: pip install --force-reinstall pillow",
     ):
         read_image(path)

@@ -291,7 +291,7 @@ def test_other_types(source):
 def test_floating_point_pixels(tmp_path):
     path = save(Image.fromarray(np.zeros((2, 2), np.float32)), tmp_path / "float.tif")
     assert refusal(path) == (
-        f"{path}: has floating-point pixels: expected 8 or 16 bits a channel; convert it to one of them"
+        f"{path}: has floating-point pixels: expected 8 or 16 bits per channel; save it as one of these"
     )
 
 
@@ -377,6 +377,6 @@ def test_interrupted_write_leaves_nothing(photo, tmp_path, monkeypatch):
 
 
 def test_jpeg_has_a_largest_side(tmp_path):
-    with pytest.raises(OutputError, match="a JPEG at most 65,500; write a .png"):
+    with pytest.raises(OutputError, match="a JPEG's at most 65,500; write a .png"):
         write_image(Image.new("RGB", (70_000, 1)), tmp_path / "a.jpg")
     assert not names(tmp_path)

@@ -115,7 +115,7 @@ def test_sizes_that_no_photo_has(size):
 @pytest.mark.parametrize("counts", ["o" * 10_000_000, "0" * 10_000_000, [0] * 1_000_000])
 def test_endless_runs_are_refused_unread(counts):
     """Decoded one by one, the first alone would be a number of 50 million bits."""
-    with pytest.raises(MobileSAMError, match="more runs than the mask's 16 pixels have"):
+    with pytest.raises(MobileSAMError, match="more runs than a mask of 16 pixels can have"):
         decode_rle({"size": [4, 4], "counts": counts})
 
 

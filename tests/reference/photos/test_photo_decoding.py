@@ -106,7 +106,7 @@ def test_tiff_that_pillow_has_scrambled(tmp_path, orientation):
     if (np.asarray(image).shape == expected.shape) and (np.asarray(image) == expected).all():
         np.testing.assert_array_equal(read_image(image)[..., 0], expected)
     else:
-        with pytest.raises(ImageError, match="scrambled by Pillow"):
+        with pytest.raises(ImageError, match="scrambled when Pillow"):
             read_image(image)
 
 
@@ -176,7 +176,7 @@ SIGNED = np.array([[-5, 0, 70]])
         (SIGNED.astype(np.int8), {}, "signed pixels"),
         (SIGNED.astype(np.int16), {"byteorder": ">", "compression": "zlib"}, "big-endian"),
         (SIGNED.astype(np.int32), {"byteorder": ">", "compression": "zlib"}, "big-endian"),
-        (np.ones((4, 4), np.uint16), {"photometric": "miniswhite"}, "of which 0 is white"),
+        (np.ones((4, 4), np.uint16), {"photometric": "miniswhite"}, "where 0 is white"),
         (np.ones((4, 4), np.float32), {}, "floating-point pixels"),
         (
             np.ones((3, 20, 20), np.uint16),
