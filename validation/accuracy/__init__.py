@@ -1,7 +1,7 @@
-"""How well does a model find objects whose true masks are known?
+"""Measures how well a model finds objects whose true masks are known.
 
-``measure_accuracy(model, samples)`` scores anything that ``reference.Predictor`` can prompt: the reference,
-while it is trained or afterwards, or a converted artifact.
+``measure_accuracy(model, samples)`` scores any model that ``reference.Predictor`` can prompt. That is the
+reference, during training or afterwards, or a converted artifact.
 """
 
 from reference.common.lazy_names import lazy_names

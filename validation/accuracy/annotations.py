@@ -1,4 +1,4 @@
-"""Masks of COCO annotations, from polygons or run lengths, none of which is trusted."""
+"""Reads masks of COCO annotations, from polygons or run lengths. Every value is checked."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,14 @@ from reference.common.plain_text import quote
 from reference.photos.masks import decode_rle, encode_rle
 from validation.accuracy.loose_numbers import whole_number
 
-MIN_VERTICES = 3  # of a polygon. pycocotools takes two for the corners of a box.
-MOST_POLYGONS = 10_000  # of one object, which pycocotools merges one by one
-MOST_OUTLINE = (
-    2_000_000  # pixels along the polygons of one object, which pycocotools walks five times
-)
+MIN_VERTICES = 3  # per polygon; pycocotools takes two vertices for the corners of a box
+MOST_POLYGONS = 10_000  # per object, because pycocotools merges them one by one
+# Pixels along the polygons of one object, because pycocotools walks along them five times.
+MOST_OUTLINE = 2_000_000
 
 
 class NoMaskError(MobileSAMError):
-    """An annotation that has no mask to measure; the message says why, as one of a few kinds."""
+    """An annotation has no mask to measure. The message says why, in words that follow "annotations"."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class AnnotationMask:
     """The mask of an annotation.
 
     Attributes:
-        rle: compressed COCO RLE, of the photo's size and with at least one pixel.
-        left_out: how many of its polygons have fewer than three vertices, and so no area.
+        rle: the compressed COCO RLE, in the photo's size and with at least one pixel.
+        left_out: the number of its polygons with fewer than three vertices, which have no area.
     """
 
     rle: dict
@@ -35,7 +34,7 @@ class AnnotationMask:
 
 
 def read_mask(segmentation: object, size: tuple[int, int]) -> AnnotationMask:
-    """The mask of an annotation.
+    """Read the mask of an annotation.
 
     Args:
         segmentation: a list of polygons [x1, y1, x2, y2, …] or [[x1, y1], [x2, y2], …] in pixels, one
@@ -44,8 +43,8 @@ def read_mask(segmentation: object, size: tuple[int, int]) -> AnnotationMask:
         size: the photo's (height, width).
 
     Raises:
-        NoMaskError: there is none, or it has no area.
-        MobileSAMError: it is none of these, or does not fit the photo.
+        NoMaskError: the annotation has no mask, or its mask has no area.
+        MobileSAMError: ``segmentation`` has another form, or does not fit the photo.
     """
     if segmentation is None or segmentation == [] or segmentation == {}:
         raise NoMaskError("without a mask (a box alone)")
@@ -63,7 +62,7 @@ def read_mask(segmentation: object, size: tuple[int, int]) -> AnnotationMask:
 
 
 def _polygons(segmentation: list) -> list:
-    """The polygons of a segmentation; some tools write the only one without the list around it."""
+    """Return a segmentation's polygons. Some tools write a single polygon without the list around it."""
     if not any(isinstance(item, list) for item in segmentation):
         return [segmentation]
     polygons = [segmentation] if _is_of_pairs(segmentation) else segmentation
@@ -74,7 +73,7 @@ def _polygons(segmentation: list) -> list:
 
 
 def _is_of_pairs(polygon: object) -> bool:
-    """Whether a polygon is written as [[x, y], …]."""
+    """Return whether a polygon is written as [[x, y], …]."""
     return (
         isinstance(polygon, list)
         and len(polygon) >= MIN_VERTICES
@@ -103,7 +102,7 @@ def _from_polygons(polygons: list, size: tuple[int, int]) -> AnnotationMask:
 
 
 def _vertices(polygon: object) -> np.ndarray:
-    """A polygon as (N, 2) finite numbers, x and y."""
+    """Read a polygon as a float64 (N, 2) array of finite x, y in pixels."""
     problem = MobileSAMError(
         f"has the polygon {quote(polygon)}: expected x and y of at least three vertices, in pixels"
     )
@@ -119,17 +118,17 @@ def _vertices(polygon: object) -> np.ndarray:
 
 
 def _check_extent(polygon: np.ndarray, width: int, height: int) -> None:
-    """Refuse what is not of this photo; outlines may leave it a little."""
+    """Refuse a polygon that cannot belong to this photo. It may extend beyond the photo by one side."""
     for numbers, side in zip(polygon.T, (width, height), strict=True):
         if numbers.min() < -side or numbers.max() > 2 * side:
             raise MobileSAMError(
                 f"has a polygon from {numbers.min():g} to {numbers.max():g} in a photo of "
-                f"{width}×{height} pixels: expected pixels of that photo"
+                f"{width}×{height} pixels: expected coordinates in that photo"
             )
 
 
 def _outline(polygon: np.ndarray) -> float:
-    """How many pixels lie along a polygon's edges."""
+    """Return the number of pixels along a polygon's edges."""
     return float(np.abs(polygon - np.roll(polygon, 1, axis=0)).max(axis=1).sum())
 
 

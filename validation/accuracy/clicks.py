@@ -1,4 +1,4 @@
-"""From true masks to prompts: where somebody who knows the object would click, and the box around it."""
+"""Derives prompts from true masks: the clicks of somebody who knows the object, and the box around it."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ OBJECT, BACKGROUND = 1, 0  # labels of a click
 
 
 class Click(NamedTuple):
-    """A pixel, and whether it is the object's."""
+    """A pixel, and its label: OBJECT or BACKGROUND."""
 
     x: int
     y: int
@@ -19,10 +19,10 @@ class Click(NamedTuple):
 
 
 def interior_point(mask: np.ndarray) -> tuple[int, int]:
-    """x, y of the pixel of a boolean (H, W) mask that is farthest from what is not the mask.
+    """Return x, y of the pixel of a boolean (H, W) mask that is farthest from the mask's edge.
 
-    The distance is Euclidean, and what lies beyond the photo's border is not the mask. Of equals the
-    first, row by row. The mask has at least one pixel.
+    The distance is Euclidean, and the photo's border is an edge. Of pixels at the same distance the first
+    one wins, row by row. The mask must have at least one pixel.
     """
     left, top, width, height = mask_box(mask)
     framed = np.pad(mask[top : top + height, left : left + width], 1)
@@ -32,23 +32,27 @@ def interior_point(mask: np.ndarray) -> tuple[int, int]:
 
 
 def tight_box(mask: np.ndarray) -> np.ndarray:
-    """float64 (4,) x1, y1, x2, y2 around a boolean (H, W) mask, in pixels, far edges of its pixels included."""
+    """Return the box around a boolean (H, W) mask.
+
+    Returns:
+        float64 (4,): x1, y1, x2, y2 in pixels. x2 and y2 are the far edges of the last pixels.
+    """
     x, y, width, height = mask_box(mask)
     return np.array([x, y, x + width, y + height], np.float64)
 
 
 def corrective_click(mask: np.ndarray, truth: np.ndarray) -> Click | None:
-    """The click that a user would correct ``mask`` with: inside the largest region that is wrong.
+    """Return the click with which a user would correct ``mask``: inside the largest wrong region.
 
-    Regions are connected by edges of pixels; those that are missing from the mask and those that do not
-    belong to it count apart, and of equals the missing one wins.
+    The pixels of a region share edges. Missing pixels and surplus pixels form separate regions. If a
+    missing and a surplus region are equally large, the missing one wins.
 
     Args:
-        mask: bool (H, W), a model's answer.
-        truth: bool (H, W), what it should be.
+        mask: bool (H, W), the model's mask.
+        truth: bool (H, W), the true mask.
 
     Returns:
-        The region's interior point, labeled with what is true there; None if nothing is wrong.
+        The region's interior point, labeled with the truth at that point; None if nothing is wrong.
     """
     missing = _largest_region(truth & ~mask)
     surplus = _largest_region(mask & ~truth)
@@ -60,7 +64,7 @@ def corrective_click(mask: np.ndarray, truth: np.ndarray) -> Click | None:
 
 
 def _largest_region(errors: np.ndarray) -> np.ndarray:
-    """The largest connected region of a boolean (H, W) array; all False if there is none."""
+    """Return the largest connected region of a boolean (H, W) array; all False if there is none."""
     regions, count = label(errors)
     if count == 0:
         return errors

@@ -1,4 +1,4 @@
-"""A user's own photos and true masks: a folder in COCO's format.
+"""Reads a user's own photos and true masks from a folder in COCO's format.
 
 DIR/annotations.json  {"images": [{"id": 1, "file_name": "dog.jpg", "width": 640, "height": 427}],
                        "annotations": [{"id": 1, "image_id": 1, "iscrowd": 0,
@@ -28,18 +28,24 @@ from validation.documents.untrusted_paths import is_inside
 
 ANNOTATIONS_FILE = "annotations.json"
 IMAGES_FOLDER = "images"
-_MOST_BYTES = 1 << 30  # of annotations; those of COCO's 118,000 photos have half of it
+_MOST_BYTES = 1 << 30  # the annotations of COCO's 118,000 photos have half of that
 _FIX = "write it as docs/accuracy.md says"
 _Id = int | str
 
 
 class DatasetError(MobileSAMError):
-    """A folder of photos and true masks that is not in COCO's format, or not whole."""
+    """A folder of photos and true masks is not in COCO's format, or is incomplete."""
 
 
 @dataclass(frozen=True)
 class _Photo:
-    """A checked photo: its file, and the masks of its annotations as compressed RLE."""
+    """A checked photo.
+
+    Attributes:
+        name: the name that annotations.json has for it.
+        path: the path of its file.
+        masks: annotation id → mask as compressed RLE.
+    """
 
     name: str
     path: Path
@@ -47,14 +53,14 @@ class _Photo:
 
 
 class Dataset(Sequence[Sample]):
-    """The photos that have annotations; each is read when it is asked for.
+    """The photos that have annotations. Each photo is read when it is accessed.
 
     Attributes:
-        left_out: kind of entry → how many of the file were left out, having nothing to measure.
+        left_out: kind of entry → the number of entries that were left out, with nothing to measure.
     """
 
     def __init__(self, photos: Sequence[_Photo], left_out: Mapping[str, int]) -> None:
-        """For ``read_dataset``."""
+        """Hold the photos that ``read_dataset`` has checked."""
         self._photos = photos
         self.left_out = left_out
 
@@ -71,17 +77,17 @@ class Dataset(Sequence[Sample]):
 
 
 def read_dataset(folder: Path) -> Dataset:
-    """Read and check a folder of photos with their annotations; crowds (``iscrowd``) are left out.
+    """Read and check a folder of photos with their annotations.
 
-    Numbers may be written in any way that means one (7, 7.0, "7"). What has nothing to measure is left
-    out and counted: annotations without a mask or with one of less than a pixel, those of photos that
-    are not listed, and polygons of fewer than three vertices. Boxes and areas in the file are not read:
-    the masks say them.
+    A number may have several forms: 7, 7.0 or "7". Crowds (``iscrowd``) are left out. Entries with
+    nothing to measure are left out and counted: annotations without a mask or with a mask of less than
+    a pixel, annotations of photos that are not listed, and polygons of fewer than three vertices. The
+    file's boxes and areas are ignored, because they follow from the masks.
 
     Raises:
-        DatasetError: the annotations are missing or not as COCO has them, a photo is missing or damaged,
-            lies outside the folder or has another size, or a mask does not fit. The message has the
-            first of all such entries, and how many there are.
+        DatasetError: the annotations are missing or not in COCO's format; a photo is missing, damaged,
+            outside the folder or of another size; or a mask does not fit its photo. The message has
+            the first such entries, and their number.
     """
     path = folder / ANNOTATIONS_FILE
     document = _read(path)
@@ -99,9 +105,9 @@ def read_dataset(folder: Path) -> Dataset:
 
 
 def describe_left_out(left_out: Mapping[str, int]) -> str:
-    """What ``Dataset.left_out`` says, in words; empty if nothing was left out."""
+    """Describe ``Dataset.left_out`` in words; the result is empty if nothing was left out."""
     counts = "; ".join(f"{kind}: {count}" for kind, count in left_out.items())
-    return f"left out are {counts}" if counts else ""
+    return f"left out: {counts}" if counts else ""
 
 
 def _read(path: Path) -> dict:
@@ -113,10 +119,10 @@ def _read(path: Path) -> dict:
 
 
 def _records(path: Path, document: dict, key: str) -> list[tuple[str, dict]]:
-    """The entries of a list, each with its place in the file for error messages."""
+    """Return the entries of a list, each with its place in the file for error messages."""
     records = document.get(key)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise DatasetError(f"{path}: '{key}' is not a list of objects, as COCO has it")
+        raise DatasetError(f"{path}: '{key}' is not a list of objects: {_FIX}")
     return [(f"{key}[{index}]", record) for index, record in enumerate(records)]
 
 
@@ -130,7 +136,7 @@ def _photos(path: Path, document: dict, findings: Findings) -> list[_Photo]:
         if number is None:
             findings.problem(place, f"'id' is {quote(image.get('id'))}: expected a number")
         elif known.setdefault(number, image) != image:
-            findings.problem(place, f"the id {quote(number)} again: expected its own")
+            findings.problem(place, f"the id {quote(number)} occurs twice: expected unique ids")
         elif number in annotations:
             photos.append(_photo(path.parent, place, image, annotations.pop(number), findings))
     unlisted = sum(len(records) for number, records in annotations.items() if number not in known)
@@ -139,7 +145,7 @@ def _photos(path: Path, document: dict, findings: Findings) -> list[_Photo]:
 
 
 def _by_image(records: Sequence[tuple[str, dict]], findings: Findings) -> dict[_Id, list]:
-    """Image id → its annotations with their places, without crowds."""
+    """Return image id → its annotations with their places, without crowds."""
     grouped = defaultdict(list)
     for place, record in records:
         is_crowd, number = truth(record.get("iscrowd")), identity(record.get("image_id"))
@@ -163,7 +169,7 @@ def _photo(
     records: Sequence[tuple[str, dict]],
     findings: Findings,
 ) -> _Photo | None:
-    """An image with its annotations, checked; None if there is something wrong with the image."""
+    """Check an image and its annotations. Return None if the image has a problem."""
     try:
         name, file = _find(folder, image.get("file_name"))
         size = read_image(file).shape[:2]
@@ -176,7 +182,7 @@ def _photo(
         number = identity(record.get("id"))
         number = f"at {where}" if number is None else number
         if number in masks:
-            findings.problem(where, f"the id {quote(number)} again: expected its own")
+            findings.problem(where, f"the id {quote(number)} occurs twice: expected unique ids")
             continue
         try:
             mask = read_mask(record.get("segmentation"), size)
@@ -191,7 +197,7 @@ def _photo(
 
 
 def _check_size(name: str, image: dict, size: tuple[int, int]) -> None:
-    """Refuse a photo whose stated size, which may be missing, is not that of its file."""
+    """Refuse a photo whose file has another size than the entry states. The entry may omit the size."""
     height, width = size
     stated = {"width": image.get("width"), "height": image.get("height")}
     numbers = {key: whole_number(value) for key, value in stated.items() if value is not None}
@@ -202,24 +208,27 @@ def _check_size(name: str, image: dict, size: tuple[int, int]) -> None:
     if given == (width, height):
         return
     start = (
-        f"{quote(name)} has {width}×{height} pixels (width × height), and the entry says "
+        f"{quote(name)} has {width}×{height} pixels (width × height), but the entry says "
         f"{given[0]}×{given[1]}"
     )
     if given == (height, width):
         raise DatasetError(
-            f"{start}: expected the size, and masks, of the photo as viewers show it, after its EXIF "
-            "rotation; turn the photo itself upright, or annotate it anew"
+            f"{start}: expected the size and masks of the photo as viewers show it, after its EXIF "
+            "rotation; store the photo upright, or annotate it again"
         )
     raise DatasetError(f"{start}: expected the size of the photo that was annotated")
 
 
 def _find(folder: Path, name: object) -> tuple[str, Path]:
-    """The name and the file of an image, in the dataset's folder or its folder of images.
+    """Find the file of an image, in the dataset's folder or in its folder of images.
 
-    Windows' backslashes separate folders too, unless a file is named so.
+    Backslashes separate folders, as on Windows, unless a file name has them.
+
+    Returns:
+        The image's name and the path of its file.
     """
     if not isinstance(name, str) or not name:
-        raise DatasetError(f"'file_name' is {quote(name)}: expected a photo's")
+        raise DatasetError(f"'file_name' is {quote(name)}: expected the name of a photo")
     for spelling in dict.fromkeys((name, name.replace("\\", "/"))):
         for candidate in (folder / spelling, folder / IMAGES_FOLDER / spelling):
             if not is_inside(candidate, folder):

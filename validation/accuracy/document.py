@@ -1,4 +1,4 @@
-"""What ``validate accuracy`` found, as a JSON document; docs/accuracy.md describes it."""
+"""Builds the JSON document of ``validate accuracy``; docs/accuracy.md describes it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,13 +12,13 @@ ACCURACY_SCHEMA = "mobile-sam-export/accuracy/2"
 
 @dataclass(frozen=True)
 class Data:
-    """What models were asked about.
+    """The photos that models were measured on.
 
     Attributes:
         kind: "scenes" or "dataset".
         path: the dataset's folder; None for scenes.
-        photos: how many.
-        left_out: kind of entry of the dataset → how many were left out.
+        photos: the number of photos.
+        left_out: kind of entry of the dataset → the number of entries that were left out.
     """
 
     kind: str
@@ -28,7 +28,7 @@ class Data:
 
 
 def with_references(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """The evaluations, each artifact's reference before the first artifact of it, and none twice."""
+    """Insert each reference before the first artifact that is compared with it, without duplicates."""
     rows: list[Evaluation] = []
     for evaluation in evaluations:
         for item in (evaluation.reference, evaluation):
@@ -38,7 +38,7 @@ def with_references(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
 
 
 def overall_verdict(evaluations: Sequence[Evaluation]) -> str:
-    """FAILED if one failed; else NOT_PROVEN or PASSED, if that is an artifact's verdict; else NOT_RUN."""
+    """Return the first of FAILED, NOT_PROVEN and PASSED that is a verdict, or NOT_RUN."""
     verdicts = [evaluation.verdict for evaluation in with_references(evaluations)]
     return next(
         (verdict for verdict in (FAILED, NOT_PROVEN, PASSED) if verdict in verdicts), NOT_RUN
@@ -46,7 +46,7 @@ def overall_verdict(evaluations: Sequence[Evaluation]) -> str:
 
 
 def build_document(evaluations: Sequence[Evaluation], data: Data) -> dict:
-    """The document; a number that is null was not measured."""
+    """Return the document. A number that is null was not measured."""
     return {
         "schema": ACCURACY_SCHEMA,
         "verdict": overall_verdict(evaluations),

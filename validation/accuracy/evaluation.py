@@ -1,4 +1,4 @@
-"""Measure artifacts and checkpoints on the same objects, and hold artifacts to their reference."""
+"""Measures artifacts and checkpoints on the same objects, and compares artifacts with their reference."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,14 +25,14 @@ from validation.engines.openers import Opener
 from validation.gates import Gates, gates_for
 from validation.questions.live_reference import load_reference
 
-TIME_LIMIT = 600.0  # seconds for one answer of an engine, as ``validate compare`` has it
+TIME_LIMIT = 600.0  # seconds for one answer of an engine, as in ``validate compare``
 REFERENCE_ENGINE = "PyTorch"
 SLOTS_NEEDED = 1 + CORRECTIVE_CLICKS
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A checkpoint to measure the reference with, and the variant that it is of."""
+    """A checkpoint of the reference, and the variant that it belongs to."""
 
     model: str
     checkpoint: Checkpoint
@@ -40,22 +40,22 @@ class Weights:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What was found about one artifact with one engine, or about a checkpoint.
+    """The results of one artifact with one engine, or of a checkpoint.
 
     Attributes:
-        name: the artifact folder's, or the checkpoint's.
+        name: the name of the artifact's folder, or of the checkpoint.
         model: the variant's name.
         checkpoint: the weights.
-        engine: what ran it; None if nothing could.
-        accuracy: None if it did not run to the end.
-        artifact: None for a checkpoint.
-        reference: the checkpoint that the artifact was converted from; why it could not be measured;
-            None for a checkpoint.
-        max_miou_lost: the gate, None for a checkpoint.
-        failures: why the verdict is FAILED.
-        not_run_reasons: what could not be measured.
-        unproven: protocols in which the gate proves nothing, because the reference finds no object, in
-            words; with all of them, the verdict is NOT_PROVEN.
+        engine: the engine that ran it; None if no engine could.
+        accuracy: the accuracy; None if the model did not run to the end.
+        artifact: the artifact; None for a checkpoint.
+        reference: the evaluation of the checkpoint that the artifact was converted from, or the reason
+            why there is none; None for a checkpoint.
+        max_miou_lost: the artifact's gate; None for a checkpoint.
+        failures: the reasons why the verdict is FAILED.
+        not_run_reasons: the reasons why something could not be measured.
+        unproven: the protocols in which the gate proves nothing because the reference finds no object,
+            in words. If these are all protocols, the verdict is NOT_PROVEN.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Evaluation:
 
     @property
     def verdict(self) -> str | None:
-        """PASSED, FAILED, NOT_PROVEN or NOT_RUN: whether the gate holds; None for a checkpoint that ran."""
+        """PASSED, FAILED, NOT_PROVEN or NOT_RUN; None for a checkpoint that ran, which has no gate."""
         if self.failures:
             return FAILED
         if self.not_run_reasons:
@@ -83,7 +83,7 @@ class Evaluation:
 
     @property
     def miou_lost(self) -> dict[str, float] | None:
-        """Protocol → mean IoU lost against the reference; None for a checkpoint, or if not both ran."""
+        """Protocol → mean IoU lost against the reference; None for a checkpoint, or unless both ran."""
         if self.accuracy is None or not isinstance(self.reference, Evaluation):
             return None
         if self.reference.accuracy is None:
@@ -92,10 +92,10 @@ class Evaluation:
 
 
 def resolve_subject(source: str, model: str) -> Artifact | Weights:
-    """What a user names: an artifact folder, or a checkpoint of the variant ``model``.
+    """Load the artifact folder, or the checkpoint of the variant ``model``, that a user names.
 
     Raises:
-        MobileSAMError: it is neither, or damaged, or cannot be had.
+        MobileSAMError: ``source`` is neither, is damaged, or cannot be fetched.
     """
     path = Path(source)
     require_possible(path / MANIFEST_FILE, MobileSAMError)
@@ -104,7 +104,7 @@ def resolve_subject(source: str, model: str) -> Artifact | Weights:
     if source in BUILT_IN or path.is_file():
         return Weights(model, resolve_checkpoint(source, get_variant(model)))
     if path.is_dir():
-        return load_artifact(path)  # which says what it lacks
+        return load_artifact(path)  # raises an error that says what the folder lacks
     raise MobileSAMError(
         f"{source}: no such artifact or checkpoint: expected a folder that 'convert' wrote, a .pt or "
         ".safetensors file, 'demo', 'official' or 'seeded'"
@@ -112,7 +112,7 @@ def resolve_subject(source: str, model: str) -> Artifact | Weights:
 
 
 class Evaluator:
-    """Measures any number of artifacts and checkpoints; each reference is measured once."""
+    """Measures any number of artifacts and checkpoints. Each reference is measured only once."""
 
     def __init__(
         self,
@@ -120,12 +120,13 @@ class Evaluator:
         gates: Mapping[str, Mapping[str, Gates]],
         checkpoint: str | None = None,
     ) -> None:
-        """Say what all of them are asked, and held to.
+        """Set the objects and gates for all evaluations.
 
         Args:
             samples: photos with true masks.
             gates: format → scheme → limits.
-            checkpoint: the weights that artifacts were converted from, if these were a file.
+            checkpoint: the file with the weights that artifacts were converted from; None if these were
+                built-in weights.
         """
         self._samples, self._gates, self._checkpoint = samples, gates, checkpoint
         self._references: dict[tuple[str, str], Sam | Unavailable] = {}
@@ -134,15 +135,18 @@ class Evaluator:
     def evaluate(
         self, subjects: Sequence[Artifact | Weights], engines: Sequence[str] = ()
     ) -> Iterator[Evaluation]:
-        """One evaluation per checkpoint, and per artifact and engine, in order.
+        """Yield one evaluation per checkpoint, and one per artifact and engine, in order.
+
+        All errors are raised before anything is measured.
 
         Args:
-            subjects: of ``resolve_subject``.
-            engines: what to run artifacts with; none: the most authoritative one that is here.
+            subjects: artifacts and weights from ``resolve_subject``.
+            engines: the engines to run artifacts with; none for the most authoritative one that this
+                machine has.
 
         Raises:
-            ArtifactError: an artifact does not belong to ``checkpoint``, has too few prompt slots, or
-                has no gates, or an engine does not run its format; all before anything is measured.
+            ArtifactError: an artifact does not belong to ``checkpoint``, has too few prompt slots or no
+                gates, or an engine does not run its format.
             CheckpointError: weights cannot be fetched, or do not fit the model.
         """
         plan = []
@@ -166,7 +170,7 @@ class Evaluator:
             self._references[key] = load_sam(get_variant(weights.model), weights.checkpoint)
 
     def _check(self, artifact: Artifact) -> None:
-        """Refuse what can be refused before hours are spent; and get the reference."""
+        """Refuse an unfit artifact before hours are spent on measuring, and load its reference."""
         gates_for(artifact, self._gates)
         if artifact.prompt_slots < SLOTS_NEEDED:
             raise ArtifactError(
@@ -180,7 +184,7 @@ class Evaluator:
             self._references[key] = reference
 
     def _reference(self, model: str, checkpoint: SourceCheckpoint) -> Evaluation | Unavailable:
-        """What the reference with these weights reaches."""
+        """Return the evaluation of the reference with these weights, or why there is none."""
         key = model, checkpoint.sha256
         sam = self._references[key]
         if isinstance(sam, Unavailable):
@@ -221,12 +225,12 @@ class Evaluator:
         samples = progress(self._samples, description=name, total=len(self._samples), unit="photo")
         try:
             return measure_accuracy(model, samples), ()
-        except (AnswerError, ArtifactError) as error:  # also an engine that crashed or hung
+        except (AnswerError, ArtifactError) as error:  # includes engines that crashed or hung
             return None, (str(error),)
 
 
 def _judge(evaluation: Evaluation) -> Evaluation:
-    """Hold a measured artifact to its gate."""
+    """Judge a measured artifact by its gate."""
     lost, limit = evaluation.miou_lost, evaluation.max_miou_lost
     if lost is None:
         reference = evaluation.reference
@@ -237,7 +241,7 @@ def _judge(evaluation: Evaluation) -> Evaluation:
         )
         return replace(evaluation, not_run_reasons=(f"mIoU lost: {reason}",))
     failures = tuple(
-        f"{PROTOCOLS[protocol]}: mIoU is {loss:.4f} lower than the reference's, gate {limit:g}"
+        f"{PROTOCOLS[protocol]}: mIoU is {loss:.4f} lower than the reference mIoU, gate {limit:g}"
         for protocol, loss in lost.items()
         if loss > limit
     )
@@ -245,9 +249,9 @@ def _judge(evaluation: Evaluation) -> Evaluation:
 
 
 def _unproven(accuracy: Accuracy | None) -> tuple[str, ...]:
-    """Of a reference."""
+    """Return the protocols in which a reference finds no object, in words."""
     return tuple(
-        f"{PROTOCOLS[protocol]}: the reference finds none of the objects, and nothing can be lost"
+        f"{PROTOCOLS[protocol]}: the reference finds none of the objects, so a loss cannot show"
         for protocol in ([] if accuracy is None else accuracy.unproven)
     )
 

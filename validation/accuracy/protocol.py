@@ -1,4 +1,4 @@
-"""Ask a model about objects as a user would, and hold its masks to the true ones."""
+"""Prompts a model as a user would, and compares its masks with the true masks."""
 
 from collections.abc import Iterable
 
@@ -18,19 +18,22 @@ CORRECTIVE_CLICKS = 3
 def measure_accuracy(model: PromptableModel, samples: Iterable[Sample]) -> Accuracy:
     """Score a model on objects with true masks. Each photo is encoded once.
 
-    Per object: (1) one point, the interior point of the true mask, answered with three masks, of which
-    the best by true IoU and the one of the highest score count; (2) the tight box, answered with the
-    single mask; (3) three corrective clicks after the one point, see ``corrective_click``, each with all
-    clicks before it and the logits of the mask before it, answered with the single mask.
+    The model is prompted for each object in three ways:
+
+    1. One point, the interior point of the true mask. The model answers with three masks. Two of them
+       are scored: the one with the best true IoU, and the one with the highest predicted score.
+    2. The tight box. The model answers with its single mask.
+    3. The point of (1), then three corrective clicks (``corrective_click``). Each prompt has all clicks
+       so far and the logits of the previous mask. The model answers with its single mask.
 
     Args:
-        model: what is asked, on any device.
-        samples: photos; those without objects are passed over.
+        model: the model to score, on any device.
+        samples: photos with objects; photos without objects are skipped.
 
     Raises:
-        MobileSAMError: there is no object in any of the samples.
+        MobileSAMError: none of the samples has an object.
         ArtifactError: the model cannot be run.
-        AnswerError: it answers with a NaN or an infinity.
+        AnswerError: the model's output has a NaN or an infinity.
     """
     predictor = Predictor(model)
     scores = []
@@ -67,14 +70,14 @@ def _score(predictor: Predictor, sample: str, instance: Instance) -> InstanceSco
 def _correct(
     predictor: Predictor, truth: np.ndarray, first: Click, mask: np.ndarray, logits: np.ndarray
 ) -> np.ndarray:
-    """The mask after corrective clicks: fewer of them if nothing is left to correct.
+    """Return the mask after corrective clicks, which end early if nothing is left to correct.
 
     Args:
-        predictor: with the photo set.
-        truth: bool (H, W).
-        first: the click that gave the mask.
+        predictor: a predictor whose photo is set.
+        truth: bool (H, W), the true mask.
+        first: the click that gave ``mask``.
         mask: bool (H, W), the mask so far.
-        logits: float32 (S/4, S/4), its logits.
+        logits: float32 (S/4, S/4), the logits of ``mask``, where S is the model's frame size.
     """
     clicks = [first]
     for _ in range(CORRECTIVE_CLICKS):
@@ -93,7 +96,11 @@ def _ask(
     mask_input: np.ndarray | None = None,
     single: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Masks, scores and logits of ``Predictor.predict``; AnswerError if they are not finite."""
+    """Return masks, scores and logits of ``Predictor.predict``.
+
+    Raises:
+        AnswerError: scores or logits are not finite.
+    """
     coords = [(click.x, click.y) for click in clicks] if clicks else None
     labels = [click.label for click in clicks] if clicks else None
     masks, scores, logits = predictor.predict(

@@ -1,9 +1,9 @@
-"""Scores of objects, and their means."""
+"""The scores of objects, and their means."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-# What a model is asked, and in which order results show it.
+# Protocols: the ways in which a model is prompted, in the order in which results show them.
 POINT_BEST, POINT, BOX, CLICKS = "point_best_of_three", "point", "box", "three_clicks"
 PROTOCOLS = {
     POINT_BEST: "one point, the best of the three masks",
@@ -12,21 +12,21 @@ PROTOCOLS = {
     CLICKS: "one point, then three corrective clicks",
 }
 
-# COCO's size classes, by area in pixels of the photo.
+# The bounds of COCO's size classes: areas in pixels of the photo.
 SMALL_AREA, MEDIUM_AREA = 32**2, 96**2
 
 
 @dataclass(frozen=True)
 class InstanceScore:
-    """How well one object was found.
+    """The scores of one object.
 
     Attributes:
         sample: the photo's name.
         instance: the object's name.
-        area: of the true mask, in pixels of the photo.
-        is_part: whether the object is a part of another one; None if that is not known.
+        area: the area of the true mask, in pixels of the photo.
+        is_part: whether the object is a part of another one; None if that is unknown.
         ious: protocol → IoU with the true mask, at the photo's own size.
-        blank: protocols whose mask is empty, or the whole photo: it shows no object.
+        blank: the protocols whose mask shows no object, because it is empty or covers the whole photo.
     """
 
     sample: str
@@ -48,7 +48,7 @@ GROUPS: dict[str, Callable[[InstanceScore], bool]] = {
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How well objects were found; ``scores`` has at least one."""
+    """The scores of all objects. There is at least one."""
 
     scores: tuple[InstanceScore, ...]
 
@@ -62,7 +62,7 @@ class Accuracy:
 
     @property
     def groups(self) -> dict[str, "Accuracy"]:
-        """Size classes, wholes and parts → their objects; only groups that have any."""
+        """Size class, "whole" or "part" → its objects. Empty groups are left out."""
         members = {
             name: tuple(score for score in self.scores if belongs(score))
             for name, belongs in GROUPS.items()
@@ -71,7 +71,7 @@ class Accuracy:
 
     @property
     def unproven(self) -> list[str]:
-        """Protocols in which no object is found at all: nothing can be lost of that."""
+        """The protocols in which no object is found at all, so that a loss cannot show."""
         return [
             protocol
             for protocol, miou in self.miou.items()
@@ -79,6 +79,6 @@ class Accuracy:
         ]
 
     def miou_lost(self, reference: "Accuracy") -> dict[str, float]:
-        """Protocol → the reference's mean IoU over the same objects minus this one."""
+        """Return protocol → the mean IoU of ``reference`` on the same objects, minus this mean IoU."""
         ours, theirs = self.miou, reference.miou
         return {protocol: theirs[protocol] - ours[protocol] for protocol in PROTOCOLS}

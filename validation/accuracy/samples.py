@@ -1,4 +1,4 @@
-"""Photos with the true masks of objects in them."""
+"""Photos with the true masks of their objects."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ class Instance:
     """One object of a photo.
 
     Attributes:
-        name: what tells it from the photo's other objects.
-        mask: bool (H, W), its visible pixels, at least one.
-        is_part: whether it is a part of another object; None if that is not known.
+        name: a name that is unique in the photo.
+        mask: bool (H, W), the object's visible pixels, at least one.
+        is_part: whether the object is a part of another one; None if that is unknown.
     """
 
     name: str
@@ -22,12 +22,12 @@ class Instance:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A photo and the objects of it that a model is asked about.
+    """A photo and the objects that a model is prompted for.
 
     Attributes:
-        name: a file's name, or a scene's.
-        pixels: uint8 (H, W, 3) RGB.
-        instances: there may be none.
+        name: the name of the file or of the scene.
+        pixels: uint8 (H, W, 3), the photo in RGB.
+        instances: the objects; there may be none.
     """
 
     name: str

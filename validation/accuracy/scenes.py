@@ -1,4 +1,4 @@
-"""Generated scenes that no training has seen, with exact masks."""
+"""Generated scenes with exact masks, which are never used for training."""
 
 from collections.abc import Sequence
 
@@ -7,17 +7,17 @@ import numpy as np
 from reference.scenes import generate_scenes
 from validation.accuracy.samples import Instance, Sample
 
-HELD_OUT_SEEDS = 2**48  # the first one; training takes seeds below 2**40
+HELD_OUT_SEEDS = 2**48  # the first seed; training uses seeds below 2**40
 DEFAULT_SCENES = 500
-INSTANCES_PER_SCENE = 2  # at most: their ten prompts take a CPU no longer than the image encoder
+INSTANCES_PER_SCENE = 2  # at most; on a CPU their ten prompts take no longer than the image encoder
 SIZES = ((768, 1024), (1024, 768), (480, 640), (640, 480), (1024, 1024), (576, 1024))  # H, W
 
 
 class HeldOutScenes(Sequence[Sample]):
-    """Scenes that are always the same ones; each is generated when it is asked for."""
+    """Scenes that are always the same. Each scene is generated when it is accessed."""
 
     def __init__(self, count: int = DEFAULT_SCENES) -> None:
-        """Take the first ``count`` held-out scenes; the same ones come first whatever the count."""
+        """Take the first ``count`` held-out scenes. Their order does not depend on ``count``."""
         self._count = count
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What ``validate accuracy`` found, as tables for a terminal."""
+"""Formats the results of ``validate accuracy`` as tables for a terminal."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ from validation.accuracy.results import (
 from validation.documents.text_table import aligned
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, VERDICTS
 
-# One name per column, of a model's answers to: a point, the best of its three masks, a box, clicks.
+# Protocol → title of its column.
 COLUMNS = {POINT: "point", POINT_BEST: "best of 3", BOX: "box", CLICKS: "3 clicks"}
 
 
 def format_accuracy(evaluations: Sequence[Evaluation], data: Data) -> list[str]:
-    """A row per model with mean IoU and verdict, the same by size and kind of object, and reasons."""
+    """Return a row with mean IoU and verdict per model, then rows by size and kind of object, then reasons."""
     shown = with_references(evaluations)
     rows = [("", "engine", *COLUMNS.values(), "lost", ""), *map(_row, shown)]
     lines = [_title(shown, data), *(line.rstrip() for line in aligned(rows, left=2))]
@@ -73,7 +73,7 @@ def _describe(group: str) -> str:
 
 
 def _notes(evaluation: Evaluation) -> list[str]:
-    """What a reader has to know beside the numbers."""
+    """Return the sentences that a reader needs to understand the numbers."""
     notes = [
         f"{VERDICTS[verdict]}: {evaluation.name}: {text}"
         for verdict, texts in (

@@ -42,7 +42,7 @@ def test_artifact_and_checkpoint(validate, tiny_artifact, folder, tmp_path):
     # Untrained, and of three small objects.
     unproven = {line for line in rest if line.startswith("NOT PROVEN: ")}
     assert {line.rpartition(": ")[2] for line in unproven} == {
-        "the reference finds none of the objects, and nothing can be lost"
+        "the reference finds none of the objects, so a loss cannot show"
     }
 
     document = json.loads(results.read_text())
@@ -75,7 +75,7 @@ def test_failed_gate_is_status_1(validate, tiny_artifact, folder, never_held):
     assert out.splitlines()[3].endswith("  FAIL")
     failures = [line for line in out.splitlines() if line.startswith("FAIL: tiny-torchscript: ")]
     assert [line.split(": ")[2] for line in failures] == list(PROTOCOLS.values())
-    assert all(line.endswith("lower than the reference's, gate -1") for line in failures)
+    assert all(line.endswith("lower than the reference mIoU, gate -1") for line in failures)
 
 
 def no_model(folder):
@@ -84,12 +84,12 @@ def no_model(folder):
 
 def image_encoder(folder):
     """Loads, and fails when it is asked about a prompt."""
-    return (folder / "mobile_sam_image_encoder.ptl").read_bytes()
+    return (folder / "mobile_sam_tiny_image_encoder.ptl").read_bytes()
 
 
 @pytest.mark.parametrize("decoder", [no_model, image_encoder])
 def test_artifact_that_cannot_be_run_fails(validate, tiny_artifact, folder, accept_files, decoder):
-    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(decoder(tiny_artifact))
+    (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(decoder(tiny_artifact))
     accept_files(tiny_artifact)
     status, out, _ = validate("accuracy", tiny_artifact, "--dataset", folder, "--json", "-")
     document = json.loads(out)
@@ -153,7 +153,7 @@ def test_what_is_left_out_is_said(validate, dataset, tiny_artifact):
     )
     status, out, err = validate("accuracy", tiny_artifact, "--dataset", folder, "--json", "-")
     assert status == 0
-    assert err == f"warning: {folder}: left out are annotations without a mask (a box alone): 1\n"
+    assert err == f"warning: {folder}: left out: annotations without a mask (a box alone): 1\n"
     left_out = json.loads(out)["data"]["left_out"]
     assert left_out == {"annotations without a mask (a box alone)": 1}
 

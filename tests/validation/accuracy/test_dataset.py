@@ -129,27 +129,27 @@ def test_bad_masks(dataset, segmentation, expected):
         ({"annotations": []}, "has no annotation with a mask"),
         (
             {"annotations": [annotation_record(1, 7)]},
-            "(left out are annotations of photos that 'images' does not list: 1)",
+            "(left out: annotations of photos that 'images' does not list: 1)",
         ),
         (
             {"annotations": [annotation_record(1, 1, segmentation=[])]},
-            "(left out are annotations without a mask (a box alone): 1)",
+            "(left out: annotations without a mask (a box alone): 1)",
         ),
         ({"annotations": [annotation_record(1, 1, iscrowd=7)]}, "'iscrowd' is 7: expected 0 or 1"),
         ({"annotations": [annotation_record(1, 1, iscrowd="no")]}, "'iscrowd' is 'no'"),
         ({"annotations": [{"id": 1}]}, "'image_id' is None"),
         (
             {"annotations": [annotation_record(1, 1), annotation_record(1, 1)]},
-            "annotations[1]: the id 1 again",
+            "annotations[1]: the id 1 occurs twice",
         ),
         (
             {"images": [photo_record(1), photo_record(1, file_name="photo2.png")]},
-            "images[1]: the id 1 again",
+            "images[1]: the id 1 occurs twice",
         ),
         ({"images": [photo_record(1, width="wide"), photo_record(2)]}, "'width' is 'wide'"),
         (
             {"images": [photo_record(1, width=95), photo_record(2)]},
-            "'photo1.png' has 96×64 pixels (width × height), and the entry says 95×64",
+            "'photo1.png' has 96×64 pixels (width × height), but the entry says 95×64",
         ),
         ({"images": [photo_record(True)]}, "'id' is True"),
         (
@@ -163,7 +163,7 @@ def test_bad_masks(dataset, segmentation, expected):
         ({"images": [photo_record(1, file_name="a" * 300)]}, "File name too long"),
         ({"images": [photo_record(1, file_name="a/" * 3000)]}, "File name too long"),
         ({"images": [photo_record(1, file_name="")]}, "'file_name' is ''"),
-        ({"images": [photo_record(1, file_name=["photo1.png"])]}, "expected a photo's"),
+        ({"images": [photo_record(1, file_name=["photo1.png"])]}, "expected the name of a photo"),
     ],
 )
 def test_bad_lists(dataset, lists, expected):
@@ -311,7 +311,7 @@ def test_sizes_of_before_the_rotation(dataset):
     exif[0x0112] = 6
     Image.open(folder / "photo1.png").save(folder / "photo1.png", exif=exif)
     message = refusal(folder)
-    assert "'photo1.png' has 64×96 pixels (width × height), and the entry says 96×64" in message
+    assert "'photo1.png' has 64×96 pixels (width × height), but the entry says 96×64" in message
     assert "after its EXIF rotation" in message
 
 

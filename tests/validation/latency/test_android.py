@@ -286,7 +286,7 @@ def test_refusals(refuses, phone, tiny_artifact, tiny_package, tmp_path):
     refuses(
         "its format is coreml: expected torchscript", "latency", tiny_package, "--target", "android"
     )
-    refuses("is no serial number", "latency", tiny_artifact, "--target", "android:-s x")
+    refuses("is not the serial number", "latency", tiny_artifact, "--target", "android:-s x")
     refuses("'' is no serial number", "latency", tiny_artifact, "--target", "android:")
 
 

@@ -147,5 +147,7 @@ def test_costliest_operations_elsewhere_come_first():
     assert lines[1] == (
         "image encoder: not on the neural engine: pad 'x7' on the cpu: the neural engine cannot run it"
     )
-    assert lines[-1] == "image encoder: 4 more operations are elsewhere; see --json"
+    assert (
+        lines[-1] == "image encoder: 4 more operations are on other devices; --json lists them all"
+    )
     assert format_placement("x", summarize(CPU, [], 0)) == ["x: no operation has a plan"]

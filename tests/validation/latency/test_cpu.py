@@ -122,7 +122,7 @@ def test_profile_ends_one_artifact_for_its_memory(tiny_artifact):
 
 def test_profile_of_more_cores_than_there_are(tiny_artifact):
     profile = CpuTarget("large", "many cores", threads=4, core_count=5000, memory_limit=10**9)
-    assert profile.missing().startswith("it takes 5000 cores, and there are ")
+    assert profile.missing().startswith("it needs 5000 cores, but this machine has ")
     result = profile.measure([load_artifact(tiny_artifact)], SHORTEST, None)
     (measurement,) = result.measurements
     assert (measurement.status, measurement.reasons) == ("not run", [profile.missing()])

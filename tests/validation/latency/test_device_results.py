@@ -109,7 +109,7 @@ def test_a_score_that_is_not_finite_cannot_have_passed():
         (["limits", "min_iou"], 1.5, "a number of 0 to 1"),
         (["cases", 0, "mask_ious"], [1, 1, 1], "4 numbers"),
         (["cases", 0, "mask_ious", 2], -0.1, r"cases\[0\].mask_ious\[2\]"),
-        (["cases", 1, "name"], "one_point", "every golden once"),
+        (["cases", 1, "name"], "one_point", "every golden case exactly once"),
         (["cases", 1, "passed"], True, "expected false"),
         (["cases", 0], "passed", "an object with name"),
         (["milliseconds", "load"], [0], "more than 0"),

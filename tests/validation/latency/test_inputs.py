@@ -35,7 +35,7 @@ def test_finite_answers_are_timed(tiny_artifact, tiny_engine):
 def test_embeddings_that_are_not_finite_are_refused(tiny_artifact, tiny_engine, monkeypatch, spoil):
     encode = tiny_engine.encode
     monkeypatch.setattr(tiny_engine, "encode", lambda frame: spoil(encode(frame)))
-    with pytest.raises(ArtifactError, match="image encoder: answers with NaN or infinity"):
+    with pytest.raises(ArtifactError, match="image encoder: the output has NaN or infinity"):
         run_both(tiny_artifact, tiny_engine).require_finite(IMAGE_ENCODER)
 
 
@@ -54,5 +54,5 @@ def test_answers_that_are_not_finite_are_refused(
     monkeypatch.setattr(tiny_engine, "decode", broken)
     inputs = run_both(tiny_artifact, tiny_engine)
     inputs.require_finite(IMAGE_ENCODER)
-    with pytest.raises(ArtifactError, match="mask decoder: answers with NaN or infinity"):
+    with pytest.raises(ArtifactError, match="mask decoder: the output has NaN or infinity"):
         inputs.require_finite(MASK_DECODER)

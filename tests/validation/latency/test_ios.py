@@ -160,7 +160,7 @@ def test_refusals(refuses, phone, tiny_artifact, tiny_package):
     refuses(
         "its format is torchscript: expected coreml", "latency", tiny_artifact, "--target", "ios"
     )
-    refuses("is no UDID", "latency", tiny_package, "--target", "ios:a b")
+    refuses("is not the UDID", "latency", tiny_package, "--target", "ios:a b")
     image = tiny_package / "goldens" / "china.png"
     arguments = (tiny_package, "--target", "ios", "--image", image)
     refuses("its app runs the artifact's goldens", "latency", *arguments)

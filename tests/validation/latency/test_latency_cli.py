@@ -67,7 +67,9 @@ def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_pat
     assert "tiny-torchscript: lite interpreter of torch" in out
     assert lines[10].endswith("mil_runtime, not Core ML")
     assert lines[-1] == f"report: {tmp_path / 'report' / 'latency.html'}"
-    assert lines[-2].startswith("not watched, since this system does not tell: the load of other")
+    assert lines[-2].startswith(
+        "not checked, because this system does not report it: the load of other"
+    )
 
     document = json.loads(path.read_text())
     assert document["schema"] == "mobile-sam-export/latency/1"
@@ -143,7 +145,7 @@ def test_several_targets(validate, tiny_artifact, monkeypatch):
     big, little, busy = json.loads(out)["targets"]
     assert (status, err) == (0, "")
     for target, cores in ((big, 2), (little, 4)):
-        assert target["missing"] == f"it takes {cores} cores, and there are 1 here"
+        assert target["missing"] == f"it needs {cores} cores, but this machine has 1"
         (artifact,) = target["artifacts"]
         assert (artifact["status"], artifact["reasons"]) == ("not run", [target["missing"]])
     assert busy["target"] == "cpu:phone-busy"
@@ -166,7 +168,7 @@ def test_targets(validate, monkeypatch):
     assert lines["cpu"].endswith("; here")
     if hasattr(os, "sched_setaffinity"):
         assert lines["cpu:phone-little"].endswith(
-            "; NOT RUN: it takes 4 cores, and there are 2 here"
+            "; NOT RUN: it needs 4 cores, but this machine has 2"
         )
     assert all("device-like, not a phone" in lines[name] for name in processors[1:])
 
