@@ -24,29 +24,31 @@ from validation.evidence.peers.installation import default_folder, prepare, vari
     metavar="PATH|demo|official|seeded",
     default="demo",
     show_default=True,
-    help="The weights of all.",
+    help="The weights that all programs use.",
 )
 @click.option(
     "--image",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="A photo, with a point and a box in its middle. [default: a photo of 512×512]",
+    help="Ask about this photo, with a point and a box in its middle. [default: a photo of 512×512]",
 )
 @click.option(
     "--threads",
     metavar="N",
     type=click.IntRange(min=1, max=1024),
-    help="How many threads compute. [default: one for each core]",
+    help="Number of threads that compute. [default: one for each core]",
 )
 @click.option(
     "--environment",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the peers are installed, once. [default: in the user's cache]",
+    help="Install the other programs in this folder, once. [default: in the user's cache]",
 )
-@click.option("--check", is_flag=True, help="Masks and file sizes only: no times.")
+@click.option("--check", is_flag=True, help="Compare masks and file sizes only, without times.")
 @click.option(
-    "--write", is_flag=True, help="Write docs/evidence/peers.md and docs/evidence/peers.svg."
+    "--write",
+    is_flag=True,
+    help="Write the results into docs/evidence/peers.md, and draw docs/evidence/peers.svg.",
 )
 @json_option("the results, with every single time,")
 def peers(
@@ -67,12 +69,14 @@ def peers(
       python -m validation.evidence.peers artifacts/mobile_sam-torchscript-* --json peers.json
       python -m validation.evidence.peers --write
 
-    In one run, in turns, on the same threads: encode, decode, and from the photo's file to the mask;
-    and whether the masks are the reference's. Without ARTIFACTs all schemes of both formats are
-    converted first. The peers are installed in an environment of their own. With every scheme it takes
-    about an hour and 16 GB of memory; turns that are disturbed do not count, so leave the machine alone.
+    The programs take turns on the same number of threads. Each encodes the photo, decodes prompts, and
+    goes the whole way from the photo's file to the mask. Their masks are compared with the reference
+    masks. ARTIFACT is a folder that convert wrote; without any, all schemes of both formats are
+    converted first. The other programs are installed in an environment of their own. With every scheme
+    a run takes about an hour and 16 GB of memory. Disturbed turns do not count, so leave the machine
+    alone meanwhile.
 
-    Exit status: 0 if all could be run, 1 if one could not, 2 for bad input.
+    Exits with 0 if all programs ran, with 1 if one could not run, and with 2 for bad input.
     """
     if check and write:
         raise click.UsageError("--write with --check: expected one of them, as there are no times")

@@ -1,4 +1,4 @@
-"""What docs/evidence/peers.md states: the table, where a peer is faster, and the plot."""
+"""The generated parts of docs/evidence/peers.md: the table, the sentences about speed, and the plot."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -19,7 +19,7 @@ PLOT = CHECKOUT / "docs" / "evidence" / "peers.svg"
 COMMAND = "python -m validation.evidence.peers --write"
 TOOLS = ("torch", "ultralytics", "onnxruntime", "coremltools")
 _HEADINGS = {"image_encoder": "encode", "mask_decoder": "decode", "end_to_end": "end to end"}
-_PICTURE = "![Each program's times in relation to PyTorch eager's](peers.svg)"
+_PICTURE = "![The time of each program, relative to PyTorch eager](peers.svg)"
 _NOTHING = "–"
 
 
@@ -31,13 +31,13 @@ def table_of(standings: Sequence[Standing], result: TargetResult | None) -> Tabl
     header += ["memory MB"] if result else []
     header += ["files MB", "IoU, same frame", "IoU, from the file"]
     rows = [_row(standing, result, index) for index, standing in enumerate(standings)]
-    note = "IoU is the lowest with the reference's masks."
+    note = "IoU is the lowest IoU with the reference masks."
     if result is not None:
         note += (
-            f" With {result.description.partition(';')[0]}. × eager: median ratio to PyTorch eager's "
-            "turn beside it, with its 95 % interval. Memory: the peak above the imported libraries. "
-            "Core ML rows are emulated on this processor by mil_runtime: their times say nothing "
-            "about Core ML."
+            f" With {result.description.partition(';')[0]}. × eager is the median ratio to the "
+            "neighboring turn of PyTorch eager, with its 95 % interval. Memory is the peak above the "
+            "imported libraries. Core ML rows are emulated on this processor by mil_runtime, so "
+            "their times say nothing about Core ML."
         )
     return Table("peers", TOOLS, header, rows, note)
 
@@ -116,20 +116,20 @@ def _sentence(ratios: dict[str, list[tuple[str, Ratio]]]) -> str:
         if pair not in faster and pair[1].interval.low <= best.interval.high
     ]
     ours = f"our fastest artifact, {name}, takes {best.median:.2f} of PyTorch eager's time"
-    parts = []
+    parts = [ours]
     if faster:
         verb = "is" if len(faster) == 1 else "are"
         parts.append(f"{_listed(faster)} {verb} **faster than every artifact of ours**")
     if level:
         verb = "is" if len(level) == 1 else "are"
-        parts.append(f"{_listed(level)} {verb} not told apart from it")
+        parts.append(f"{_listed(level)} {verb} not measurably different")
     if not faster:
-        parts.append("no peer is measurably faster")
-    return f"{ours}; {'; '.join(parts)}."
+        parts.append("No peer is measurably faster")
+    return f"{'. '.join(parts)}."
 
 
 def _listed(pairs: Sequence[tuple[str, Ratio]]) -> str:
-    return ", ".join(f"{name} ({ratio.median:.2f})" for name, ratio in pairs)
+    return "; ".join(f"{name} ({ratio.median:.2f})" for name, ratio in pairs)
 
 
 # Files
