@@ -10,7 +10,6 @@ from tiny_variant import TINY
 
 from reference.builder import build_sam
 from reference.modeling.sam import Sam
-from reference.modeling.variants import VARIANTS
 from reference.weights.checkpoint import load_weights
 from reference.weights.official_names import official_layout
 from reference.weights.seeded_weights import seeded_state_dict
@@ -50,7 +49,6 @@ def tiny_sam():
 
 
 @pytest.fixture
-def tiny_model(monkeypatch) -> str:
-    """The tiny model's name, which commands and functions then know as ``--model``."""
-    monkeypatch.setitem(VARIANTS, TINY.name, TINY)
+def tiny_model() -> str:
+    """The tiny model's name, for ``--model``."""
     return TINY.name

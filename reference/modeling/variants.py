@@ -1,6 +1,8 @@
 """The table of model variants: the only place that knows sizes, official files and pixel statistics."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from reference.common.errors import MobileSAMError
 
@@ -57,32 +59,45 @@ class Variant:
         return self.image_size // 4
 
 
-VARIANTS = {
-    variant.name: variant
-    for variant in (
-        Variant(
-            name="vit_t",
-            title="MobileSAM",
-            file_stem="mobile_sam",
-            embed_dims=(64, 128, 160, 320),
-            depths=(2, 2, 6, 2),
-            num_heads=(2, 4, 5, 10),
-            window_sizes=(7, 7, 14, 7),
-            official=OfficialCheckpoint(
-                url=(
-                    "https://github.com/ChaoningZhang/MobileSAM/raw/"
-                    "f706ad9c4eb7f219c00d9050e46328518ffb65d2/weights/mobile_sam.pt"
-                ),
-                size=40_728_226,
-                sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+_ALL = (
+    Variant(
+        name="vit_t",
+        title="MobileSAM",
+        file_stem="mobile_sam",
+        embed_dims=(64, 128, 160, 320),
+        depths=(2, 2, 6, 2),
+        num_heads=(2, 4, 5, 10),
+        window_sizes=(7, 7, 14, 7),
+        official=OfficialCheckpoint(
+            url=(
+                "https://github.com/ChaoningZhang/MobileSAM/raw/"
+                "f706ad9c4eb7f219c00d9050e46328518ffb65d2/weights/mobile_sam.pt"
             ),
-            demo=DemoCheckpoint(
-                file_name="mobile_sam_demo.safetensors",
-                sha256="d52121b78cdeacacc6a5ca3d630c06705b33b4fb2964986e656de0fb8945edd9",
-            ),
+            size=40_728_226,
+            sha256="6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
         ),
-    )
-}
+        demo=DemoCheckpoint(
+            file_name="mobile_sam_demo.safetensors",
+            sha256="d52121b78cdeacacc6a5ca3d630c06705b33b4fb2964986e656de0fb8945edd9",
+        ),
+    ),
+    # The same architecture at a hundredth of the size: for tests, and for trying the tools in seconds. It has
+    # no weights but seeded ones.
+    Variant(
+        name="tiny",
+        title="MobileSAMTiny",
+        file_stem="mobile_sam_tiny",
+        embed_dims=(16, 32, 64, 64),
+        depths=(1, 1, 2, 1),
+        num_heads=(1, 2, 2, 4),
+        window_sizes=(7, 7, 14, 7),
+        official=None,
+        image_size=256,
+        embedding_dim=64,
+        decoder_mlp_dim=128,
+    ),
+)
+VARIANTS: Mapping[str, Variant] = MappingProxyType({variant.name: variant for variant in _ALL})
 
 
 def get_variant(name: str) -> Variant:

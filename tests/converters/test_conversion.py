@@ -26,7 +26,6 @@ from converters.conversion import STEPS, load_source, write_artifact
 from converters.output_folder import require_free, staged
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ConversionError, OutputError
-from reference.modeling.variants import VARIANTS
 from reference.photos.masks import decode_rle
 from reference.photos.preprocessing import photo_to_frame
 from reference.weights.checkpoint import official_name, resolve_checkpoint
@@ -56,8 +55,7 @@ def files(folder):
 def artifacts(tmp_path_factory):
     """Both formats in int8; tests must not change them."""
     folder = tmp_path_factory.mktemp("artifacts")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as exit_:
-        patch.setitem(VARIANTS, TINY.name, TINY)
+    with pytest.raises(SystemExit) as exit_:
         arguments = ["all", "--model", TINY.name, "--checkpoint", "seeded", "--quantize", "int8"]
         main([*arguments, "--output", str(folder)])
     assert exit_.value.code == 0
@@ -98,19 +96,19 @@ def test_running_variance_of_0_converts_if_the_answers_are_finite(tiny_model, tm
 
 def test_folders_hold_what_the_design_says(artifacts):
     coreml, torchscript = sorted(artifacts.iterdir())
-    assert coreml.name == "mobile_sam-coreml-int8"
+    assert coreml.name == "mobile_sam_tiny-coreml-int8"
     assert sorted(path.name for path in coreml.iterdir()) == [
-        "MobileSAMImageEncoder.mlpackage",
-        "MobileSAMMaskDecoder.mlpackage",
+        "MobileSAMTinyImageEncoder.mlpackage",
+        "MobileSAMTinyMaskDecoder.mlpackage",
         "goldens",
         "manifest.json",
     ]
-    assert torchscript.name == "mobile_sam-torchscript-int8"
+    assert torchscript.name == "mobile_sam_tiny-torchscript-int8"
     assert sorted(path.name for path in torchscript.iterdir()) == [
         "goldens",
         "manifest.json",
-        "mobile_sam_image_encoder.ptl",
-        "mobile_sam_mask_decoder.ptl",
+        "mobile_sam_tiny_image_encoder.ptl",
+        "mobile_sam_tiny_mask_decoder.ptl",
     ]
 
 
@@ -136,7 +134,7 @@ def test_manifest_lists_every_file(artifacts):
             "has_mask_input",
         ]
         assert decoder["operators"]
-    coreml = json.loads((artifacts / "mobile_sam-coreml-int8" / "manifest.json").read_text())
+    coreml = json.loads((artifacts / "mobile_sam_tiny-coreml-int8" / "manifest.json").read_text())
     assert coreml["preprocessing"]["padding_rgb"] == [124, 116, 104]
     assert coreml["deployment_target"] == "iOS16"
 
@@ -154,8 +152,8 @@ def test_nothing_names_this_machine(artifacts):
 
 
 def test_lite_files_carry_the_manifest(artifacts):
-    folder = artifacts / "mobile_sam-torchscript-int8"
-    with ZipFile(folder / "mobile_sam_mask_decoder.ptl") as archive:
+    folder = artifacts / "mobile_sam_tiny-torchscript-int8"
+    with ZipFile(folder / "mobile_sam_tiny_mask_decoder.ptl") as archive:
         name = next(name for name in archive.namelist() if name.endswith("extra/manifest.json"))
         carried = json.loads(archive.read(name))
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -174,7 +172,7 @@ def test_goldens_are_the_references_answers(tmp_path, tiny_model, tiny_sam):
     stored = np.fromfile(folder / photo["image_embeddings"]["file"], "<f4")
     np.testing.assert_allclose(stored, embeddings.numpy().ravel(), atol=1e-4)
 
-    lite = _load_for_lite_interpreter(str(folder.parent / "mobile_sam_mask_decoder.ptl"))
+    lite = _load_for_lite_interpreter(str(folder.parent / "mobile_sam_tiny_mask_decoder.ptl"))
     for case in goldens["cases"]:
         if case["mask_input"] or case["photo"] != "china":
             continue
@@ -199,7 +197,6 @@ def test_two_runs_give_the_same_bytes(artifacts, tmp_path, tiny_model, capsys):
         sys.path.append({SUPPORT!r})
         from tiny_variant import TINY
         from reference.modeling.variants import VARIANTS
-        VARIANTS[TINY.name] = TINY
         from converters.cli import main
         options = ["--checkpoint", "seeded", "--quantize", "int8", "--output", sys.argv[1]]
         main(["all", "--model", "tiny", *options])
@@ -218,7 +215,7 @@ def test_two_runs_give_the_same_bytes(artifacts, tmp_path, tiny_model, capsys):
 
 def test_an_existing_folder_is_refused_without_force(artifacts, tmp_path, tiny_model, capsys):
     artifacts = shutil.copytree(artifacts, tmp_path / "copy")
-    folder = artifacts / "mobile_sam-torchscript-int8"
+    folder = artifacts / "mobile_sam_tiny-torchscript-int8"
     before = files(artifacts)
     arguments = [*TORCHSCRIPT, "--model", tiny_model, "--quantize", "int8", "--output", artifacts]
     status, out, err = run(arguments, capsys)
@@ -246,12 +243,12 @@ def test_where_the_weights_were_found_is_told(artifacts, tmp_path, tiny_model, c
     status, _, err = run(["torchscript", *arguments, "--output", tmp_path], capsys)
     assert status == 0
     assert err == "note: weights of 'run.pt': found at ['ema'], prefix 'sam.'; left out: 'epoch'\n"
-    goldens = "mobile_sam-torchscript-int8/goldens"
+    goldens = "mobile_sam_tiny-torchscript-int8/goldens"
     assert files(tmp_path / goldens) == files(artifacts / goldens)
 
 
 def test_force_does_not_replace_what_is_no_artifact(tmp_path, tiny_model, capsys):
-    folder = tmp_path / "mobile_sam-torchscript-none"
+    folder = tmp_path / "mobile_sam_tiny-torchscript-none"
     folder.mkdir()
     (folder / "thesis.tex").write_text("precious")
     status, _, err = run(
@@ -315,7 +312,6 @@ def test_a_full_disk_leaves_nothing(tmp_path, tiny_model):
         sys.path.append({SUPPORT!r})
         from tiny_variant import TINY
         from reference.modeling.variants import VARIANTS
-        VARIANTS[TINY.name] = TINY
         from converters.cli import main
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
@@ -370,7 +366,6 @@ def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):
         from converters import load_source, write_artifact
         from converters.torchscript.export import TorchScriptOptions
         from reference.modeling.variants import VARIANTS
-        VARIANTS[TINY.name] = TINY
         source = load_source("seeded", "tiny")
 
         def on_step(step):
@@ -389,7 +384,7 @@ def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert not (tmp_path / "mobile_sam-torchscript-none").exists()
+    assert not (tmp_path / "mobile_sam_tiny-torchscript-none").exists()
     assert list(tmp_path.rglob("manifest.json")) == []
 
 
@@ -458,6 +453,6 @@ def test_what_was_written_before_an_error_is_named(tmp_path, tiny_model, capsys,
     status, _, err = run(arguments, capsys)
     assert status == 2
     written, error = err.splitlines()[-2:]
-    assert f"'{tmp_path / 'mobile_sam-torchscript-none'}' was written before the error" in written
+    assert f"'{tmp_path / 'mobile_sam_tiny-torchscript-none'}' was written before the error" in written
     assert error == "convert: error: no package"
-    assert [path.name for path in tmp_path.iterdir()] == ["mobile_sam-torchscript-none"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mobile_sam_tiny-torchscript-none"]

@@ -8,15 +8,12 @@ from tiny_variant import TINY
 
 from reference import SAM, Predictor
 from reference.common.errors import MobileSAMError, PromptError
-from reference.modeling.variants import VARIANTS
 from reference.photos.preprocessing import masks_to_photo, photo_to_frame, resized_size
 
 
 @pytest.fixture(scope="module")
 def sam():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, TINY.name, TINY)
-        return SAM("seeded", TINY.name)
+    return SAM("seeded", TINY.name)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,6 @@ from tiny_variant import TINY
 
 from converters.conversion import load_source, write_artifact
 from converters.torchscript.export import TorchScriptOptions
-from reference.modeling.variants import VARIANTS
 from validation.latency.device_results import ANDROID, DeviceResults, read_device_results
 from validation.latency.phones.adb import PACKAGE, RUNNER
 
@@ -60,11 +59,9 @@ def build(tmp_path_factory) -> Build:
     ignored = shutil.ignore_patterns("target", "build", ".gradle", "assets")
     shutil.copytree(APP, folder, ignore=ignored)
     shutil.copytree(APP.parent / "vectors", folder.parent / "vectors")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, TINY.name, TINY)
-        artifact = write_artifact(
-            load_source("seeded", TINY.name), TorchScriptOptions("none"), checkout / "artifacts"
-        )
+    artifact = write_artifact(
+        load_source("seeded", TINY.name), TorchScriptOptions("none"), checkout / "artifacts"
+    )
     subprocess.run(("sh", "-e", "-c", copy_step(artifact.name)), cwd=checkout, check=True)
     tested = run_maven(folder, artifact)
     assert tested.returncode == 0, tested.stdout[-6000:]

@@ -23,7 +23,6 @@ from tiny_variant import TINY
 from converters.conversion import load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from reference.common.cache import cache_folder
-from reference.modeling.variants import VARIANTS
 from reference.photos.images import read_image
 from reference.photos.preprocessing import photo_to_frame
 from validation.latency.device_results import IOS, read_device_results
@@ -97,11 +96,9 @@ def not_in_repository(directory: str, names: list[str]) -> list[str]:
 @pytest.fixture(scope="module")
 def artifact(workplace) -> Path:
     """A Core ML artifact of the tiny model where the app expects it, and its photos' pixels and frames."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, TINY.name, TINY)
-        converted = write_artifact(
-            load_source("seeded", TINY.name), CoreMLOptions("none"), workplace.folder / "artifacts"
-        )
+    converted = write_artifact(
+        load_source("seeded", TINY.name), CoreMLOptions("none"), workplace.folder / "artifacts"
+    )
     folder = shutil.copytree(converted, workplace.folder / "ios" / ARTIFACT.relative_to(APP))
     manifest = json.loads((folder / "manifest.json").read_bytes())
     preprocessing = manifest["preprocessing"]

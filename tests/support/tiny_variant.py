@@ -1,7 +1,5 @@
 """A variant small enough for tests that convert."""
 
-import dataclasses
+from reference.modeling.variants import VARIANTS
 
-from validation.evidence.mutation.small_model import SMALL
-
-TINY = dataclasses.replace(SMALL, name="tiny")
+TINY = VARIANTS["tiny"]

@@ -13,29 +13,23 @@ from converters.conversion import Source, load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.torchscript.export import TorchScriptOptions
-from reference.modeling.variants import VARIANTS
 from validation.cli import main
 
 
 @pytest.fixture(scope="session")
 def tiny_source(tiny_sam) -> Source:
     variant = tiny_sam.variant
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, variant.name, variant)
-        return load_source("seeded", variant.name)
+    return load_source("seeded", variant.name)
 
 
 @pytest.fixture(scope="session")
 def tiny_folders(tiny_source, tmp_path_factory) -> dict[str, Path]:
     """The tiny model in both formats, float32; tests must not change them."""
     output = tmp_path_factory.mktemp("tiny")
-    variant = tiny_source.sam.variant
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, variant.name, variant)
-        return {
-            "torchscript": write_artifact(tiny_source, TorchScriptOptions("none"), output),
-            "coreml": write_artifact(tiny_source, CoreMLOptions("none"), output),
-        }
+    return {
+        "torchscript": write_artifact(tiny_source, TorchScriptOptions("none"), output),
+        "coreml": write_artifact(tiny_source, CoreMLOptions("none"), output),
+    }
 
 
 @pytest.fixture
@@ -53,7 +47,9 @@ def tiny_package(tiny_model, tiny_folders, tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def full_artifact(tmp_path_factory) -> Path:
     """The full-size model of the demo weights as TorchScript in float32; tests must not change it."""
-    return write_artifact(load_source(), TorchScriptOptions("none"), tmp_path_factory.mktemp("full"))
+    return write_artifact(
+        load_source(), TorchScriptOptions("none"), tmp_path_factory.mktemp("full")
+    )
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from validation.artifacts.conventions import false_statements
 from validation.questions.goldens import golden_questions
 from validation.report.provenance import provenance
 
-DECODER = "mobile_sam_mask_decoder.ptl"
+DECODER = "mobile_sam_tiny_mask_decoder.ptl"
 
 
 def refuse(folder, *expected):
@@ -43,13 +43,13 @@ def test_reads_what_convert_writes(tiny_artifact):
 def test_reads_packages(tiny_package):
     artifact = load_artifact(tiny_package)
     assert artifact.format == "coreml"
-    assert artifact.components["image_encoder"].name == "MobileSAMImageEncoder.mlpackage"
+    assert artifact.components["image_encoder"].name == "MobileSAMTinyImageEncoder.mlpackage"
     assert artifact.padding_rgb == (124, 116, 104)
 
 
 def test_what_operating_systems_leave_is_no_alteration(tiny_package):
     size = size_of(tiny_package)
-    package = tiny_package / "MobileSAMMaskDecoder.mlpackage"
+    package = tiny_package / "MobileSAMTinyMaskDecoder.mlpackage"
     for path in (
         tiny_package / "._manifest.json",
         tiny_package / "Thumbs.db",
@@ -188,7 +188,7 @@ def set_entry(name, value):
         ("checkpoint", "seeded", "'checkpoint' is 'seeded': expected an object"),
         ("checkpoint.trained", "no", "expected true or false"),
         ("files", [], "expected an object"),
-        ("files.mobile_sam_mask_decoder", {}, "lacks 'bytes', 'sha256'"),
+        ("files.mobile_sam_tiny_mask_decoder", {}, "lacks 'bytes', 'sha256'"),
         ("components.mask_decoder.file", "other.ptl", "expected a file of the list 'files'"),
         ("components.mask_decoder.file", "", "expected a line of text"),
         ("goldens", "goldens", "expected a file of the list 'files'"),
@@ -281,7 +281,7 @@ def test_damaged_goldens(tiny_artifact, change, expected):
         (b"", "is not valid JSON"),
         (b"[" * 10**6, "nested in more than 30 levels"),
         (b"[" * 900 + b"]" * 900, "nested in more than 30 levels"),
-        (b'{"schema": 1, "schema": 2}', "a key is there twice"),
+        (b'{"schema": 1, "schema": 2}', "an object has the same key twice"),
         (b'{"schema": 1e999}', "the number 1e999 is too large"),
         (b'{"schema": %s}' % (b"1" * 5000), "a number has more than 100 characters"),
         ("{}".encode("utf-16"), "is not valid JSON"),

@@ -97,14 +97,14 @@ def test_version(capsys, name):
 @pytest.mark.parametrize(
     ("typed", "option", "known"),
     [
-        ("segment", "--model", "vit_t"),
+        ("segment", "--model", "vit_t|tiny"),
         ("convert torchscript", "--quantize", "none|fp16|int8"),
         ("convert coreml", "--quantize", "none|fp16|int8|int4|lut8|lut6|lut4|w8a8"),
         ("convert coreml", "--deployment-target", "iOS16|iOS17|iOS18"),
         ("convert torchscript", "--bytecode-version", "5|6|7|8"),
-        ("convert all", "--model", "vit_t"),
-        ("validate accuracy", "--model", "vit_t"),
-        ("python -m reference.training scenes", "--model", "vit_t"),
+        ("convert all", "--model", "vit_t|tiny"),
+        ("validate accuracy", "--model", "vit_t|tiny"),
+        ("python -m reference.training scenes", "--model", "vit_t|tiny"),
     ],
 )
 def test_choices_are_shown(capsys, typed, option, known):

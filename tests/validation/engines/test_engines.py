@@ -65,15 +65,15 @@ def test_int8_without_the_phones_backend_is_not_run(
 
 
 def test_file_that_the_interpreter_cannot_load(tiny_artifact, accept_files):
-    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
+    (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
     accept_files(tiny_artifact)
     with pytest.raises(ArtifactError, match=r"mask_decoder\.ptl: .* cannot run it .*convert again"):
         engine_for(load_artifact(tiny_artifact))
 
 
 def test_files_in_each_others_place(tiny_artifact, accept_files):
-    encoder = tiny_artifact / "mobile_sam_image_encoder.ptl"
-    decoder = tiny_artifact / "mobile_sam_mask_decoder.ptl"
+    encoder = tiny_artifact / "mobile_sam_tiny_image_encoder.ptl"
+    decoder = tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl"
     encoder_bytes = encoder.read_bytes()
     encoder.write_bytes(decoder.read_bytes())
     decoder.write_bytes(encoder_bytes)
@@ -91,7 +91,7 @@ class StandIn:
     """coremltools' MLModel as this project uses it, with the export modules for Core ML."""
 
     def __init__(self, path, modules):
-        self.is_encoder = path.endswith("MobileSAMImageEncoder.mlpackage")
+        self.is_encoder = path.endswith("MobileSAMTinyImageEncoder.mlpackage")
         self.modules = modules
 
     def predict(self, data):
@@ -197,7 +197,7 @@ def test_packages_run_without_core_ml(tiny_package, tiny_source, tiny_engine):
 
 
 def test_package_that_the_runtime_cannot_load(tiny_package, accept_files):
-    package = tiny_package / "MobileSAMMaskDecoder.mlpackage"
+    package = tiny_package / "MobileSAMTinyMaskDecoder.mlpackage"
     (weights,) = package.rglob("weight.bin")
     weights.write_bytes(weights.read_bytes()[:-1000])
     accept_files(tiny_package)

@@ -73,7 +73,7 @@ def test_answers_are_those_of_the_same_process(request, folder, tiny_source, cas
 
 
 def test_file_that_cannot_be_loaded(tiny_artifact, accept_files):
-    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
+    (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
     accept_files(tiny_artifact)
     artifact = load_artifact(tiny_artifact)
     with pytest.raises(ArtifactError) as expected:

@@ -10,7 +10,6 @@ import torch
 from observations import open_here, timed
 from tiny_variant import TINY
 
-from reference.modeling.variants import VARIANTS
 from reference.weights.checkpoint import resolve_checkpoint
 from validation.artifacts.artifact import load_artifact
 from validation.regression import observation
@@ -34,7 +33,6 @@ def baseline_text(tiny_folders, tmp_path_factory) -> str:
     """What ``--update`` writes of the tiny model's TorchScript artifact."""
     path = tmp_path_factory.mktemp("baseline") / "baseline.json"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, TINY.name, TINY)
         patch.setattr(observation, "open_isolated", open_here)
         patch.setattr(observation, "measure_latency", timed())
         artifact = load_artifact(tiny_folders["torchscript"])

@@ -26,14 +26,13 @@ def mutation(write: bool) -> int:
     import torch
 
     from validation.evidence.mutation.report import PAGE, as_expected, kill_table, unmutated_table
-    from validation.evidence.mutation.small_model import registered
     from validation.evidence.mutation.suite import MUTANTS, Suite, artifacts_of
     from validation.evidence.page import require_page, write_table
 
     if write:
         require_page(PAGE)
     torch.set_num_threads(1)  # a small model's operators are not worth more
-    with registered(), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         suite = Suite(Path(folder))
         sound = artifacts_of(MUTANTS)
         held = {pair: suite.run_unmutated(*pair) for pair in sound}

@@ -79,6 +79,14 @@ EVIDENCE_MUTANTS = (
     model(
         "model: photo ignored", "the embeddings are the same for every photo", change=ignore_photo
     ),
-    goldens("goldens: one case", "which does not tell the next one", change=keep_one_case),
-    goldens("goldens: one photo", "which any other would agree with", change=keep_one_photo),
+    goldens(
+        "goldens: one case",
+        "a single case, so that nothing shows whether the next one is right",
+        change=keep_one_case,
+    ),
+    goldens(
+        "goldens: one photo",
+        "a single photo, so that stale embeddings would go unnoticed",
+        change=keep_one_photo,
+    ),
 )

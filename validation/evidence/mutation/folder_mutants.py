@@ -44,10 +44,10 @@ def add_file(folder: Path) -> None:
 
 
 FOLDER_MUTANTS = (
-    torchscript("files: a byte of a .ptl", "one bit of it changed", change=change_lite_file),
+    torchscript("files: a byte of a .ptl", "one bit changed", change=change_lite_file),
     torchscript("files: a .ptl cut off", "the last kB missing", change=cut_off),
-    torchscript("files: a byte of a golden", "one bit of it changed", change=change_golden),
+    torchscript("files: a byte of a golden", "one bit changed", change=change_golden),
     torchscript("files: one too many", "a file that the manifest does not list", change=add_file),
-    coreml("files: a byte of weights", "one bit of them changed", change=change_weights),
+    coreml("files: a byte of weights", "one bit changed", change=change_weights),
     coreml("files: weights missing", "no weight.bin", change=lose_weights),
 )

@@ -172,24 +172,27 @@ def _names(block: MIL_pb2.Block) -> Iterator[MIL_pb2.NamedValueType]:
 PACKAGE_MUTANTS = (
     encoder(
         "package: zero points off by one",
-        "127 for 128, in every kernel",
+        "127 instead of 128, in every kernel",
         scheme="int8",
         change=shift_zero_points,
     ),
     encoder(
         "package: scales of the next channel",
-        "in every kernel",
+        "every kernel uses the scales of the neighboring channel",
         scheme="int8",
         change=take_scale_of_next_channel,
     ),
     decoder(
         "package: scales of the next channel, decoder",
-        "in every kernel",
+        "every kernel uses the scales of the neighboring channel",
         scheme="int8",
         change=take_scale_of_next_channel,
     ),
     encoder(
-        "package: nibbles swapped", "of every byte of int4", scheme="int4", change=swap_nibbles
+        "package: nibbles swapped",
+        "the two halves of every byte of int4 exchanged",
+        scheme="int4",
+        change=swap_nibbles,
     ),
     encoder(
         "package: palette reversed, lut8",
@@ -211,30 +214,32 @@ PACKAGE_MUTANTS = (
     ),
     encoder(
         "package: activations saturate",
-        "scales of int8 activations a quarter of what they should be",
+        "scales of int8 activations a quarter of the right size",
         scheme="w8a8",
         change=saturate_activations,
     ),
     encoder(
         "package: bit flipped, float32",
-        "the highest of an exponent",
+        "the highest bit of one exponent",
         scheme="none",
         change=flip_bit,
     ),
     encoder(
         "package: bit flipped, float16",
-        "the highest of an exponent",
+        "the highest bit of one exponent",
         scheme="fp16",
         change=flip_bit,
     ),
-    encoder("package: NaN in a weight", "one element", scheme="fp16", change=put_nan),
+    encoder("package: NaN in a weight", "NaN in one element", scheme="fp16", change=put_nan),
     encoder(
         "package: channel zeroed",
-        "one of the embeddings' channels",
+        "zeros in one channel of the embeddings",
         scheme="fp16",
         change=zero_channel,
     ),
-    decoder("package: bias dropped", "of the first upscaling", scheme="fp16", change=drop_bias),
+    decoder(
+        "package: bias dropped", "no bias in the first upscaling", scheme="fp16", change=drop_bias
+    ),
     encoder(
         "package: float16 overflow",
         "activations beyond 65504 before a layer norm",
@@ -242,18 +247,23 @@ PACKAGE_MUTANTS = (
         change=overflow_float16,
     ),
     encoder(
-        "package: mean in BGR order", "red and blue exchanged", scheme="none", change=change_mean
+        "package: mean in BGR order",
+        "means of red and blue exchanged",
+        scheme="none",
+        change=change_mean,
     ),
-    encoder("package: BGR", "the image input's color space", scheme="none", change=declare_bgr),
+    encoder(
+        "package: BGR", "the color space of the image input", scheme="none", change=declare_bgr
+    ),
     decoder(
         "package: outputs exchanged",
-        "each by the other's name",
+        "each output has the name of the other",
         scheme="none",
         change=exchange_outputs,
     ),
     decoder(
         "package: GELU by tanh, decoder",
-        "the approximation for the exact function",
+        "the approximation instead of the exact function",
         scheme="none",
         change=functools.partial(approximate_gelu, mode="TANH_APPROXIMATION"),
     ),
@@ -283,9 +293,14 @@ PACKAGE_MUTANTS = (
     ),
     decoder(
         "package: transpose forgotten",
-        "the program declares another shape than it gives",
+        "a program that declares another shape than it gives",
         scheme="fp16",
         change=forget_transpose,
     ),
-    decoder("package: empty slots seen", "no slot is hidden", scheme="int8", change=hide_no_slot),
+    decoder(
+        "package: empty slots seen",
+        "no slot is hidden from attention",
+        scheme="int8",
+        change=hide_no_slot,
+    ),
 )

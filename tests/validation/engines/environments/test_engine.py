@@ -13,7 +13,7 @@ from validation.artifacts.artifact import load_artifact
 from validation.documents.verdicts import Unavailable
 from validation.engines import engine_for, environment_engine
 from validation.engines.base import EngineDiedError
-from validation.engines.environments.interpreter import Interpreter
+from validation.engines.environments.lite_process import LiteProcess
 from validation.stages import IMAGE_ENCODER
 
 
@@ -66,7 +66,7 @@ def test_int8_runs_as_on_phones(open_here, tiny_source, tiny_model, tmp_path, fr
 
 
 def test_file_that_cannot_be_loaded(open_here, tiny_artifact, accept_files):
-    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
+    (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
     accept_files(tiny_artifact)
     with pytest.raises(ArtifactError, match=r"lite interpreter .* cannot run it \(.*\); convert"):
         open_here(tiny_artifact)
@@ -80,7 +80,7 @@ def test_refused_input_leaves_the_engine_alive(open_here, tiny_artifact, frame, 
 
 
 def test_crash(here_set_up, tiny_artifact, frame):
-    with Interpreter(here_set_up, threads=1) as interpreter:
+    with LiteProcess(here_set_up, threads=1) as interpreter:
         interpreter.load(load_artifact(tiny_artifact))
         os.kill(interpreter.pid, signal.SIGSEGV)
         for _ in range(2):
@@ -89,14 +89,14 @@ def test_crash(here_set_up, tiny_artifact, frame):
 
 
 def test_program_is_gone_once_it_is_closed(here_set_up):
-    interpreter = Interpreter(here_set_up, threads=1)
+    interpreter = LiteProcess(here_set_up, threads=1)
     interpreter.close()
     with pytest.raises(ProcessLookupError):
         os.kill(interpreter.pid, 0)
 
 
 def test_calls_are_timed_and_counted(here_set_up, tiny_artifact, frame):
-    with Interpreter(here_set_up, threads=1, counting=True) as interpreter:
+    with LiteProcess(here_set_up, threads=1, counting=True) as interpreter:
         seconds, _ = interpreter.load(load_artifact(tiny_artifact))
         calls = interpreter.run(IMAGE_ENCODER, [frame.numpy()], calls=3)
     assert seconds > 0
@@ -110,14 +110,14 @@ def test_damaged_environment(here_set_up, monkeypatch):
     with pytest.raises(
         EngineDiedError, match="here:1 is damaged .*: remove '.*', and run 'validate"
     ):
-        Interpreter(here_set_up, threads=1)
+        LiteProcess(here_set_up, threads=1)
 
 
 def test_environment_without_torch(here_set_up, monkeypatch):
     bare = [*here_set_up.command(None), "-S"]  # no installed packages
     monkeypatch.setattr(here_set_up, "command", lambda folder, counts=None: bare)
     with pytest.raises(EngineDiedError, match=r"start: the engine ended by itself"):
-        Interpreter(here_set_up, threads=1)
+        LiteProcess(here_set_up, threads=1)
 
 
 @pytest.mark.usefixtures("empty_cache")

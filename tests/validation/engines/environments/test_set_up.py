@@ -8,7 +8,7 @@ import pytest
 from reference.common.errors import MobileSAMError
 from validation.engines.environments import ARM64, RUNTIME, SetupError
 from validation.engines.environments.environment import run_tool, set_up
-from validation.engines.environments.interpreter import Interpreter
+from validation.engines.environments.lite_process import LiteProcess
 
 
 def set_up_unchecked(environment):
@@ -33,7 +33,7 @@ def test_what_was_built_is_tried_before_it_appears(here):
 
     def check(folder):
         tried.append((folder / "file").read_text())
-        Interpreter(here, threads=1, counting=True, folder=folder).close()
+        LiteProcess(here, threads=1, counting=True, folder=folder).close()
         assert not here.folder.exists()
 
     set_up(here, check, lambda step: None)
@@ -87,10 +87,15 @@ def test_recipes_are_pinned_and_hashed():
 @pytest.mark.parametrize(
     ("system", "machine", "environment", "expected"),
     [
-        ("linux", "aarch64", ARM64, "this machine is an Arm itself: measure on the target cpu"),
+        (
+            "linux",
+            "aarch64",
+            ARM64,
+            "this machine has an Arm processor itself: measure on the target cpu",
+        ),
         ("darwin", "x86_64", ARM64, "its packages are for Linux on x86-64"),
-        ("linux", "riscv64", RUNTIME, "torch 2.1.0 is not to be had for Linux on riscv64"),
-        ("darwin", "x86_64", RUNTIME, "torch 2.1.0 is not to be had for Darwin on x86_64"),
+        ("linux", "riscv64", RUNTIME, "torch 2.1.0 is not available for Linux on riscv64"),
+        ("darwin", "x86_64", RUNTIME, "torch 2.1.0 is not available for Darwin on x86_64"),
     ],
 )
 def test_machines_that_cannot_have_it(monkeypatch, system, machine, environment, expected):
@@ -108,7 +113,7 @@ def test_system_without_debians_tools(monkeypatch, tmp_path):
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert ARM64.missing() == (
-        "it is made of Debian's packages, and apt-get is not here: use Debian"
+        "it is built from Debian's packages, and apt-get is missing: use Debian"
     )
 
 

@@ -7,14 +7,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from tiny_variant import TINY
 
 from converters.export_modules import ImageEncoder, MaskDecoder
-from reference.modeling.variants import VARIANTS
 from validation.engines.mil_runtime import open_engine
 from validation.evidence.mutation.mutant import ModuleMutant
 from validation.evidence.mutation.package_edit import EditablePackage
 from validation.evidence.mutation.report import PAGE, as_expected, kill_table, unmutated_table
-from validation.evidence.mutation.small_model import SMALL, registered
 from validation.evidence.mutation.suite import MUTANTS, Outcome, Suite, artifacts_of
 from validation.stages import IMAGE_ENCODER, STAGES
 
@@ -36,8 +35,7 @@ FAST = (
 
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory):
-    with registered():
-        yield Suite(tmp_path_factory.mktemp("mutation"))
+    return Suite(tmp_path_factory.mktemp("mutation"))
 
 
 def by_name(name):
@@ -102,13 +100,6 @@ def test_module_mutants_leave_the_model_as_it_is(suite):
     assert not any(module.training for module in sam.modules())
 
 
-def test_small_model_is_known_only_while_it_is_registered(monkeypatch):
-    monkeypatch.delitem(VARIANTS, SMALL.name, raising=False)  # of this module's own suite
-    with registered() as name:
-        assert VARIANTS[name] is SMALL
-    assert SMALL.name not in VARIANTS
-
-
 def test_tables_show_what_survived():
     first, second = MUTANTS[:2]
     survived, misplaced = Outcome(None, None, (0, 11)), Outcome("a|b", "mask_resize", (2, 11))
@@ -158,7 +149,7 @@ def test_edited_numbers_are_where_the_program_looks_for_them(suite, package):
     artifact = suite.artifact("coreml", "fp16")
     components = {**artifact.components, IMAGE_ENCODER: package}
     engine = open_engine(type(artifact)(**{**vars(artifact), "components": components}))
-    frame = torch.zeros(1, 3, SMALL.image_size, SMALL.image_size)
+    frame = torch.zeros(1, 3, TINY.image_size, TINY.image_size)
     assert torch.all(engine.encode(frame) == bias)
 
 

@@ -78,13 +78,13 @@ def test_results_that_cannot_be_written(refuses, tiny_artifact, tmp_path):
 
 @pytest.mark.parametrize("content", [b"", b"not TorchScript" * 100])
 def test_a_damaged_script(refuses, tiny_artifact, accept_files, content):
-    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(content)
+    (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(content)
     accept_files(tiny_artifact)
-    refuses("mobile_sam_mask_decoder.ptl: cannot be followed", "cost", tiny_artifact)
+    refuses("mobile_sam_tiny_mask_decoder.ptl: cannot be followed", "cost", tiny_artifact)
 
 
 def test_a_damaged_package(refuses, tiny_package, accept_files):
-    (model,) = (tiny_package / "MobileSAMImageEncoder.mlpackage").rglob("*.mlmodel")
+    (model,) = (tiny_package / "MobileSAMTinyImageEncoder.mlpackage").rglob("*.mlmodel")
     model.write_bytes(b"not a model" * 100)
     accept_files(tiny_package)
-    refuses("is no Core ML model", "cost", tiny_package)
+    refuses("is not a Core ML model", "cost", tiny_package)

@@ -16,8 +16,8 @@ from validation.inspection.drift import measure_drift, worst
 ROUNDING = 1e-5  # relative: what float32 kernels differ by
 FLOAT16 = 1e-2  # relative: more than float16 costs a single operation
 PACKAGES = {
-    "image_encoder": "MobileSAMImageEncoder.mlpackage",
-    "mask_decoder": "MobileSAMMaskDecoder.mlpackage",
+    "image_encoder": "MobileSAMTinyImageEncoder.mlpackage",
+    "mask_decoder": "MobileSAMTinyMaskDecoder.mlpackage",
 }
 
 

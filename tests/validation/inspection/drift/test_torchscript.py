@@ -94,7 +94,7 @@ def test_int8_is_measured_with_the_phones_engine(
 
 
 def test_a_file_that_cannot_be_opened(tiny_artifact, tiny_source, question, accept_files):
-    (tiny_artifact / "mobile_sam_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
+    (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
     accept_files(tiny_artifact)
     with pytest.raises(ArtifactError, match="mask_decoder.ptl: cannot be run .*convert again"):
         measure_drift(load_artifact(tiny_artifact), tiny_source.sam, *question)
