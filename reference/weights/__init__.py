@@ -1,1 +1,1 @@
-"""Weights: where they come from, and the names that they bear."""
+"""Weights: reading and downloading checkpoints, and mapping their tensor names."""

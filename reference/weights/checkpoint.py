@@ -1,4 +1,4 @@
-"""From a name or a file to weights in a model, strictly: all tensors or none."""
+"""Getting weights by name or from a file, and loading them into a model: all tensors or none."""
 
 import json
 import shlex
@@ -49,35 +49,49 @@ __all__ = [
     "resolve_checkpoint",
 ]
 
-BUILT_IN = ("demo", "official", "seeded")  # checkpoints that can be had by name
+BUILT_IN = ("demo", "official", "seeded")  # checkpoints that have a name
 _DATA = Path(__file__).parent / "data"
 _INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _PIXEL_STATISTICS = ("pixel_mean", "pixel_std")
-_NAMES_SHOWN = 5  # of each kind, in an error
-_NAME_LENGTH = 200  # characters, of a name that manifests or errors repeat
+_NAMES_SHOWN = 5  # tensor names of each kind that an error shows
+_NAME_LENGTH = 200  # characters of a name that manifests and errors repeat
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights under the official names, and where they come from."""
+    """Weights under the official names, and where they come from.
 
-    name: str  # one of BUILT_IN, or the file's name without its folder, fit to be shown
-    sha256: str  # hex; of the file's bytes, or of the seeded weights' content
-    trained: bool  # False: the masks mean nothing
+    Attributes:
+        name: one of ``BUILT_IN``, or the name of the file without its folder.
+        sha256: hexadecimal digest of the file, or of the content of the seeded weights.
+        trained: whether the weights are trained. The masks of untrained weights mean nothing.
+        state_dict: official tensor name → tensor.
+        note: how the weights were found in the file, for the user. Empty if the file holds nothing else.
+    """
+
+    name: str
+    sha256: str
+    trained: bool
     state_dict: dict[str, Tensor] = field(repr=False, compare=False)
-    note: str = ""  # how they were found in the file, for the user; see StateDict
+    note: str = ""
 
 
 def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = True) -> Checkpoint:
     """Get the weights that ``source`` names.
 
-    ``"demo"`` comes with this package (docs/demo-weights.md says how it was trained), ``"official"`` is
-    downloaded once into the user's cache (with a progress bar on a terminal, unless ``progress`` is
-    off), ``"seeded"`` is an untrained initialization that is the same everywhere, and anything else is
-    the path of a ``.pt`` or ``.safetensors`` file (``./demo`` for a file of that name), official or as
-    training scripts write them (docs/conversion.md says which).
-    Raises CheckpointError if the weights cannot be had, or if the file has several models' that
-    differ; whether they fit is load_weights' question.
+    Whether the weights fit the variant is checked by ``load_weights``.
+
+    Args:
+        source: ``"demo"``, ``"official"``, ``"seeded"``, or the path of a ``.pt`` or ``.safetensors`` file.
+            ``"demo"`` comes with this package (docs/demo-weights.md says how it was trained). ``"official"`` is
+            downloaded once into the user's cache. ``"seeded"`` is an untrained initialization that is the same on
+            every machine. Official files and those of training scripts are read (docs/conversion.md lists them). Write
+            ``./demo`` for a file with one of these names.
+        variant: the model variant that the weights are for.
+        progress: whether to show a progress bar for the download, on a terminal.
+
+    Raises:
+        CheckpointError: the weights cannot be read or downloaded, or the file holds several models that differ.
     """
     if source == "demo":
         if variant.demo is None:
@@ -107,7 +121,7 @@ def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = Tr
 
 
 def _find_weights(path: Path, layout: Mapping[str, TensorLayout]) -> StateDict:
-    """The model of this layout that a file holds; what comes nearest to it, if none is complete."""
+    """Return the model of this layout that a file holds, or the closest match if none is complete."""
     content = read_content(path)
     found = find_model(content, [name for name in layout if not is_counter(name)])
     if not found:
@@ -115,8 +129,8 @@ def _find_weights(path: Path, layout: Mapping[str, TensorLayout]) -> StateDict:
     if len(found) > 1:
         raise CheckpointError(
             f"'{path}' holds the weights of several models, which differ: "
-            f"{' and '.join(model.place or 'the file itself' for model in found)}; save one alone, for "
-            f"example: {_command_to_save(path, max(found, key=_depth))}"
+            f"{' and '.join(model.place or 'the file itself' for model in found)}; save one of them to its "
+            f"own file, for example: {_command_to_save(path, max(found, key=_depth))}"
         )
     (model,) = found
     tensors = {name: tensor for name, tensor in model.tensors.items() if _is_kept(name, tensor)}
@@ -124,19 +138,22 @@ def _find_weights(path: Path, layout: Mapping[str, TensorLayout]) -> StateDict:
 
 
 def _is_kept(name: str, tensor: Tensor) -> bool:
-    """Files have counters in every type and shape, and may have NaN where nothing is ever read."""
+    """Return whether to keep a tensor.
+
+    Counters in files may have any type and shape, and tensors that the model never reads may contain NaN.
+    """
     if is_counter(name):
         return is_dense(tensor) and tensor.dim() == 0 and tensor.dtype in _INTEGER_DTYPES
     return not is_unused(name)
 
 
 def _depth(model: StateDict) -> tuple[int, bool]:
-    """How far inside the file a model is: one that lies outermost cannot be saved without the others."""
+    """Return how deep inside the file a model lies. The outermost one cannot be saved without the others."""
     return len(model.keys), bool(model.prefix)
 
 
 def _command_to_save(path: Path, model: StateDict) -> str:
-    """A shell command that writes one of a file's models to a file of its own."""
+    """Return a shell command that writes one of the models in a file to its own file."""
     content = f"read_content({_python(str(path))})" + "".join(f"[{_python(k)}]" for k in model.keys)
     if model.prefix:
         prefix = _python(model.prefix)
@@ -149,7 +166,7 @@ def _command_to_save(path: Path, model: StateDict) -> str:
 
 
 def _python(text: str) -> str:
-    """Text as Python and JSON write it, in double quotes: a shell's quotes are single."""
+    """Quote a text for Python with double quotes, since the shell command uses single quotes."""
     return json.dumps(text)
 
 
@@ -167,14 +184,21 @@ def _bundled_weights(demo: DemoCheckpoint) -> dict[str, Tensor]:
 def load_weights(
     sam: nn.Module, state_dict: Mapping[str, Tensor], name: str = "the checkpoint"
 ) -> None:
-    """Copy official tensors into ``sam``, all of them or, on an error, none.
+    """Copy official tensors into ``sam``. On an error, nothing is copied.
 
-    Every tensor of ``sam`` must be there in its exact shape, and nothing else but those that
-    ``is_unused`` knows and the normalization of pixels, if it is the model's own. Batch
-    normalizations' counters may be missing, and count from zero then. Floats of 16, 32 or 64 bits are
-    converted to the dtype of the model's tensor, as are integers of any width. ``name`` is what errors
-    call the weights. Raises CheckpointError that says what the weights look like, or names the tensors
-    at fault.
+    Every tensor of ``sam`` must be present in its exact shape. The counters of batch normalizations may be missing and
+    then start at zero. Further tensors are refused, except those that the model does not use (``is_unused``) and pixel
+    statistics that equal the model's own. Floats of 16, 32 or 64 bits and integers of any width are converted to the
+    dtype of the model.
+
+    Args:
+        sam: the model.
+        state_dict: official tensor name → tensor.
+        name: the name of the weights in error messages.
+
+    Raises:
+        CheckpointError: the weights do not fit. The message names the tensors at fault, or says which other model the
+            weights look like.
     """
     expected = official_layout(sam)
     given = {
@@ -201,11 +225,11 @@ def load_weights(
         )
     loaded = {rename_official(key): tensor for key, tensor in (counters | converted).items()}
     sam.load_state_dict(loaded)
-    sam.train(sam.training)  # timm keeps attention biases of the old weights; this drops them
+    sam.train(sam.training)  # drops the attention biases of the old weights, which timm caches
 
 
 def _is_normalization(key: str, tensor: Tensor, sam: nn.Module) -> bool:
-    """Whether a tensor is the mean or the deviation of pixels that the model has already."""
+    """Return whether a tensor is the pixel mean or standard deviation that the model already has."""
     if key not in _PIXEL_STATISTICS:
         return False
     found, own = (each.detach().float().cpu().flatten() for each in (tensor, getattr(sam, key)))
@@ -214,8 +238,8 @@ def _is_normalization(key: str, tensor: Tensor, sam: nn.Module) -> bool:
 
 @cache
 def _layout(variant: Variant) -> dict[str, TensorLayout]:
-    """Official names, shapes and dtypes of all tensors that a model of this variant needs."""
-    with torch.device("meta"):  # shapes only, no memory and no initialization
+    """Return the official names, shapes and dtypes of all tensors that a model of this variant needs."""
+    with torch.device("meta"):  # shapes only: this takes no memory and no initialization
         return official_layout(Sam(variant))
 
 
@@ -224,13 +248,13 @@ def _is_missing(path: Path) -> bool:
         path.stat()
     except FileNotFoundError:
         return True
-    except (OSError, ValueError):  # there may be something: read_checkpoint says what is wrong
+    except (OSError, ValueError):  # the path may exist; read_checkpoint says what is wrong
         return False
     return False
 
 
 def _problems(expected: Mapping[str, TensorLayout], given: Mapping[str, TensorLayout]) -> list[str]:
-    """What keeps ``given`` from being loaded as ``expected``; empty if nothing does."""
+    """Describe what keeps ``given`` from being loaded as ``expected``; empty if it can be loaded."""
     shared = [key for key in expected if key in given]
     misshapen = [
         f"{key} {given[key].shape} instead of {expected[key].shape}"
@@ -256,7 +280,7 @@ def _convertible(given: torch.dtype, expected: torch.dtype) -> bool:
 
 
 def _summary(kind: str, entries: list[str]) -> str:
-    """For example ``12 tensors missing (a, b, c, d, e and 7 more)``."""
+    """Summarize tensors in words, such as ``12 tensors missing (a, b, c, d, e and 7 more)``."""
     shown = ", ".join(shorten(entry, _NAME_LENGTH) for entry in entries[:_NAMES_SHOWN])
     rest = len(entries) - _NAMES_SHOWN
     more = f" and {rest} more" if rest > 0 else ""

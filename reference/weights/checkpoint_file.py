@@ -1,8 +1,7 @@
-"""Reading the tensors of a checkpoint file, and refusing everything else.
+"""Reading the tensors of a checkpoint file, and refusing all other files.
 
-The kind of file is recognized by its first bytes, never by its suffix alone: downloads that failed
-leave web pages and git-lfs pointers behind under the right name. Nothing that a file contains is
-ever executed.
+The kind of file is recognized by its first bytes and not by its suffix, because failed downloads leave web pages and
+git-lfs pointers under the right name. Nothing that a file contains is ever executed.
 """
 
 import hashlib
@@ -30,17 +29,15 @@ FLOAT_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 _ZIP_MAGIC = b"PK\x03\x04"  # torch.save since 1.6
 _LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save before 1.6
-_LEGACY_PICKLES = 5  # magic number, protocol, system, the object, storage keys; then raw numbers
+_LEGACY_PICKLES = 5  # magic number, protocol, system, object, storage keys; raw numbers follow
 _PICKLE_MAGIC = re.compile(rb"\x80[\x02-\x05]")
 _SAFETENSORS_HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
-_HEAD_BYTES = 512  # enough to recognize any of the kinds of file
-_IN_FOLDERS = (
-    "model.safetensors",
-    "pytorch_model.bin",
-)  # what transformers' save_pretrained writes
+_HEAD_BYTES = 512  # enough to recognize every kind of file
+# The files that save_pretrained of transformers writes into a folder.
+_IN_FOLDERS = ("model.safetensors", "pytorch_model.bin")
 _GET_AGAIN = "get the file again"
 
-# What people hand over by mistake: first bytes, what that is, and what to do.
+# Files that users pass by mistake: their first bytes, what they are, and what to do.
 _MISTAKES = (
     (rb"version https://git-lfs", "a git-lfs pointer, not the weights", "run 'git lfs pull'"),
     (rb"\s*(?i:<!doctype html|<html)", "a web page, not a checkpoint", _GET_AGAIN),
@@ -51,13 +48,14 @@ _MISTAKES = (
 
 
 def read_content(path: str | Path) -> object:
-    """Read a ``.pt``/``.pth`` (zip or older pickle format) or ``.safetensors`` file, whatever is in it.
+    """Read the whole content of a ``.pt``/``.pth`` (zip or older pickle format) or ``.safetensors`` file.
 
-    Tensors are on the CPU. Of what training scripts save beside them, numbers, texts and containers
-    are as the file has them, and objects that have no effect, such as numpy's numbers or an
-    ``argparse.Namespace``, are ``LeftOut``. Nothing that a file names is run or even imported.
-    Raises CheckpointError for a file that is missing, empty, truncated, damaged, of another kind, or
-    that wants to run code.
+    Tensors are on the CPU. Numbers, strings and containers that training scripts save beside them are kept. Objects
+    that do not affect the weights, such as numpy's numbers or an ``argparse.Namespace``, become ``LeftOut``. No code
+    that the file names is run or imported.
+
+    Raises:
+        CheckpointError: the file is missing, empty, truncated, damaged, not a checkpoint, or wants to run code.
     """
     path = Path(path)
     size = _regular_file_size(path)
@@ -72,10 +70,13 @@ def read_content(path: str | Path) -> object:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
-    """The named tensors of a file: of several dicts of them, the one that has most.
+    """Read the named tensors of a file. If the file holds several dicts of tensors, the largest is read.
 
-    Returns name → dense CPU tensor, with names and dtypes as the file has them; every float is
-    finite. Raises CheckpointError as ``read_content`` does, and for tensors of other kinds.
+    Returns:
+        Name → dense CPU tensor, with the names and dtypes of the file. All floats are finite.
+
+    Raises:
+        CheckpointError: the file cannot be read (see ``read_content``), or a tensor is not dense or not finite.
     """
     content = read_content(path)
     found = state_dicts(content)
@@ -86,22 +87,22 @@ def read_checkpoint(path: str | Path) -> dict[str, torch.Tensor]:
 
 
 def no_tensors(path: str | Path, content: object) -> CheckpointError:
-    """The error for a file in whose content nothing looks like a state_dict."""
+    """Return the error for a file that holds no state_dict."""
     what = "no named tensors" if isinstance(content, Mapping) else f"one {type(content).__name__}"
     return CheckpointError(
-        f"'{path}' holds {what}: expected a model's state_dict(), names and tensors, alone or in a dict"
+        f"'{path}' holds {what}: expected a model's state_dict(), alone or inside a dict"
     )
 
 
 def checked_tensors(
     path: str | Path, tensors: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """Make sure that tensors of a file are dense and finite; their gradients are dropped."""
+    """Check that the tensors of a file are dense and finite, and drop their gradients."""
     for name, tensor in tensors.items():
         if not is_dense(tensor):
             raise CheckpointError(
-                f"'{path}' holds {quote(name)} sparse, quantized or without data: expected a dense "
-                "tensor"
+                f"'{path}' holds {quote(name)} as a sparse or quantized tensor, or without data: "
+                "expected a dense tensor"
             )
     bad = first_non_finite(tensors)
     if bad is not None:
@@ -112,13 +113,13 @@ def checked_tensors(
 
 
 def sha256_of_file(path: str | Path) -> str:
-    """SHA-256 (hex) of a file's bytes, read in pieces."""
+    """Return the SHA-256 digest of a file in hexadecimal, without reading the file at once."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def first_non_finite(state_dict: Mapping[str, torch.Tensor]) -> str | None:
-    """Name of the first float tensor that holds a NaN or an infinity."""
+    """Return the name of the first float tensor that contains NaN or infinity."""
     for name, tensor in state_dict.items():
         if tensor.dtype in FLOAT_DTYPES and not torch.isfinite(tensor).all():
             return name
@@ -126,7 +127,7 @@ def first_non_finite(state_dict: Mapping[str, torch.Tensor]) -> str | None:
 
 
 def _regular_file_size(path: Path) -> int:
-    """Size in bytes; refuses what is missing, empty, or not a regular file."""
+    """Return the size of a file in bytes. A path that is missing, empty or not a regular file is refused."""
     require_utf8(path, CheckpointError)
     try:
         status = path.stat()
@@ -148,7 +149,7 @@ def _regular_file_size(path: Path) -> int:
 
 
 def _read_any(path: Path, size: int) -> object:
-    """Recognize the kind of file and read whatever it holds."""
+    """Recognize the kind of file and read its content."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if head.startswith(_ZIP_MAGIC):
@@ -161,7 +162,7 @@ def _read_any(path: Path, size: int) -> object:
         raise _refused_pickle(path, _first_global(path))
     if _is_safetensors(head):
         _check_safetensors_size(path, size)
-        # From bytes, not memory-mapped: overwriting the file later must not change the tensors.
+        # The file is not memory-mapped, because overwriting it later must not change the tensors.
         return safetensors.torch.load(path.read_bytes())
     for pattern, what, fix in _MISTAKES:
         if re.match(pattern, head):
@@ -172,7 +173,7 @@ def _read_any(path: Path, size: int) -> object:
 
 
 def _check_torch_zip(path: Path, size: int) -> None:
-    """Refuse archives that are cut short, damaged, or were not written by torch.save of tensors."""
+    """Refuse archives that are truncated, damaged, or not written by torch.save."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = {PurePosixPath(name).name for name in archive.namelist()}
@@ -195,11 +196,11 @@ def _check_torch_zip(path: Path, size: int) -> None:
 
 
 def _check_legacy_pickles(path: Path, size: int) -> None:
-    """Refuse a file that ends within its pickles, which torch can take for a malicious one."""
+    """Refuse a file that ends within its pickles, because torch may report it as malicious."""
     try:
         with path.open("rb") as file:
             for _ in range(_LEGACY_PICKLES):
-                for _ in pickletools.genops(file):  # disassembles, runs nothing
+                for _ in pickletools.genops(file):  # disassembles the pickle without running it
                     pass
     except ValueError as error:
         raise CheckpointError(
@@ -209,38 +210,38 @@ def _check_legacy_pickles(path: Path, size: int) -> None:
 
 
 def _load_pickled(path: Path) -> object:
-    """torch.load that runs no code: its restricted unpickler knows tensors, containers and stand-ins."""
+    """Load a file with torch's restricted unpickler, which runs no code. It knows tensors, containers and stand-ins."""
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(list(stand_ins())):
-            # About pickle protocols: the file is either read all the same or refused below.
+            # The warnings are about pickle protocols. Such a file is either read or refused below.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # torch's own text runs over many lines, and advises to switch the protection off.
+        # The message of torch has many lines, and advises users to switch the protection off.
         forbidden = re.search(r"GLOBAL (\S+)", str(error))
         raise _refused_pickle(path, forbidden and forbidden[1]) from error
 
 
 def _refused_pickle(path: Path, forbidden: str | None) -> CheckpointError:
-    """The error for a pickle that is no plain dict, given the global that it asks for, if any."""
+    """Return the error for a pickle that is not a plain dict, given the global that it asks for, if any."""
     save = "torch.save(model.state_dict(), 'weights.pt')"
     if forbidden is None:
         return CheckpointError(
-            f"'{path}' is damaged, no plain dict of tensors, or written with a pickle_protocol of its "
-            f"own: {_GET_AGAIN}, or write it with {save}"
+            f"'{path}' is damaged, is not a plain dict of tensors, or was written with another "
+            f"pickle_protocol: {_GET_AGAIN}, or write it with {save}"
         )
     if forbidden.startswith("ultralytics."):  # whose SAM is a wrapper around the module
         save = "torch.save(SAM('mobile_sam.pt').model.state_dict(), 'weights.pt')"
     return CheckpointError(
-        f"'{path}' wants to run '{forbidden}' while loading, which is refused: expected tensors and "
-        f"no objects of other kinds; where it was written, save its weights alone, with {save}"
+        f"'{path}' wants to run '{forbidden}' while loading, which is refused: expected a file that "
+        f"holds only tensors; where it was written, save only its weights, with {save}"
     )
 
 
 def _first_global(path: Path) -> str | None:
-    """The first function or class that a pickle refers to, found by disassembling it."""
+    """Return the first function or class that a pickle refers to, found by disassembling it."""
     strings: list[str] = []
-    with path.open("rb") as file, suppress(ValueError):  # a damaged pickle: what came before counts
+    with path.open("rb") as file, suppress(ValueError):  # ends where the pickle is damaged
         for opcode, argument, _ in pickletools.genops(file):
             if opcode.name == "GLOBAL":
                 return argument.replace(" ", ".")
@@ -252,7 +253,7 @@ def _first_global(path: Path) -> str | None:
 
 
 def _is_safetensors(head: bytes) -> bool:
-    """Whether the file starts as a header's length (8 bytes, little-endian) and a JSON object."""
+    """Return whether the file starts with the length of a header (8 bytes, little-endian) and a JSON object."""
     return 0 < int.from_bytes(head[:8], "little") <= _SAFETENSORS_HEADER_LIMIT and head[8:9] == b"{"
 
 
@@ -272,6 +273,6 @@ def _check_safetensors_size(path: Path, size: int) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of what an exception says, without the path that an OSError repeats."""
+    """Return the first line of an error message, without the path that an OSError repeats."""
     text = getattr(error, "strerror", None) or str(error).strip() or type(error).__name__
     return text.splitlines()[0]

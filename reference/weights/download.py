@@ -1,4 +1,4 @@
-"""Fetching an official checkpoint once, into the user's cache, verified by size and SHA-256."""
+"""Downloading an official checkpoint once into the user's cache, verified by size and SHA-256."""
 
 import http.client
 import time
@@ -16,24 +16,32 @@ from reference.common.input_files import require_regular_file
 from reference.modeling.variants import OfficialCheckpoint
 from reference.weights.checkpoint_file import sha256_of_file
 
-TIMEOUT_S = 30  # for connecting, and for every read: gives up a stalled server, not a slow one
+# Seconds to wait for the connection, and for every read. A stalled server is given up, but a slow one is not.
+TIMEOUT_S = 30
 _CHUNK_BYTES = 1 << 18
-_STALE_S = 24 * 3600  # no download takes a day: what is older was left by a process that was killed
+# Seconds. No download takes a day, so a killed process left a partial file that is older.
+_STALE_S = 24 * 3600
 
 
 def fetch_official(official: OfficialCheckpoint, progress: bool = True) -> Path:
-    """Path of the verified file, downloaded unless the cache already has exactly those bytes.
+    """Return the path of the verified file, after downloading it if the cache does not have it.
 
-    A file in the cache is verified again every time, and replaced when it is not what it should be.
-    The file appears under its final name only when it is complete and verified, so that neither a
-    failure nor a concurrent download can leave half a file there. ``progress`` draws a bar on
-    stderr if that is a terminal. Raises CheckpointError if the file cannot be downloaded, verified
-    or stored.
+    A cached file is verified again every time, and replaced if it is damaged. The file appears under its name only once
+    it is complete and verified, so neither a failure nor a concurrent download leaves half a file.
+
+    Args:
+        official: the address, size and digest of the file.
+        progress: whether to show a progress bar on stderr, if stderr is a terminal.
+
+    Raises:
+        CheckpointError: the file cannot be downloaded, verified or stored.
     """
     path = cache_folder() / official.url.rsplit("/", 1)[-1]
     try:
         if path.exists():
-            require_regular_file(path, CheckpointError, "expected what was downloaded; remove it")
+            require_regular_file(
+                path, CheckpointError, "expected the downloaded checkpoint; remove it"
+            )
         if not path.is_file() or _mismatch(path, official) is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _download_verified(official, path, progress)
@@ -46,7 +54,7 @@ def fetch_official(official: OfficialCheckpoint, progress: bool = True) -> Path:
 
 
 def _mismatch(path: Path, official: OfficialCheckpoint) -> str | None:
-    """How the file differs from the official one; None if it does not."""
+    """Say how the file differs from the official one; None if it does not."""
     size = path.stat().st_size
     if size != official.size:
         return f"expected {official.size:,} bytes, found {size:,}"
@@ -72,7 +80,7 @@ def _download_verified(official: OfficialCheckpoint, path: Path, progress: bool)
 
 @contextmanager
 def _partial_file(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` that no other process uses; removed in the end if still there."""
+    """Yield a name beside ``path`` that no other process uses. A file of that name is removed at the end."""
     for leftover in path.parent.glob(f".{path.name}.*.part"):
         with suppress(FileNotFoundError):  # another process may be cleaning up as well
             if time.time() - leftover.stat().st_mtime > _STALE_S:
@@ -85,11 +93,11 @@ def _partial_file(path: Path) -> Iterator[Path]:
 
 
 class _TransferError(Exception):
-    """The network's part of a download failed, in contrast to the disk's."""
+    """A failure of the network during a download, as opposed to a failure of the disk."""
 
 
 def _body(url: str) -> Iterator[bytes]:
-    """The body of the response, in pieces. Raises _TransferError."""
+    """Yield the body of the response in pieces; raises _TransferError."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
             while chunk := response.read(_CHUNK_BYTES):
@@ -99,8 +107,8 @@ def _body(url: str) -> Iterator[bytes]:
 
 
 def _save(body: Iterable[bytes], partial: Path, size: int, progress: bool) -> None:
-    """Write ``body`` to a new file, giving up once it is longer than ``size``."""
-    disable = None if progress else True  # None: a bar on a terminal only
+    """Write ``body`` to a new file, and stop once the file is longer than ``size``."""
+    disable = None if progress else True  # None shows the bar only on a terminal
     bar = tqdm(desc="official checkpoint", total=size, unit="B", unit_scale=True, disable=disable)
     written = 0
     with partial.open("xb") as file, bar:
@@ -109,7 +117,7 @@ def _save(body: Iterable[bytes], partial: Path, size: int, progress: bool) -> No
             bar.update(len(chunk))
             written += len(chunk)
             if written > size:
-                return  # an endless body must not fill the disk; verification refuses the rest
+                return  # an endless body must not fill the disk; verification refuses the file
 
 
 def _cannot_download(official: OfficialCheckpoint, path: Path, reason: str) -> str:

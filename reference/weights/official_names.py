@@ -1,9 +1,8 @@
-"""Tensor names: the official MobileSAM checkpoint's ↔ our module's.
+"""Mapping of tensor names between the official MobileSAM checkpoint and our module.
 
-Only the image encoder differs, because ours is built from timm's TinyViT blocks: timm names a
-convolution ``conv`` where the original says ``c``, numbers ``stages`` rather than ``layers``, and
-keeps a downsampling at the head of a stage, where the original has it at the tail of the layer
-before.
+Only the names in the image encoder differ, because ours is built from timm's TinyViT blocks. timm names a convolution
+``conv`` where the original says ``c``, and numbers ``stages`` instead of ``layers``. It puts a downsampling at the
+start of a stage, where the original puts it at the end of the layer before.
 """
 
 import re
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-# Tensors of the official file that no part of Segment Anything uses: TinyViT's ImageNet classifier.
+# Tensors of the official file that Segment Anything does not use: the ImageNet classifier of TinyViT.
 UNUSED_TENSORS = (
     "image_encoder.norm_head.weight",
     "image_encoder.norm_head.bias",
@@ -21,9 +20,9 @@ UNUSED_TENSORS = (
     "image_encoder.head.bias",
 )
 
-# A batch normalization's counter of batches: training needs it, and nothing that is computed does.
+# The batch counter of a batch normalization. Only training uses it.
 _COUNTER = ".num_batches_tracked"
-# What TinyViT derives from the attention biases; some versions of it save that too.
+# Tensors that TinyViT derives from the attention biases. Some versions of TinyViT save them too.
 _DERIVED = (".attention_bias_idxs", ".attn.ab")
 
 
@@ -34,8 +33,8 @@ class TensorLayout(NamedTuple):
     dtype: torch.dtype
 
 
-# Prefixes in the image encoder: official, ours, and our index minus the official one ('#' stands
-# for the index). The first that matches is replaced.
+# Prefixes in the image encoder: the official one, ours, and our index minus the official index. '#' stands for the
+# index. The first prefix that matches is replaced.
 _TO_OURS = (
     ("image_encoder.patch_embed.seq.0.", "image_encoder.patch_embed.conv1.", 0),
     ("image_encoder.patch_embed.seq.2.", "image_encoder.patch_embed.conv2.", 0),
@@ -48,10 +47,10 @@ _OUR_CONVOLUTION = re.compile(r"^(image_encoder\..+)\.conv\.weight$")
 
 
 def rename_official(name: str) -> str | None:
-    """Our name of an official tensor; None for those of UNUSED_TENSORS.
+    """Return our name of an official tensor, or None for one of ``UNUSED_TENSORS``.
 
-    A name that no rule knows comes back unchanged: the prompt encoder's and the mask decoder's are
-    the same.
+    A name that no rule matches is returned unchanged. The names in the prompt encoder and the mask decoder are the same
+    on both sides.
     """
     if name in UNUSED_TENSORS:
         return None
@@ -59,32 +58,32 @@ def rename_official(name: str) -> str | None:
 
 
 def official_name(name: str) -> str:
-    """The official name of one of our tensors: the inverse of rename_official."""
+    """Return the official name of one of our tensors. This is the inverse of ``rename_official``."""
     return _OUR_CONVOLUTION.sub(r"\1.c.weight", _replace_prefix(name, _TO_OFFICIAL))
 
 
 def is_counter(name: str) -> bool:
-    """Whether a tensor counts batches; it may be missing, or of any type, in a checkpoint."""
+    """Return whether a tensor counts batches. In a checkpoint it may be missing or have any type."""
     return name.endswith(_COUNTER)
 
 
 def is_unused(name: str) -> bool:
-    """Whether an official file may hold a tensor that no part of Segment Anything uses."""
+    """Return whether Segment Anything does not use a tensor that official files may hold."""
     return name in UNUSED_TENSORS or name.endswith(_DERIVED)
 
 
 def has_no_effect(name: str) -> bool:
-    """Whether nothing that is computed depends on a tensor of a file, so that it may hold anything."""
+    """Return whether no mask depends on a tensor, so that its values do not matter."""
     return is_counter(name) or is_unused(name)
 
 
 def official_layout(module: nn.Module) -> dict[str, TensorLayout]:
-    """Layout of every tensor that ``module`` needs from a checkpoint, by official name."""
+    """Return the layout of every tensor that ``module`` needs from a checkpoint, by official name."""
     return layout_of({official_name(name): tensor for name, tensor in module.state_dict().items()})
 
 
 def layout_of(state_dict: Mapping[str, torch.Tensor]) -> dict[str, TensorLayout]:
-    """Shapes and dtypes of ``state_dict``, under the same names."""
+    """Return the shapes and dtypes of ``state_dict``, under the same names."""
     return {name: TensorLayout(tuple(t.shape), t.dtype) for name, t in state_dict.items()}
 
 

@@ -1,15 +1,15 @@
-"""What weights look like that are not MobileSAM's, so that a refusal can say so and what would help."""
+"""Recognizing weights of other models, so that an error can name the model and the fix."""
 
 import re
 from collections.abc import Mapping
 
 from reference.weights.official_names import TensorLayout
 
-_FINE_TUNED = "expected MobileSAM's weights, such as mobile_sam.pt or what was fine-tuned from it"
-_SAM_ENCODERS = {768: "SAM ViT-B", 1024: "SAM ViT-L", 1280: "SAM ViT-H"}  # by width
-_PATCH = 16  # pixels, in every one of these ViTs
+_FINE_TUNED = "expected weights of MobileSAM, such as mobile_sam.pt or weights fine-tuned from it"
+_SAM_ENCODERS = {768: "SAM ViT-B", 1024: "SAM ViT-L", 1280: "SAM ViT-H"}  # by embedding width
+_PATCH = 16  # pixels per patch in all these ViTs
 
-# Pattern of a name → what has such names. The first that is found counts, before positional embeddings.
+# Pattern of a tensor name → the model with such names. The first match counts, and precedes positional embeddings.
 _MODELS = tuple(
     (re.compile(pattern), what)
     for pattern, what in (
@@ -31,7 +31,8 @@ _MODELS = tuple(
         ),
     )
 )
-# Pattern of a name → what it is of, and what to do; after the models, since these are of any of them.
+# Pattern of a tensor name → the kind of layer, and what to do. They are tried after the models, because any model can
+# have such layers.
 _LAYERS = tuple(
     (re.compile(pattern), what, advice)
     for pattern, what, advice in (
@@ -60,11 +61,11 @@ _TINY_VIT = re.compile(r"\b(?:patch_embed\.seq\.0\.c|patch_embed\.conv1\.conv)\.
 def looks_like(
     given: Mapping[str, TensorLayout], expected: Mapping[str, TensorLayout]
 ) -> str | None:
-    """What a file that does not fit holds, and what to do about it; None if nothing is recognized.
+    """Say what a file that does not fit holds, and what to do; None if nothing is recognized.
 
     Args:
-        given: names → shapes, official where they are known.
-        expected: those of the model.
+        given: layouts of the tensors in the file, under official names where these are known.
+        expected: layouts of the tensors of the model.
     """
     for pattern, what in _MODELS:
         if any(map(pattern.search, given)):
@@ -88,7 +89,7 @@ def looks_like(
 
 
 def _vision_transformer(shape: tuple[int, ...]) -> str:
-    """Which ViT has a positional embedding of this shape."""
+    """Return the ViT that has a positional embedding of this shape."""
     if len(shape) not in (3, 4):
         return "a vision transformer"
     if len(shape) == 3:  # (1, tokens, dim), as in ImageNet's ViTs
@@ -101,7 +102,7 @@ def _vision_transformer(shape: tuple[int, ...]) -> str:
 def _other_window(
     given: Mapping[str, TensorLayout], expected: Mapping[str, TensorLayout]
 ) -> str | None:
-    """How an attention window differs, if the tables of attention biases are of another size."""
+    """Say how the attention windows differ, if the tables of attention biases have another size."""
     for name, layout in given.items():
         if not name.endswith(".attention_biases") or name not in expected:
             continue

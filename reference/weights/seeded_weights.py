@@ -1,11 +1,10 @@
-"""Untrained weights that are the same on every machine: the ``seeded`` checkpoint.
+"""The ``seeded`` checkpoint: untrained weights that are the same on every machine.
 
-Every tensor is filled from a generator seeded by its own official name, so a tensor's numbers
-depend neither on the order nor on the presence of the others. The values are varied enough that a
-transposed weight, a dropped bias or a swapped name changes the masks, and scaled (variance 1/fan-in)
-so that no softmax saturates: float32 rounding then moves a mask logit by about 1e-5, and a
-comparison of two implementations tells a mistake from noise. goldens_conditioned.npz in
-tests/data/parity is what the original implementation computes with exactly these numbers.
+Every tensor is filled by a generator that is seeded with the tensor's official name. Its numbers therefore depend
+neither on the order nor on the presence of other tensors. The values vary enough that a transposed weight, a dropped
+bias or a swapped name changes the masks. They are scaled (variance 1/fan-in) so that no softmax saturates. Float32
+rounding then moves a mask logit by about 1e-5, so comparing two implementations separates a mistake from noise.
+tests/data/parity/goldens_conditioned.npz holds the answers of the original implementation with these weights.
 """
 
 import hashlib
@@ -19,23 +18,23 @@ import torch
 
 from reference.weights.official_names import TensorLayout
 
-# Learned vectors, as opposed to the kernels of linear layers and convolutions.
+# Names of learned vectors, as opposed to kernels of linear layers and convolutions.
 _EMBEDDING = re.compile(
     r"\.(point_embeddings\.\d|not_a_point_embed|no_mask_embed|iou_token|mask_tokens)\."
 )
 
 
 def seeded_state_dict(layout: Mapping[str, TensorLayout]) -> dict[str, torch.Tensor]:
-    """A tensor of the given shape and dtype for every official name of ``layout``."""
+    """Return a tensor of the given shape and dtype for every official name in ``layout``."""
     return {
-        # The detour by an array keeps a scalar (BatchNorm's counter) a tensor of shape ().
+        # np.asarray keeps a scalar (the counter of a batch normalization) an array of shape ().
         name: torch.from_numpy(np.asarray(_values(name, shape, dtype))).to(dtype)
         for name, (shape, dtype) in layout.items()
     }
 
 
 def _values(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> np.ndarray:
-    """Numbers of one tensor, in float64 (int64 zeros for a counter)."""
+    """Return the numbers of one tensor in float64, or int64 zeros for a counter."""
     if not dtype.is_floating_point:
         return np.zeros(shape, np.int64)
     rng = np.random.default_rng(zlib.crc32(name.encode()))
@@ -48,7 +47,7 @@ def _values(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> np.ndarray
         return rng.normal(0.0, 1.0, shape)
     if leaf in ("bias", "running_mean"):
         return rng.normal(0.0, 0.1, shape)
-    if len(shape) == 1:  # the gain of a normalization layer
+    if len(shape) == 1:  # the weight of a normalization layer
         return rng.uniform(0.7, 1.3, shape)
     if _EMBEDDING.search(name):
         return rng.normal(0.0, 0.5, shape)
@@ -57,7 +56,7 @@ def _values(name: str, shape: tuple[int, ...], dtype: torch.dtype) -> np.ndarray
 
 
 def state_dict_sha256(state_dict: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 (hex) over names, dtypes, shapes and little-endian bytes, sorted by name."""
+    """Return the SHA-256 digest, in hexadecimal, of names, dtypes, shapes and little-endian bytes sorted by name."""
     digest = hashlib.sha256()
     for name, tensor in sorted(state_dict.items()):
         array = tensor.detach().cpu().contiguous().numpy()

@@ -1,10 +1,13 @@
-"""What training scripts save beside the weights, and what takes its place when a file is read."""
+"""Stand-ins for objects that training scripts save beside the weights.
+
+They replace such objects when a file is read, so that no code of the file's libraries runs.
+"""
 
 from collections.abc import Callable, Iterator
 
 
 class LeftOut:
-    """Takes the place of an object that has no effect on the weights, whatever it is made from."""
+    """Stands in for an object that does not affect the weights, and accepts any arguments and state."""
 
     def __init__(self, *arguments: object) -> None: ...
 
@@ -14,12 +17,12 @@ class LeftOut:
 
 
 def _left_out_list(*arguments: object) -> list:
-    """Takes the place of what is made first and filled then, which is allowed to lists alone."""
+    """Stands in for a deque, which is created first and filled later. The unpickler only fills lists."""
     return []
 
 
-# Module → names, of classes and functions that make numbers, dates, paths and settings. They are
-# never looked up, so a library need not be installed, and nothing of it runs.
+# Module → names of classes and functions that make numbers, dates, paths and settings. The names are never looked up,
+# so the library need not be installed, and none of its code runs.
 _NAMES = {
     "argparse": "Namespace",
     "builtins": (
@@ -52,7 +55,7 @@ _NAMES = {
     "numpy.random._sfc64": "SFC64",
     "numpy.random.bit_generator": "SeedSequence __pyx_unpickle_SeedSequence",
     "torch.torch_version": "TorchVersion",
-    # Lightning, OmegaConf and the other libraries of settings.
+    # Lightning, OmegaConf and other libraries for settings.
     "lightning.fabric.utilities.data": "AttributeDict",
     "lightning_fabric.utilities.data": "AttributeDict",
     "pytorch_lightning.utilities.parsing": "AttributeDict",
@@ -73,7 +76,7 @@ _NAMES = {
 
 
 def stand_ins() -> Iterator[tuple[Callable, str]]:
-    """``LeftOut`` for every name that may stand beside weights, as ``torch.serialization`` takes them."""
+    """Yield a stand-in for every name that may be saved beside weights, in the form of ``torch.serialization``."""
     for module, names in _NAMES.items():
         for name in names.split():
             yield LeftOut, f"{module}.{name}"

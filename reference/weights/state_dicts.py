@@ -1,4 +1,4 @@
-"""Finding the weights in whatever a training script saved around them."""
+"""Finding the weights of a model inside the content of a checkpoint file."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -11,32 +11,32 @@ from reference.common.plain_text import quote
 from reference.weights.official_names import has_no_effect, official_name
 from reference.weights.transformers_names import from_transformers, is_transformers_name
 
-MAX_DEPTH = 5  # of dicts within dicts; training scripts use two or three
-_LEFT_OUT_SHOWN = 5  # names of what was left out, in a note
+MAX_DEPTH = 5  # nested dicts that are searched; training scripts use two or three
+_LEFT_OUT_SHOWN = 5  # left-out names that a note shows
 
-# Modules that wrap another and show in its names: data parallelism, torch.compile, FSDP, activation
-# checkpointing. No module of the model itself is called so.
+# Prefixes that wrapping modules add to tensor names: data parallelism, torch.compile, FSDP and activation
+# checkpointing. No module of the model has such a name.
 _WRAPPERS = re.compile(r"\b(?:module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
-# The first part of every name in a Segment Anything model; what stands before it is a prefix.
+# The first component of every tensor name in a Segment Anything model. Text before it is a prefix.
 _PARTS = ("image_encoder", "vision_encoder", "prompt_encoder", "mask_decoder")
 _PART = re.compile(
     rf"(?:^|(?<=\.))(?:(?:{'|'.join(_PARTS)}|shared_image_embedding)\.|pixel_(?:mean|std)$)"
 )
 
 
-Key = str | int  # of a dict, or the place in a list
+Key = str | int  # key of a dict, or index of a list
 
 
 @dataclass(frozen=True)
 class StateDict:
-    """Named tensors, and where in a file they are.
+    """Named tensors, and where they were found in a file.
 
     Attributes:
-        tensors: of one dict, or of one model in it.
-        keys: of the dicts, and places in the lists, that lead to them; none if the file is that dict.
-        prefix: what their names in that dict begin with, such as ``model.``.
-        naming: whose names they had, if they were renamed to the official ones.
-        left_out: what the file holds beside them.
+        tensors: tensors of one dict, or of one model in that dict.
+        keys: dict keys and list indices that lead to the tensors. Empty if the file itself is the dict.
+        prefix: prefix of their names in that dict, such as ``model.``.
+        naming: the origin of their former names, such as "transformers'", if they were renamed to the official ones.
+        left_out: other entries of the file.
     """
 
     tensors: dict[str, Tensor] = field(repr=False)
@@ -47,13 +47,13 @@ class StateDict:
 
     @property
     def place(self) -> str:
-        """Where the tensors are, such as ``['ema']['module'], prefix 'sam.'``; empty for the file itself."""
+        """The place of the tensors, such as ``['ema']['module'], prefix 'sam.'``; empty for the file itself."""
         keys = "".join(f"[{quote(key)}]" for key in self.keys)
         return ", ".join(filter(None, (keys, self.prefix and f"prefix {quote(self.prefix)}")))
 
     @property
     def note(self) -> str:
-        """What was done to come by the tensors, for the user; empty if nothing was."""
+        """How the tensors were found and renamed, for the user; empty if the file holds them directly."""
         shown = ", ".join(map(quote, self.left_out[:_LEFT_OUT_SHOWN]))
         rest = len(self.left_out) - _LEFT_OUT_SHOWN
         parts = (
@@ -65,23 +65,23 @@ class StateDict:
 
 
 def state_dicts(content: object) -> list[StateDict]:
-    """Every dict in ``content`` that holds named tensors: itself, and at most MAX_DEPTH dicts or lists deep.
+    """Return every dict with named tensors in ``content``, down to ``MAX_DEPTH`` nested dicts or lists.
 
-    ``tensors`` are those of that very dict; entries of other kinds are passed over.
+    ``tensors`` are the tensors directly in that dict. Its other entries are skipped.
     """
     return list(_state_dicts(content, (), set()))
 
 
 def find_model(content: object, needed: Collection[str]) -> list[StateDict]:
-    """The models in ``content`` that have all the tensors of ``needed``, under the official names.
+    """Return the models in ``content`` that have all the tensors of ``needed``, under the official names.
 
-    Names are freed of the marks of wrapping modules, and of a prefix; models whose prefixes differ
-    are told apart. A tensor that belongs to none of a model's parts stays with the model that has no
-    prefix, where it may matter, unless it is a single number, as counters are.
+    Prefixes of wrapping modules and of the model are removed from the names, and models with different prefixes are
+    kept apart. A tensor that belongs to no part of a model stays with the model without a prefix, where it may matter.
+    Single numbers, such as counters, are exempt.
 
     Returns:
-        One model; several if they differ, and which of them is meant cannot be known; or, if none is
-        complete, the dict or the model that has most of what is needed.
+        One model; or several, if they differ and the intended one is unknown; or, if no model is complete, the dict or
+        model with the most needed tensors.
     """
     found = state_dicts(content)
     models = [model for each in found for model in _models(each)]
@@ -109,9 +109,9 @@ def _state_dicts(content: object, keys: tuple[Key, ...], seen: set[int]) -> Iter
 
 
 def _entries(content: object) -> list[tuple[Key, object]]:
-    """What a dict or a list holds, by key or by place; nothing of anything else.
+    """Return the entries of a dict or a list, by key or index; none for other objects.
 
-    Keys that are numbers are optimizers', who have a dict of tensors for each parameter.
+    Numeric keys are skipped, because the states of optimizers have them: one dict of tensors per parameter.
     """
     if isinstance(content, list | tuple):
         return list(enumerate(content))
@@ -121,7 +121,7 @@ def _entries(content: object) -> list[tuple[Key, object]]:
 
 
 def _tensors(mapping: Mapping) -> dict[str, Tensor]:
-    """The named tensors of a dict, and of the dicts of a model's parts in it."""
+    """Return the named tensors of a dict, and of the dicts of model parts in it."""
     return {
         name: value
         for name, value in {**mapping, **_parts_apart(mapping)}.items()
@@ -130,7 +130,7 @@ def _tensors(mapping: Mapping) -> dict[str, Tensor]:
 
 
 def _parts_apart(mapping: Mapping) -> dict[str, object]:
-    """What the dicts of a model's parts hold, where each was saved on its own, under the full names."""
+    """Return the entries of the dicts of model parts under their full names, for files that save each part apart."""
     return {
         f"{part}.{name}": value
         for part in _PARTS
@@ -140,13 +140,13 @@ def _parts_apart(mapping: Mapping) -> dict[str, object]:
 
 
 def is_dense(tensor: Tensor) -> bool:
-    """Whether a tensor holds its numbers one by one: not sparse, nested, quantized or without data."""
+    """Return whether a tensor is dense: not sparse, nested, quantized or without data."""
     is_odd = tensor.is_quantized or tensor.is_meta or tensor.is_nested
     return tensor.layout == torch.strided and not is_odd
 
 
 def _models(found: StateDict) -> Iterator[StateDict]:
-    """The models of one dict: one for each prefix of a part's name."""
+    """Yield the models of one dict: one for each prefix before the name of a part."""
     by_prefix: dict[str, dict[str, Tensor]] = {}
     for name, tensor in found.tensors.items():
         prefix = _prefix(name)
@@ -160,13 +160,13 @@ def _models(found: StateDict) -> Iterator[StateDict]:
 
 
 def _prefix(name: str) -> str | None:
-    """What stands before the part of a model in a tensor's name; None if it names no part."""
+    """Return the text before the model part in a tensor's name; None if the name has no part."""
     part = _PART.search(name)
     return None if part is None else name[: part.start()]
 
 
 def _left_out(content: object, model: StateDict) -> tuple[Key, ...]:
-    """What stands beside a model in its dict, and in those around it, outermost first."""
+    """Return the other entries in the dict of a model and in the dicts around it, outermost first."""
     names: list[Key] = []
     for key in model.keys:
         names += [name for name, _ in _entries(content) if name != key]
@@ -183,7 +183,7 @@ def _left_out(content: object, model: StateDict) -> tuple[Key, ...]:
 
 
 def _officially_named(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str | None]:
-    """Tensors under the official names, and whose names they had before; None if these very ones."""
+    """Return the tensors under the official names, and the origin of their former names (None if unchanged)."""
     is_transformers = any(map(is_transformers_name, tensors))
     named: dict[str, Tensor] = {}
     is_ours = False
@@ -193,7 +193,8 @@ def _officially_named(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
         official = official_name(bare)
         is_ours |= official != bare
         if official in named and not _is_equal(named[official], tensor):
-            official = name  # two tensors for one: loading refuses what is surplus, by name
+            # Keep the second tensor of this name under its own name: loading refuses it as surplus.
+            official = name
         named[official] = tensor
     if is_transformers:
         return named, "transformers'"
@@ -201,7 +202,7 @@ def _officially_named(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
 
 
 def _is_same(model: StateDict, other: StateDict) -> bool:
-    """Whether two models compute the same."""
+    """Return whether two models compute the same."""
     tensors, others = (
         {name: tensor for name, tensor in each.tensors.items() if not has_no_effect(name)}
         for each in (model, other)
@@ -217,5 +218,5 @@ def _is_equal(tensor: Tensor, other: Tensor) -> bool:
 
 
 def _rank(found: StateDict, needed: Collection[str]) -> tuple[int, int]:
-    """How much of a model a dict looks like: by the names that are needed, then by their number."""
+    """Rank how much a dict looks like a model: by its needed tensors, then by its number of tensors."""
     return sum(name in found.tensors for name in needed), len(found.tensors)

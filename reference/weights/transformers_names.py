@@ -1,15 +1,15 @@
-"""Tensor names of ``SamModel`` in Hugging Face's transformers → those of the official checkpoints.
+"""Mapping tensor names of ``SamModel`` in Hugging Face's transformers to official names.
 
-transformers renames the prompt encoder and the mask decoder of Segment Anything when it imports a
-checkpoint (``convert_sam_to_hf.py``); MobileSAM's image encoder, for which it has no module of its
-own, keeps its names but for those that the same rules touch.
+transformers renames the tensors of the prompt encoder and the mask decoder when it imports a checkpoint
+(``convert_sam_to_hf.py``). It has no module for MobileSAM's image encoder, whose names stay the same except where those
+rules match.
 """
 
 import re
 
 _GAUSSIAN_MATRIX = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 
-# Found at the start of a name. Only transformers has them: all other rules hold where one of these is.
+# Starts of names that only transformers uses. The rules apply to a file with at least one of them.
 _MARKS = ("vision_encoder.", "shared_image_embedding.", "prompt_encoder.shared_embedding.")
 
 # Pattern → replacement, all applied, in this order.
@@ -43,15 +43,15 @@ _RULES = tuple(
 
 
 def is_transformers_name(name: str) -> bool:
-    """Whether only transformers calls a tensor so."""
+    """Return whether only transformers uses this tensor name."""
     return name.startswith(_MARKS)
 
 
 def from_transformers(name: str) -> str:
-    """The official name of a tensor of a model that has transformers' names.
+    """Return the official name of a tensor in a model with transformers' names.
 
-    A name that no rule knows comes back unchanged. The matrix of the positional encoding has two
-    names there, and one here.
+    A name that no rule matches is returned unchanged. The matrix of the positional encoding has two names in
+    transformers, and one in official checkpoints.
     """
     for pattern, replacement in _RULES:
         name = pattern.sub(replacement, name)

@@ -169,7 +169,7 @@ class TestNotACheckpoint:
             (b"hello, world\n", "is not a checkpoint"),
             (b"PK", "is not a checkpoint"),
             (bytes(1000), "is not a checkpoint"),
-            (b"\x80\x02garbage", "is damaged, no plain dict of tensors"),
+            (b"\x80\x02garbage", "is damaged, is not a plain dict of tensors"),
         ],
     )
     def test_other_content(self, tmp_path, content, expected):
@@ -298,7 +298,7 @@ class TestContent:
             ({"model": {}}, "holds no named tensors"),
             ({"epoch": 3}, "holds no named tensors: expected a model's state_dict()"),
             ({3: torch.ones(1)}, "holds no named tensors"),
-            ({"w": torch.eye(2).to_sparse()}, "holds 'w' sparse"),
+            ({"w": torch.eye(2).to_sparse()}, "holds 'w' as a sparse"),
             ({"w": torch.ones(2, device="meta")}, "without data"),
             ({"w": torch.nested.nested_tensor([torch.ones(2)])}, "expected a dense tensor"),
             ({"a": torch.ones(2), "b": torch.tensor([1.0, torch.nan])}, "infinity in 'b'"),
