@@ -29,8 +29,19 @@ extensions = [
 ]
 
 root_doc = HOME
-include_patterns = [f"{page}.md" for page in PAGES] + ["docs/**.md"]  # a page of docs/ that is nowhere fails
-exclude_patterns = [".*", "artifacts", "demo", "runs", "site", "tests", "**/build", "**/__pycache__"]
+include_patterns = [f"{page}.md" for page in PAGES] + [
+    "docs/**.md"
+]  # a page of docs/ that is nowhere fails
+exclude_patterns = [
+    ".*",
+    "artifacts",
+    "demo",
+    "runs",
+    "site",
+    "tests",
+    "**/build",
+    "**/__pycache__",
+]
 
 myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]

@@ -29,7 +29,10 @@ class Flowchart(Directive):
                 arrows.setdefault(match[1], []).append(match[2])
             elif line not in ("flowchart TD", "end", ""):
                 raise self.error(f"flowchart: cannot read {line!r}")
-        rows = [(name, ", ".join(names[end] for end in arrows.get(node, []))) for node, name in names.items()]
+        rows = [
+            (name, ", ".join(names[end] for end in arrows.get(node, [])))
+            for node, name in names.items()
+        ]
         return [_table(["from", "arrows to"], rows)]
 
 

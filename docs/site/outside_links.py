@@ -32,7 +32,10 @@ class OutsideLinks(SphinxTransform):
             elif path.is_dir():
                 link.replace_self(nodes.inline("", "", *link.children))
             else:
-                attributes = {"refdoc": self.env.docname, "reftarget": f"/{self._below_checkout(path)}"}
+                attributes = {
+                    "refdoc": self.env.docname,
+                    "reftarget": f"/{self._below_checkout(path)}",
+                }
                 link.replace_self(addnodes.download_reference("", "", *link.children, **attributes))
 
     def _leads_outside(self, node: nodes.Node) -> bool:

@@ -19,7 +19,9 @@ _logger = logging.getLogger(__name__)
 
 def public_names(package: ModuleType) -> list[str]:
     """What a package offers: ``__all__`` where ``dir()`` shows submodules too."""
-    return sorted(name for name in getattr(package, "__all__", dir(package)) if not name.startswith("_"))
+    return sorted(
+        name for name in getattr(package, "__all__", dir(package)) if not name.startswith("_")
+    )
 
 
 def undocumented(package: ModuleType) -> list[str]:
@@ -42,11 +44,15 @@ def _described(package: ModuleType, name: str, value: object) -> bool:
 
 
 def _bare_members(value: type) -> list[str]:
-    members = inspect.getmembers_static(value, lambda member: inspect.isfunction(member) or isinstance(member, property))
+    members = inspect.getmembers_static(
+        value, lambda member: inspect.isfunction(member) or isinstance(member, property)
+    )
     return [
         name
         for name, member in members
-        if not name.startswith("_") and name in vars(value) and not inspect.getdoc(getattr(value, name))
+        if not name.startswith("_")
+        and name in vars(value)
+        and not inspect.getdoc(getattr(value, name))
     ]
 
 
