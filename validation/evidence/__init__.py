@@ -1,1 +1,1 @@
-"""What the pages in docs/evidence state, measured."""
+"""Measures the figures on the pages in docs/evidence."""

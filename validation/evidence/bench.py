@@ -1,4 +1,4 @@
-"""What several measurements share: the demo weights, and artifacts in a temporary folder."""
+"""The demo weights and their artifacts in a temporary folder, which several measurements share."""
 
 import functools
 import gc
@@ -15,7 +15,7 @@ from validation.artifacts.artifact import Artifact, load_artifact
 
 THREADS = 2
 OPTIONS = {"torchscript": TorchScriptOptions, "coreml": CoreMLOptions}
-# Every artifact that there is, as format and scheme.
+# All artifacts, as (format, scheme).
 ARTIFACTS = (
     *(("torchscript", scheme) for scheme in TORCHSCRIPT_SCHEMES),
     *(("coreml", scheme) for scheme in COREML_SCHEMES),
@@ -23,7 +23,7 @@ ARTIFACTS = (
 
 
 class Bench:
-    """Converts each artifact once, when it is first asked for."""
+    """Converts each artifact once, when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
         torch.set_num_threads(THREADS)
@@ -32,10 +32,10 @@ class Bench:
 
     @functools.cached_property
     def source(self) -> Source:
-        """The demo weights, and the reference's answers about the sample photos."""
+        """The demo weights, and the reference's answers for the sample photos."""
         return load_source("demo")
 
     def _convert(self, format_name: str, scheme: str) -> Artifact:
         folder = write_artifact(self.source, OPTIONS[format_name](scheme), self.folder)
-        gc.collect()  # a converted program is a large cycle
+        gc.collect()  # a converted program is large and refers to itself, so reference counts do not free it
         return load_artifact(folder)

@@ -1,4 +1,4 @@
-"""Golden vectors of the sample apps: ``python -m validation.evidence.app_vectors``."""
+"""Writes the golden vectors of the sample apps: ``python -m validation.evidence.app_vectors``."""
 
 from reference.common.lazy_names import lazy_names
 

@@ -1,7 +1,8 @@
-"""Golden vectors: what the sample apps' own arithmetic has to give, computed by the reference.
+"""Golden vectors: the results that the sample apps' own arithmetic must reproduce.
 
+The reference computes them from fixed seeds.
 ``python -m validation.evidence.app_vectors`` writes them to sample_apps/vectors/vectors.json, which the tests of
-both apps read. Everything is drawn from fixed seeds; sample_apps/vectors/README.md describes the document.
+both apps read. sample_apps/vectors/README.md describes the document.
 """
 
 import base64
@@ -29,15 +30,15 @@ from validation.questions.cases import Answer, is_ambiguous
 VECTORS = CHECKOUT / "sample_apps" / "vectors" / "vectors.json"
 
 _PADDING = (124, 116, 104)
-_LEAST_LOGIT = 1e-4  # of the masks' logits: a rounding must not carry a pixel over the threshold
+_LEAST_LOGIT = 1e-4  # smallest absolute logit, so that rounding moves no pixel over the threshold
 
-# (height, width) of photos, and the side of the frame.
+# (height, width) of a photo, and the side of the frame.
 _GEOMETRY = (
     ((427, 640), 1024),
     ((640, 427), 1024),
     ((3024, 4032), 1024),
     ((1024, 1024), 1024),
-    ((1, 3000), 1024),  # a side that would be rounded to nothing
+    ((1, 3000), 1024),  # a side that would be rounded to 0
     ((333, 1000), 256),
     ((2047, 2048), 1024),  # half a pixel, rounded up
     ((7, 5), 32),
@@ -61,7 +62,7 @@ _SLOTS = (
     (2, [(5.0, 6.0, 1), (7.0, 8.0, 0), (9.0, 9.0, 1)], None),
     (2, [(5.0, 6.0, 1)], (1.0, 2.0, 30.5, 40.0)),
 )
-# How many points, and whether there are a box and a mask.
+# The number of points, and whether there are a box and a mask.
 _PROMPT_KINDS = (
     (1, False, False),
     (2, False, False),
@@ -72,7 +73,7 @@ _PROMPT_KINDS = (
 
 
 def build_vectors() -> dict:
-    """The whole document."""
+    """Build the whole document."""
     masks = list(_masks_to_encode())
     return {
         "schema": "mobile-sam-export/app-vectors/1",
@@ -149,7 +150,7 @@ def _mask(photo: tuple[int, int], frame_size: int) -> dict:
 
 
 def _smooth_logits(photo: tuple[int, int], frame_size: int) -> torch.Tensor:
-    """(1, 1, S/4, S/4) whose mask at the photo's size has no pixel on the threshold."""
+    """Return logits (1, 1, S/4, S/4) whose mask at the photo's size has no pixel near the threshold."""
     side = frame_size // 4
     for seed in range(1000):
         values = np.random.default_rng([*photo, seed]).normal(0, 4, (1, 1, side, side))
@@ -160,19 +161,19 @@ def _smooth_logits(photo: tuple[int, int], frame_size: int) -> torch.Tensor:
 
 
 def _masks_to_encode() -> Iterator[np.ndarray]:
-    """Boolean masks, four of them of one size."""
+    """Yield boolean masks, four of which have the same size."""
     rng = np.random.default_rng(0)
     yield np.zeros((12, 17), bool)
     yield np.ones((12, 17), bool)
     yield rng.random((12, 17)) < 0.5
     disc = np.hypot(*np.ogrid[-6:6, -9:8]) < 5
     yield disc
-    yield np.pad(disc, ((200, 88), (3, 280)))  # runs that take several characters
+    yield np.pad(disc, ((200, 88), (3, 280)))  # long runs, which take several characters
     yield np.ones((1, 1), bool)
 
 
 def _rle(mask: np.ndarray) -> dict:
-    columns = mask.T.ravel()  # COCO runs down the columns, and begins with background
+    columns = mask.T.ravel()  # COCO counts down the columns, and begins with background
     ends = np.flatnonzero(np.diff(columns)) + 1
     runs = np.diff([0, *ends, columns.size]).tolist()
     return encode_rle(mask) | {
@@ -187,7 +188,7 @@ def _iou(mask: np.ndarray, other: np.ndarray) -> dict:
 
 
 def _choices() -> Iterator[dict]:
-    """Which of the four masks is shown: the best of three for a point alone, else the first."""
+    """Yield which of the four masks is shown: the best of three for one point alone, else the first."""
     for scores in ([0.9, 0.2, 0.7, 0.6], [0.1, 0.8, 0.3, 0.8], [0.5, 0.1, 0.2, 0.9]):
         answer = Answer(torch.zeros(1, 4, 1, 1), torch.tensor([scores]))
         for points, has_box, has_mask in _PROMPT_KINDS:
@@ -208,6 +209,6 @@ def _choices() -> Iterator[dict]:
 
 
 def _base64(array: np.ndarray) -> str:
-    """Its bytes in C order, little-endian."""
+    """Encode the array's bytes in C order, little-endian."""
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return base64.b64encode(np.ascontiguousarray(little).tobytes()).decode()

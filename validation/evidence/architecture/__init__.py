@@ -1,1 +1,1 @@
-"""Draws the picture in docs/architecture.md from the imports: ``python -m validation.evidence.architecture``."""
+"""Draws the picture in docs/architecture.md: ``python -m validation.evidence.architecture``."""

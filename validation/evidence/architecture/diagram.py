@@ -1,4 +1,7 @@
-"""Rooms, the arrows between them, and what can be counted: from the layers in pyproject.toml and from the imports."""
+"""Reads rooms and the imports between them, and draws and counts them.
+
+The rooms come from the layers in pyproject.toml.
+"""
 
 import ast
 import tomllib
@@ -10,17 +13,17 @@ import grimp
 
 from validation.evidence.page import CHECKOUT
 
-PACKAGES = ("validation", "converters", "reference")  # the upper ones first
+PACKAGES = ("validation", "converters", "reference")  # from top to bottom
 LONG_FILE = 300  # lines
 
 
 @dataclass(frozen=True)
 class House:
-    """What the contracts and the imports say.
+    """The rooms of the packages, and the imports between them.
 
     Attributes:
-        floors: package → its layers, the uppermost first, each a tuple of rooms by their dotted names.
-        arrows: (importer, imported), of rooms.
+        floors: package → its layers from top to bottom, each a tuple of rooms by their dotted names.
+        arrows: pairs of rooms, (importer, imported).
     """
 
     floors: dict[str, tuple[tuple[str, ...], ...]]
@@ -28,12 +31,12 @@ class House:
 
     @property
     def rooms(self) -> list[str]:
-        """All rooms, the uppermost first."""
+        """All rooms, from top to bottom."""
         return [room for floors in self.floors.values() for floor in floors for room in floor]
 
     @property
     def arrows_up(self) -> list[tuple[str, str]]:
-        """Arrows to a room of the same floor, or of a higher one."""
+        """The arrows to a room of the same floor or of a higher one."""
         height = {
             room: -index
             for index, floor in enumerate(
@@ -45,7 +48,10 @@ class House:
 
 
 def read_house(checkout: Path = CHECKOUT) -> House:
-    """The house of a checkout, type checkers' imports left out, late ones inside functions included."""
+    """Read the house of a checkout.
+
+    Imports inside functions count. Imports for type checkers do not.
+    """
     configuration = tomllib.loads((checkout / "pyproject.toml").read_text())
     floors = {}
     for contract in configuration["tool"]["importlinter"]["contracts"]:
@@ -70,20 +76,20 @@ def read_house(checkout: Path = CHECKOUT) -> House:
 
 
 def _names(layer: str) -> list[str]:
-    """The rooms of a layer; the module that starts a command is none."""
+    """Return the rooms of a layer. The module that starts a command is not a room."""
     names = (name.strip() for name in layer.split("|"))
     return [name for name in names if name != "__main__"]
 
 
 def _room(module: str, rooms: set[str]) -> str | None:
-    """The room that a module is in; None for the packages' own ``__init__``."""
+    """Return the room that contains a module; None for the packages' own ``__init__``."""
     while module and module not in rooms:
         module = module.rpartition(".")[0]
     return module or None
 
 
 def diagram_of(house: House) -> list[str]:
-    """Lines of a Mermaid flow chart: every room, and the arrows that no other arrows imply."""
+    """Return the lines of a Mermaid flow chart with all rooms, and the arrows that no others imply."""
     lines = ["```mermaid", "flowchart TD"]
     for package, floors in house.floors.items():
         lines.append(f"  subgraph {package}")
@@ -94,7 +100,7 @@ def diagram_of(house: House) -> list[str]:
 
 
 def figures_of(house: House) -> list[str]:
-    """Lines of a table of what can be counted."""
+    """Return the lines of a table with the counts."""
     floors = sum(len(layers) for layers in house.floors.values())
     length, place = max(_functions())
     files = {path: len(path.read_text().splitlines()) for path in _sources()}
@@ -116,7 +122,7 @@ def figures_of(house: House) -> list[str]:
 
 
 def _reduced(arrows: frozenset[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Arrows without those whose end can be reached by a longer way."""
+    """Return the arrows without those whose end a longer way reaches too."""
     below: dict[str, set[str]] = {}
     for importer, imported in arrows:
         below.setdefault(importer, set()).add(imported)
@@ -148,7 +154,7 @@ def _sources() -> Iterator[Path]:
 
 
 def _functions() -> Iterator[tuple[int, str]]:
-    """(lines without the docstring, ``path: name``) of every function."""
+    """Yield (lines without the docstring, ``path: name``) for every function."""
     for path in _sources():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):

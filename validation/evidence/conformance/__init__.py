@@ -1,1 +1,1 @@
-"""coremltools' own tests, run with ``mil_runtime`` in the place of Core ML."""
+"""Runs coremltools' own tests with ``mil_runtime`` instead of Core ML."""

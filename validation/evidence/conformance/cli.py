@@ -21,13 +21,19 @@ NAMES = ("operators", "torch", "optimize", "tools")
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("conformance"),
     show_default=True,
-    help="Folder for what each test did, a JSON line each.",
+    help="Folder for the logs, which have a JSON line per test.",
 )
-@click.option("--sample", type=FiniteRange(0, 1), default=1.0, help="Which part to run, 0…1.")
-@click.option("--from-logs", is_flag=True, help="Run nothing: evaluate the logs of the last run.")
-@click.option("--failed", is_flag=True, help="Run again what failed in the last run, and no more.")
-@click.option("--workers", type=click.IntRange(1), default=os.cpu_count(), help="Processes.")
-@click.option("--write", is_flag=True, help="Write the tables of docs/evidence/conformance.md.")
+@click.option(
+    "--sample", type=FiniteRange(0, 1), default=1.0, help="Share of the tests to run, from 0 to 1."
+)
+@click.option(
+    "--from-logs", is_flag=True, help="Run no tests, and evaluate the logs of the last run."
+)
+@click.option("--failed", is_flag=True, help="Run only the tests that failed in the last run.")
+@click.option(
+    "--workers", type=click.IntRange(1), default=os.cpu_count(), help="Number of processes."
+)
+@click.option("--write", is_flag=True, help="Write the tables into docs/evidence/conformance.md.")
 def conformance(
     suites: tuple[str, ...],
     logs: Path,
@@ -37,15 +43,15 @@ def conformance(
     workers: int,
     write: bool,
 ) -> int:
-    """Run coremltools' own tests with mil_runtime in the place of Core ML; without SUITES, all.
+    """Run coremltools' own tests with mil_runtime instead of Core ML. Without SUITES, all of them run.
 
     \b
     Examples:
       python -m validation.evidence.conformance operators --sample 0.05
       python -m validation.evidence.conformance --write
 
-    About an hour on 2 cores. Exit status: 0 if every failure is on the list in
-    validation/evidence/conformance/known_failures.json, 1 if one is not.
+    All suites take about an hour on 2 cores. Exits with 0 if every failure is listed in
+    validation/evidence/conformance/known_failures.json, and with 1 if one is not.
     """
     for name in suites:
         if name not in NAMES:
@@ -72,7 +78,7 @@ def conformance(
     for name in chosen:
         log = (logs / f"{name}.jsonl").resolve()
         if (from_logs or failed) and not log.exists():
-            raise click.UsageError(f"{log}: there is no log; run the suite '{name}' first")
+            raise click.UsageError(f"{log}: does not exist: run the suite '{name}' first")
         if failed:
             again = [result.test for result in read_log(log) if result.outcome == "failed"]
             if again:

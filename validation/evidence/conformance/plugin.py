@@ -1,9 +1,10 @@
-"""A pytest plugin that makes coremltools' own tests predict, in this project's runtime.
+"""A pytest plugin that makes coremltools' own tests predict with this project's runtime.
 
-Off the Mac those tests end once a model is converted: they only predict where they find macOS. With
-``-p validation.evidence.conformance.plugin`` they find a macOS that has all of iOS 18's opset, and Core ML in
-the shape of ``mil_runtime``. Each test's outcome, how often it predicted, and what its programs
-were made of, is appended to the file that ``--conformance-log`` names, a JSON object per line.
+On other systems than macOS those tests only convert a model, and do not predict. With
+``-p validation.evidence.conformance.plugin`` coremltools detects a macOS that supports iOS 18's opset, and
+``mil_runtime`` in the place of Core ML. The plugin appends a JSON line per test to the file that
+``--conformance-log`` names. It has the test's outcome, its number of predictions, and the operators of its
+programs.
 """
 
 import gc
@@ -22,26 +23,26 @@ from validation.mil_runtime.model.program_structure import Block
 from validation.mil_runtime.program import Program
 
 MACOS = (15, 0)
-# A test module asks while it is imported, so the answer must be there before any is.
+# Test modules check the system while they are imported, so these are replaced before.
 coremltools._deps._IS_MACOS = True
 coremltools.models.utils._is_macos = lambda: True
 coremltools.models.utils._macos_version = lambda: MACOS
 
 
 class Recorder:
-    """What the programs of the running test were, and how often they were run."""
+    """Records the operators of the running test's programs, and the number of predictions."""
 
     def __init__(self) -> None:
         self.predictions = 0
         self.operators: Counter[tuple[str, str]] = Counter()
 
     def clear(self) -> None:
-        """Forget the last test."""
+        """Remove the records of the last test."""
         self.predictions = 0
         self.operators.clear()
 
     def watch(self, predict):
-        """``Program.predict``, recorded."""
+        """Return ``predict`` with recording."""
 
         def recorded(program: Program, *arguments, **options):
             self.predictions += 1
@@ -53,7 +54,7 @@ class Recorder:
 
 
 def kinds_in(block: Block) -> set[str]:
-    """Operators of a block and those nested in it."""
+    """Return the operators of a block and of its nested blocks."""
     kinds = {operation.kind for operation in block.operations}
     return kinds.union(*(kinds_in(nested) for item in block.operations for nested in item.blocks))
 
@@ -63,12 +64,16 @@ _recorder = Recorder()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--conformance-log", type=Path, help="where to append results, as JSON lines")
-    parser.addoption("--conformance-sample", type=float, default=1.0, help="part to run, 0 to 1")
-    parser.addoption("--conformance-share", default="0/1", help="which of how many shares to run")
+    parser.addoption(
+        "--conformance-sample", type=float, default=1.0, help="share of the tests, from 0 to 1"
+    )
+    parser.addoption(
+        "--conformance-share", default="0/1", help="the part of the tests to run, as INDEX/COUNT"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what is asked for, chosen by name, so that it is the same in every process."""
+    """Keep the requested tests. They are chosen by name, so that every process chooses alike."""
     limit = config.getoption("--conformance-sample") * 2**32
     share, shares = map(int, config.getoption("--conformance-share").split("/"))
     chosen, others = [], []
@@ -80,13 +85,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Ten thousand collected tests live to the end: without them the garbage collector is faster."""
+    """Exclude the ten thousand collected tests from garbage collection, which then takes less time."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    logging.getLogger("coremltools").setLevel(logging.NOTSET)  # tests look at what it says
+    logging.getLogger("coremltools").setLevel(logging.NOTSET)  # tests read its messages
     mil_runtime.install()
     Program.predict = _recorder.watch(Program.predict)
 

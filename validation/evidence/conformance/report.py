@@ -1,4 +1,4 @@
-"""What a conformance run found: counts per suite, per opset and operator, and what failed."""
+"""Evaluates a conformance run: counts per suite, per opset and operator, and the failures."""
 
 import json
 import re
@@ -12,12 +12,20 @@ from validation.mil_runtime.model.program_structure import Opset
 from validation.mil_runtime.operators import registered_operators
 
 KNOWN_FAILURES = Path(__file__).with_name("known_failures.json")
-AIM = 99.5  # percent of the tests that predict
+AIM = 99.5  # percent of the tests that predict should pass
 
 
 @dataclass(frozen=True)
 class TestResult:
-    """One test: see ``plugin`` for what each means."""
+    """The result of one test.
+
+    Attributes:
+        test: the test's id.
+        outcome: "passed", "failed" or "skipped".
+        predictions: the number of predictions that it made.
+        operators: the operators of its programs, as "opset:kind".
+        reason: the last line of a failure; "" if the test passed.
+    """
 
     test: str
     outcome: str
@@ -27,7 +35,7 @@ class TestResult:
 
     @property
     def counts(self) -> bool:
-        """Whether it says anything about the runtime: it ran a model, or failed before it could.
+        """Whether the test checks the runtime: it ran a model, or failed before it could.
 
         Tests that coremltools expects to fail are reported as skipped.
         """
@@ -36,21 +44,21 @@ class TestResult:
 
 @dataclass(frozen=True)
 class KnownFailure:
-    """Tests that fail, and are not the runtime's fault, with the reason.
+    """Failures that are not the runtime's fault, with the reason.
 
-    ``pattern`` is searched for in the test's id followed by what its failure says.
+    ``pattern`` is searched for in "ID: REASON" of a test.
     """
 
     pattern: re.Pattern[str]
     reason: str
 
     def explains(self, result: TestResult) -> bool:
-        """Whether a failed test is one of these."""
+        """Return whether a failed test matches the pattern."""
         return bool(self.pattern.search(f"{result.test}: {result.reason}"))
 
 
 def read_log(path: Path) -> list[TestResult]:
-    """Results of a run, each test once: the last line counts."""
+    """Read the results of a run. If a test has several lines, the last one counts."""
     results = {}
     for line in path.read_text().splitlines():
         entry = json.loads(line)
@@ -65,13 +73,13 @@ def read_log(path: Path) -> list[TestResult]:
 
 
 def read_known_failures(path: Path = KNOWN_FAILURES) -> list[KnownFailure]:
-    """The short list of failures that have a reason."""
+    """Read the list of known failures."""
     entries = json.loads(path.read_text())
     return [KnownFailure(re.compile(entry["matches"]), entry["reason"]) for entry in entries]
 
 
 def unexplained(results: Iterable[TestResult], known: Sequence[KnownFailure]) -> list[TestResult]:
-    """Failures that are not on the list."""
+    """Return the failures that are not on the list."""
     return [
         result
         for result in results
@@ -80,7 +88,7 @@ def unexplained(results: Iterable[TestResult], known: Sequence[KnownFailure]) ->
 
 
 def suite_table(results: dict[str, list[TestResult]]) -> Table:
-    """A row per suite: how many tests there are, predict, and pass."""
+    """Return a table with a row per suite: how many tests there are, predict, and pass."""
     header = ("<suite", "tests", "skipped", "no model", "predict", "pass", "fail", "%", f"≥ {AIM}")
     rows = []
     everything = [result for found in results.values() for result in found]
@@ -105,7 +113,10 @@ def suite_table(results: dict[str, list[TestResult]]) -> Table:
 
 
 def operator_table(results: Iterable[TestResult]) -> Table:
-    """A row per operator: tests that ran it and passed, of those that ran it, for each opset that they use."""
+    """Return a table with a row per operator.
+
+    For each opset it has the number of tests that ran the operator, and how many of them passed.
+    """
     ran: Counter[str] = Counter()
     passed: Counter[str] = Counter()
     for result in results:
@@ -126,11 +137,11 @@ def operator_table(results: Iterable[TestResult]) -> Table:
 
 
 def failure_table(results: Iterable[TestResult], known: Sequence[KnownFailure]) -> Table:
-    """A row per entry of the list: how many tests fail for its reason."""
+    """Return a table with a row per known failure, and the number of tests that it explains."""
     failures = [result for result in results if result.outcome == "failed"]
     rows = []
     for item in known:
         count = sum(item.explains(failure) for failure in failures)
-        pattern = item.pattern.pattern.replace("|", r"\|")  # else it would end the table's cell
+        pattern = item.pattern.pattern.replace("|", r"\|")  # a bare | would end the table cell
         rows.append((f"`{pattern}`", str(count), item.reason))
     return Table("failures", ("coremltools", "torch"), ("<matches", "fail", "<why"), rows)

@@ -1,4 +1,4 @@
-"""Which of coremltools' tests are run, and how."""
+"""Chooses and runs coremltools' tests."""
 
 import os
 import subprocess
@@ -18,9 +18,9 @@ class Suite:
     """Tests in the coremltools wheel.
 
     Attributes:
-        name: short, for options and file names.
-        title: for tables.
-        paths: files and folders below the package.
+        name: the short name for options and file names.
+        title: the name in tables.
+        paths: the suite's files and folders below the package.
     """
 
     name: str
@@ -55,13 +55,13 @@ SUITES = {
 
 
 def run_suite(suite: Suite, log: Path, workers: int, sample: float = 1.0) -> None:
-    """Run a suite and leave a line per test in ``log``, which is written anew.
+    """Run a suite and write a line per test into ``log``, which is replaced.
 
     Args:
-        suite: what to run.
-        log: see ``plugin``.
-        workers: processes, each with one thread: the tests are many and small.
-        sample: which part of the tests, 0…1; always the same ones for a part.
+        suite: the suite to run.
+        log: the file for the plugin's JSON lines.
+        workers: the number of processes. Each has one thread, because the tests are many and small.
+        sample: the share of the tests to run, 0…1. The same share always has the same tests.
     """
     log.unlink(missing_ok=True)
     paths = [str(COREMLTOOLS / path) for path in suite.paths]
@@ -69,22 +69,25 @@ def run_suite(suite: Suite, log: Path, workers: int, sample: float = 1.0) -> Non
 
 
 def run_tests(tests: Sequence[str], log: Path, workers: int) -> None:
-    """Run single tests, by their ids in a log, and add what they did to ``log``."""
+    """Run single tests, by their ids, and append their lines to ``log``."""
     with tempfile.TemporaryDirectory() as folder:
-        # As a file of arguments: they are too long for a command line.
+        # The ids are too long for a command line, so pytest reads them from a file.
         arguments = Path(folder) / "tests.txt"
         arguments.write_text("\n".join(str(COREMLTOOLS / test) for test in tests))
         _run_pytest([f"@{arguments}"], log, workers)
 
 
 def _run_pytest(targets: Sequence[str], log: Path, workers: int, *options: str) -> None:
-    """Each worker takes its share of the tests. Their order differs from process to process, since
-    coremltools makes some of them from sets: that is why it is not left to pytest-xdist."""
+    """Run pytest in several processes, each of which takes its share of the tests.
+
+    pytest-xdist cannot be used. It requires the same order of tests in every process, but coremltools
+    makes some tests from sets.
+    """
     command = [sys.executable, "-m", "pytest", *targets, "-q", "--tb=line"]
     command += ["-c", os.devnull, f"--rootdir={COREMLTOOLS}", "-p", "no:cacheprovider"]
     command += ["-W", "ignore", "-p", "validation.evidence.conformance.plugin", *options]
     command += [f"--conformance-log={log}"]
-    # Tests of neural networks, the format before ML Programs, are left out.
+    # "mlprogram" leaves out the tests of neural networks, the format before ML Programs.
     environment = os.environ | {"PYMIL_TEST_TARGETS": "mlprogram", "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
@@ -93,4 +96,4 @@ def _run_pytest(targets: Sequence[str], log: Path, workers: int, *options: str) 
         for worker in range(workers)
     ]
     for process in processes:
-        process.wait()  # with status 1 if a test failed: what counts is in the log
+        process.wait()  # the status is ignored, because the log has the results

@@ -1,1 +1,1 @@
-"""Ways in which a conversion goes wrong, made on purpose: proof that ``validate compare`` sees them."""
+"""Makes typical mistakes of conversions on purpose, to prove that ``validate compare`` catches them."""

@@ -1,4 +1,4 @@
-"""Mistakes that an app makes around a sound artifact, and that an artifact's manifest leads it into."""
+"""Mistakes that an app makes with a sound artifact, and mistakes in the manifest that mislead an app."""
 
 import dataclasses
 import functools
@@ -16,7 +16,7 @@ from validation.questions.cases import Answer
 from validation.questions.pipeline import Pipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE, PREPROCESSING
 
-LETTERBOX_GRAY = 114  # what YOLO's preprocessing pads with
+LETTERBOX_GRAY = 114  # the padding of YOLO's preprocessing
 
 app = functools.partial(AppMutant, format="torchscript", scheme="none")
 manifest = functools.partial(ManifestMutant, format="torchscript", scheme="none")
@@ -83,7 +83,7 @@ class Stretches(Pipeline):
 def _place(
     photo: np.ndarray, frame_size: int, padding: np.ndarray | int, top: int = 0, left: int = 0
 ) -> Tensor:
-    """A resized photo (h, w, 3) with that corner in a frame → float32 (1, 3, S, S)."""
+    """Place a resized photo (h, w, 3) in a frame, float32 (1, 3, S, S), at the corner (top, left)."""
     frame = np.empty((frame_size, frame_size, 3), np.float32)
     frame[:] = padding
     frame[top : top + photo.shape[0], left : left + photo.shape[1]] = photo
@@ -94,7 +94,7 @@ def _place(
 
 
 class KeepsOldEmbeddings(Pipeline):
-    """Gives the embeddings of the photo before."""
+    """Returns the embeddings of the previous photo."""
 
     _previous: Tensor | None = None
 
@@ -113,7 +113,7 @@ class TransposesEmbeddings(Pipeline):
 
 
 class ChangesPrompt(Pipeline):
-    """Asks with another prompt than was meant."""
+    """Passes another prompt than the intended one."""
 
     def decode(
         self,
@@ -140,7 +140,7 @@ class ExchangesAxes(ChangesPrompt):
 
 
 class ForgetsToScale(ChangesPrompt):
-    """Passes pixels of the photo for those of the frame."""
+    """Passes coordinates in the photo instead of coordinates in the frame."""
 
     def _changed(
         self, case: SampleCase, mask_input: Tensor | None, photo_size: tuple[int, int]
@@ -152,7 +152,7 @@ class ForgetsToScale(ChangesPrompt):
 
 
 class PassesWidthAndHeight(ChangesPrompt):
-    """Takes a box's size for its bottom right corner."""
+    """Passes a box's width and height instead of its bottom right corner."""
 
     def _changed(
         self, case: SampleCase, mask_input: Tensor | None, photo_size: tuple[int, int]
@@ -189,7 +189,7 @@ class FeedsThresholdedMask(ChangesPrompt):
 
 
 class Resizes(Pipeline):
-    """Resizes in two steps, each its own way."""
+    """Resizes in two steps, which subclasses change."""
 
     mode, align_corners, cropped = "bilinear", False, True
 
@@ -271,7 +271,7 @@ _APPS = (
     ),
     (
         "photo not antialiased",
-        "bilinear between four pixels",
+        "bilinear from only four pixels",
         ResizesWithoutAntialias,
         PREPROCESSING,
     ),

@@ -1,4 +1,4 @@
-"""``python -m validation.evidence.mutation [--write]``: run all mutants, and write the page of their results."""
+"""``python -m validation.evidence.mutation``: run all mutants, and write the tables of their results."""
 
 import tempfile
 from pathlib import Path
@@ -13,15 +13,15 @@ from validation.commands.options import FAILED_STATUS
 @click.command("mutation")
 @click.option("--write", is_flag=True, help="Write the tables into docs/evidence/mutation.md.")
 def mutation(write: bool) -> int:
-    """Make every mutant, compare it with the reference, and say what caught it.
+    """Make every mutant, compare it with the reference, and report what caught it.
 
     \b
     Examples:
       python -m validation.evidence.mutation
       python -m validation.evidence.mutation --write
 
-    About 4 minutes on one core. Exit status 1: a mutant survived, another stage than expected was
-    blamed, or an artifact without a mutation failed.
+    All mutants take about 4 minutes on one core. Exits with 1 if a mutant survived, if another stage
+    than expected was blamed, or if an artifact without a mutation failed. Exits with 0 otherwise.
     """
     import torch
 
@@ -31,7 +31,7 @@ def mutation(write: bool) -> int:
 
     if write:
         require_page(PAGE)
-    torch.set_num_threads(1)  # a small model's operators are not worth more
+    torch.set_num_threads(1)  # more threads do not make a small model's operators faster
     with tempfile.TemporaryDirectory() as folder:
         suite = Suite(Path(folder))
         sound = artifacts_of(MUTANTS)

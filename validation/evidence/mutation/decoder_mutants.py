@@ -1,4 +1,4 @@
-"""Mistakes in the mask decoder, made before it is traced."""
+"""Mistakes in the mask decoder, which are made before it is traced."""
 
 import copy
 import functools
@@ -50,7 +50,7 @@ def exchange_corner_labels(module: MaskDecoder, _: Sam) -> nn.Module:
 
 
 class NeverPadded(SlotPromptEncoder):
-    """Hides the "not a point" token always."""
+    """Always hides the "not a point" token."""
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         tokens, bias = super().embed_points(coords, labels)
@@ -58,7 +58,7 @@ class NeverPadded(SlotPromptEncoder):
 
 
 class AlwaysPadded(SlotPromptEncoder):
-    """Shows the "not a point" token always."""
+    """Always shows the "not a point" token."""
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         tokens, bias = super().embed_points(coords, labels)
@@ -66,7 +66,7 @@ class AlwaysPadded(SlotPromptEncoder):
 
 
 class EmptySlotsSeen(SlotPromptEncoder):
-    """Hides no slot, empty or not."""
+    """Hides no slots, not even empty ones."""
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         tokens, bias = super().embed_points(coords, labels)
@@ -74,7 +74,7 @@ class EmptySlotsSeen(SlotPromptEncoder):
 
 
 class LastEmptySlotSeen(SlotPromptEncoder):
-    """Hides all empty slots but the last."""
+    """Hides all empty slots except the last."""
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         tokens, bias = super().embed_points(coords, labels)
@@ -101,12 +101,12 @@ def transpose_mask_prompt(module: MaskDecoder, _: Sam) -> nn.Module:
 
 
 class CornerGrid(GridPositionalEncoding):
-    """Takes the cells' corners for their centers: half a cell off."""
+    """Uses the corners of cells instead of their centers, which is half a cell off."""
 
     def __init__(self, sam: Sam) -> None:
         super().__init__(sam.prompt_encoder)
         frequencies = sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
-        shift = -2 * math.pi / len(self.row_sin) * frequencies  # of the phase, by half a cell
+        shift = -2 * math.pi / len(self.row_sin) * frequencies  # shifts the phase by half a cell
         for axis, name in enumerate(("column", "row")):
             sin, cos = getattr(self, f"{name}_sin"), getattr(self, f"{name}_cos")
             by_sin, by_cos = shift[axis].sin(), shift[axis].cos()
@@ -137,8 +137,7 @@ def forget_softmax_scale(module: MaskDecoder, _: Sam) -> nn.Module:
 
 
 class InterleavedHeads(nn.Module):
-    """Attention whose projections are taken as d values of every head, where each head's d are next to
-    each other."""
+    """Attention that splits the projections (N, C) as (N, d, heads) instead of (N, heads, d)."""
 
     def __init__(self, attention: MaskedAttention) -> None:
         super().__init__()
@@ -163,7 +162,7 @@ def interleave_heads(module: MaskDecoder, _: Sam) -> nn.Module:
 
 
 class WithoutImageResidual(nn.Module):
-    """A two-way block whose image tokens are replaced by what they attend to."""
+    """A two-way block in which attention replaces the image tokens, instead of being added to them."""
 
     def __init__(self, block: SlotAttentionBlock) -> None:
         super().__init__()
@@ -243,7 +242,7 @@ def approximate_mask_downscaling(module: MaskDecoder, sam: Sam) -> nn.Module:
 
 
 def take_other_weights(_: MaskDecoder, sam: Sam) -> nn.Module:
-    """Weights of the same distribution: each kernel's own, in another order."""
+    """Shuffle each kernel's weights, which keeps their distribution."""
     other = copy.deepcopy(sam)
     generator = torch.Generator().manual_seed(0)
     for parameter in other.mask_decoder.parameters():
@@ -269,7 +268,7 @@ _MUTANTS = (
     ("corner labels exchanged", "the two corners of a box exchanged", exchange_corner_labels),
     (
         '"not a point" token missing',
-        "points without a box lack their padding",
+        "points without a box lack the padding token",
         functools.partial(_encode_prompts_by, NeverPadded),
     ),
     (
@@ -284,7 +283,7 @@ _MUTANTS = (
     ),
     (
         "last slot never hidden",
-        "one empty slot is seen",
+        "the last empty slot is not hidden from attention",
         functools.partial(_encode_prompts_by, LastEmptySlotSeen),
     ),
     ("mask prompt ignored", "has_mask_input is not read", ignore_mask_prompt),
@@ -297,8 +296,8 @@ _MUTANTS = (
     ),
     ("grid transposed", "the positional encoding's rows and columns exchanged", transpose_grid),
     ("softmax scale forgotten", "1/sqrt(d) missing in self-attention", forget_softmax_scale),
-    ("heads interleaved wrongly", "channels dealt to heads in turn", interleave_heads),
-    ("residual dropped", "a block's attention replaces the image's tokens", drop_residual),
+    ("heads interleaved wrongly", "channels are given to the heads alternately", interleave_heads),
+    ("residual dropped", "a block's attention replaces the image tokens", drop_residual),
     ("layer norm skipped", "no layer norm after an MLP", skip_layer_norm),
     ("layer norm epsilon 1e-3", "Keras' default in every layer norm", use_keras_epsilon),
     (
@@ -315,7 +314,11 @@ _MUTANTS = (
         "the token of the scores after those of the masks",
         roll_output_tokens,
     ),
-    ("embedding axes swapped", "rows and columns exchanged on the way in", swap_embedding_axes),
+    (
+        "embedding axes swapped",
+        "rows and columns of the input embeddings exchanged",
+        swap_embedding_axes,
+    ),
     ("upscaling kernels flipped", "each 2×2 block of pixels mirrored", flip_upscaling),
     ("bias dropped", "no bias in the last upscaling", drop_upscaling_bias),
     (

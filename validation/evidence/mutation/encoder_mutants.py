@@ -1,4 +1,4 @@
-"""Mistakes in the image encoder, made before it is traced."""
+"""Mistakes in the image encoder, which are made before it is traced."""
 
 import copy
 import functools
@@ -22,7 +22,7 @@ mutant = functools.partial(
 
 
 class Then(nn.Module):
-    """A module whose output, or outputs, pass through a function."""
+    """A module followed by a function of its outputs."""
 
     def __init__(self, module: nn.Module, function: Callable) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Then(nn.Module):
 
 
 class After(nn.Module):
-    """A module whose inputs pass through a function."""
+    """A module preceded by a function of its inputs."""
 
     def __init__(self, function: Callable, module: nn.Module) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ def forget_softmax_scale(module: ImageEncoder, sam: Sam) -> nn.Module:
 
 
 class StackedHeads(WindowAttention):
-    """Takes the output of the projection as [q, k, v] of all heads, as ViT has it."""
+    """Splits the projection into q, k and v of all heads, as in ViT, instead of q, k, v of each head."""
 
     def forward(self, x: Tensor) -> Tensor:
         windows, tokens, dim = x.shape
@@ -154,7 +154,7 @@ def stack_heads(module: ImageEncoder, sam: Sam) -> nn.Module:
 
 
 class BlockWithoutResidual(WindowBlock):
-    """Replaces the tokens by what attention gives, and does not add it."""
+    """Replaces the tokens by the attention's output, instead of adding it."""
 
     def forward(self, x: Tensor) -> Tensor:
         _, height, width, dim = x.shape
@@ -218,7 +218,7 @@ _MUTANTS = (
     ("layer norm epsilon 1e-3", "Keras' default in every layer norm", use_keras_epsilon),
     (
         "batch norm in train mode",
-        "the first one uses the photo's own statistics",
+        "the first batch norm uses the photo's own statistics",
         normalize_by_batch,
     ),
     ("batch norm forgotten", "a convolution's weights without the batch norm", forget_batch_norm),
@@ -255,8 +255,8 @@ _MUTANTS = (
     ),
     ("residual dropped", "a block's attention replaces its input", drop_residual),
     ("layer norm skipped", "an MLP on tokens that were not normalized", skip_layer_norm),
-    ("image ignored", "a constant took the photo's place in the graph", ignore_image),
-    ("kernel transposed", "a square linear layer as (in, out)", transpose_kernel),
+    ("image ignored", "the graph uses a constant instead of the photo", ignore_image),
+    ("kernel transposed", "a square linear layer stored as (in, out)", transpose_kernel),
     ("kernels flipped", "convolution instead of cross-correlation", flip_kernels),
     ("NaN in a weight", "NaN in one element of the last convolution", put_nan),
 )
@@ -274,7 +274,7 @@ ENCODER_MUTANTS = (
     ),
     mutant(
         "encoder: kernel transposed, int8",
-        "a square linear layer as (in, out)",
+        "a square linear layer stored as (in, out)",
         scheme="int8",
         change=transpose_kernel,
     ),

@@ -1,6 +1,7 @@
-"""Models and goldens that prove nothing: a broken artifact agrees with them.
+"""Models and goldens that prove nothing, because a broken artifact would agree with them.
 
-The same change is in the reference, in the goldens that it answered, and in the artifact: no difference shows.
+A model's mutant has the same change in the reference, its goldens and the artifact, so that they do not
+differ.
 """
 
 import functools
@@ -17,7 +18,7 @@ goldens = functools.partial(GoldensMutant, format="torchscript", scheme="none", 
 
 
 def mask_heads(sam: Sam) -> list[nn.Linear]:
-    """The last layers of what each mask's kernel comes from."""
+    """Return the last layers of the networks that compute each mask's kernel."""
     return [last_linear(head) for head in sam.mask_decoder.output_hypernetworks_mlps]
 
 
@@ -31,7 +32,7 @@ def fill(layer: nn.Module, weight: float, bias: float) -> None:
 
 
 def draw_nan(sam: Sam) -> None:
-    """Mask 0, which is what a box is answered with; the others are fed back, and would be in the scores."""
+    """Break mask 0, which answers boxes. The other masks are fed back, so their NaN would reach the scores."""
     fill(mask_heads(sam)[0], math.nan, math.nan)
 
 
@@ -53,7 +54,7 @@ def score_alike(sam: Sam) -> None:
 
 
 def ignore_photo(sam: Sam) -> None:
-    """A neck that gives its last bias, whatever comes."""
+    """Make the neck return its last bias for every photo."""
     norms = [layer for layer in sam.image_encoder.neck.modules() if hasattr(layer, "weight")]
     with torch.no_grad():
         norms[-1].weight.zero_()
@@ -71,9 +72,19 @@ def keep_one_case(document: dict) -> None:
 
 
 EVIDENCE_MUTANTS = (
-    model("model: mask of NaN", "on both sides, in every logit of mask 0", change=draw_nan),
-    model("model: scores of NaN", "on both sides", change=score_nan, expected=INTEGRITY),
-    model("model: infinite scores", "on both sides", change=score_infinity, expected=INTEGRITY),
+    model("model: mask of NaN", "every logit of mask 0 is NaN on both sides", change=draw_nan),
+    model(
+        "model: scores of NaN",
+        "every score is NaN on both sides",
+        change=score_nan,
+        expected=INTEGRITY,
+    ),
+    model(
+        "model: infinite scores",
+        "every score is infinite on both sides",
+        change=score_infinity,
+        expected=INTEGRITY,
+    ),
     model("model: no mask at all", "every mask is empty on both sides", change=draw_nothing),
     model("model: every score equal", "no mask is the best one", change=score_alike),
     model(

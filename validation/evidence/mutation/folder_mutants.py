@@ -1,4 +1,4 @@
-"""Changes of an artifact's files that its manifest does not know of."""
+"""Changes of an artifact's files after its manifest was written."""
 
 import functools
 from pathlib import Path

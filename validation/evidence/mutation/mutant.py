@@ -1,4 +1,4 @@
-"""What a mutant is: one mistake, applied to a real artifact or to a module before it is traced."""
+"""The kinds of mutants. A mutant is one mistake in an artifact, or in a module before it is traced."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from reference.modeling.sam import Sam
 from validation.evidence.mutation.package_edit import EditablePackage
 from validation.questions.pipeline import Pipeline
 
-# How a mutant is caught before it is run: the folder is refused.
+# Blamed if the artifact's folder is refused before anything runs.
 INTEGRITY = "integrity"
-# What is at fault if the model itself is broken: an artifact that agrees with it proves nothing.
+# Blamed if the model itself is broken, so that an artifact which agrees with it proves nothing.
 REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A mistake and what should be made of it.
+    """A mistake, and the stage that should be blamed for it.
 
     Attributes:
-        name: unique, in the words that a commit which fixes it would use.
-        description: one line.
-        format: of the artifact that it is made in.
-        scheme: likewise.
-        expected: the stage to blame, one of ``stages.STAGES``; INTEGRITY, or REFERENCE.
+        name: a unique name, in the words of a commit that would fix the mistake.
+        description: an explanation in one line.
+        format: the format of the artifact that gets the mistake.
+        scheme: the scheme of that artifact.
+        expected: the stage that should be blamed: one of ``stages.STAGES``, INTEGRITY or REFERENCE.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Mutant:
 
     @property
     def applied_to(self) -> str:
-        """What is changed, in the table's words."""
+        """The changed part, in the words of the table."""
         raise NotImplementedError
 
 
@@ -46,7 +46,7 @@ class ModuleMutant(Mutant):
 
     Attributes:
         component: one of ``artifact_layout.COMPONENTS``.
-        change: (module, model) → module; the module is its own to change, the model is not.
+        change: (module, model) → module. The function may change the module, but not the model.
     """
 
     component: str
@@ -54,78 +54,71 @@ class ModuleMutant(Mutant):
 
     @property
     def applied_to(self) -> str:
-        """See ``Mutant``."""
         return f"{self.component} module → .ptl"
 
 
 @dataclass(frozen=True)
 class ModelMutant(Mutant):
-    """Breaks the model itself, so that reference, goldens and artifact are all of it, and agree."""
+    """Breaks the model itself, so that reference, goldens and artifact agree with each other."""
 
     change: Callable[[Sam], None]
 
     @property
     def applied_to(self) -> str:
-        """See ``Mutant``."""
         return "model, goldens and .ptl"
 
 
 @dataclass(frozen=True)
 class GoldensMutant(Mutant):
-    """Changes the document ``goldens.json`` in place; hashes are brought up to date."""
+    """Changes the document ``goldens.json`` in place. The manifest's hashes are updated."""
 
     change: Callable[[dict], None]
 
     @property
     def applied_to(self) -> str:
-        """See ``Mutant``."""
         return "goldens"
 
 
 @dataclass(frozen=True)
 class PackageMutant(Mutant):
-    """Changes a component's ``.mlpackage`` where it lies."""
+    """Changes a component's ``.mlpackage`` in place."""
 
     component: str
     change: Callable[[EditablePackage], None]
 
     @property
     def applied_to(self) -> str:
-        """See ``Mutant``."""
         return f"{self.component} .mlpackage"
 
 
 @dataclass(frozen=True)
 class AppMutant(Mutant):
-    """Does something else than an app should around a sound artifact: ``pipeline`` is the app's way."""
+    """Uses a sound artifact in a wrong way: ``pipeline`` is what the app does."""
 
     pipeline: type[Pipeline]
 
     @property
     def applied_to(self) -> str:
-        """See ``Mutant``."""
         return "app"
 
 
 @dataclass(frozen=True)
 class ManifestMutant(Mutant):
-    """Changes the manifest's document in place; files and their hashes stay right."""
+    """Changes the manifest's document in place. Files and their hashes stay correct."""
 
     change: Callable[[dict], None]
 
     @property
     def applied_to(self) -> str:
-        """See ``Mutant``."""
         return "manifest"
 
 
 @dataclass(frozen=True)
 class FolderMutant(Mutant):
-    """Changes files and leaves their hashes as they were."""
+    """Changes files without updating their hashes in the manifest."""
 
     change: Callable[[Path], None]
 
     @property
     def applied_to(self) -> str:
-        """See ``Mutant``."""
         return "files"

@@ -1,4 +1,4 @@
-"""Change a Core ML package where it lies: its program, and the numbers in its weight file."""
+"""Edits a Core ML package in place: its program, and the numbers in its weight file."""
 
 import struct
 from collections.abc import Callable, Iterator
@@ -10,9 +10,10 @@ from coremltools.proto import MIL_pb2
 from reference.common.folders import files_below
 from validation.mil_runtime.model.package import open_program
 
-# Metadata of a record in a weight file; see ``mil_runtime.model.blob_storage``.
+# The metadata of a record in a weight file, as ``mil_runtime.model.blob_storage`` describes it.
 _METADATA = struct.Struct("<IIQQQ")
-_STORED = {  # what is not listed is changed byte by byte
+# Data type → numpy type. Data of other types is edited as bytes.
+_STORED = {
     MIL_pb2.FLOAT16: "<f2",
     MIL_pb2.FLOAT32: "<f4",
     MIL_pb2.INT8: "i1",
@@ -26,7 +27,7 @@ class EditablePackage:
     """An ``.mlpackage`` with one ML Program."""
 
     def __init__(self, path: Path) -> None:
-        """Read a package; ``save`` writes it back."""
+        """Read a package. ``save`` writes it back."""
         self._model_file = _find(path, ".mlmodel")
         self._weight_file = _find(path, ".bin")
         self._weights = bytearray(self._weight_file.read_bytes())
@@ -35,21 +36,21 @@ class EditablePackage:
         self.block = function.block_specializations[function.opset]
 
     def save(self) -> None:
-        """Write the package back where it came from."""
+        """Write the package back to its folder."""
         self._model_file.write_bytes(self.specification.SerializeToString(deterministic=True))
         self._weight_file.write_bytes(self._weights)
 
     def operations(self, kind: str) -> Iterator[MIL_pb2.Operation]:
-        """Operations of a kind, in order."""
+        """Return the operations of a kind, in order."""
         return (operation for operation in self.block.operations if operation.type == kind)
 
     def operation(self, output: str) -> MIL_pb2.Operation:
-        """The operation whose output has that name, up to what float16 appends to it."""
+        """Return the operation whose output has that name, or the name with float16's suffix."""
         names = {output, f"{output}_cast_fp16", f"{output}_to_fp16"}
         return next(item for item in self.block.operations if item.outputs[0].name in names)
 
     def parameter(self, operation: MIL_pb2.Operation, name: str) -> MIL_pb2.Value:
-        """A constant that an operation is given: an attribute, or an input that is a ``const``."""
+        """Return a constant of an operation: an attribute, or an input that is a ``const``."""
         if name in operation.attributes:
             return operation.attributes[name]
         argument = operation.inputs[name].arguments[0]
@@ -58,13 +59,13 @@ class EditablePackage:
         return self.constant(argument.name)
 
     def constant(self, name: str) -> MIL_pb2.Value:
-        """The value of the ``const`` of that name."""
+        """Return the value of the ``const`` with that name."""
         return self.operation(name).attributes["val"]
 
     def edit(self, value: MIL_pb2.Value, change: Change) -> None:
-        """Replace a constant's numbers by as many others: array → array of the same shape.
+        """Replace a constant's numbers. ``change`` takes an array, and returns one of the same shape.
 
-        Weights of fewer than 8 bits come as the bytes that they are packed in.
+        Weights of less than 8 bits are passed as the bytes that they are packed in.
         """
         tensor = value.type.tensorType
         if value.WhichOneof("value") == "immediateValue":
@@ -78,7 +79,7 @@ class EditablePackage:
             numbers = numbers.reshape(shape)
         changed = change(numbers).astype(numbers.dtype).tobytes()
         if len(changed) != size:
-            raise ValueError(f"{len(changed)} bytes in the place of {size}")
+            raise ValueError(f"the change returned {len(changed)} bytes: expected {size}")
         self._weights[start : start + size] = changed
 
     def _edit_immediate(self, tensor: MIL_pb2.TensorValue, change: Change) -> None:

@@ -1,4 +1,4 @@
-"""Mistakes in a Core ML package, made in its program or in the bytes of its weights."""
+"""Mistakes in a Core ML package, in its program or in its weights."""
 
 import functools
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from validation.evidence.mutation.mutant import PackageMutant
 from validation.evidence.mutation.package_edit import EditablePackage
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
-FLOAT16_OVERFLOW_GAIN = 2.0**15  # brings activations around 1 to 65504, where float16 ends
+FLOAT16_OVERFLOW_GAIN = 2.0**15  # activations around 1 then reach 65504, the limit of float16
 
 encoder = functools.partial(
     PackageMutant, format="coreml", component=IMAGE_ENCODER, expected=IMAGE_ENCODER
@@ -58,7 +58,7 @@ def saturate_activations(package: EditablePackage) -> None:
 
 
 def flip_bit(package: EditablePackage) -> None:
-    """The highest bit of an exponent, in one weight of the last convolution."""
+    """Flip the highest bit of the exponent, in one weight of the last convolution."""
 
     def change(weights: np.ndarray) -> np.ndarray:
         changed = weights.copy()
@@ -87,7 +87,10 @@ def drop_bias(package: EditablePackage) -> None:
 
 
 def overflow_float16(package: EditablePackage) -> None:
-    """Larger weights before a layer norm, which divides by the gain again: the same function, but in float16."""
+    """Enlarge the weights before a layer norm, which divides by the gain again.
+
+    The function stays the same, but overflows in float16.
+    """
     package.edit(
         package.constant("encoder_neck_0_weight"), lambda weights: weights * FLOAT16_OVERFLOW_GAIN
     )
@@ -130,7 +133,7 @@ def use_keras_epsilon(package: EditablePackage) -> None:
 
 
 def pad_on_one_side(package: EditablePackage) -> None:
-    """TensorFlow's "same": a stride of 2 has all of its padding at the end."""
+    """Pad as TensorFlow's "same" does: with a stride of 2, all padding is at the end."""
     convolution = next(package.operations("conv"))
     package.edit(package.parameter(convolution, "pad"), lambda _: np.array([0, 2, 0, 2]))
 
@@ -142,7 +145,7 @@ def forget_softmax_scale(package: EditablePackage) -> None:
 
 
 def forget_transpose(package: EditablePackage) -> None:
-    """Of the image's tokens, on the way to the upscaling."""
+    """Leave out the transpose of the image tokens before the upscaling."""
     operation = next(package.operations("conv_transpose"))
     reshape = package.operation(operation.inputs["x"].arguments[0].name)
     transpose = package.operation(reshape.inputs["x"].arguments[0].name)
@@ -150,7 +153,7 @@ def forget_transpose(package: EditablePackage) -> None:
 
 
 def hide_no_slot(package: EditablePackage) -> None:
-    """The bias that hides empty slots is zero."""
+    """Zero the bias that hides empty slots."""
     operation = package.operation("input_1")
     package.edit(package.parameter(operation, "y"), np.zeros_like)
 

@@ -1,4 +1,4 @@
-"""The tables of docs/evidence/mutation.md."""
+"""Makes the tables of docs/evidence/mutation.md."""
 
 from collections.abc import Mapping
 
@@ -9,17 +9,17 @@ from validation.evidence.page import CHECKOUT, Table
 PAGE = CHECKOUT / "docs" / "evidence" / "mutation.md"
 TOOLS = ("torch", "timm", "coremltools")
 SURVIVED, NOBODY = "**survived**", "**nobody**"
-REASON_WIDTH = 90  # characters; hashes and shapes go on for longer
+REASON_WIDTH = 90  # characters; reasons with hashes and shapes are longer
 NONE = "none (unmutated)"
 
 
 def as_expected(mutant: Mutant, outcome: Outcome) -> bool:
-    """Whether a mutant was killed, and the right stage blamed."""
+    """Return whether a mutant was killed and the right stage blamed."""
     return outcome.killed and outcome.blamed == mutant.expected
 
 
 def kill_table(outcomes: Mapping[Mutant, Outcome]) -> Table:
-    """A row per mutant: by what it was caught, and which stage was blamed."""
+    """Return a table with a row per mutant: what caught it, and which stage was blamed."""
     header = (
         "<mutant",
         "<what it is",
@@ -52,7 +52,7 @@ def kill_table(outcomes: Mapping[Mutant, Outcome]) -> Table:
 def unmutated_table(
     held: Mapping[tuple[str, str], Outcome], by_default: Mapping[tuple[str, str], Outcome]
 ) -> Table:
-    """A row per artifact that mutants are made of: whether it passes, and would by the default gates."""
+    """Return a table with a row per unmutated artifact: its verdict by the suite's and by the default gates."""
     header = ("<mutant", "<scheme", "<by the suite's gates", "<by the default gates")
     rows = [
         (NONE, _scheme(*pair), _verdict(outcome), _verdict(by_default[pair]))
@@ -76,5 +76,5 @@ def _verdict(outcome: Outcome) -> str:
 
 
 def _shorten(reason: str) -> str:
-    reason = reason.replace("|", r"\|")  # else it would end the table's cell
+    reason = reason.replace("|", r"\|")  # a bare | would end the table cell
     return reason if len(reason) <= REASON_WIDTH else f"{reason[: REASON_WIDTH - 1]}…"

@@ -1,4 +1,4 @@
-"""Make each mutant, compare it with the reference, and write down what came of it."""
+"""Makes each mutant, compares it with the reference, and records the outcome."""
 
 import copy
 import functools
@@ -66,23 +66,23 @@ MUTANTS: tuple[Mutant, ...] = (
     *FOLDER_MUTANTS,
     *EVIDENCE_MUTANTS,
 )
-PHOTOS = ("chelsea",)  # beside the goldens': prompts at its border
+PHOTOS = ("chelsea",)  # an additional photo, with prompts at its border
 # The gates that the tiny model is held to, where they differ from the default ones.
 TINY_GATES = Path(__file__).with_name("tiny_model.toml")
 OPTIONS = {"torchscript": TorchScriptOptions, "coreml": CoreMLOptions}
 EXPORTED = {IMAGE_ENCODER: ImageEncoder, MASK_DECODER: MaskDecoder}
-# Not Core ML, where a Mac has it: the same result everywhere.
+# mil_runtime is used even where Core ML is available, so that results are the same everywhere.
 ENGINES = {"torchscript": "lite_interpreter", "coreml": "mil_runtime"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an artifact, mutated or not.
+    """The outcome of comparing an artifact, with or without a mutation.
 
     Attributes:
-        caught_by: the first reason for which it failed; None if it passed.
-        blamed: a stage, INTEGRITY, REFERENCE, or None.
-        failed: how many cases, of how many, failed; None if none was run.
+        caught_by: the first reason why it failed; None if it passed.
+        blamed: the blamed stage, INTEGRITY, REFERENCE, or None.
+        failed: the number of failed cases, and the number of all cases; None if none ran.
     """
 
     caught_by: str | None
@@ -91,12 +91,12 @@ class Outcome:
 
     @property
     def killed(self) -> bool:
-        """Whether the comparison failed."""
+        """Whether the comparison failed, as it should for a mutant."""
         return self.caught_by is not None
 
 
 class Suite:
-    """Converts each artifact that mutants are made of once, when it is first asked for."""
+    """Makes mutants and compares them. Each sound artifact is converted once, when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
         """Take a folder to work in."""
@@ -178,7 +178,7 @@ class Suite:
         manifest.write_text(json.dumps(document))
 
     def _write_model(self, sam: Sam, sound: Artifact, folder: Path) -> None:
-        """Both modules and the goldens of another model, in place of the sound ones."""
+        """Replace both modules and the goldens by those of another model."""
         for component, path in sound.components.items():
             module, inputs = EXPORTED[component](sam), _inputs_of(component, self.source.goldens)
             _write_lite_file(module.eval(), sound.scheme, inputs, folder / path.name)
@@ -219,20 +219,20 @@ def _outcome(comparison: Comparison) -> Outcome:
 def _write_lite_file(
     module: nn.Module, scheme: str, inputs: tuple[torch.Tensor, ...], path: Path
 ) -> None:
-    """Without the checks of ``convert``, which would refuse some."""
+    """Write a module without the checks of ``convert``, which would refuse some mutants."""
     with phone_engine():
         traced = torch.jit.trace(quantize(module, scheme), inputs, check_trace=False)
         traced._save_for_lite_interpreter(str(path))
 
 
 def _inputs_of(component: str, goldens: Goldens) -> tuple[torch.Tensor, ...]:
-    """What a component is traced with."""
+    """Return the inputs with which a component is traced."""
     is_encoder = component == IMAGE_ENCODER
     return (goldens.encoder_inputs() if is_encoder else goldens.decoder_inputs())[0]
 
 
 def _plain(reason: str, folder: Path) -> str:
-    """Without the folder that this run worked in, and without what to do about it."""
+    """Remove this run's folder, and the advice, from a reason."""
     return re.sub(rf"{re.escape(str(folder))}[/:]? ?", "", reason).split("; ")[0]
 
 
@@ -248,5 +248,5 @@ def _list_files(folder: Path) -> dict:
 
 
 def artifacts_of(mutants: Iterable[Mutant]) -> list[tuple[str, str]]:
-    """(format, scheme) of everything that the mutants are made of."""
+    """Return the (format, scheme) of all artifacts that the mutants are made of."""
     return sorted({(mutant.format, mutant.scheme) for mutant in mutants}, reverse=True)

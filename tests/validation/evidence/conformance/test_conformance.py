@@ -48,7 +48,7 @@ def test_nothing_run_is_no_pass(tmp_path):
     ("arguments", "expected"),
     [
         (["nonsense"], "unknown suite 'nonsense'"),
-        (["torch", "--from-logs"], "there is no log"),
+        (["torch", "--from-logs"], "does not exist: run the suite"),
     ],
 )
 def test_refusals(tmp_path, arguments, expected):
