@@ -3,8 +3,8 @@
 >>> program = load("MobileSAMMaskDecoder.mlpackage")
 >>> outputs = program.predict({"image_embeddings": embeddings, ...})
 
-``install`` makes coremltools' own ``MLModel.predict`` run here. What the numbers mean, and how they
-are checked, is in docs/mil_runtime.md.
+``install`` makes coremltools' own ``MLModel.predict`` use this runtime. docs/mil_runtime.md says how
+exact the results are, and how they are checked.
 """
 
 from validation.mil_runtime.coremltools_bridge import install, uninstall

@@ -1,4 +1,4 @@
-"""Lets coremltools itself predict off the Mac: its ``MLModel``, and everything built on that."""
+"""Lets coremltools' ``MLModel``, and everything built on it, predict on systems other than macOS."""
 
 import time
 from collections.abc import Callable
@@ -14,13 +14,13 @@ from validation.mil_runtime.loading import load
 from validation.mil_runtime.model.package import NEWEST_SPECIFICATION
 from validation.mil_runtime.program import State
 
-# What coremltools asks about before it allows state: a macOS that has all of specification 9.
+# coremltools allows state only from this macOS version on, which has all of specification 9.
 _MACOS = (15, 0)
 
 
 @dataclass
 class _Installation:
-    """What was replaced, so that it can be put back."""
+    """The attributes that were replaced, so that they can be restored."""
 
     replaced: list[tuple[ModuleType, str, object]] = field(default_factory=list)
 
@@ -31,35 +31,39 @@ _installation: _Installation | None = None
 def install(numerics: str = "declared", *, force: bool = False) -> None:
     """Make coremltools' ``MLModel.predict`` run in this runtime, until ``uninstall``.
 
-    Models that are made or loaded afterwards predict; with them coremltools' Inspector, Comparator,
-    Validator and Benchmarker, and ``linear_quantize_activations``.
+    It affects models that are made or loaded afterwards. coremltools' Inspector, Comparator, Validator,
+    Benchmarker and ``linear_quantize_activations`` then work as well.
 
     Args:
-        numerics: as for ``load``.
-        force: also where Core ML itself is there, which is otherwise the better judge.
+        numerics: the numerics, as for ``load``.
+        force: whether to install on a Mac too, where Core ML itself would be more authoritative.
 
     Raises:
-        InstallError: Core ML is there, or the runtime is installed already.
+        InstallError: Core ML is available, or the runtime is already installed.
     """
     global _installation
     if _installation is not None:
-        raise InstallError("the runtime is installed already: call uninstall() first")
+        raise InstallError("the runtime is already installed: call uninstall() first")
     if model_module._MLModelProxy is not None and not force:
         raise InstallError(
-            "coremltools has Core ML itself here, the better judge: use that, or install with "
+            "coremltools can use Core ML itself on this system: use Core ML, or install the runtime with "
             "force=True"
         )
     _installation = _Installation()
     proxy = _proxy_class(numerics)
     _replace(model_module, "_MLModelProxy", proxy)
     _replace(compiled_model_module, "_MLModelProxy", proxy)
-    # ``make_state`` asks for the system first; the rest of coremltools keeps seeing the real one.
+    # ``make_state`` checks the system first. The rest of coremltools still sees the real system.
     _replace(model_module, "_is_macos", lambda: True)
     _replace(model_module, "_macos_version", lambda: _MACOS)
 
 
 def uninstall() -> None:
-    """Undo ``install``; InstallError if there is nothing to undo."""
+    """Undo ``install``.
+
+    Raises:
+        InstallError: the runtime is not installed.
+    """
     global _installation
     if _installation is None:
         raise InstallError("the runtime is not installed: there is nothing to undo")
@@ -75,7 +79,7 @@ def _replace(module: ModuleType, name: str, value: object) -> None:
 
 
 def _proxy_class(numerics: str) -> type:
-    """A class with the interface of coremltools' own binding to Core ML."""
+    """Return a class with the interface of coremltools' own binding to Core ML."""
 
     class MilRuntimeProxy(_Proxy):
         def __init__(self, path: str, units: str, function: str, hints: dict, asset: object):
@@ -85,11 +89,13 @@ def _proxy_class(numerics: str) -> type:
 
 
 class _Proxy:
-    """Stands where coremltools expects its binding to Core ML; errors are RuntimeErrors there."""
+    """Replaces coremltools' binding to Core ML. Its errors are RuntimeErrors, as there."""
 
     def __init__(self, path: str, function: str, asset: object, numerics: str) -> None:
         if asset is not None:
-            raise RuntimeError("the runtime takes packages, not compiled models in memory")
+            raise RuntimeError(
+                "the runtime runs packages, not compiled models in memory: load an .mlpackage"
+            )
         started = time.perf_counter_ns()
         self._path = path
         self._program = _translating(lambda: load(path, numerics, function or None))
@@ -107,10 +113,10 @@ class _Proxy:
         self._predict_duration = time.perf_counter_ns() - started
         return outputs
 
-    def batchPredict(self, batch: list[dict]) -> list[dict]:  # coremltools names it so
+    def batchPredict(self, batch: list[dict]) -> list[dict]:  # the name that coremltools calls
         return [self.predict(data) for data in batch]
 
-    def newState(self) -> "_StateProxy":  # coremltools names it so
+    def newState(self) -> "_StateProxy":  # the name that coremltools calls
         return _StateProxy(self._program.make_state())
 
     def get_compiled_model_path(self) -> str:
@@ -124,7 +130,7 @@ class _Proxy:
 
 
 class _StateProxy:
-    """A state, as coremltools' ``MLState`` expects it."""
+    """A state with the interface that coremltools' ``MLState`` expects."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -137,10 +143,10 @@ class _StateProxy:
 
 
 def _translating(compute: Callable) -> object:
-    """What ``compute`` gives; the runtime's errors as the RuntimeErrors that Core ML raises."""
+    """Return the result of ``compute``. Raise the runtime's errors as the RuntimeErrors of Core ML."""
     try:
         return compute()
-    except OperationError as error:  # in Core ML's words, which callers may look for
+    except OperationError as error:  # Core ML's words, which callers may look for
         raise RuntimeError(f"Unable to compute the prediction using ML Program: {error}") from error
     except MilRuntimeError as error:
         raise RuntimeError(str(error)) from error

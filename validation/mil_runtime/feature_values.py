@@ -1,6 +1,6 @@
-"""Values of features on their way in and out of a program: checked, and turned into tensors.
+"""Converts the values of features between users and programs, and checks them.
 
-Numbers are converted to the described type; pictures are PIL images.
+Numbers are converted to the described type. Pictures are PIL images.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,11 @@ from validation.mil_runtime.registry import StateCell, TensorList
 
 
 def read_inputs(data: object, description: Description) -> dict[str, np.ndarray]:
-    """A user's values as arrays of what is described, with defaults for those left out.
+    """Convert a user's values to arrays of the described types. Missing inputs get their defaults.
 
     Raises:
-        InputError: the data are no dict, have a name that is not described, lack one that has no
-            default, or hold something else than is described.
+        InputError: ``data`` is not a dict, has an unknown name, lacks an input without a default, or
+            has a value that does not fit its description.
     """
     if not isinstance(data, Mapping):
         raise InputError(f"a {type(data).__name__}: expected a dict of {description}")
@@ -50,29 +50,40 @@ def read_inputs(data: object, description: Description) -> dict[str, np.ndarray]
 
 
 def read_numbers(value: object, what: str, expected: str) -> np.ndarray:
-    """A user's value as an array of numbers; InputError, naming ``what`` it is for, if it is none."""
+    """Convert a user's value to an array of numbers.
+
+    Raises:
+        InputError: the value is not an array of numbers. The message begins with ``what``.
+    """
     try:
         if isinstance(value, Tensor):
             value = value.detach().cpu()
             value = (value.float() if value.dtype == torch.bfloat16 else value).numpy()
         array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError, OverflowError) as error:  # a ragged list, say
-        raise InputError(f"{what}: is no array ({error}), expected {expected}") from error
+    except (
+        ValueError,
+        TypeError,
+        RuntimeError,
+        OverflowError,
+    ) as error:  # for example a ragged list
+        raise InputError(f"{what}: is not an array ({error}), expected {expected}") from error
     if array.dtype.kind not in "fiub":
         raise InputError(f"{what}: of type {array.dtype}, expected {expected}")
     return array
 
 
 def to_program(array: np.ndarray, declared: TensorType, numerics: Numerics) -> Tensor:
-    """An input's values in the type that holds them in the program."""
+    """Convert an input's values to the type that holds them in the program."""
     if declared.shape == ():
-        array = array.reshape(())  # described as of shape [1], since Core ML has no scalars outside
-    # A copy, since the caller may change the array while the program still holds it.
+        array = array.reshape(
+            ()
+        )  # its description has the shape [1], since Core ML has no scalar inputs
+    # The copy protects the program from later changes that the caller makes to the array.
     return torch.from_numpy(_converted(array, _numpy_of(numerics.held_in(declared.dtype))))
 
 
 def from_program(value: object, feature: Feature | None, numerics: Numerics) -> object:
-    """A value as the caller gets it, to keep: an array, a picture, a label, or a list of them."""
+    """Convert a value for the caller, who owns it: an array, a picture, a label, or a list of them."""
     if isinstance(value, StateCell):
         value = value.value
     if isinstance(value, TensorList):
@@ -106,7 +117,11 @@ def _default(feature: ArrayFeature | ImageFeature) -> np.ndarray:
 
 
 def _read_array(value: object, feature: ArrayFeature) -> np.ndarray:
-    """A user's value as an array of the described type; InputError if it is not one."""
+    """Convert a user's value to an array of the described type.
+
+    Raises:
+        InputError: the value does not fit the description.
+    """
     array = read_numbers(value, f"input '{feature.name}'", str(feature))
     if feature.shapes and not fits(array.shape, feature.shapes):
         raise InputError(
@@ -125,7 +140,7 @@ def _read_array(value: object, feature: ArrayFeature) -> np.ndarray:
 
 
 def _read_picture(value: object, feature: ImageFeature) -> np.ndarray:
-    """A picture as an array (1, C, H, W); uint8 (H, W, 3) or (H, W) arrays are pictures too."""
+    """Convert a picture, or a uint8 array (H, W, 3) or (H, W), to an array (1, C, H, W)."""
     if isinstance(value, np.ndarray) and value.dtype == np.uint8:
         value = _as_picture(value, feature)
     if not isinstance(value, Image.Image):
@@ -143,12 +158,12 @@ def _read_picture(value: object, feature: ImageFeature) -> np.ndarray:
 
 
 def _decoded(picture: Image.Image, feature: ImageFeature) -> np.ndarray:
-    """The pixels of a picture, which Pillow may read from a file only now."""
+    """Return the pixels of a picture, which Pillow may read from its file only at this point."""
     try:
         return np.asarray(picture)
     except MemoryError:
         raise
-    except Exception as error:  # Pillow's decoders let nearly anything escape on a damaged file
+    except Exception as error:  # Pillow's decoders raise nearly any exception for a damaged file
         raise InputError(
             f"input '{feature.name}': a picture that cannot be decoded ({error}), expected {feature}"
         ) from error
@@ -164,9 +179,9 @@ def _as_picture(array: np.ndarray, feature: ImageFeature) -> Image.Image:
 
 
 def _write_picture(tensor: Tensor, feature: ImageFeature) -> Image.Image:
-    """A picture from the program's (1, C, H, W), rounded to what its mode holds.
+    """Convert the program's (1, C, H, W) to a picture, rounded to the values of its mode.
 
-    In color it is RGBA, and opaque: so coremltools hands out Core ML's.
+    A color picture is opaque RGBA, as coremltools returns it from Core ML.
     """
     if tensor.dim() != 4 or tensor.shape[:2] != (1, feature.channels):
         raise ModelError(
@@ -183,7 +198,7 @@ def _write_picture(tensor: Tensor, feature: ImageFeature) -> Image.Image:
 
 
 def _converted(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """A copy in another type; beyond its range floating-point numbers become infinite."""
+    """Copy an array to another type. Floating-point numbers beyond its range become infinite."""
     with np.errstate(over="ignore"):
         return np.array(array, dtype, order="C")
 

@@ -1,9 +1,9 @@
-"""Which shapes an input may have: one, one of several, or a range of sizes; Core ML's rules.
+"""The shapes that an input may have: one shape, enumerated shapes, or ranges of sizes.
 
 Sources: coremltools' guide "Flexible Input Shapes", ``FeatureTypes.proto``, and the checks of a
 model's interface that coremltools publishes (``mlmodel/src/Validation/InterfaceValidators.cpp``).
-That several inputs take their n-th shapes together is from coremltools' issue 2271, and that shapes
-and ranges do not mix from issue 2548, with the names of Core ML's own errors.
+coremltools' issue 2271 shows that several inputs must take their n-th shapes together. Its issue 2548
+shows that enumerated shapes and ranges do not mix, and quotes Core ML's own errors.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 
 from validation.mil_runtime.errors import InputError, ModelError
 
-# "You can provide up to 128 different shapes", says the guide.
+# The guide says: "You can provide up to 128 different shapes".
 _MOST_SHAPES = 128
-_TOLD = 8  # shapes that a message names
-# The specification of iOS 18, the first with several inputs of enumerated shapes.
+_TOLD = 8  # shapes that a message lists
+# The specification version of iOS 18, the first that allows several inputs with enumerated shapes.
 _SEVERAL_ENUMERATED = 9
 
 
 @dataclass(frozen=True)
 class SizeRange:
-    """Allowed sizes of one axis, both ends included; ``upper`` is None where there is no end."""
+    """The allowed sizes of one axis, both ends included; ``upper`` is None without an upper limit."""
 
     lower: int
     upper: int | None
@@ -35,7 +35,7 @@ class SizeRange:
 
     @property
     def is_possible(self) -> bool:
-        """Whether there is such a size."""
+        """Whether the range has a valid size at all."""
         return self.lower >= 0 and (self.upper is None or self.lower <= self.upper)
 
 
@@ -45,22 +45,22 @@ Shapes = tuple[Shape, ...]
 
 
 def exactly(shape: "tuple[int, ...]") -> Shape:
-    """The range that holds this shape only."""
+    """Return the ranges that only this shape fits."""
     return tuple(SizeRange(size, size) for size in shape)
 
 
 def is_flexible(shapes: Shapes) -> bool:
-    """Whether there are several."""
+    """Return whether more than one shape is allowed."""
     return len(shapes) > 1 or _is_range(shapes)
 
 
 def fits(shape: tuple[int, ...], shapes: Shapes) -> bool:
-    """Whether a shape is one of the allowed."""
+    """Return whether a shape is allowed."""
     return any(map(_fitting(shape), shapes))
 
 
 def describe(shapes: Shapes) -> str:
-    """In words, for messages."""
+    """Describe the allowed shapes in words, for messages."""
     if not shapes:
         return "any"
     told = [f"[{', '.join(map(str, shape))}]" for shape in shapes[:_TOLD]]
@@ -68,7 +68,7 @@ def describe(shapes: Shapes) -> str:
 
 
 def describe_misfit(shape: tuple[int, ...], shapes: Shapes) -> str:
-    """What is wrong with a shape that fits none of ``shapes``, where Core ML is as exact: its words."""
+    """Describe why a shape is not allowed, in Core ML's words where it has a message for it."""
     if len(shapes) > 1:
         sizes = " x ".join(map(str, shape))
         return f"MultiArray Shape ({sizes}) was not in enumerated set of allowed shapes"
@@ -84,15 +84,16 @@ def describe_misfit(shape: tuple[int, ...], shapes: Shapes) -> str:
 
 
 def require_compatible(inputs: Mapping[str, Shapes], specification_version: int) -> None:
-    """Refuse what Core ML does not take together.
+    """Refuse combinations of allowed shapes that Core ML refuses.
 
     Args:
-        inputs: name → the shapes that it allows.
-        specification_version: of the model.
+        inputs: name → the allowed shapes of the input.
+        specification_version: the specification version of the model.
 
     Raises:
-        ModelError: an input has too many enumerated shapes; several inputs have some before iOS 18, or
-            different numbers of them; or one has enumerated shapes and another a range.
+        ModelError: an input has too many enumerated shapes; several inputs have enumerated shapes
+            before iOS 18, or have different numbers of them; or one input has enumerated shapes and
+            another has a range.
     """
     enumerated = {name: shapes for name, shapes in inputs.items() if len(shapes) > 1}
     ranges = [name for name, shapes in inputs.items() if _is_range(shapes)]
@@ -106,32 +107,34 @@ def require_compatible(inputs: Mapping[str, Shapes], specification_version: int)
     if enumerated and ranges:
         raise ModelError(
             f"the input '{next(iter(enumerated))}' has enumerated shapes and '{ranges[0]}' a range: "
-            "Core ML takes one kind in a model; convert again with ct.RangeDim for all, or with "
+            "Core ML allows one kind in a model; convert again with ct.RangeDim for all, or with "
             "ct.EnumeratedShapes for all"
         )
     if len(enumerated) > 1 and specification_version < _SEVERAL_ENUMERATED:
         raise ModelError(
-            f"the inputs {_join(enumerated)} have enumerated shapes: before iOS 18 Core ML takes one "
-            "such input; convert again for iOS 18, or with ct.RangeDim"
+            f"the inputs {_join(enumerated)} have enumerated shapes: before iOS 18 Core ML allows "
+            "one such input; convert again for iOS 18, or with ct.RangeDim"
         )
     if len(set(counts.values())) > 1:
         raise ModelError(
             "the inputs have different numbers of enumerated shapes ("
             + ", ".join(f"'{name}' {count}" for name, count in counts.items())
-            + "): expected as many of each, since the first go together, the second, and so on; "
-            "convert again"
+            + "): expected the same number for each, because the n-th shapes belong together; convert "
+            "again"
         )
 
 
 def require_together(given: Mapping[str, tuple[int, ...]], allowed: Mapping[str, Shapes]) -> None:
-    """Refuse shapes of several inputs that are allowed, but not together: the n-th of each are.
+    """Refuse enumerated shapes of several inputs that do not belong together.
+
+    Only the n-th shapes of all inputs belong together.
 
     Args:
-        given: name → its shape now, one of the allowed.
-        allowed: name → the shapes that it allows.
+        given: name → the shape of the input's value, one of the allowed shapes.
+        allowed: name → the allowed shapes of the input.
 
     Raises:
-        InputError: they stand at different places of their lists.
+        InputError: the shapes are at different positions of their lists.
     """
     enumerated = {name: shapes for name, shapes in allowed.items() if len(shapes) > 1}
     if len(enumerated) < 2:

@@ -1,4 +1,4 @@
-"""Runs the blocks of a function: plans them once, then computes as often as asked."""
+"""Runs the blocks of a function: plans them once, then computes them any number of times."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from validation.mil_runtime.numerics import Numerics
 from validation.mil_runtime.operators import find_operator
 from validation.mil_runtime.registry import Context, Operator, Parameter
 
-# Sees every operation after it ran: itself, its arguments as held, and its outputs as held. It may
-# return outputs to go on with in their place; None leaves them.
+# (operation, its arguments, its outputs) → outputs that replace the operation's own, or None. It is called
+# after each operation. Tensors have the types that hold them in the program.
 Observer = Callable[[Operation, Mapping[str, object], tuple], tuple | None]
 
 
-# What torch, numpy and Python raise for values that an operator cannot take.
+# The exceptions of torch, numpy and Python for values that an operator cannot process.
 _REFUSALS = (
     *(RuntimeError, ValueError, TypeError, AttributeError, AssertionError),
     *(LookupError, ArithmeticError, MemoryError),
@@ -40,7 +40,7 @@ _REFUSALS = (
 
 @dataclass(frozen=True)
 class _Step:
-    """An operation with its operator, and the values that nobody needs after it."""
+    """An operation with its operator, and the values that no later operation needs."""
 
     operation: Operation
     operator: Operator
@@ -51,7 +51,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A block, ready to run. ``constants`` includes what was computed from constants alone."""
+    """A block that is ready to run. ``constants`` includes values computed only from constants."""
 
     block: Block
     constants: Mapping[str, Constant]
@@ -62,22 +62,22 @@ class Interpreter:
     """Runs one function, in one kind of numerics.
 
     Attributes:
-        function: what it runs.
-        numerics: what it computes in.
+        function: the function that it runs.
+        numerics: the numerics that it computes in.
     """
 
     def __init__(self, function: Function, numerics: Numerics) -> None:
         """Plan the function: find every operator, bind arguments, decompress constants.
 
         Raises:
-            UnsupportedOperationError: an operation that the runtime does not have.
-            ModelError: an operation whose arguments are not those of its operator.
+            UnsupportedOperationError: the runtime does not have an operation.
+            ModelError: an operation has other arguments than its operator.
         """
         self.function, self.numerics = function, numerics
         self._plan = _plan_block(function.block, function.opset, numerics, {})
 
     def value_names(self) -> frozenset[str]:
-        """Every value that can be asked for by name."""
+        """The names of all values that ``run`` can return."""
         return frozenset(_names_in(self._plan))
 
     def run(
@@ -90,17 +90,18 @@ class Interpreter:
         """Compute the function.
 
         Args:
-            inputs: a value for each of its inputs, tensors as ``Numerics.held_in`` says.
-            seed: of random operations that bring none.
+            inputs: a value for each input of the function; tensors have the types of
+                ``Numerics.held_in``.
+            seed: the seed for random operations without one.
             wanted: names of values to keep, as they are after their last computation.
-            observer: called after each operation; outputs that it returns take the place of the
-                operation's own, in the types that these are held in.
+            observer: a function that is called after each operation. Outputs that it returns replace
+                the operation's own, and are converted to the same types.
 
         Returns:
-            the function's outputs by name, and the wanted values.
+            The function's outputs by name, and the wanted values.
 
         Raises:
-            OperationError: an operation cannot be computed, or gives what it does not declare.
+            OperationError: an operation cannot be computed, or gives another result than it declares.
         """
         run = _Run(self.numerics, seed, wanted, observer)
         values = [inputs[item.name] for item in self.function.inputs]
@@ -110,7 +111,7 @@ class Interpreter:
 
 
 class _Run:
-    """One computation, with what is particular to it."""
+    """One computation of a function, with its random numbers and kept values."""
 
     def __init__(
         self,
@@ -141,7 +142,7 @@ class _Run:
         return tuple(values[name] for name in block.outputs)
 
     def run_step(self, step: _Step, values: Mapping[str, object]) -> dict[str, object]:
-        """Outputs of one operation, by name, as they are held."""
+        """Compute one operation. Return its outputs by name, in the types that hold them."""
         bound = [
             (parameter, [_look_up(item, values) for item in bindings])
             for parameter, bindings in step.arguments
@@ -150,7 +151,7 @@ class _Run:
             results = self._compute(step, bound, values)
             outputs = _held(step.operation, results, self._numerics)
         except MilRuntimeError as error:
-            if step.operation.place in str(error):  # raised for an operation of a nested block
+            if step.operation.place in str(error):  # an operation of a nested block raised it
                 raise
             raise OperationError(f"{step.operation.place}: {error}") from error
         except _REFUSALS as error:
@@ -186,7 +187,7 @@ class _Run:
         bound: Sequence[tuple[Parameter, Sequence[object]]],
         outputs: dict[str, object],
     ) -> dict[str, object]:
-        """Show an operation to the observer; gives its outputs, or what the observer puts there."""
+        """Show an operation to the observer. Return the outputs, or those that the observer returned."""
         arguments = {parameter.name: _unwrap(items) for parameter, items in bound}
         replaced = self._observer(operation, arguments, tuple(outputs.values()))
         if replaced is None:
@@ -213,7 +214,11 @@ def _unwrap(items: Sequence[object]) -> object:
 
 
 def _held(operation: Operation, results: tuple, numerics: Numerics) -> dict[str, object]:
-    """Results by name, in the types they are held in; OperationError if not as declared."""
+    """Return results by name, in the types that hold them.
+
+    Raises:
+        OperationError: the results are not as declared.
+    """
     if len(results) != len(operation.outputs):
         raise OperationError(f"gives {len(results)} outputs, declares {len(operation.outputs)}")
     held = {}
@@ -240,7 +245,7 @@ def _held_tensor(value: object, declared: TensorType, numerics: Numerics) -> Ten
 def _plan_block(
     block: Block, opset: Opset, numerics: Numerics, outside: Mapping[str, Constant]
 ) -> _Plan:
-    """``outside``: constants of the blocks around, which this one may decompress."""
+    """Plan a block. ``outside`` are constants of the enclosing blocks, which this one may decompress."""
     constants = {name: _widen_constant(value, numerics) for name, value in block.constants.items()}
     releases = _last_uses(block)
     steps = []
@@ -258,14 +263,14 @@ def _plan_block(
 
 
 def _widen_constant(value: Constant, numerics: Numerics) -> Constant:
-    """A constant in the compute type, so that no run has to widen it again; its value is exact."""
+    """Convert a constant to the compute type once, so that no run has to. Its value stays exact."""
     if isinstance(value, list):
         return [_widen_constant(item, numerics) for item in value]
     return numerics.widen(value) if isinstance(value, Tensor) else value
 
 
 def _drop_decompressed(constants: dict[str, Constant], block: Block, steps: list[_Step]) -> None:
-    """Forget what only ``constexpr_`` operations used: it was decoded into something else."""
+    """Remove constants that only ``constexpr_`` operations used, since they are decoded by now."""
     used = set(block.outputs)
     for step in steps:
         used.update(step.operation.references())
@@ -276,7 +281,7 @@ def _drop_decompressed(constants: dict[str, Constant], block: Block, steps: list
 
 
 def _last_uses(block: Block) -> list[tuple[str, ...]]:
-    """For each operation, the values defined in the block that nothing uses after it."""
+    """Return for each operation the values of the block that no later operation uses."""
     kept = set(block.outputs) | block.captures | set(block.constants)
     releases = []
     for operation in reversed(block.operations):
@@ -297,7 +302,7 @@ def _plan_step(
     if operator is None:
         raise UnsupportedOperationError(
             f"{operation.place}: there is no operator '{operation.kind}' in the opset "
-            f"{opset.name}; what it computes is not known, so the model cannot be run"
+            f"{opset.name}: the model cannot be run; convert it without this operator"
         )
     unknown = operation.arguments.keys() - operator.parameters.keys()
     missing = {

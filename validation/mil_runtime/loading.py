@@ -1,4 +1,4 @@
-"""Loads packages: the way from a file to something that predicts."""
+"""Loads packages into programs and pipelines that predict."""
 
 from pathlib import Path
 
@@ -23,18 +23,21 @@ def load(
     """Load an ML Program, or a pipeline of them, so that it can be run on any system.
 
     Args:
-        source: an ``.mlpackage``, or a coremltools model in memory.
-        numerics: "declared": each operation computes in float32, and its result is rounded once to
-            the type that the program declares for it. "float32", "float64": all floating-point
+        source: the path of an ``.mlpackage``, or a coremltools model in memory.
+        numerics: with "declared", each operation computes in float32, and its result is rounded once
+            to the type that the program declares. With "float32" or "float64", all floating-point
             values are computed and held in that type, whatever the program declares.
-        function: which function of a package that has several; by default the one it names.
-        seed: of random operations that bring no seed of their own. Each prediction starts anew.
+        function: the name of the function to load; None for the package's default function.
+        seed: the seed for random operations without one. Each prediction starts with it again.
+
+    Returns:
+        The program or the pipeline, ready to predict.
 
     Raises:
-        ModelError: the package is damaged, is no ML Program or pipeline of them, or is of an unknown
-            specification.
-        UnsupportedOperationError: it has an operation that is not known.
-        MilRuntimeError: there are no such numerics.
+        ModelError: the package is damaged, is neither an ML Program nor a pipeline of them, or has an
+            unknown specification version.
+        UnsupportedOperationError: the program has an unknown operation.
+        MilRuntimeError: the numerics are unknown.
     """
     return _load(open_package(source), numerics_named(numerics), function, seed)
 

@@ -1,4 +1,4 @@
-"""How values are computed and held: the numerics that a program is loaded with."""
+"""The numerics of a program: the types in which values are computed and held."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,9 @@ class Numerics:
     """A way of computing.
 
     Attributes:
-        name: as ``load`` takes it, and as results state it.
-        compute: what floating-point arithmetic is done in.
-        rounds: whether every result is rounded, once, to the type that the program declares for it.
+        name: the name that ``load`` takes and that results report.
+        compute: the type of floating-point arithmetic.
+        rounds: whether every result is rounded once to the type that the program declares.
             Otherwise all floating-point values are held in ``compute``.
     """
 
@@ -25,15 +25,15 @@ class Numerics:
     rounds: bool
 
     def held_in(self, dtype: DataType) -> torch.dtype:
-        """What holds values that the program declares to be of ``dtype``."""
+        """Return the type that holds values which the program declares as ``dtype``."""
         return dtype.torch if self.rounds or not dtype.is_float else self.compute
 
     def widen(self, value: Tensor) -> Tensor:
-        """A tensor as arithmetic takes it; integers and booleans as they are."""
+        """Convert a floating-point tensor to ``compute``. Integers and booleans stay unchanged."""
         return value.to(self.compute) if value.is_floating_point() else value
 
 
-#: The numerics that ``load`` knows: name → what computes and what holds results. docs/mil_runtime.md compares them.
+#: Name → numerics, for all numerics that ``load`` knows. docs/mil_runtime.md compares them.
 NUMERICS = {
     numerics.name: numerics
     for numerics in (
@@ -45,7 +45,11 @@ NUMERICS = {
 
 
 def numerics_named(name: str) -> Numerics:
-    """The numerics of a name; MilRuntimeError for one that is unknown."""
+    """Return the numerics with a name.
+
+    Raises:
+        MilRuntimeError: the name is unknown.
+    """
     if name not in NUMERICS:
         raise MilRuntimeError(f"numerics '{name}': expected one of {', '.join(NUMERICS)}")
     return NUMERICS[name]

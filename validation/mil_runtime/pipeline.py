@@ -1,6 +1,6 @@
-"""A loaded pipeline: models that run one after the other, and hand on what they give by name.
+"""A loaded pipeline: models that run one after the other, and pass on their outputs by name.
 
-What has to fit together is from the checks that coremltools publishes of Core ML's pipelines
+The rules for what fits together come from the checks of pipelines that coremltools publishes
 (``mlmodel/src/Validation/PipelineValidator.cpp``, ``mlmodel/src/Comparison.cpp``).
 """
 
@@ -23,11 +23,11 @@ from validation.mil_runtime.program import Prediction, Program, State
 
 
 class Pipeline:
-    """A pipeline of ML Programs, ready to run; see ``load``.
+    """A pipeline of ML Programs that is ready to run. ``load`` returns it.
 
     Attributes:
-        stages: its models, in order; one may be a pipeline again.
-        numerics: name of the numerics that they were loaded with.
+        stages: the models, in order; a model may be a pipeline itself.
+        numerics: the name of the numerics that the models were loaded with.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Pipeline:
         stages: "tuple[Program | Pipeline, ...]",
         numerics: Numerics,
     ) -> None:
-        """Join loaded models with the description of what the whole takes; see ``load``."""
+        """Join loaded models with the description of the whole pipeline."""
         self._description = description
         self.stages = stages
         self.numerics: str = numerics.name
@@ -44,20 +44,20 @@ class Pipeline:
 
     @property
     def inputs(self) -> Mapping[str, Feature]:
-        """What ``predict`` takes, by name."""
+        """The inputs of ``predict``, by name."""
         return self._description.inputs
 
     @property
     def outputs(self) -> Mapping[str, Feature]:
-        """What ``predict`` gives, by name."""
+        """The outputs of ``predict``, by name."""
         return self._description.outputs
 
     def make_state(self) -> State:
-        """An empty state: the models of a pipeline have none."""
+        """Return an empty state, because the models of a pipeline have none."""
         return State({})
 
     def value_names(self) -> frozenset[str]:
-        """Every value that ``predict`` can give as an intermediate."""
+        """The names of all values that ``predict`` can return as intermediates."""
         return frozenset().union(*(stage.value_names() for stage in self.stages))
 
     def predict(
@@ -71,21 +71,24 @@ class Pipeline:
         """Run the models once, in order.
 
         Args:
-            data: as for ``Program.predict``.
-            state: none, or an empty one.
-            intermediates: as for ``Program.predict``; of a name that several models have, the value
-                of the last.
-            observer: as for ``Program.predict``, for every model.
+            data: the inputs, as for ``Program.predict``.
+            state: None, or an empty state.
+            intermediates: names of values, as for ``Program.predict``. If several models have a name,
+                the last model's value is returned.
+            observer: a function as for ``Program.predict``, which is called for every model.
 
         Returns:
-            the pipeline's outputs, as ``Program.predict`` gives a model's.
+            The pipeline's outputs, as ``Program.predict`` returns those of a model.
 
         Raises:
-            InputError: the data are not what the pipeline takes, or one of its models gives
-                something that a later one does not take, such as another size.
-            OperationError: an operation cannot be computed on them.
+            InputError: the inputs do not fit the pipeline, or an output of a model does not fit a later
+                model, for example in size.
+            OperationError: an operation cannot be computed on the inputs.
         """
-        values = {**read_inputs(data, self._description), **data}  # defaults of those left out, too
+        values = {
+            **read_inputs(data, self._description),
+            **data,
+        }  # includes defaults of missing inputs
         unknown = set(intermediates) - self.value_names()
         if unknown:
             raise InputError(f"the pipeline has no value named {', '.join(sorted(unknown))}")
@@ -102,7 +105,7 @@ class Pipeline:
         return Prediction({name: values[name] for name in self.outputs}, self.numerics, kept)
 
     def _require_connected(self) -> None:
-        """Every model must find its inputs, and the pipeline its outputs, as they are described."""
+        """Require that every input of a model, and every output of the pipeline, exists as described."""
         if not self.stages:
             raise ModelError("the pipeline has no models: make it again")
         known: dict[str, Feature] = dict(self.inputs)
@@ -123,18 +126,18 @@ def _require_same(what: str, feature: Feature, known: Mapping[str, Feature]) -> 
     other = known.get(feature.name)
     if other is None:
         raise ModelError(
-            f"{what}, which is neither an input of the pipeline nor an output of a model before: "
-            "convert the models again with names that meet"
+            f"{what}, which is neither an input of the pipeline nor an output of an earlier model: "
+            "convert the models again with matching names"
         )
     if not _is_same(feature, other):
         raise ModelError(
-            f"{what} as {feature}, and it is described as {other} before: Core ML wants the same "
-            "type and shape; convert the models again with these, and make the pipeline again"
+            f"{what} as {feature}, but it was described as {other} before: Core ML requires the same "
+            "type and shape; convert the models again, and make the pipeline again"
         )
 
 
 def _is_same(feature: Feature, other: Feature) -> bool:
-    """Core ML's own notion: of shapes that are flexible, only the rank counts."""
+    """Compare two features as Core ML does: of flexible shapes, only the rank counts."""
     if isinstance(feature, ArrayFeature) and isinstance(other, ArrayFeature):
         same_shape = (
             is_flexible(feature.shapes)
@@ -149,7 +152,7 @@ def _is_same(feature: Feature, other: Feature) -> bool:
 
 
 def _as_input(value: object) -> object:
-    """What a model gave as another takes it: pictures come out with an alpha channel, and go in without."""
+    """Convert a model's output to an input: pictures have an alpha channel as outputs, but not as inputs."""
     if isinstance(value, Image.Image) and value.mode == "RGBA":
         return value.convert("RGB")
     return value

@@ -1,4 +1,4 @@
-"""A loaded program: what predicts, from what, and what it remembers."""
+"""A loaded program, with its predictions and its state."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -30,11 +30,11 @@ _DAMAGED = "the model is damaged: convert it again"
 
 
 class Prediction(dict):
-    """Outputs by name, and how they were computed.
+    """The outputs of a prediction, by name.
 
     Attributes:
-        numerics: name of the numerics, as given to ``load``.
-        intermediates: the values that were asked for by name, as arrays.
+        numerics: the name of the numerics that computed them.
+        intermediates: name → array, for the intermediate values that were requested.
     """
 
     def __init__(
@@ -46,17 +46,21 @@ class Prediction(dict):
 
 
 class State:
-    """What a stateful program remembers between predictions; see ``Program.make_state``."""
+    """The values that a stateful program keeps between predictions. ``make_state`` returns it."""
 
     def __init__(self, cells: Mapping[str, StateCell]) -> None:
         self.cells = dict(cells)
 
     def read(self, name: str) -> np.ndarray:
-        """A copy of the value of a state."""
+        """Return a copy of a state's value."""
         return self._cell(name).value.numpy().copy()
 
     def write(self, name: str, value: np.ndarray) -> None:
-        """Replace the value of a state; InputError for another shape."""
+        """Replace a state's value.
+
+        Raises:
+            InputError: the value has another shape.
+        """
         cell = self._cell(name)
         expected = f"numbers of shape {list(cell.value.shape)}"
         array = read_numbers(value, f"state '{name}'", expected)
@@ -73,15 +77,15 @@ class State:
 
 
 class Program:
-    """One function of an ML Program, ready to run; see ``load``.
+    """One function of an ML Program that is ready to run. ``load`` returns it.
 
     Attributes:
-        function: its structure: operations, types, constants.
-        numerics: name of the numerics that it was loaded with.
+        function: the function's structure: its operations, types and constants.
+        numerics: the name of the numerics that it was loaded with.
     """
 
     def __init__(self, description: Description, interpreter: Interpreter, seed: int) -> None:
-        """Join a function with the description of what it takes; see ``load``."""
+        """Join a function with the description of its inputs and outputs."""
         self._description = description
         self._interpreter = interpreter
         self._seed = seed
@@ -91,16 +95,16 @@ class Program:
 
     @property
     def inputs(self) -> Mapping[str, Feature]:
-        """What ``predict`` takes, by name."""
+        """The inputs of ``predict``, by name."""
         return self._description.inputs
 
     @property
     def outputs(self) -> Mapping[str, Feature]:
-        """What ``predict`` gives, by name."""
+        """The outputs of ``predict``, by name."""
         return self._description.outputs
 
     def make_state(self) -> State:
-        """States of zeros, to be handed to every ``predict`` that shall share them."""
+        """Return a state of zeros, to pass to every ``predict`` that shares it."""
         held_in = self._interpreter.numerics.held_in
         cells = {
             name: StateCell(torch.zeros(declared.shape, dtype=held_in(declared.dtype)))
@@ -119,22 +123,22 @@ class Program:
         """Run the program once.
 
         Args:
-            data: a value for each input: an array, or, where the model takes a picture, a PIL image
-                or a uint8 array (H, W, 3) or (H, W). Inputs with a default may be left out.
-            state: as ``make_state`` gave it; a stateful program needs one, and changes it.
-            intermediates: names of values, of any operation, to be had beside the outputs. Of a
-                value computed several times, in a loop, it is the last.
-            observer: called after each operation with the operation, its arguments by name, and
-                its outputs, as torch tensors in the types they are held in. It must change none,
-                but may return a tuple of outputs to go on with in their place.
+            data: a value for each input. It is an array, or for a picture a PIL image or a uint8 array
+                (H, W, 3) or (H, W). Inputs with a default may be left out.
+            state: the result of ``make_state``. A stateful program needs it, and changes it.
+            intermediates: names of values, of any operation, to return in addition to the outputs. If a
+                loop computes a value several times, the last one is returned.
+            observer: a function that is called after each operation with the operation, its arguments
+                by name, and its outputs. Tensors have the types that hold them in the program. The
+                function must not change them, but may return a tuple of outputs that replace them.
 
         Returns:
-            outputs by name: arrays of the described type (of the numerics' type, if that is not
-            "declared"), pictures, labels, or probabilities by label.
+            The outputs by name: arrays, pictures, labels, or probabilities by label. Arrays have the
+            described type, or the type of the numerics if these are not "declared".
 
         Raises:
-            InputError: the data are not what the model takes.
-            OperationError: an operation cannot be computed on them.
+            InputError: the inputs do not fit the model.
+            OperationError: an operation cannot be computed on the inputs.
         """
         inputs = self._read_inputs(data)
         inputs.update(self._read_state(state))
@@ -155,7 +159,7 @@ class Program:
         )
 
     def value_names(self) -> frozenset[str]:
-        """Every value that ``predict`` can give as an intermediate."""
+        """The names of all values that ``predict`` can return as intermediates."""
         return self._interpreter.value_names()
 
     def _read_inputs(self, data: Mapping[str, object]) -> dict[str, object]:
@@ -181,12 +185,12 @@ class Program:
         if given != expected:
             raise InputError(
                 f"a state of other tensors ({_describe_states(given)}): expected "
-                f"{_describe_states(expected)}, as make_state() of this program gives it"
+                f"{_describe_states(expected)}, from make_state() of this program"
             )
         return state.cells
 
     def _states(self) -> Mapping[str, TensorType]:
-        """The types of what it remembers, by name."""
+        """The types of the program's states, by name."""
         return {
             item.name: item.type.tensor
             for item in self.function.inputs
@@ -194,20 +198,20 @@ class Program:
         }
 
     def _require_described(self) -> None:
-        """The description and the function must speak of the same inputs, outputs and shapes."""
+        """Require that the description and the function have the same inputs, outputs and shapes."""
         declared = {item.name: item.type for item in self.function.inputs}
         described = {**self.inputs, **self._description.states}
         if described.keys() != declared.keys():
             raise ModelError(
-                f"the function takes {', '.join(sorted(declared))}, and the model's description "
-                f"says {', '.join(sorted(described))}; {_DAMAGED}"
+                f"the function takes {', '.join(sorted(declared))}, but the model's description "
+                f"has {', '.join(sorted(described))}; {_DAMAGED}"
             )
         for name, feature in self.inputs.items():
             _require_agreement("input", name, feature, declared[name])
         for name, feature in self._description.states.items():
             kind = declared[name]
             if not isinstance(kind, StateType):
-                raise ModelError(f"the state '{name}' is no state in the function; {_DAMAGED}")
+                raise ModelError(f"the state '{name}' is not a state in the function; {_DAMAGED}")
             _require_agreement("state", name, feature, kind.tensor)
             shape = kind.tensor.shape
             if shape is None or None in shape or math.prod(shape) > MAX_ELEMENTS:
@@ -232,13 +236,13 @@ def _require_agreement(
 ) -> None:
     if not isinstance(declared, TensorType) or not feature.agrees_with(declared):
         raise ModelError(
-            f"the {what} '{name}' is described as {feature}, and declared as {declared} in the "
+            f"the {what} '{name}' is described as {feature}, but declared as {declared} in the "
             f"function; {_DAMAGED}"
         )
 
 
 def _output_types(block: Block) -> Mapping[str, ValueType]:
-    """Types of a block's outputs, by name."""
+    """Return the types of a block's outputs, by name."""
     types = {item.name: item.type for item in block.inputs} | dict(block.constant_types)
     for operation in block.operations:
         types.update((output.name, output.type) for output in operation.outputs)

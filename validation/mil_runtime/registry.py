@@ -1,23 +1,23 @@
-"""Operators by name and opset, and how a program's arguments reach their Python functions.
+"""Registers operators by name and opset, and converts a program's arguments for their Python functions.
 
-An operator is a function decorated with ``operator``. Its signature is the operator's interface:
-parameters bear MIL's names and defaults, and an annotation says how an argument is handed over:
+An operator is a function decorated with ``operator``. Its signature is the operator's interface.
+Parameters have MIL's names and defaults, and an annotation says how an argument is passed:
 
 =====================  ====================================================================
 ``Tensor``             a tensor, floating-point ones in the numerics' compute type
 ``list[Tensor]``       all tensors that are bound to the parameter
-``int float bool str`` a scalar, as Python has it
+``int float bool str`` a scalar, as a Python value
 ``list[int]`` …        a vector, as a Python list; a scalar becomes a list of one
 ``TensorList``         a MIL list
 ``StateCell``          a state that can be read and written
-``object``             a value of whatever kind, as it is held
-``list[object]``       all values that are bound to the parameter, likewise
-``Context``            not an argument: what else there is to know, see the class
-``X | None``           may be left out
+``object``             a value of any kind, as the program holds it
+``list[object]``       all values that are bound to the parameter, of any kind
+``Context``            not an argument, but the context of the operation
+``X | None``           an argument that may be left out
 =====================  ====================================================================
 
-It returns a tensor, or a tuple where the operator has several outputs. The interpreter rounds
-results to their declared types; an operator only computes.
+An operator returns a tensor, or a tuple if it has several outputs. It only computes: the interpreter
+rounds results to their declared types.
 """
 
 import inspect
@@ -40,8 +40,8 @@ class TensorList:
     """A MIL list.
 
     Attributes:
-        elements: None where nothing was written yet.
-        grows: whether writing beyond its end makes it longer.
+        elements: the elements; None where nothing was written yet.
+        grows: whether writing beyond the end makes the list longer.
     """
 
     elements: tuple[Tensor | None, ...]
@@ -50,20 +50,20 @@ class TensorList:
 
 @dataclass
 class StateCell:
-    """A tensor that outlives a prediction."""
+    """A tensor that persists between predictions."""
 
     value: Tensor
 
 
 @dataclass(frozen=True)
 class Context:
-    """What an operator may need to know beyond its arguments.
+    """Information that an operator may need in addition to its arguments.
 
     Attributes:
-        operation: itself, with the declared types of its outputs.
-        numerics: what it is computed in.
-        run_block: runs the nested block of an index on inputs and gives its outputs.
-        generator: seed → source of random numbers; a negative seed means the program's own.
+        operation: the operation, with the declared types of its outputs.
+        numerics: the numerics that it is computed in.
+        run_block: runs the nested block with an index on inputs, and returns its outputs.
+        generator: seed → generator of random numbers; a negative seed means the program's generator.
     """
 
     operation: Operation
@@ -72,20 +72,20 @@ class Context:
     generator: Callable[[int], torch.Generator]
 
     def declared(self, index: int = 0) -> TensorType:
-        """Declared type of an output that is a tensor."""
+        """Return the declared type of an output that is a tensor."""
         declared = self.operation.outputs[index].type
         if not isinstance(declared, TensorType):
             raise OperationError(f"{self.operation.place}: expected a tensor as output {index}")
         return declared
 
     def held_in(self, index: int = 0) -> torch.dtype:
-        """What holds an output that is a tensor."""
+        """Return the torch type that holds an output that is a tensor."""
         return self.numerics.held_in(self.declared(index).dtype)
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of an operator; ``convert`` takes what is bound to it."""
+    """A parameter of an operator; ``convert`` converts the values bound to it."""
 
     name: str
     required: bool
@@ -94,11 +94,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator of one opset and those after it.
+    """An operator, as one opset introduces it; later opsets keep it.
 
     Attributes:
-        moves_data: it computes nothing, so that values pass in the type they are held in.
-        half_kernel: it takes float16 as it is, and rounds once itself; see ``operator``.
+        moves_data: whether it only moves values, so that they keep the type that holds them.
+        half_kernel: whether it takes float16 tensors and rounds once itself, as ``operator`` explains.
     """
 
     kind: str
@@ -117,7 +117,7 @@ class _Registry:
     def add(self, new: Operator) -> None:
         known = self.versions.setdefault(new.kind, {})
         if new.since in known:
-            raise TypeError(f"operator {new.kind} of {new.since.name} is there twice")
+            raise TypeError(f"operator {new.kind} of {new.since.name} is registered twice")
         known[new.since] = new
 
 
@@ -133,21 +133,26 @@ def operator(
 ) -> Callable[[Callable], Callable]:
     """Register a function as the operators ``kinds``, from the opset ``since`` on.
 
-    Decorated several times, one function serves several opsets that differ in their parameters.
+    A function may be decorated several times, for opsets that differ in their parameters.
 
     Args:
-        without: parameters that a later opset adds; until then they have their defaults.
-        moves_data: floating-point tensors are handed over as they are held, not widened.
-        half_kernel: the function itself sees to it that float16 is computed with in float32 and
-            rounded once, which torch's kernels of one elementwise operation do: it is handed
-            tensors as they are held, which spares copies. Constants are float32 nevertheless.
+        kinds: the names of the operators.
+        since: the first opset that has them.
+        without: the parameters that only a later opset has. Until then they have their defaults.
+        moves_data: whether floating-point tensors are passed in the type that holds them, without
+            widening.
+        half_kernel: whether the function itself computes float16 in float32 and rounds once, as
+            torch's kernels for single elementwise operations do. It gets tensors in the type that
+            holds them, which saves copies. Constants are float32 even then.
     """
 
     def register(function: Callable) -> Callable:
         hints = typing.get_type_hints(function)
         signature = inspect.signature(function)
         if unknown := set(without) - signature.parameters.keys():
-            raise TypeError(f"{function.__name__} has no parameter {unknown} to go without")
+            raise TypeError(
+                f"{function.__name__} has no parameter {unknown}: expected its own in ``without``"
+            )
         parameters = {
             name: Parameter(
                 name, parameter.default is inspect.Parameter.empty, _converter(hints[name])
@@ -166,8 +171,8 @@ def operator(
 
 
 def _converter(hint: object) -> Callable[[Sequence, Numerics], object]:
-    """What turns the values bound to a parameter into what its annotation promises."""
-    if isinstance(hint, types.UnionType):  # X | None: None stands only for "not bound"
+    """Return the function that converts the values of a parameter to the type of its annotation."""
+    if isinstance(hint, types.UnionType):  # in X | None, None only means "not bound"
         (hint,) = (item for item in typing.get_args(hint) if item is not type(None))
     if hint is Tensor:
         return _one_tensor
@@ -182,7 +187,9 @@ def _converter(hint: object) -> Callable[[Sequence, Numerics], object]:
         return lambda values, numerics: _vector(_only(values), element)
     if hint in (TensorList, StateCell, object):
         return lambda values, numerics: _instance(_only(values), hint)
-    raise TypeError(f"no way to hand over an argument as {hint}")
+    raise TypeError(
+        f"an argument cannot be passed as {hint}: expected a type that this module lists"
+    )
 
 
 def _one_tensor(values: Sequence, numerics: Numerics) -> Tensor:

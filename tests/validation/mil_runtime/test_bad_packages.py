@@ -126,11 +126,11 @@ def test_the_sound_package_runs(sound):
 
 
 def test_what_is_not_there_is_refused(tmp_path):
-    refuse(tmp_path / "none.mlpackage", "is not there")
+    refuse(tmp_path / "none.mlpackage", "is missing")
 
 
 def test_a_folder_that_is_no_package_is_refused(tmp_path):
-    refuse(tmp_path, r"Manifest\.json: is not there")
+    refuse(tmp_path, r"Manifest\.json: is missing")
 
 
 def test_a_compiled_model_is_refused(tmp_path):
@@ -159,7 +159,7 @@ def test_what_is_no_file_is_refused(package, file, instead):
         (package / file).mkdir()
     elif instead == "pipe":
         os.mkfifo(package / file)
-    refuse(package, "is not there, or is no file")
+    refuse(package, "is missing, or is not a file")
 
 
 def test_files_too_large_to_be_real_are_refused(package):
@@ -170,7 +170,7 @@ def test_files_too_large_to_be_real_are_refused(package):
 def test_any_other_file_is_refused(tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
-    refuse(path, "is no Core ML model")
+    refuse(path, "is not a Core ML model")
 
 
 # The manifest.
@@ -200,7 +200,7 @@ def test_manifests_that_lead_elsewhere_are_refused(package, path):
     shutil.copy(package / MODEL_FILE, outside / "model.mlmodel")
     rewrite_manifest(package, lambda m: root(m).update(path="PATH"))
     rewrite(package, "Manifest.json", lambda text: text.replace(b"PATH", path.encode()))
-    refuse(package, "leaves the package|is not there|names no root|cannot be")
+    refuse(package, "leaves the package|is missing|names no root|cannot be")
 
 
 @pytest.mark.parametrize("linked", ["Data", "Data/com.apple.CoreML", MODEL_FILE])
@@ -214,7 +214,7 @@ def test_links_that_leave_the_package_are_refused(package, linked):
 def test_links_to_themselves_are_refused(package):
     (package / MODEL_FILE).unlink()
     (package / MODEL_FILE).symlink_to(package / MODEL_FILE)
-    refuse(package, "cannot be resolved|is not there|cannot be read")
+    refuse(package, "cannot be resolved|is missing|cannot be read")
 
 
 # The weight file.
@@ -299,7 +299,7 @@ def test_models_that_were_cut_off_are_refused(package):
     data = (package / MODEL_FILE).read_bytes()
     for kept in [*range(0, 64), *range(64, len(data), 97), len(data) - 1]:
         (package / MODEL_FILE).write_bytes(data[:kept])
-        refuse(package, "is no Core ML model|holds no model|the function takes|promises|damaged")
+        refuse(package, "is not a Core ML model|holds no model|the function takes|promises|damaged")
 
 
 def test_other_kinds_of_model_are_refused(package):
@@ -432,7 +432,7 @@ def nest(depth):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (set_opset, "is of opset 'CoreML99', expected one of CoreML5, CoreML6, CoreML7, CoreML8"),
+        (set_opset, "has the opset 'CoreML99', expected one of CoreML5, CoreML6, CoreML7, CoreML8"),
         (use_undefined, "relu 'activated' uses 'nowhere', which is not defined before it"),
         (use_itself, "relu 'activated' uses 'activated', which is not defined before it"),
         (use_a_later_value, "relu 'activated' uses '.*', which is not defined before it"),
@@ -452,7 +452,7 @@ def nest(depth):
         (unknown_data_type, "has the data type 12345"),
         (too_many_elements, "damaged"),
         (nest(40), "nested more than 32 deep"),
-        (nest(60), "is no Core ML model"),  # protobuf reads 100 messages deep, two per block
+        (nest(60), "is not a Core ML model"),  # protobuf reads 100 messages deep, two per block
     ],
 )
 def test_malformed_programs_are_refused(package, change, message):
@@ -484,7 +484,7 @@ def test_absurd_shapes_are_refused(package, size):
         weight.type.tensorType.dimensions[0].constant.size = size
 
     edit(package, resize)
-    refuse(package, "expects .* elements|too large to be one|needs .* bytes")
+    refuse(package, "expects .* elements|is too large|needs .* bytes")
 
 
 def test_shapes_of_many_axes_are_refused(package):
@@ -495,7 +495,7 @@ def test_shapes_of_many_axes_are_refused(package):
         value.rank = len(value.dimensions)
 
     edit(package, deepen)
-    refuse(package, "too large to be one")
+    refuse(package, "is too large")
 
 
 def test_outputs_of_another_shape_than_declared_are_refused(package):

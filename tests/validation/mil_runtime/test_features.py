@@ -252,13 +252,13 @@ def test_other_numbers_are_not(integers, value):
         (np.zeros((1, 4)), r"an array of shape \[1, 4\]"),
         (np.zeros(3), r"an array of shape \[3\]"),
         (1.0, r"an array of shape \[\]"),
-        ([[1, 2], [3]], "is no array"),
+        ([[1, 2], [3]], "is not an array"),
         ("text", "of type"),
         (None, "of type object"),
         ([[1j, 0, 0]], "of type complex128"),
         ([[10**400, 0, 0]], "of type object"),
         ({"a": 1}, "of type object"),
-        (torch.ones(1, 3).to_sparse(), "is no array"),
+        (torch.ones(1, 3).to_sparse(), "is not an array"),
     ],
 )
 def test_what_is_no_array_of_the_shape_is_refused(doubling, value, complaint):
@@ -332,7 +332,10 @@ def describe_otherwise(description):
         (lambda d: d.input[0].type.imageType.SetInParent(), "color space"),
         (lambda d: set_picture(d.input[0]), "described as a PIL image"),
         (lambda d: set_huge_default(d.input[0]), "has a default of shape"),
-        (lambda d: setattr(d.input[0].type.multiArrayType, "dataType", 7), "the array type 7"),
+        (
+            lambda d: setattr(d.input[0].type.multiArrayType, "dataType", 7),
+            "the unknown array type 7",
+        ),
     ],
 )
 def test_descriptions_that_contradict_the_function_are_refused(doubling, change, message):

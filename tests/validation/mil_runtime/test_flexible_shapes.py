@@ -165,7 +165,7 @@ def test_enumerated_shapes_and_ranges_are_not_mixed():
     inputs = [enumerated("x", 3, 5), tensor("y", ct.Shape((1, ct.RangeDim(2, 5))))]
     model = convert_traced(lambda x, y: (x * 2, y * 3), inputs, target=ct.target.iOS18)
     with pytest.raises(
-        ModelError, match="'x' has enumerated shapes and 'y' a range: Core ML takes"
+        ModelError, match="'x' has enumerated shapes and 'y' a range: Core ML allows"
     ):
         mil_runtime.load(model)
 
@@ -220,12 +220,12 @@ def test_a_default_shape_that_is_not_described_is_the_first_or_smallest(shape, s
         (
             ct.Shape((1, ct.RangeDim(2, 5))),
             lambda x: x.shape.__setitem__(1, 9),
-            r"'x': has the default shape \[1, 9\], and allows \[1, 2 to 5\]",
+            r"'x': has the default shape \[1, 9\], but allows \[1, 2 to 5\]",
         ),
         (
             ct.EnumeratedShapes([(1, 3), (1, 5)]),
             lambda x: x.shape.__setitem__(1, 4),
-            r"'x': has the default shape \[1, 4\], and allows \[1, 3\] or \[1, 5\]",
+            r"'x': has the default shape \[1, 4\], but allows \[1, 3\] or \[1, 5\]",
         ),
         (
             ct.Shape((1, ct.RangeDim(2, 5))),

@@ -309,7 +309,7 @@ def test_results_do_not_share_memory_with_states(counting):
     ("name", "value", "message"),
     [
         ("count", np.zeros(4), r"state 'count': of shape \[4\], expected numbers of shape \[3\]"),
-        ("count", [[1], [2, 3]], "state 'count': is no array"),
+        ("count", [[1], [2, 3]], "state 'count': is not an array"),
         ("count", ["a", "b", "c"], "state 'count': of type <U1"),
         ("other", np.zeros(3), "no state 'other': expected one of count"),
     ],

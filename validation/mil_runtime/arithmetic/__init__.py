@@ -1,1 +1,1 @@
-"""Arithmetic that several families of operators share."""
+"""Arithmetic that is shared by several families of operators."""

@@ -1,7 +1,7 @@
-"""Where points lie along the axes of a picture, and what pictures hold there.
+"""Places sampling points along the axes of a picture, and reads the picture at such points.
 
-Semantics: coremltools' ``ops/defs/iOS15/image_resizing.py``, whose ``sampling_mode`` resizing and
-cropping share. Values between pixels are interpolated linearly in the compute type.
+Semantics: coremltools' ``ops/defs/iOS15/image_resizing.py``, whose ``sampling_mode`` is common to
+resizing and cropping. Values between pixels are interpolated linearly in the compute type.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from validation.mil_runtime.errors import OperationError
 
-# (last, steps, count) → where ``count`` points, of which ``steps`` are the numbers, lie on an
-# interval from 0 to ``last``, which is where the middle of the last of ``last`` + 1 pixels is.
-# Points may lie beyond it, to be held inside.
+# (last, steps, count) → the positions of points on the interval from 0 to ``last``. These are the middles
+# of the first and the last of ``last`` + 1 pixels. ``steps`` are the numbers of the points, and ``count``
+# is how many there are. Points may lie outside the interval; callers clamp them.
 PointsOf = Callable[[Tensor, Tensor, int], Tensor]
 
 
@@ -47,7 +47,11 @@ _SAMPLING_MODES: dict[str, PointsOf] = {
 
 
 def points_of(sampling_mode: str) -> PointsOf:
-    """How a mode places points; OperationError if there is no such mode."""
+    """Return the function that places points in a mode.
+
+    Raises:
+        OperationError: the mode is unknown.
+    """
     if sampling_mode not in _SAMPLING_MODES:
         raise OperationError(
             f"sampling_mode '{sampling_mode}': expected one of {', '.join(_SAMPLING_MODES)}"
@@ -56,16 +60,16 @@ def points_of(sampling_mode: str) -> PointsOf:
 
 
 class Pictures:
-    """Pictures (B, C, H, W), read at points that are given for each of some of them."""
+    """Reads pictures (B, C, H, W) at points."""
 
     def __init__(self, x: Tensor, images: Tensor) -> None:
-        """``images`` (N,) says which picture the points of a row are in."""
+        """Read from ``x`` (B, C, H, W). ``images`` (N,) has the index of the picture of each row of points."""
         self._height, self._width = x.shape[-2:]
         self._pixels = x.transpose(0, 1).flatten(1)  # (B, C, H, W) → (C, B * H * W)
         self._first = images[:, None, None] * (self._height * self._width)
 
     def bilinear(self, rows: Tensor, columns: Tensor, padding: float | None) -> Tensor:
-        """Values between pixels, at points (N, h, w), as (N, C, h, w); see ``read``."""
+        """Interpolate at points (N, h, w) between pixels, padded as in ``read``. Return (N, C, h, w)."""
         top, left = rows.floor(), columns.floor()
         right = (columns - left)[:, None]
         upper = torch.lerp(self.read(top, left, padding), self.read(top, left + 1, padding), right)
@@ -75,9 +79,10 @@ class Pictures:
         return torch.lerp(upper, lower, (rows - top)[:, None])
 
     def read(self, rows: Tensor, columns: Tensor, padding: float | None) -> Tensor:
-        """Pixels at whole points (N, h, w), as (N, C, h, w).
+        """Read the pixels at integer points (N, h, w). Return (N, C, h, w).
 
-        Outside the picture are ``padding``, or, if that is None, its border pixels.
+        Outside the picture, pixels have the value ``padding``, or that of the nearest border pixel if
+        it is None.
         """
         row, column = _nearest(rows, self._height), _nearest(columns, self._width)
         index = self._first + row * self._width + column
@@ -89,10 +94,10 @@ class Pictures:
 
 
 def within(points: Tensor, last: Tensor | int) -> Tensor:
-    """Whether points are on the interval from 0 to ``last``, both ends included."""
+    """Return which points are in the interval from 0 to ``last``, both ends included."""
     return (points >= 0) & (points <= last)
 
 
 def _nearest(points: Tensor, size: int) -> Tensor:
-    """Whole points as indices, the border's for those beyond it."""
+    """Turn integer points into indices. A point outside gets the index of the border."""
     return points.nan_to_num(0).clamp(0, size - 1).long()

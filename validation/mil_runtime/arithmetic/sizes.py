@@ -1,7 +1,7 @@
-"""How large a result may be that an operator's parameters, rather than its tensors, ask for.
+"""Limits the size of results whose shape comes from an operator's parameters.
 
-A damaged program can ask for terabytes with one number. Operators that make a shape of parameters
-(``fill``, ``tile``, ``pad``, ``range_1d``, ``one_hot``, upsampling …) have it checked here first.
+A single number of a damaged program can ask for terabytes. Operators that make a shape from parameters
+(``fill``, ``tile``, ``pad``, ``range_1d``, ``one_hot``, upsampling …) check it here first.
 """
 
 import math
@@ -9,13 +9,17 @@ from collections.abc import Sequence
 
 from validation.mil_runtime.errors import OperationError
 
-# 1 GiB in float32: the attention of the largest Segment Anything model on its 64×64 grid, and many
-# times the largest tensor of a model that runs on a phone.
+# 1 GiB in float32. That is enough for the attention of the largest Segment Anything model on its 64×64
+# grid, and many times the largest tensor of a model for phones.
 MAX_ELEMENTS = 1 << 28
 
 
 def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    """``shape`` itself; OperationError if it has a negative size or more than ``MAX_ELEMENTS``."""
+    """Check ``shape`` and return it.
+
+    Raises:
+        OperationError: a size is negative, or there are more than ``MAX_ELEMENTS`` elements.
+    """
     shape = tuple(int(size) for size in shape)
     if any(size < 0 for size in shape):
         raise OperationError(f"asks for the shape {list(shape)}: expected no negative size")
@@ -27,5 +31,5 @@ def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def checked_count(count: int) -> int:
-    """``count`` elements of one axis; as for ``checked_shape``."""
+    """Check the number of elements of one axis, as ``checked_shape`` does, and return it."""
     return checked_shape([count])[0]

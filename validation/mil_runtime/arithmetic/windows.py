@@ -1,6 +1,6 @@
-"""Where the windows of convolutions and pools lie on their input, for every ``pad_type``.
+"""Places the windows of convolutions and pools on their input, for every ``pad_type``.
 
-Semantics: coremltools' ``ops/defs/_utils.py`` and the tests of ``conv`` and of the pools.
+Semantics: coremltools' ``ops/defs/_utils.py``, and its tests of ``conv`` and the pools.
 """
 
 import math
@@ -12,12 +12,12 @@ from torch import Tensor
 from validation.mil_runtime.arithmetic.sizes import checked_shape
 from validation.mil_runtime.errors import OperationError
 
-# Elements to add before and after each spatial dimension.
+# The numbers of elements to add before and after each spatial dimension.
 Padding = list[tuple[int, int]]
 
 
 def spatial_rank(x: Tensor) -> int:
-    """How many dimensions windows move in: those of ``x`` after batch and channels."""
+    """Return the number of spatial dimensions: those of ``x`` after batch and channels."""
     if x.dim() not in (3, 4, 5):
         raise OperationError(
             f"x has rank {x.dim()}: expected 3 to 5, for 1 to 3 spatial dimensions"
@@ -26,7 +26,7 @@ def spatial_rank(x: Tensor) -> int:
 
 
 def per_dimension(name: str, values: list[int] | None, default: int, count: int) -> list[int]:
-    """A parameter that has a value for each of ``count`` dimensions, or none at all."""
+    """Return a parameter's values for ``count`` dimensions, or ``default`` for each if it was left out."""
     if values is None:
         return [default] * count
     if len(values) != count:
@@ -37,10 +37,14 @@ def per_dimension(name: str, values: list[int] | None, default: int, count: int)
 def find_padding(
     x: Tensor, pad_type: str, pad: list[int] | None, extents: Sequence[int], strides: Sequence[int]
 ) -> Padding:
-    """What to pad; ``extents`` are sizes of the windows, dilation included.
+    """Return the padding of a ``pad_type``.
 
     Args:
-        pad: used for the type "custom" alone, as the operators ignore it otherwise.
+        x: the input.
+        pad_type: one of valid, custom, same, same_lower.
+        pad: the padding of the type "custom". The operators ignore it for other types.
+        extents: the sizes of the windows, including dilation.
+        strides: the strides of the windows.
     """
     sizes = x.shape[2:]
     if pad_type == "valid":
@@ -64,17 +68,19 @@ def find_padding(
 
 
 def split_padding(total: int, more_before: bool = False) -> tuple[int, int]:
-    """``total`` elements before and after; an odd one goes after, or else before."""
+    """Split ``total`` elements into those before and after. An odd one goes after, or before if asked."""
     smaller, larger = total // 2, total - total // 2
     return (larger, smaller) if more_before else (smaller, larger)
 
 
 def is_symmetric(padding: Padding) -> bool:
-    """Whether torch's kernels can pad by themselves."""
+    """Return whether the padding is the same on both sides, so that torch's kernels can pad."""
     return all(before == after for before, after in padding)
 
 
 def pad_spatial(x: Tensor, padding: Padding, value: float = 0.0) -> Tensor:
-    """``x`` with ``value`` around it; negative amounts crop."""
-    flat = [amount for pair in reversed(padding) for amount in pair]  # torch: last dimension first
+    """Pad ``x`` with ``value``. Negative amounts crop."""
+    flat = [
+        amount for pair in reversed(padding) for amount in pair
+    ]  # torch expects the last dimension first
     return F.pad(x, flat, value=value) if any(flat) else x

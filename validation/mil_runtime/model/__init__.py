@@ -1,1 +1,1 @@
-"""What a package says: program, weights, types, features."""
+"""The contents of a package: program, weights, types and features."""

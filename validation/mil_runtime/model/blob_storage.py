@@ -1,4 +1,4 @@
-"""Weight files (``weight.bin``): where large constants of an ML Program are stored.
+"""Reads weight files (``weight.bin``), which store the large constants of an ML Program.
 
 A file is a 64-byte header (uint32 count of records, uint32 version, zeros), then records. The
 program refers to a record by the offset of its 64-byte metadata: uint32 sentinel, uint32 data type,
@@ -20,7 +20,7 @@ _METADATA = struct.Struct("<IIQQQ")
 _ALIGNMENT = 64
 _SENTINEL = 0xDEADBEEF
 _VERSIONS = (2,)
-# MILBlob's own numbering of data types.
+# MILBlob's numbers for data types.
 _STORED_TYPES = {
     1: "fp16",
     2: "fp32",
@@ -41,14 +41,18 @@ _DAMAGED = "the file is damaged: convert the model again"
 
 
 class BlobFile:
-    """One weight file, mapped rather than read: only the records asked for are touched."""
+    """One weight file. It is mapped into memory, so that only the requested records are read."""
 
     def __init__(self, path: Path) -> None:
-        """Open a file; ModelError if it is missing or not a weight file."""
+        """Open a file.
+
+        Raises:
+            ModelError: the file is missing, or is not a weight file.
+        """
         self._path = path
         try:
-            if not path.is_file():  # a pipe would never open
-                raise ModelError(f"{path}: is not there, or is no file; convert the model again")
+            if not path.is_file():  # opening a pipe would block
+                raise ModelError(f"{path}: is missing, or is not a file; convert the model again")
             with path.open("rb") as file:
                 self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
@@ -64,13 +68,13 @@ class BlobFile:
             )
 
     def read(self, offset: int, dtype: DataType, count: int) -> np.ndarray:
-        """``count`` elements of the record whose metadata is at ``offset``.
+        """Read ``count`` elements of the record whose metadata is at ``offset``.
 
         Returns:
-            (count,) array of ``dtype.numpy``, writable, elements below 8 bits unpacked.
+            A writable (count,) array of ``dtype.numpy``. Elements of less than 8 bits are unpacked.
 
         Raises:
-            ModelError: the record is outside the file, or holds something else.
+            ModelError: the record is outside the file, or holds other data.
         """
         place = f"{self._path}: the record at {offset}"
         if offset % _ALIGNMENT or offset + _ALIGNMENT > len(self._data):
@@ -97,13 +101,13 @@ class BlobFile:
 
 
 def unpack(data: bytes, dtype: DataType, count: int) -> np.ndarray:
-    """``count`` elements from their stored bytes, lowest bits first; see ``BlobFile.read``.
+    """Unpack ``count`` elements from their stored bytes, lowest bits first, as ``BlobFile.read`` does.
 
-    The bytes must be enough.
+    There must be enough bytes.
     """
     if dtype.bits >= 8:
         return np.frombuffer(data, dtype.numpy.newbyteorder("<"), count).astype(dtype.numpy)
-    # Eight elements fill as many bytes as one has bits: a word of its own for each such group.
+    # Eight elements fill as many bytes as one element has bits, so each group of eight gets its own word.
     groups = -(-count // 8)
     stored = np.zeros(groups * dtype.bits, np.uint8)
     used = (count * dtype.bits + 7) // 8

@@ -1,7 +1,7 @@
-"""What a function takes and gives, as the model's description declares it.
+"""The inputs and outputs of a function, as the model's description declares them.
 
-Core ML's own rules: every input by name, in a shape that the description allows; pictures of the
-described kind and size.
+The rules are those of Core ML: every input is passed by name, arrays have an allowed shape, and pictures
+have the described mode and size.
 """
 
 import math
@@ -43,8 +43,7 @@ _ARRAY_TYPES = {
     _ArrayType.INT8: INT8,
 }
 _DAMAGED = "the model is damaged: convert it again"
-# Color space → mode of the PIL image that carries it. Core ML's own Python interface takes RGB
-# pictures for either order of colors.
+# Color space → mode of the PIL image. coremltools takes RGB pictures for both orders of colors.
 _IMAGE_MODES = {
     _ImageType.RGB: "RGB",
     _ImageType.BGR: "RGB",
@@ -58,9 +57,11 @@ class ArrayFeature:
     """A tensor of numbers.
 
     Attributes:
-        shapes: what it may be; empty if anything goes.
-        default: fills what stands for it where it is left out; None if it may not be.
-        default_shape: of the default; the one that apps are shown, too.
+        name: the feature's name.
+        dtype: the type of its numbers.
+        shapes: the allowed shapes; empty if any shape is allowed.
+        default: the number that fills a missing input; None if the input is required.
+        default_shape: the shape of a missing input, which apps see as the feature's shape.
     """
 
     name: str
@@ -74,15 +75,15 @@ class ArrayFeature:
 
     @property
     def rank(self) -> int:
-        """How many axes it has; 0 if that is not described."""
+        """The number of axes; 0 if it is not described."""
         return len(self.default_shape)
 
     def shape_of(self, array: np.ndarray) -> tuple[int, ...]:
-        """The shape that ``shapes`` speak of, of an array that the program sees."""
+        """Return the shape to compare with ``shapes``, of an array as the program sees it."""
         return array.shape
 
     def agrees_with(self, declared: TensorType) -> bool:
-        """Whether what is described can be what a function declares."""
+        """Return whether this description fits the type that a function declares."""
         if self.dtype.is_float != declared.dtype.is_float:
             return False
         return not self.shapes or any(_may_be(declared, shape) for shape in self.shapes)
@@ -90,13 +91,14 @@ class ArrayFeature:
 
 @dataclass(frozen=True)
 class ImageFeature:
-    """A picture; the program sees (1, channels, height, width), values 0…255.
+    """A picture. The program sees it as (1, channels, height, width) with values in 0…255.
 
     Attributes:
-        mode: of the PIL image, "RGB", "L" or "F".
-        reversed: whether the program sees blue first.
-        shapes: allowed (height, width).
-        default_shape: the (height, width) that apps are shown.
+        name: the feature's name.
+        mode: the mode of the PIL image: "RGB", "L" or "F".
+        reversed: whether the program expects blue first.
+        shapes: the allowed (height, width).
+        default_shape: the (height, width) that apps see as the feature's size.
     """
 
     name: str
@@ -110,11 +112,11 @@ class ImageFeature:
         return f"a PIL image of mode {self.mode}, (height, width) {describe(self.shapes)}"
 
     def shape_of(self, array: np.ndarray) -> tuple[int, ...]:
-        """The (height, width) of an array that the program sees."""
+        """Return the (height, width) of an array as the program sees it."""
         return array.shape[-2:]
 
     def agrees_with(self, declared: TensorType) -> bool:
-        """Whether what is described can be what a function declares."""
+        """Return whether this description fits the type that a function declares."""
         pixels = (
             (SizeRange(1, 1), SizeRange(self.channels, self.channels), *size)
             for size in self.shapes
@@ -125,13 +127,13 @@ class ImageFeature:
 
     @property
     def channels(self) -> int:
-        """How many numbers make a pixel."""
+        """The number of channels per pixel."""
         return 3 if self.mode == "RGB" else 1
 
 
 @dataclass(frozen=True)
 class OtherFeature:
-    """A label or a table of probabilities, which only come out."""
+    """A label or a table of probabilities. Only outputs have these types."""
 
     name: str
 
@@ -141,7 +143,7 @@ Feature = ArrayFeature | ImageFeature | OtherFeature
 
 @dataclass(frozen=True)
 class Description:
-    """What a function takes and gives."""
+    """The inputs, outputs and states of a function."""
 
     inputs: Mapping[str, Feature]
     outputs: Mapping[str, Feature]
@@ -152,10 +154,10 @@ class Description:
 
 
 def parse_description(model: Model_pb2.Model, function: str) -> Description:
-    """Features of a function, by name; ``function`` counts only where a model has several.
+    """Parse the features of a function. ``function`` matters only if a model has several.
 
     Raises:
-        ModelError: there is no such function, or its features are not as Core ML has them.
+        ModelError: the model has no such function, or its features are malformed.
     """
     proto = source = model.description
     if proto.functions:
@@ -175,7 +177,7 @@ def parse_description(model: Model_pb2.Model, function: str) -> Description:
 
 
 def default_function(proto: Model_pb2.ModelDescription) -> str:
-    """The function that is run where none is asked for."""
+    """Return the function that runs if none is chosen."""
     return proto.defaultFunctionName or "main"
 
 
@@ -185,7 +187,7 @@ def _by_name(
     parsed: dict[str, Feature] = {}
     for item in features:
         feature = parse(item)
-        # coremltools describes an output twice that the model gives twice.
+        # coremltools describes an output twice if the model gives it twice.
         if parsed.setdefault(item.name, feature) != feature:
             raise ModelError(f"'{item.name}' is described a second time, differently; {_DAMAGED}")
     return parsed
@@ -219,7 +221,7 @@ def _parse_state(proto: Model_pb2.FeatureDescription) -> ArrayFeature:
 
 def _parse_array(name: str, proto: _ArrayType, optional: bool) -> ArrayFeature:
     if proto.dataType not in _ARRAY_TYPES:
-        raise ModelError(f"'{name}': has the array type {proto.dataType}, which is not known here")
+        raise ModelError(f"'{name}': has the unknown array type {proto.dataType}")
     field = proto.WhichOneof("defaultOptionalValue")
     default = getattr(proto, field) if optional and field else None
     shapes = _array_shapes(proto)
@@ -239,7 +241,7 @@ def _array_shapes(proto: _ArrayType) -> Shapes:
 
 
 def _default_shape(name: str, shape: tuple[int, ...], shapes: Shapes) -> tuple[int, ...]:
-    """``shape``, which is to be one that is allowed; if it is empty, the first or smallest that is."""
+    """Check that ``shape`` is allowed and return it. If it is empty, return the first or smallest allowed."""
     if not shapes:
         return ()
     if not all(allowed and all(sizes.is_possible for sizes in allowed) for allowed in shapes):
@@ -248,15 +250,15 @@ def _default_shape(name: str, shape: tuple[int, ...], shapes: Shapes) -> tuple[i
         return tuple(sizes.lower for sizes in shapes[0])
     if not fits(shape, shapes):
         raise ModelError(
-            f"'{name}': has the default shape {list(shape)}, and allows {describe(shapes)}; convert "
-            "it again with a default that is allowed"
+            f"'{name}': has the default shape {list(shape)}, but allows {describe(shapes)}; convert "
+            "it again with an allowed default"
         )
     return shape
 
 
 def _parse_image(name: str, proto: _ImageType) -> ImageFeature:
     if proto.colorSpace not in _IMAGE_MODES:
-        raise ModelError(f"'{name}': has the color space {proto.colorSpace}, not known here")
+        raise ModelError(f"'{name}': has the unknown color space {proto.colorSpace}")
     flexibility = proto.WhichOneof("SizeFlexibility")
     if flexibility == "enumeratedSizes":
         shapes = tuple(exactly((item.height, item.width)) for item in proto.enumeratedSizes.sizes)
@@ -278,10 +280,10 @@ def _size_range(proto: FeatureTypes_pb2.SizeRange) -> SizeRange:
 
 
 def _may_be(declared: TensorType, shape: Shape) -> bool:
-    """Whether a tensor of the declared type can have a described shape."""
+    """Return whether a tensor of the declared type can have a described shape."""
     if declared.shape is None:
         return True
-    sizes = declared.shape or (1,)  # scalars are described as of shape [1]
+    sizes = declared.shape or (1,)  # the description of a scalar has the shape [1]
     return len(sizes) == len(shape) and all(
         size is None or size in allowed for size, allowed in zip(sizes, shape, strict=True)
     )

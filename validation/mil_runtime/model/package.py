@@ -1,6 +1,6 @@
-"""Core ML packages on disk: the model's specification, and the weight files it may refer to.
+"""Reads Core ML packages from disk: the model's specification, and the weight files that it refers to.
 
-Nothing in a package is taken on trust: no path leaves it, and what does not parse is refused.
+Nothing in a package is trusted: a path that leaves the package is refused, and so is malformed data.
 """
 
 from dataclasses import dataclass
@@ -16,31 +16,35 @@ from validation.mil_runtime.errors import ModelError
 from validation.mil_runtime.model.blob_storage import BlobFile
 
 _MODEL_PATH = "@model_path/"
-# Newest specification that is known here: iOS 26's.
+# The newest specification version that this runtime knows, which is that of iOS 26.
 NEWEST_SPECIFICATION = 10
-# A proto cannot be larger, and a manifest is a page of text.
+# A proto cannot be larger than 2 GiB, and a manifest is a page of text.
 _MAX_MODEL_BYTES = 1 << 31
 _MAX_MANIFEST_BYTES = 1 << 20
 _CONVERT_AGAIN = "the package is incomplete or damaged: copy or convert it again"
 
 
 class WeightFiles:
-    """The files beside a model, opened when a constant first asks for one."""
+    """The weight files of a model. A file is opened when a constant first needs it."""
 
     def __init__(self, folder: Path | None) -> None:
-        """``folder`` is what ``@model_path`` stands for; None if the model has no files."""
+        """Read files from ``folder``, which ``@model_path`` stands for; None if the model has no files."""
         self._folder = None if folder is None else folder.resolve()
         self._open: dict[str, BlobFile] = {}
 
     def open(self, name: str) -> BlobFile:
-        """The weight file that a program calls ``name``; ModelError if it leaves the package."""
+        """Open the weight file that a program calls ``name``.
+
+        Raises:
+            ModelError: the file is outside the package, or is not a weight file.
+        """
         if name not in self._open:
             self._open[name] = BlobFile(self._path_of(name))
         return self._open[name]
 
     def _path_of(self, name: str) -> Path:
         if self._folder is None:
-            raise ModelError(f"the weight file '{name}' is needed, and the model has no files")
+            raise ModelError(f"the weight file '{name}' is needed, but the model has no files")
         if not name.startswith(_MODEL_PATH) or "\0" in name:
             raise ModelError(
                 f"the weight file '{name}' is outside the package: expected a path that starts "
@@ -51,7 +55,7 @@ class WeightFiles:
 
 @dataclass(frozen=True)
 class Package:
-    """A model's specification with its weight files, and what to call it in messages."""
+    """A model's specification and weight files, and its name in messages."""
 
     name: str
     specification: Model_pb2.Model
@@ -59,7 +63,7 @@ class Package:
 
     @property
     def stages(self) -> "tuple[Package, ...] | None":
-        """The models of a pipeline, in order; None if it is no pipeline."""
+        """The models of a pipeline, in order; None if the model is not a pipeline."""
         pipeline = _pipeline_of(self.specification)
         if pipeline is None:
             return None
@@ -70,11 +74,11 @@ class Package:
 
 
 def open_package(source: "str | Path | MLModel") -> Package:
-    """An ML Program, or a pipeline of them, from its folder, or from coremltools' model in memory.
+    """Open an ML Program, or a pipeline of them, from its folder or from a coremltools model in memory.
 
     Raises:
-        ModelError: it is missing, incomplete, damaged, something else, or of a newer specification
-            than ``NEWEST_SPECIFICATION``.
+        ModelError: the model is missing, incomplete, damaged or of another kind, or its specification
+            is newer than ``NEWEST_SPECIFICATION``.
     """
     if isinstance(source, MLModel):
         weights_dir = source.weights_dir
@@ -87,7 +91,11 @@ def open_package(source: "str | Path | MLModel") -> Package:
 
 
 def open_program(source: "str | Path | MLModel") -> Package:
-    """Like ``open_package``; ModelError for a pipeline, too."""
+    """Open a single ML Program, as ``open_package`` does.
+
+    Raises:
+        ModelError: as in ``open_package``, and also for a pipeline.
+    """
     package = open_package(source)
     if package.stages is not None:
         raise ModelError(f"{package.name}: is a pipeline, expected one ML Program")
@@ -96,10 +104,12 @@ def open_program(source: "str | Path | MLModel") -> Package:
 
 def _read_package(path: Path) -> Package:
     if path.suffix == ".mlmodelc":
-        raise ModelError(f"{path}: is compiled for a device; expected the .mlpackage it came from")
+        raise ModelError(
+            f"{path}: is compiled for a device; expected the .mlpackage that it was compiled from"
+        )
     require_possible(path, ModelError)
     if not path.exists():
-        raise ModelError(f"{path}: is not there; expected an .mlpackage folder")
+        raise ModelError(f"{path}: is missing; expected an .mlpackage folder")
     model_file = _root_model(path) if path.is_dir() else path
     data = _read(model_file, _MAX_MODEL_BYTES)
     specification = Model_pb2.Model()
@@ -107,13 +117,13 @@ def _read_package(path: Path) -> Package:
         specification.ParseFromString(data)
     except DecodeError as error:
         raise ModelError(
-            f"{model_file}: is no Core ML model ({error}); {_CONVERT_AGAIN}"
+            f"{model_file}: is not a Core ML model ({error}); {_CONVERT_AGAIN}"
         ) from error
     return Package(str(path), specification, WeightFiles(model_file.parent))
 
 
 def _root_model(package: Path) -> Path:
-    """The model file that the package's own manifest names as its root."""
+    """Return the model file that the package's own manifest names as its root."""
     manifest_file = package / "Manifest.json"
     source = Source(str(manifest_file), "a package's manifest", _CONVERT_AGAIN, ModelError)
     manifest = source.parse(_read(manifest_file, _MAX_MANIFEST_BYTES))
@@ -128,10 +138,14 @@ def _root_model(package: Path) -> Path:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    """A file's bytes; ModelError if it is none, cannot be read, or has more than ``limit``."""
+    """Read the bytes of a file.
+
+    Raises:
+        ModelError: ``path`` is not a file, cannot be read, or has more than ``limit`` bytes.
+    """
     try:
-        if not path.is_file():  # a pipe would never end
-            raise ModelError(f"{path}: is not there, or is no file; {_CONVERT_AGAIN}")
+        if not path.is_file():  # reading a pipe would never end
+            raise ModelError(f"{path}: is missing, or is not a file; {_CONVERT_AGAIN}")
         if path.stat().st_size > limit:
             raise ModelError(f"{path}: has more than {limit} bytes; {_CONVERT_AGAIN}")
         return path.read_bytes()
@@ -140,11 +154,15 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def _inside(folder: Path, relative: str, what: str) -> Path:
-    """``folder/relative``, resolved; ModelError if that is not inside ``folder``."""
+    """Return ``folder/relative``, resolved.
+
+    Raises:
+        ModelError: the path is not inside ``folder``.
+    """
     try:
         path = (folder / relative).resolve()
     except (OSError, RuntimeError, ValueError) as error:
-        # RuntimeError: a loop of links. ValueError: a name that the file system cannot have.
+        # A loop of links raises RuntimeError. An impossible file name raises ValueError.
         raise ModelError(f"{what} cannot be resolved ({error}); {_CONVERT_AGAIN}") from error
     if not path.is_relative_to(folder):
         raise ModelError(f"{what} leaves the package: expected a path inside it")
@@ -161,7 +179,7 @@ def _pipeline_of(specification: Model_pb2.Model) -> Model_pb2.Pipeline | None:
 
 
 def _require_ml_programs(package: Package, in_pipeline: bool = False) -> None:
-    """Refuse what is neither an ML Program nor a pipeline of nothing else."""
+    """Refuse models that are neither an ML Program nor a pipeline of only ML Programs."""
     specification = package.specification
     kind = specification.WhichOneof("Type")
     if kind is None:
@@ -182,13 +200,13 @@ def _require_ml_programs(package: Package, in_pipeline: bool = False) -> None:
 
 
 def _remedy(kind: str, in_pipeline: bool) -> str:
-    """What to do about a model that is no ML Program."""
+    """Return the advice for a model that is not an ML Program."""
     if kind.startswith("neuralNetwork"):
         again = ", and make the pipeline again" if in_pipeline else ""
         return f'convert it again with convert_to="mlprogram"{again}'
     if in_pipeline:
         return (
-            "run the pipeline's ML Programs one by one, as docs/mil_runtime.md shows, or the whole "
-            "of it on a Mac"
+            "run the pipeline's ML Programs one by one, as docs/mil_runtime.md shows, or run the "
+            "pipeline on a Mac"
         )
     return "models of this kind run on a Mac only"

@@ -1,8 +1,8 @@
-"""An ML Program as it was written: functions, blocks, operations, constants; parsed and checked.
+"""Parses the structure of an ML Program: functions, blocks, operations and constants.
 
-The structure comes from the proto itself (``MIL.proto``), which is what Core ML reads too, and not by
-way of coremltools' own intermediate form, whose inference could hide an error or add one. What is
-checked here: every value has a known type and is defined, once, before it is used.
+The structure comes directly from the proto (``MIL.proto``), as in Core ML. coremltools' intermediate form
+is not used, because its inference could hide an error or add one. The parser checks that every value has a
+known type and is defined exactly once, before it is used.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,16 +32,16 @@ from validation.mil_runtime.model.value_types import (
     parse_value_type,
 )
 
-# What a constant decodes to: a tensor in ``DataType.torch``, text, or a list of them.
+# The value of a constant: a tensor of type ``DataType.torch``, a text, or a list of these.
 Constant = Tensor | str | list
-_MAX_DEPTH = 32  # of nested blocks and values; a real program has a handful
-_MAX_ELEMENTS = 1 << 31  # of one constant
-_MAX_RANK = 16  # of one constant; Core ML's own values have 5 axes at most, or one or two more
+_MAX_DEPTH = 32  # levels of nested blocks or values; a real program has a handful
+_MAX_ELEMENTS = 1 << 31  # in one constant
+_MAX_RANK = 16  # axes of one constant; Core ML's own values have few more than 5
 _DAMAGED = "the model is damaged: convert it again"
 
 
 class Opset(IntEnum):
-    """Core opsets, by the release that brought them."""
+    """The core opsets, named by the release that introduced them."""
 
     iOS15 = 5
     iOS16 = 6
@@ -51,20 +51,20 @@ class Opset(IntEnum):
 
     @property
     def label(self) -> str:
-        """As programs name it: ``CoreML5``."""
+        """The opset's name in programs, such as ``CoreML5``."""
         return f"CoreML{self.value}"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """An argument that is the value of another operation, or an input, by name."""
+    """An argument that refers by name to an input or to an output of another operation."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Output:
-    """What an operation defines; also an input of a block or function."""
+    """The name and type of an operation's output, or of an input of a block or function."""
 
     name: str
     type: ValueType
@@ -75,12 +75,12 @@ class Operation:
     """One operation.
 
     Attributes:
-        name: the operation's own, or its first output's where it has none.
-        kind: the operator, as in "conv".
-        arguments: parameter → what is bound to it, in order. Most have one.
-        outputs: in order.
-        blocks: nested ones, in order.
-        place: where it is, for messages.
+        name: the operation's name, or that of its first output if it has none.
+        kind: the name of the operator, such as "conv".
+        arguments: parameter → the values bound to it, in order. Most parameters have one.
+        outputs: the outputs, in order.
+        blocks: the nested blocks, in order.
+        place: the operation's place in the program, for messages.
     """
 
     name: str
@@ -91,7 +91,7 @@ class Operation:
     place: str
 
     def references(self) -> Iterator[str]:
-        """Names of the values it uses, those that its blocks take from outside included."""
+        """Yield the names of the values that it uses, including those that its blocks take from outside."""
         for bindings in self.arguments.values():
             yield from (binding.name for binding in bindings if isinstance(binding, Reference))
         for block in self.blocks:
@@ -100,11 +100,15 @@ class Operation:
 
 @dataclass(frozen=True)
 class Block:
-    """Operations in order, and which of their values come out.
+    """A block of operations.
 
     Attributes:
-        constants: values of the block's ``const`` operations.
-        captures: names of values from outside that are used inside.
+        inputs: the inputs, with their types.
+        operations: the operations other than ``const``, in order.
+        constants: name → value, for the block's ``const`` operations.
+        constant_types: name → type, for the same operations.
+        outputs: the names of the values that the block returns.
+        captures: the names of values from outside that are used inside.
     """
 
     inputs: tuple[Output, ...]
@@ -117,7 +121,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Function:
-    """An entry point: its opset, its inputs, and the block that computes its outputs."""
+    """An entry point of a program: its opset and its block."""
 
     name: str
     opset: Opset
@@ -125,15 +129,15 @@ class Function:
 
     @property
     def inputs(self) -> tuple[Output, ...]:
-        """Name and type of each."""
+        """The name and type of each input."""
         return self.block.inputs
 
 
 def parse_function(program: MIL_pb2.Program, name: str, weights: WeightFiles) -> Function:
-    """One function of a program, constants decoded.
+    """Parse one function of a program, and decode its constants.
 
     Raises:
-        ModelError: there is no such function, or its proto, types, names or weights are wrong.
+        ModelError: the program has no such function, or its proto, types, names or weights are wrong.
     """
     if name not in program.functions:
         raise ModelError(
@@ -144,7 +148,7 @@ def parse_function(program: MIL_pb2.Program, name: str, weights: WeightFiles) ->
     opsets = {opset.label: opset for opset in Opset}
     if proto.opset not in opsets:
         raise ModelError(
-            f"function {name}: is of opset '{proto.opset}', expected one of {', '.join(opsets)} "
+            f"function {name}: has the opset '{proto.opset}', expected one of {', '.join(opsets)} "
             "(iOS 15 to 26); convert the model again for one of these"
         )
     if proto.opset not in proto.block_specializations:
@@ -158,7 +162,7 @@ def parse_function(program: MIL_pb2.Program, name: str, weights: WeightFiles) ->
 
 
 class _Parser:
-    """Parses blocks; each knows the names that are visible around it."""
+    """Parses blocks, and checks the names that are visible in each."""
 
     def __init__(self, weights: WeightFiles) -> None:
         self._weights = weights
@@ -283,7 +287,11 @@ def _define(defined: set[str], names: Iterable[str], place: str) -> None:
 def _require_defined(
     names: Iterable[str], inside: set[str], outside: frozenset[str], place: str
 ) -> Iterator[str]:
-    """Those of ``names`` that come from ``outside`` the block; ModelError if one is nowhere."""
+    """Yield those of ``names`` that come from ``outside`` the block.
+
+    Raises:
+        ModelError: a name is defined neither inside nor outside.
+    """
     for name in names:
         if name in inside:
             continue
@@ -294,10 +302,10 @@ def _require_defined(
 
 def _constant_shape(value_type: TensorType, place: str) -> tuple[int, ...]:
     if value_type.shape is None or None in value_type.shape:
-        raise ModelError(f"{place}: a constant of unknown shape {value_type}; {_DAMAGED}")
+        raise ModelError(f"{place}: a constant has the unknown shape {value_type}; {_DAMAGED}")
     largest = max(*value_type.shape, _element_count(value_type.shape), 0)
     if len(value_type.shape) > _MAX_RANK or largest > _MAX_ELEMENTS:
-        raise ModelError(f"{place}: a constant of {value_type}, too large to be one; {_DAMAGED}")
+        raise ModelError(f"{place}: a constant of {value_type} is too large; {_DAMAGED}")
     return value_type.shape
 
 
@@ -341,7 +349,7 @@ def _decode_tensor(proto: MIL_pb2.TensorValue, value_type: TensorType, place: st
 
 
 def _fields_of(dtype: DataType) -> tuple[str, ...]:
-    """Fields of ``TensorValue`` that may hold a type, as Core ML's own writer chooses."""
+    """Return the fields of ``TensorValue`` in which Core ML's own writer stores a type."""
     if dtype in (FP32, FP64, BOOL):
         return {FP32: ("floats",), FP64: ("doubles",), BOOL: ("bools",)}[dtype]
     if dtype == INT64:
@@ -352,6 +360,6 @@ def _fields_of(dtype: DataType) -> tuple[str, ...]:
 
 
 def _to_torch(values: np.ndarray, dtype: DataType) -> Tensor:
-    if dtype.torch.itemsize > values.dtype.itemsize:  # unsigned types are held wider
+    if dtype.torch.itemsize > values.dtype.itemsize:  # torch holds unsigned types in wider ones
         values = values.astype(np.int64 if dtype.torch == torch.int64 else np.int32)
     return torch.from_numpy(values)

@@ -1,4 +1,4 @@
-"""Types of the values in an ML Program: what ``MIL.proto`` declares, and how torch holds it."""
+"""The types of values in an ML Program, as ``MIL.proto`` declares them and as torch holds them."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ class DataType:
     """A scalar type of MIL.
 
     Attributes:
-        name: as MIL texts write it, e.g. "fp16".
-        torch: what holds its values here. Unsigned types of 16 bits and more are held wider, since
-            torch computes little in its own; types below 8 bits are held one to a byte.
-        numpy: what ``predict`` hands out, and what a constant of it is stored as.
-        bits: size of one element in a weight file.
+        name: the name in MIL's text form, such as "fp16".
+        torch: the torch type that holds its values. It is wider for unsigned types of 16 bits and more,
+            because torch has few operations on those. Types of less than 8 bits take a byte per value.
+        numpy: the type of arrays that ``predict`` returns, and of stored constants.
+        bits: the size of one element in a weight file.
         signed: whether a constant's stored bits are two's complement.
     """
 
@@ -30,7 +30,7 @@ class DataType:
 
     @property
     def is_float(self) -> bool:
-        """Whether values are rounded to it, rather than exact."""
+        """Whether this is a floating-point type, to which values are rounded."""
         return self.torch.is_floating_point
 
 
@@ -67,13 +67,13 @@ _PROTO_NAMES = {
     "BOOL": BOOL,
     **{data_type.name.upper(): data_type for data_type in _INTEGERS},
 }
-# As ``cast`` and its kin spell them, in the ``dtype`` parameter.
+# Name → type, with the names that ``cast`` and similar operators take as ``dtype``.
 DATA_TYPES = {data_type.name: data_type for data_type in _PROTO_NAMES.values()}
 
 
 @dataclass(frozen=True)
 class TensorType:
-    """A tensor; a dimension of None is known only when the program runs.
+    """A tensor. A dimension of None is known only when the program runs.
 
     ``shape`` is None for a tensor of unknown rank.
     """
@@ -82,7 +82,7 @@ class TensorType:
     shape: tuple[int | None, ...] | None
 
     def __str__(self) -> str:
-        """As in ``fp16[1, 3, ?, ?]``."""
+        """Return a text such as ``fp16[1, 3, ?, ?]``."""
         if self.shape is None:
             return f"{self.dtype.name}[...]"
         sizes = ("?" if size is None else str(size) for size in self.shape)
@@ -91,12 +91,12 @@ class TensorType:
 
 @dataclass(frozen=True)
 class StringType:
-    """Text: a mode, an equation, a label."""
+    """A text, such as a mode, an equation or a label."""
 
 
 @dataclass(frozen=True)
 class ListType:
-    """A list of values of one type; ``length`` is None if it grows."""
+    """A list of values of one type; ``length`` is None if it can grow."""
 
     element: "ValueType"
     length: int | None
@@ -104,7 +104,7 @@ class ListType:
 
 @dataclass(frozen=True)
 class StateType:
-    """A tensor that outlives a prediction."""
+    """A tensor that persists between predictions."""
 
     tensor: TensorType
 
@@ -116,7 +116,7 @@ class DictionaryType:
 
 @dataclass(frozen=True)
 class TupleType:
-    """Several values in one."""
+    """Several values in one value."""
 
     elements: tuple["ValueType", ...]
 
@@ -125,7 +125,11 @@ ValueType = TensorType | StringType | ListType | StateType | DictionaryType | Tu
 
 
 def parse_value_type(proto: MIL_pb2.ValueType, place: str) -> ValueType:
-    """A type from its proto; ModelError, naming ``place``, for one that is unknown."""
+    """Parse a type from its proto.
+
+    Raises:
+        ModelError: the type is unknown. The message names ``place``.
+    """
     kind = proto.WhichOneof("type")
     if kind == "tensorType":
         return _parse_tensor_type(proto.tensorType, place)

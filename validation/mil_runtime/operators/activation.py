@@ -1,7 +1,7 @@
 """Activation functions.
 
-Semantics: coremltools' ``ops/defs/iOS15/activation.py``; iOS 17 only lets parameters have another
-floating-point type than ``x``.
+Semantics: coremltools' ``ops/defs/iOS15/activation.py``. iOS 17 only adds that parameters may have
+another floating-point type than ``x``.
 """
 
 import torch
@@ -12,7 +12,7 @@ from validation.mil_runtime.arithmetic.pieces import in_pieces
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.registry import operator
 
-# log(1 + eˣ) is x beyond this, in any type; below, eˣ is finite in float32.
+# Above this, log(1 + eˣ) equals x in any type. Below it, eˣ is finite in float32.
 _SOFTPLUS_IS_LINEAR = 50.0
 
 
@@ -39,7 +39,7 @@ def silu(x: Tensor) -> Tensor:
 @operator("softmax", half_kernel=True)
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     if x.dtype == torch.float16 and axis not in (-1, x.dim() - 1):
-        x = x.float()  # along other axes the kernel for float16 rounds more than once
+        x = x.float()  # on other axes the float16 kernel rounds more than once
     return x.softmax(axis)
 
 
@@ -114,13 +114,13 @@ def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
 
 
 def _exact_gelu(x: Tensor) -> Tensor:
-    # ½ x erfc(-x / √2): unlike 1 + erf(x / √2) it loses nothing where x is far below 0, where
-    # float16 has more digits than float32 would have left.
+    # This is ½ x erfc(-x / √2). For x far below 0, 1 + erf(x / √2) cancels in float32 and keeps fewer
+    # digits than float16 can hold; erfc keeps them.
     return torch.special.erfc(x * -(0.5**0.5)).mul_(x).mul_(0.5)
 
 
 def _per_channel(parameter: Tensor, x: Tensor, name: str) -> Tensor:
-    """A value for each channel of ``x`` (B, C, …), to be broadcast against it."""
+    """Reshape one value per channel of ``x`` (B, C, …), so that it broadcasts against ``x``."""
     if x.dim() < 2 or tuple(parameter.shape) != (x.shape[1],):
         raise OperationError(
             f"{name} of shape {list(parameter.shape)}: expected one value for each channel of x, "

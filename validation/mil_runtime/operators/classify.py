@@ -13,7 +13,9 @@ from validation.mil_runtime.registry import Context, operator
 
 @operator("classify")
 def classify(probabilities: Tensor, classes: object, context: Context) -> tuple:
-    """The class of the highest probability (the first of equals), and each class's probability."""
+    """Return the class with the highest probability (the first if several are equal), and all
+    probabilities by class.
+    """
     labels = _labels(classes)
     values = probabilities.flatten().tolist()
     if len(values) != len(labels):

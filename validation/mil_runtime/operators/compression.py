@@ -1,4 +1,4 @@
-"""Operators that decode compressed constants, once, when a program is loaded.
+"""Operators that decode compressed constants. They run once, when a program is loaded.
 
 Semantics: coremltools' ``ops/defs/iOS16/constexpr_ops.py`` and ``iOS18/compression.py``.
 """
@@ -17,7 +17,7 @@ from validation.mil_runtime.model.value_types import UINT1, UINT2, UINT4, UINT6,
 from validation.mil_runtime.operators.quantization import dequantize
 from validation.mil_runtime.registry import operator
 
-# Number of entries of a look-up table → type of the indices, which are packed without gaps.
+# Number of entries of a look-up table → type of its indices, which are packed without gaps.
 _PACKED_INDICES = {2: UINT1, 4: UINT2, 16: UINT4, 64: UINT6, 256: UINT8}
 
 
@@ -116,7 +116,7 @@ def constexpr_sparse_blockwise_shift_scale(
 
 
 def _rows(indices: Tensor, lut: Tensor) -> Tensor:
-    """Which row of the tables (groups…, entries, vector), one after the other, is meant where."""
+    """Return the row of each index in the flattened tables (groups…, entries, vector)."""
     if lut.dim() != indices.dim() + 2:
         raise OperationError(
             f"lut of shape {list(lut.shape)}: expected two axes more than the indices' "
@@ -134,7 +134,7 @@ def _rows(indices: Tensor, lut: Tensor) -> Tensor:
 def _block_shapes(
     sizes: Sequence[int], groups: Sequence[int], name: str
 ) -> tuple[list[int], list[int]]:
-    """Shapes that split each axis of size n into (groups, n / groups), and a value per block."""
+    """Return two shapes: each axis n split into (groups, n / groups), and split with a value per block."""
     if len(sizes) != len(groups) or any(n % g for n, g in zip(sizes, groups, strict=True)):
         raise OperationError(
             f"{name} for {list(groups)} blocks: expected divisors of the shape {list(sizes)}"
@@ -144,7 +144,7 @@ def _block_shapes(
 
 
 def _scatter(nonzero: Tensor, mask: Tensor) -> Tensor:
-    """A tensor of the mask's shape, zero where the mask is, the values in order elsewhere."""
+    """Return a tensor of the mask's shape: the values, in order, where the mask is one; zero elsewhere."""
     positions = _positions(mask)
     if nonzero.dim() != 1 or len(positions) != nonzero.numel():
         raise OperationError(
@@ -156,7 +156,7 @@ def _scatter(nonzero: Tensor, mask: Tensor) -> Tensor:
 
 
 def _gather(dense: Tensor, mask: Tensor) -> Tensor:
-    """The values where the mask is one, in order."""
+    """Return the values where the mask is one, in order."""
     return dense.take(torch.from_numpy(_positions(mask)))
 
 

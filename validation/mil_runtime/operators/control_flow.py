@@ -1,8 +1,7 @@
-"""Branches, loops, choices by element, and lists.
+"""Branches, loops, elementwise choices, and lists.
 
-Semantics: coremltools' ``ops/defs/iOS15/control_flow.py``; how lists grow, and that they are zeros
-at first, follows its translation of them to neural networks (``backend/nn/op_mapping.py``) and its
-tests.
+Semantics: coremltools' ``ops/defs/iOS15/control_flow.py``. Lists start as zeros and grow as in
+coremltools' translation to neural networks (``backend/nn/op_mapping.py``) and its tests.
 """
 
 import torch
@@ -12,7 +11,7 @@ from validation.mil_runtime.arithmetic.sizes import checked_count
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.registry import Context, TensorList, operator
 
-# Minutes of the smallest body: a loop that asks for more was damaged, and would not end.
+# With the smallest body this takes minutes. A loop with more iterations is damaged and would not end.
 MAX_ITERATIONS = 1 << 20
 
 
@@ -33,7 +32,7 @@ def while_loop(loop_vars: list[object], context: Context) -> tuple:
 
 def _continues(outputs: tuple) -> bool:
     if len(outputs) != 1 or not isinstance(outputs[0], Tensor) or outputs[0].numel() != 1:
-        raise OperationError("expected one truth value from the loop's condition")
+        raise OperationError("expected one boolean from the loop's condition")
     return bool(outputs[0])
 
 
@@ -49,7 +48,7 @@ def make_list(
     dynamic_length: bool = True,
     dtype: str = "fp32",
 ) -> TensorList:
-    # ``elem_shape`` and ``dtype`` are also in the declared types of what is read from the list.
+    # ``elem_shape`` and ``dtype`` are not needed: the operations that read the list declare them too.
     return TensorList((None,) * checked_count(init_length), dynamic_length)
 
 
@@ -108,7 +107,7 @@ def _require_index(index: int, length: int) -> None:
 def _element_shape(
     ls: TensorList, declared: tuple[int | None, ...] | None
 ) -> tuple[int | None, ...] | None:
-    """Shape of the elements: of one that was written, else what is declared."""
+    """Return the shape of the elements: that of a written one, or else the declared shape."""
     return next((tuple(item.shape) for item in ls.elements if item is not None), declared)
 
 

@@ -1,4 +1,4 @@
-"""Convolutions, transposed ones, and those with quantized weights.
+"""Convolutions, transposed convolutions, and convolutions with quantized weights.
 
 Semantics: coremltools' ``ops/defs/iOS15/conv.py`` and ``iOS17/conv.py``.
 """
@@ -105,7 +105,7 @@ def conv_transpose(
     wanted = None if output_shape is None else _spatial_part(output_shape, x, weight, groups)
     crops = _find_crops(x, pad_type, pad, full, strides, wanted)
     x, crops = _extend_input(x, crops, strides)
-    around = [min(crop) for crop in crops]  # which torch need not compute
+    around = [min(crop) for crop in crops]  # torch does not need to compute this part
     result = _TRANSPOSED[rank](x, weight, bias, strides, around, 0, groups, dilations)
     rest = [
         (done - before, done - after) for (before, after), done in zip(crops, around, strict=True)
@@ -123,7 +123,7 @@ def _extents(weight: Tensor, dilations: list[int]) -> list[int]:
 
 
 def _per_output_channel(name: str, values: Tensor, weight: Tensor) -> Tensor:
-    """One value, or one for each output channel, shaped to go with ``weight``."""
+    """Reshape one value, or one per output channel, so that it broadcasts against ``weight``."""
     if values.numel() not in (1, weight.shape[0]):
         raise OperationError(
             f"{name} has {values.numel()} values: expected 1 or {weight.shape[0]}, a value for each "
@@ -151,10 +151,11 @@ def _find_crops(
     strides: list[int],
     wanted: Sequence[int] | None,
 ) -> Padding:
-    """What to cut off the ``full`` result, before and after; a negative amount is to be added.
+    """Return how much to cut off the ``full`` result before and after; a negative amount is added.
 
-    The operator reverses a convolution of that ``pad_type``. More than one size of its input gives
-    the same size of output: where ``wanted`` names the size, what is missing or too much is after.
+    The operator reverses a convolution with the same ``pad_type``. Inputs of several sizes give the same
+    output of such a convolution, so ``wanted`` may name the size. The difference to it is cut or added
+    after the result.
     """
     if pad_type == "same":
         wanted = wanted or [
@@ -178,9 +179,9 @@ def _find_crops(
 
 
 def _extend_input(x: Tensor, crops: Padding, strides: list[int]) -> tuple[Tensor, Padding]:
-    """An input with zeros after it, so that nothing is left to be added to the result.
+    """Add zeros after the input, so that nothing has to be added to the result.
 
-    A zero adds a stride to the result, and nothing to its values but the bias.
+    Each zero makes the result longer by a stride, and adds only the bias to its values.
     """
     zeros = [
         math.ceil(max(0, -after) / stride)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from validation.mil_runtime.registry import operator
 
-# Their kernels round float16 once, as if computed in float32.
+# torch's kernels for these round float16 once, as if computed in float32.
 _WITH_HALF_KERNEL = {
     "add": torch.add,
     "equal": torch.eq,
@@ -27,7 +27,7 @@ _WIDENED = {
     "logical_and": torch.logical_and,
     "logical_or": torch.logical_or,
     "logical_xor": torch.logical_xor,
-    "mod": torch.remainder,  # has the sign of the divisor
+    "mod": torch.remainder,  # the result has the sign of the divisor
     "pow": torch.pow,
 }
 
@@ -49,4 +49,4 @@ for _kind, _function in _WIDENED.items():
 def real_div(x: Tensor, y: Tensor) -> Tensor:
     if x.is_floating_point() or y.is_floating_point():
         return x / y
-    return torch.div(x, y, rounding_mode="trunc")  # integers are declared to give integers
+    return torch.div(x, y, rounding_mode="trunc")  # integers give integers

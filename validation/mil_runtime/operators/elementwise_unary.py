@@ -11,7 +11,8 @@ from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.model.value_types import BOOL, DATA_TYPES, DataType
 from validation.mil_runtime.registry import Context, operator
 
-# Their kernels round float16 once, as if computed in float32: checked for all 65536 numbers.
+# torch's kernels for these round float16 once, as if computed in float32. That was checked for all
+# 65536 numbers.
 _WITH_HALF_KERNEL = {
     "abs": torch.abs,
     "ceil": torch.ceil,
@@ -99,11 +100,11 @@ def cast(x: Tensor, dtype: str, context: Context) -> Tensor:
 
 
 def to_data_type(x: Tensor, context: Context) -> Tensor:
-    """``x`` in the type that the operation declares.
+    """Convert ``x`` to the type that the operation declares.
 
-    An integer's bits above those of a narrower type are dropped. A floating-point number becomes
-    the next integer toward zero, or the nearest that the type has; NaN becomes 0: C leaves both
-    open, and this is how ARM's processors convert.
+    An integer loses the bits that a narrower type does not have. A floating-point number is rounded
+    toward zero and clamped to the range of the type, and NaN becomes 0. C does not define the last two
+    cases; here they are as on Arm processors.
     """
     declared = context.declared().dtype
     if declared.is_float or declared == BOOL:
@@ -119,5 +120,5 @@ def _saturate(x: Tensor, dtype: DataType) -> Tensor:
 
 
 def _wrap(x: Tensor, dtype: DataType) -> Tensor:
-    # An unsigned type may be held in a wider one; conversion to a signed one drops bits itself.
+    # The mask is for unsigned types, which a wider type may hold. Conversion to a signed type drops bits itself.
     return x if dtype.signed else x.to(torch.int64) & ((1 << dtype.bits) - 1)

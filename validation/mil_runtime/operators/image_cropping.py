@@ -1,8 +1,8 @@
-"""Operators that cut pieces from pictures, and give boxes of them another size.
+"""Operators that crop pictures, or crop and resize boxes of them.
 
-Semantics: coremltools' ``ops/defs/iOS15/image_resizing.py`` and its successors. Where the
-definitions leave a choice, the points of a box are held inside the box, and are outside the picture
-beyond its border pixels' middles.
+Semantics: coremltools' ``ops/defs/iOS15/image_resizing.py`` and its successors. The definitions leave
+two choices open. Here the points of a box are clamped to the box, and a point is outside the picture if it
+is beyond the middles of the border pixels.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.model.program_structure import Opset
 from validation.mil_runtime.registry import operator
 
-# Modes whose points are defined on a box that ends before it starts: they turn the picture round.
+# The modes that also define points for a box that ends before it starts. They mirror the picture.
 _TURNING_MODES = ("ALIGN_CORNERS", "STRICT_ALIGN_CORNERS")
 
 
@@ -25,8 +25,8 @@ def crop(x: Tensor, crop_height: list[int], crop_width: list[int]) -> Tensor:
     for axis, amounts in ((-2, crop_height), (-1, crop_width)):
         if len(amounts) != 2 or min(amounts) < 0 or sum(amounts) >= x.shape[axis]:
             raise OperationError(
-                f"crops {amounts} of {x.shape[axis]} pixels: expected two numbers, none negative, "
-                "that leave a pixel"
+                f"crops {amounts} of {x.shape[axis]} pixels: expected two numbers from 0 on that "
+                "leave at least one pixel"
             )
         x = x.narrow(axis, amounts[0], x.shape[axis] - sum(amounts))
     return x
@@ -34,7 +34,7 @@ def crop(x: Tensor, crop_height: list[int], crop_width: list[int]) -> Tensor:
 
 @dataclass(frozen=True)
 class _Crops:
-    """How boxes are cut from pictures, whatever the opset."""
+    """The parameters with which boxes are cut from pictures, in every opset."""
 
     height: int
     width: int
@@ -45,10 +45,10 @@ class _Crops:
     padding: float
 
     def cut(self, x: Tensor, images: Tensor, boxes: Tensor) -> Tensor:
-        """Boxes (N, 4), each of the picture of its index in ``images`` (N,), as (N, C, h, w)."""
+        """Cut boxes (N, 4) as (N, C, h, w). ``images`` (N,) has the index of each box's picture."""
         if images.numel() and not 0 <= images.min() <= images.max() < x.shape[0]:
             raise OperationError(
-                f"box indices {images.tolist()}: expected 0 to {x.shape[0] - 1}, a picture each"
+                f"box indices {images.tolist()}: expected indices of pictures, 0 to {x.shape[0] - 1}"
             )
         checked_shape((len(boxes), x.shape[1], self.height, self.width))
         starts, ends = _corners(boxes * self.scale, self.box_mode)  # (N, 2): of rows, of columns
@@ -62,14 +62,14 @@ class _Crops:
         return torch.where(inside[:, None], values, self.padding)
 
     def _points(self, start: Tensor, end: Tensor, count: int) -> Tensor:
-        """Where a box of each row is sampled along an axis: (N, 1) → (N, count)."""
+        """Return the points at which each row's box is sampled along an axis: (N, 1) → (N, count)."""
         if count < 1:
             raise OperationError(f"a target size of {count}: expected at least 1")
         place = points_of(self.sampling_mode)
         if self.sampling_mode not in _TURNING_MODES and (end < start).any():
             raise OperationError(
                 f"a box that ends before it starts with {self.sampling_mode}: expected "
-                f"{' or '.join(_TURNING_MODES)}, which turn the picture round"
+                f"{' or '.join(_TURNING_MODES)}, which mirror the picture"
             )
         steps = torch.arange(count, dtype=start.dtype)
         points = start + place(end - start, steps, count)
@@ -119,7 +119,7 @@ def crop_resize_boxes(
     images = torch.arange(len(boxes)) if box_indices is None else box_indices.long()
     if images.shape != boxes.shape[:1]:
         raise OperationError(
-            f"{list(images.shape)} indices of {len(boxes)} boxes: expected one each"
+            f"box_indices of shape {list(images.shape)}: expected one for each of {len(boxes)} boxes"
         )
     crops = _Crops(
         target_height,
@@ -134,7 +134,7 @@ def crop_resize_boxes(
 
 
 def _crop_regions(x: Tensor, roi: Tensor, crops: _Crops) -> Tensor:
-    """Boxes (N, 1, 4, 1, 1) of every picture, or (N, 1, 5, 1, 1) of the one that each names."""
+    """Cut boxes (N, 1, 4, 1, 1) from every picture, or (N, 1, 5, 1, 1) from the picture that each names."""
     if roi.dim() != 5 or roi.shape[1:] not in ((1, 4, 1, 1), (1, 5, 1, 1)):
         raise OperationError(
             f"roi of shape {list(roi.shape)}: expected (N, 1, 4, 1, 1) or (N, 1, 5, 1, 1)"
@@ -151,7 +151,7 @@ def _crop_regions(x: Tensor, roi: Tensor, crops: _Crops) -> Tensor:
 
 
 def _corners(boxes: Tensor, mode: str) -> tuple[Tensor, Tensor]:
-    """Boxes (N, 4) as their starts and ends, (N, 2) each: of rows, of columns."""
+    """Split boxes (N, 4) into starts and ends, each (N, 2) with rows first, then columns."""
     first, second = boxes[:, :2], boxes[:, 2:]
     if mode in ("CORNERS_WIDTH_FIRST", "CENTER_SIZE_WIDTH_FIRST"):
         first, second = first.flip(1), second.flip(1)

@@ -1,7 +1,7 @@
-"""Operators that read pictures at points given for each new pixel: ``resample``, ``affine``.
+"""Operators that read a picture at a given point for each new pixel: ``resample`` and ``affine``.
 
-Semantics: coremltools' ``ops/defs/iOS15/image_resizing.py`` and its successors. Where the
-definitions leave a choice, halves round to even for the nearest pixel.
+Semantics: coremltools' ``ops/defs/iOS15/image_resizing.py`` and its successors. The definitions leave open
+which of two equally near pixels is the nearest; here halves round to even.
 """
 
 import torch
@@ -25,7 +25,7 @@ def affine(
     coordinates_mode: str,
     align_corners: bool,
 ) -> Tensor:
-    # Core ML has these parameters for one value each.
+    # For these parameters Core ML allows only one value.
     _require("sampling_mode", sampling_mode, "bilinear")
     _require("padding_mode", padding_mode, "constant")
     _require("padding_value", padding_value, 0.0)
@@ -38,7 +38,7 @@ def affine(
         )
     if transform_matrix.shape[0] not in (1, batch):
         raise OperationError(
-            f"{transform_matrix.shape[0]} transforms of {batch} pictures: expected one, or one each"
+            f"{transform_matrix.shape[0]} transforms for {batch} pictures: expected 1 or {batch}"
         )
     checked_shape((batch, channels, output_height, output_width))
     matrix = transform_matrix.reshape(-1, 2, 3).expand(batch, 2, 3)
@@ -83,16 +83,18 @@ def resample(
 
 def _require(name: str, value: object, expected: object) -> None:
     if value != expected:
-        raise OperationError(f"{name} '{value}': expected {expected}, as Core ML has no other")
+        raise OperationError(
+            f"{name} '{value}': expected {expected}, the only value that Core ML allows"
+        )
 
 
 def _from_minus_one(count: int, dtype: torch.dtype) -> Tensor:
-    """``count`` points from -1 to 1; a single one is in the middle."""
+    """Return ``count`` points from -1 to 1. A single point is in the middle."""
     return torch.linspace(-1, 1, count, dtype=dtype) if count != 1 else torch.zeros(1, dtype=dtype)
 
 
 def _to_pixels(points: Tensor, size: int, mode: str, align_corners: bool) -> Tensor:
-    """Coordinates along an axis as indices of its pixels."""
+    """Convert coordinates along an axis to indices of its pixels."""
     if mode == "unnormalized":
         return points
     if mode == "normalized_minus_one_to_one":
@@ -106,9 +108,9 @@ def _to_pixels(points: Tensor, size: int, mode: str, align_corners: bool) -> Ten
 
 
 def _pad_points(points: Tensor, size: int, mode: str) -> Tensor:
-    """Points along an axis, those outside moved to where the padding has its values from."""
+    """Move points outside an axis to the pixels from which the padding takes its values."""
     if mode == "constant":
-        return points.clamp(-2, size + 1)  # all of it is outside, and infinity is not there
+        return points.clamp(-2, size + 1)  # keeps them outside, and makes infinite ones finite
     if mode == "reflection":
         points = _reflect(points, 0, size - 1)
     elif mode == "symmetric":

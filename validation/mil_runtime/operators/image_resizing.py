@@ -1,12 +1,12 @@
-"""Operators that give a picture, or any tensor's last axes, another size.
+"""Operators that resize pictures, or the last axes of any tensor.
 
 Semantics: coremltools' ``ops/defs/iOS15/image_resizing.py`` and its successors. Points are computed
-from their formulas, along each axis by itself, in float64. Where the definitions leave a choice:
+from their formulas in float64, separately for each axis. The definitions leave two choices open:
 
-- a nearest pixel is floor of the point that the middle of the new pixel has in the old picture
-  (``resize_nearest_neighbor``, ``resize``), or that its corner has (``upsample_nearest_neighbor``);
-- upsampling computes the new size from the scale in float32, as the converter does, and samples by
-  the ratio of the sizes.
+- The nearest pixel is the floor of a point in the old picture. That is the point at the middle of the new
+  pixel (``resize_nearest_neighbor``, ``resize``) or at its corner (``upsample_nearest_neighbor``).
+- Upsampling computes the new size from the scale in float32, as the converter does, and samples by the
+  ratio of the sizes.
 """
 
 import numpy as np
@@ -46,7 +46,9 @@ def upsample_bilinear(
     half_pixel_centers: bool | None = None,
 ) -> Tensor:
     if align_corners and half_pixel_centers:
-        raise OperationError("align_corners with half_pixel_centers: expected one of them")
+        raise OperationError(
+            "align_corners and half_pixel_centers are both set: expected one of them"
+        )
     if align_corners:
         mode = "STRICT_ALIGN_CORNERS"
     else:
@@ -80,10 +82,10 @@ def resize(
         )
     old = x.shape[x.dim() - resized_dims :]
     asked = shape[len(shape) - resized_dims :]
-    sizes = [size or before for size, before in zip(asked, old, strict=True)]  # 0: as before
+    sizes = [size or before for size, before in zip(asked, old, strict=True)]  # 0 keeps the size
     if interpolation_mode == "NEAREST_NEIGHBOR":
-        # Core ML's DEFAULT is here the nearest of UNALIGN_CORNERS' points; of others nothing is
-        # known.
+        # For nearest pixels Core ML's DEFAULT has the points of UNALIGN_CORNERS. It is unknown what
+        # other modes do.
         if sampling_mode not in ("DEFAULT", "UNALIGN_CORNERS"):
             raise OperationError(
                 f"sampling_mode '{sampling_mode}' with NEAREST_NEIGHBOR: expected DEFAULT or "
@@ -100,12 +102,12 @@ def resize(
 
 
 def _scaled(size: int, scale: float) -> int:
-    """The new size of an axis, in the type that the converter computes declared shapes in."""
+    """Return the new size of an axis, computed in the type that the converter uses for shapes."""
     return int(np.floor(np.float32(size) * np.float32(scale)))
 
 
 def _resize_linear(x: Tensor, sizes: list[int], mode: str) -> Tensor:
-    """``x`` with its last axes of ``sizes``; the last axis first, which is the slower to read."""
+    """Resize the last axes of ``x`` to ``sizes``. The last axis comes first, as it is slower to read."""
     place = points_of(mode)
     _require_sizes(x, sizes)
     for axis in range(-1, -len(sizes) - 1, -1):
@@ -119,7 +121,7 @@ def _resize_linear(x: Tensor, sizes: list[int], mode: str) -> Tensor:
 
 
 def _interpolate(x: Tensor, axis: int, points: Tensor) -> Tensor:
-    """``x`` at points between its elements of one axis."""
+    """Interpolate ``x`` at points between its elements along one axis."""
     before = points.floor()
     weight = (points - before).to(x.dtype).reshape(-1, *[1] * (-1 - axis))
     before = before.long()
@@ -128,7 +130,7 @@ def _interpolate(x: Tensor, axis: int, points: Tensor) -> Tensor:
 
 
 def _resize_nearest(x: Tensor, sizes: list[int]) -> Tensor:
-    """``x`` with its last axes of ``sizes``: what is under the middle of each new element."""
+    """Resize the last axes of ``x`` to ``sizes``, taking the element under the middle of each new one."""
     _require_sizes(x, sizes)
     for axis in range(-1, -len(sizes) - 1, -1):
         old, new = x.shape[axis], sizes[axis]

@@ -10,7 +10,7 @@ from torch import Tensor
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.registry import Context, operator
 
-# Up to the names of the letters, these are all that the operator has.
+# The only equations that the operator allows. The letters may be others.
 _EQUATIONS = ("nchw,nwhu->nchu", "chw,whr->chr")
 
 
@@ -44,14 +44,16 @@ def einsum(values: list[Tensor], equation: str) -> Tensor:
 
 
 def _as_result(x: Tensor, context: Context) -> Tensor:
-    """``x`` as the arithmetic of the declared result takes it: a constant may be of another type.
+    """Convert ``x`` to the type of the declared result, since a constant may have another type.
 
-    How a product of integers and fractions becomes an integer is nowhere said, so it is refused.
+    An integer result of floating-point factors is refused, because its rounding is not documented.
     """
     if context.declared().dtype.is_float:
         return x.to(context.numerics.compute)
     if x.is_floating_point() and not torch.equal(x, x.round()):
-        raise OperationError(f"declares {context.declared()}, but is given fractions to multiply")
+        raise OperationError(
+            f"declares {context.declared()}, but multiplies floating-point numbers"
+        )
     return x.to(context.held_in())
 
 
@@ -60,6 +62,6 @@ def _transposed(x: Tensor, wanted: bool) -> Tensor:
 
 
 def _renamed(equation: str) -> str:
-    """The equation with its letters named in the order in which they first occur."""
+    """Rename the letters of an equation in the order in which they first occur."""
     letters = dict.fromkeys(filter(str.isalpha, equation))
     return equation.translate({ord(letter): str(i) for i, letter in enumerate(letters)})

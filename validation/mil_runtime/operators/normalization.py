@@ -28,7 +28,7 @@ def batch_norm(
 def instance_norm(
     x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: float = 1e-5
 ) -> Tensor:
-    # Every channel is a group of its own. F.instance_norm refuses channels of a single element.
+    # Every channel is one group. F.instance_norm would refuse channels with a single element.
     return torch.group_norm(x, x.shape[1], gamma, beta, epsilon)
 
 
@@ -70,7 +70,7 @@ def local_response_norm(
 
 
 def _normalized_axes(axes: list[int] | None, rank: int) -> list[int]:
-    """Axes counted from the front, ascending: gamma and beta have the order of x's dimensions."""
+    """Return axes counted from the front, in ascending order, as gamma and beta have them."""
     if axes is None:
         return list(range(rank))
     if not axes or any(not -rank <= axis < rank for axis in axes):

@@ -1,4 +1,4 @@
-"""Pools: the mean of every window, its largest value, or its length.
+"""Pools: the mean, the largest value or the L2 norm of every window.
 
 Semantics: coremltools' ``ops/defs/iOS15/pool.py``.
 """
@@ -27,7 +27,7 @@ _LARGEST = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
 @dataclass(frozen=True)
 class _Windows:
-    """Where windows lie: one value for each spatial dimension."""
+    """The positions of windows, with one value per spatial dimension."""
 
     sizes: list[int]
     strides: list[int]
@@ -36,18 +36,18 @@ class _Windows:
 
     @property
     def torch_can_pad(self) -> bool:
-        """Whether it pads on both sides alike, and by no more than half a window."""
+        """Whether the padding is the same on both sides, and at most half a window."""
         return is_symmetric(self.padding) and all(
             2 * before <= size for size, (before, _) in zip(self.sizes, self.padding, strict=True)
         )
 
     @property
     def around(self) -> list[int]:
-        """Padding as torch's kernels take it."""
+        """The padding in the form that torch's kernels expect."""
         return [before for before, _ in self.padding]
 
     def pad(self, x: Tensor, value: float) -> tuple[Tensor, "_Windows"]:
-        """An input that needs no padding but torch's own, and the windows on it."""
+        """Pad an input until torch's own padding is enough. Return it, and the windows on it."""
         if self.torch_can_pad:
             return x, self
         unpadded = [(0, 0)] * len(self.sizes)
@@ -71,7 +71,7 @@ def avg_pool(
     _require_values_in_windows(windows, x)
     if windows.torch_can_pad:
         return _means(x, windows, with_padding=False)
-    # The mean of ones, and zeros around them, is the share of a window that is no padding.
+    # The mean of ones with zeros around them is the share of a window that is not padding.
     return _means(x, windows) / _means(torch.ones_like(x[:1, :1]), windows)
 
 
@@ -84,7 +84,7 @@ def l2_pool(
     pad: list[int] | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    if spatial_rank(x) == 1:  # torch has sums of windows in two dimensions and more
+    if spatial_rank(x) == 1:  # torch sums windows only in two or more dimensions
         flat = l2_pool(
             x.unsqueeze(2),
             [1, *kernel_sizes],
@@ -138,7 +138,7 @@ def _find_windows(
 
 
 def _require_ceil_mode_as_in_torch(windows: _Windows, pad_type: str, x: Tensor) -> None:
-    """The mode is defined by what torch does, so only where torch has it too."""
+    """Refuse ``ceil_mode`` where torch does not support it, because torch defines its meaning."""
     if pad_type.lower() not in ("valid", "custom") or not windows.torch_can_pad:
         raise OperationError(
             f"ceil_mode with pad_type '{pad_type}' and padding {windows.padding}: expected valid, "
@@ -147,11 +147,11 @@ def _require_ceil_mode_as_in_torch(windows: _Windows, pad_type: str, x: Tensor) 
     for length, size, stride, before in zip(
         x.shape[2:], windows.sizes, windows.strides, windows.around, strict=True
     ):
-        # MIL drops such a window if there is padding, torch always.
+        # torch always drops such a window; MIL drops it only if there is padding.
         if before == 0 and math.ceil((length - size) / stride) * stride >= length:
             raise OperationError(
-                f"ceil_mode: windows of {size} every {stride} leave one wholly beyond {length} "
-                "values; expected each to hold a value"
+                f"ceil_mode: with windows of {size} every {stride}, one is wholly beyond {length} "
+                "values; expected each to contain a value"
             )
 
 
@@ -162,7 +162,7 @@ def _require_values_in_windows(windows: _Windows, x: Tensor) -> None:
         last = (length + before + after - size) // stride * stride - before
         if before >= size or last >= length:
             raise OperationError(
-                f"padding {(before, after)} with windows of {size}: one holds nothing but padding, "
+                f"padding {(before, after)} with windows of {size}: one contains only padding, "
                 "for which there is no result"
             )
 

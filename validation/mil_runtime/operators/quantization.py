@@ -48,7 +48,7 @@ def dequantize(
 
 
 def along_axis(parameter: Tensor, data: Tensor, axis: int | None, name: str) -> Tensor:
-    """A scalar, or a vector with an element for each position along ``axis`` of the data."""
+    """Reshape a scalar, or a vector with an element per position along ``axis``, to broadcast."""
     if parameter.dim() == 0:
         return parameter
     if (

@@ -1,8 +1,8 @@
 """Operators that draw random numbers.
 
-Semantics: coremltools' ``ops/defs/iOS15/random.py``. Which numbers Core ML draws for a seed is not
-known; here they follow from the seed alone, whatever the numerics. A negative seed, the default,
-draws from the program's own source, on and on.
+Semantics: coremltools' ``ops/defs/iOS15/random.py``. It is unknown which numbers Core ML draws for a seed.
+Here they depend only on the seed, and not on the numerics. A negative seed, which is the default, draws the
+next numbers of the program's own generator.
 """
 
 import torch
@@ -17,7 +17,7 @@ from validation.mil_runtime.registry import Context, operator
 def random_uniform(
     shape: list[int], context: Context, low: float = 0.0, high: float = 1.0, seed: int = -1
 ) -> Tensor:
-    # Drawn in the declared type, which has numbers below 1 only: rounding could make it 1.
+    # The numbers are drawn in the declared type, because rounding to it afterwards could give 1.
     unit = torch.rand(
         checked_shape(shape),
         generator=context.generator(seed),

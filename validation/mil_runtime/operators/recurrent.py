@@ -1,9 +1,12 @@
-"""Recurrent layers: ``rnn``, ``gru``, ``lstm``.
+"""Recurrent layers: ``rnn``, ``gru`` and ``lstm``.
 
-Semantics: coremltools' ``ops/defs/iOS15/recurrent.py``, ``iOS17`` and ``iOS18``, and where their
-formulas leave a choice, the operators' tests: ``gru`` resets the state before it is multiplied,
-``lstm`` clips the cell state, and a ``reverse`` layer gives its states in the order in which it
-computes them, last input first, though a ``bidirectional`` one gives them in the input's order.
+Semantics: coremltools' ``ops/defs/iOS15/recurrent.py``, ``iOS17`` and ``iOS18``. Where the formulas leave a
+choice open, the operators' tests decide:
+
+- ``gru`` resets the state before the multiplication.
+- ``lstm`` clips the cell state.
+- A ``reverse`` layer returns its states in the order of computation, so that the last input comes first.
+  A ``bidirectional`` layer returns them in the order of the input.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +22,7 @@ from validation.mil_runtime.registry import operator
 
 Activation = Callable[[Tensor], Tensor]
 
-# Those with parameters have them at their usual values, as the operators give none.
+# Activations with parameters use the usual values, because the operators have none for them.
 _ACTIVATIONS: dict[str, Activation] = {
     "hard_sigmoid": lambda x: (0.2 * x + 0.5).clamp(0, 1),
     "linear": lambda x: x,
@@ -69,7 +72,7 @@ def gru(
     _require_shapes(x, weight_ih, weight_hh, gates=3)
     gate, activate = _find_activation(recurrent_activation), _find_activation(activation)
     size = weight_hh.shape[1]
-    # Rows of weights and biases: reset gate, new state, update gate.
+    # The rows of weights and biases are: reset gate, new state, update gate.
     from_reset, from_new, from_update = weight_hh.split(size)
     bias_reset, bias_new, bias_update = _bias_or_zeros(bias, weight_hh).split(size)
     h, states = _for_batch(initial_h, x), []
@@ -88,7 +91,10 @@ def gru(
 
 @dataclass(frozen=True)
 class _LstmWeights:
-    """Of one direction. Rows: input, forget, output gate, and cell; a peephole has no cell."""
+    """The weights of one direction. Rows: input gate, forget gate, output gate, cell.
+
+    A peephole has no rows for the cell.
+    """
 
     input: Tensor
     hidden: Tensor
@@ -158,7 +164,7 @@ def _run_lstm(
     functions: _LstmFunctions,
     reverse: bool,
 ) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Hidden states in the order in which they are computed, the last of them, the cell state."""
+    """Return the hidden states in the order of computation, the last one, and the cell state."""
     _require_shapes(x, weights.input, weights.hidden, gates=4)
     size = weights.hidden.shape[1]
     peep_i, peep_f, peep_o = (
@@ -194,7 +200,7 @@ def _is_reverse(direction: str, *others: str) -> bool:
 
 
 def _require_shapes(x: Tensor, weight_ih: Tensor, weight_hh: Tensor, gates: int) -> None:
-    """Weights of so many gates, for a sequence ``x``: otherwise they would split elsewhere."""
+    """Require weights of ``gates`` gates for a sequence ``x``, since others would be split wrongly."""
     if x.dim() != 3 or len(x) == 0:
         raise OperationError(f"x of shape {list(x.shape)}: expected [steps, batch, features]")
     size = weight_hh.shape[-1]
@@ -205,10 +211,10 @@ def _require_shapes(x: Tensor, weight_ih: Tensor, weight_hh: Tensor, gates: int)
 
 
 def _for_batch(state: Tensor, x: Tensor) -> Tensor:
-    """An initial state with a row for each sequence of ``x``.
+    """Return an initial state with a row for each sequence of ``x``.
 
-    For a packed sequence coremltools' converter makes zeros, as many rows as the longest sequence
-    has steps. That the rows are too many makes no difference where they are all the same.
+    For a packed sequence, coremltools' converter makes a zero row per step of the longest sequence. The
+    surplus rows do not matter, because all rows are equal.
     """
     batch = x.shape[1]
     if state.dim() != 2 or len(state) != batch and (len(state) == 0 or (state != state[0]).any()):
@@ -228,5 +234,5 @@ def _in_order(steps: Tensor, reverse: bool) -> Sequence[Tensor]:
 
 
 def _sequence(states: list[Tensor], every: bool) -> Tensor:
-    """[steps, batch, size], or [1, batch, size] of the last alone."""
+    """Stack states to [steps, batch, size], or only the last one to [1, batch, size]."""
     return torch.stack(states if every else states[-1:])

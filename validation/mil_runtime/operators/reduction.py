@@ -25,7 +25,7 @@ def _sum_of_squares(x: Tensor, axes: list[int], keep_dims: bool) -> Tensor:
     return x.square().sum(axes, keepdim=keep_dims)
 
 
-# Integers stay integers in these.
+# These reductions of integers give integers.
 _EXACT: dict[str, Reduction] = {
     "reduce_l1_norm": lambda x, axes, keep: x.abs().sum(axes, keepdim=keep),
     "reduce_max": lambda x, axes, keep: x.amax(axes, keepdim=keep),
@@ -34,7 +34,7 @@ _EXACT: dict[str, Reduction] = {
     "reduce_sum": lambda x, axes, keep: x.sum(axes, keepdim=keep),
     "reduce_sum_square": _sum_of_squares,
 }
-# These are computed in floating-point numbers; what they give for integers is cut to an integer.
+# These are computed in floating point. For integers the result is truncated to an integer.
 _FLOATING: dict[str, Reduction] = {
     "reduce_l2_norm": lambda x, axes, keep: _sum_of_squares(x, axes, keep).sqrt(),
     "reduce_log_sum": lambda x, axes, keep: x.sum(axes, keepdim=keep).log(),
@@ -47,7 +47,7 @@ def _along_axes(reduce: Reduction) -> Callable:
     def compute(x: Tensor, axes: list[int] | None = None, keep_dims: bool = False) -> Tensor:
         if axes is None:
             axes = list(range(x.dim()))
-        if not axes:  # nothing is reduced; torch takes an empty list for all axes
+        if not axes:  # MIL reduces nothing here, but torch reduces all axes for an empty list
             return reduce(x.unsqueeze(0), [0], False)
         return reduce(x, axes, keep_dims)
 
@@ -71,7 +71,7 @@ for _kind, _reduce in _FLOATING.items():
 
 @operator("reduce_argmax")
 def reduce_argmax(x: Tensor, axis: int = -1, keep_dims: bool = False) -> Tensor:
-    return x.argmax(axis, keepdim=keep_dims)  # the first of equals
+    return x.argmax(axis, keepdim=keep_dims)  # the first if several are equal
 
 
 @operator("reduce_argmin")

@@ -1,9 +1,8 @@
 """Operators that read or write the elements of a tensor at indices.
 
-Semantics: coremltools' ``ops/defs/iOS15/scatter_gather.py`` and its successors. Indices below zero
-count from the end up to iOS16; from iOS17 on they are out of range. What Core ML does with an index
-that is out of range is undefined unless ``validate_indices`` is set, when it refuses: here every
-such index is refused.
+Semantics: coremltools' ``ops/defs/iOS15/scatter_gather.py`` and its successors. Up to iOS16, negative
+indices count from the end; from iOS17 on they are out of range. For an index out of range, Core ML's result
+is undefined unless ``validate_indices`` makes it refuse. Here every such index is refused.
 """
 
 from math import prod
@@ -172,25 +171,27 @@ def _scatter_nd(
 
 
 def _combine(data: Tensor, axis: int, index: Tensor, updates: Tensor, mode: str) -> Tensor:
-    """``data``, with each update worked into its element at ``index`` of ``axis``."""
+    """Combine each update with the element of ``data`` at ``index`` of ``axis``."""
     reductions = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
     if mode in reductions:
         return data.scatter_reduce(axis, index, updates, reductions[mode])
-    if mode == "update":  # of several for one element, the last
+    if mode == "update":  # if an element has several updates, the last one wins
         return data.scatter(axis, index, updates)
     if mode == "sub":
         return data.scatter_reduce(axis, index, -updates, "sum")
     if mode == "div" and data.is_floating_point():
         return data / torch.ones_like(data).scatter_reduce(axis, index, updates, "prod")
     if mode == "div":
-        raise OperationError("mode 'div' of integers: expected floats; its rounding is not known")
+        raise OperationError(
+            "mode 'div' of integers: expected floats, because its rounding is unknown"
+        )
     raise OperationError(
         f"mode '{mode}': expected one of update, sub, div, {', '.join(reductions)}"
     )
 
 
 def _in_range(indices: Tensor, size: int, negative: bool) -> Tensor:
-    """Indices from 0 on, of a dimension; those below 0 count from its end, if they may be."""
+    """Check the indices of a dimension. If allowed, negative ones count from its end."""
     index = indices.long()
     lowest = -size if negative else 0
     outside = (index < lowest) | (index >= size)
@@ -200,7 +201,7 @@ def _in_range(indices: Tensor, size: int, negative: bool) -> Tensor:
 
 
 def _flat_index(indices: Tensor, sizes: torch.Size, negative: bool) -> tuple[Tensor, int]:
-    """Positions among the flattened dimensions that the last axis indexes; their number."""
+    """Return positions in the flattened dimensions that the last axis indexes, and their number."""
     depth = indices.shape[-1]
     if depth > len(sizes):
         raise OperationError(f"indices have {depth} components for {len(sizes)} dimensions")
@@ -226,7 +227,7 @@ def _require_equal_beside(axis: int, data: Tensor, indices: Tensor) -> None:
     sizes, indexed = list(data.shape), list(indices.shape)
     if sizes[:axis] + sizes[axis + 1 :] != indexed[:axis] + indexed[axis + 1 :]:
         raise OperationError(
-            f"shapes {sizes} and {indexed}: expected equal ones beside axis {axis}"
+            f"shapes {sizes} and {indexed}: expected equal sizes except along axis {axis}"
         )
 
 

@@ -1,7 +1,7 @@
-"""Operators on what a model remembers between predictions.
+"""Operators on a model's state, which persists between predictions.
 
-Semantics: coremltools' ``ops/defs/iOS18/states.py``; ``write_state`` is what its
-``coreml_update_state`` becomes in a program, with a ``read_state`` after it.
+Semantics: coremltools' ``ops/defs/iOS18/states.py``. In a program, its ``coreml_update_state`` becomes
+``write_state`` followed by ``read_state``.
 """
 
 from torch import Tensor
@@ -13,7 +13,7 @@ from validation.mil_runtime.registry import StateCell, operator
 
 @operator("read_state", since=Opset.iOS18, moves_data=True)
 def read_state(input: StateCell) -> Tensor:
-    return input.value  # no copy: values are replaced, never changed
+    return input.value  # needs no copy, because values are replaced and never changed
 
 
 @operator("write_state", since=Opset.iOS18, moves_data=True)

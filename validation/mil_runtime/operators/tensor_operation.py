@@ -33,7 +33,7 @@ def cumsum(x: Tensor, axis: int = 0, exclusive: bool = False, reverse: bool = Fa
     if reverse:
         x = x.flip(axis)
     if exclusive:
-        # Shifting the terms, not subtracting x from the sums: that would round twice.
+        # The terms are shifted, because subtracting x from the sums would round twice.
         zero = torch.zeros_like(x.narrow(axis, 0, 1))
         x = torch.cat([zero, x.narrow(axis, 0, x.shape[axis] - 1)], axis)
     sums = x.cumsum(axis)
@@ -72,7 +72,7 @@ def one_hot(
     if ((indices < 0) | (indices >= one_hot_vector_size)).any():
         raise OperationError(
             f"indices from {indices.min()} to {indices.max()}: expected none below 0 and none from "
-            f"one_hot_vector_size {one_hot_vector_size} on; what they give is not known"
+            f"one_hot_vector_size {one_hot_vector_size} on, because their result is unknown"
         )
     axis = positive_axis(axis, indices.dim() + 1)
     checked_shape([*indices.shape, one_hot_vector_size])
@@ -87,7 +87,7 @@ def one_hot(
 def pad(x: Tensor, pad: list[int], mode: str = "constant", constant_val: float = 0.0) -> Tensor:
     if min(pad, default=0) < 0 or len(pad) % 2 or len(pad) > 2 * x.dim():
         raise OperationError(f"pad {pad}: expected pairs of sizes for up to {x.dim()} dimensions")
-    # Pairs for the last dimensions, in their order; torch takes the last dimension's first.
+    # The pairs are for the last dimensions, in order. torch expects the last dimension's pair first.
     pairs = list(zip(pad[::2], pad[1::2], strict=True))
     unpadded = x.dim() - len(pairs)
     padded = [size + sum(pair) for size, pair in zip(x.shape[unpadded:], pairs, strict=True)]
@@ -103,7 +103,7 @@ def pad(x: Tensor, pad: list[int], mode: str = "constant", constant_val: float =
 
 
 def _padded_positions(size: int, pair: tuple[int, int], mode: str) -> Tensor:
-    """Where each element of a padded dimension comes from."""
+    """Return the index from which each element of a padded dimension comes."""
     before, after = pair
     limit = size - 1 if mode == "reflect" else size
     if max(pair) > limit:
@@ -118,10 +118,10 @@ def _padded_positions(size: int, pair: tuple[int, int], mode: str) -> Tensor:
 def range_1d(end: Tensor, start: Tensor, step: Tensor, context: Context) -> Tensor:
     first, last, stride = start.item(), end.item(), step.item()
     if stride == 0:
-        raise OperationError("step 0: expected another")
+        raise OperationError("step 0: expected any other number")
     declared = context.declared().dtype
     if declared.is_float:
-        # Rounding may decide whether the last step counts: it is that of the declared type.
+        # Rounding may decide whether the last step counts, so the declared type is used.
         rounded = [declared.numpy.type(item) for item in (first, last, stride)]
         count = ceil((rounded[1] - rounded[0]) / rounded[2])
     else:
@@ -183,9 +183,9 @@ def topk_with_typed_indices(
 
 
 def _topk(x: Tensor, k: int, axis: int, ascending: bool) -> tuple[Tensor, Tensor]:
-    """Values in order, with their indices; of equal ones those that come first in ``x``.
+    """Return the values in order, with their indices. Equal values keep their order in ``x``.
 
-    ``sort=False`` promises no order, so that the one order is right for it too.
+    ``sort=False`` promises no order, so this order is right in that case as well.
     """
     values, indices = x.sort(dim=axis, descending=not ascending, stable=True)
     return values.narrow(axis, 0, k), indices.narrow(axis, 0, k)
@@ -278,10 +278,10 @@ def _suppress(
     max_boxes: int,
     per_class: bool,
 ) -> Tensor:
-    """Indices of the boxes [B, 4] that survive, those of higher scores first."""
+    """Return the indices of the boxes [B, 4] that remain, with higher scores first."""
     best, classes = scores.max(1)
     order = best.argsort(descending=True, stable=True)
-    # Where no box has the score, Core ML still gives the best one.
+    # If no box reaches the score, Core ML still returns the best one.
     candidates = order[: max(int((best >= score_threshold).sum()), 1)]
     kept, alive = [], torch.ones_like(best, dtype=torch.bool)
     for candidate in candidates.tolist():
@@ -295,7 +295,7 @@ def _suppress(
 
 
 def _overlaps(box: Tensor, boxes: Tensor) -> Tensor:
-    """Intersection over union of one box with each of [B, 4]; 0 with a box that has no area."""
+    """Return the IoU of one box with each of [B, 4]; it is 0 for a box without area."""
     center, size = boxes.split(2, 1)
     low = torch.maximum(center - size / 2, box[:2] - box[2:] / 2)
     high = torch.minimum(center + size / 2, box[:2] + box[2:] / 2)
@@ -305,6 +305,6 @@ def _overlaps(box: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _selected(rows: Tensor, indices: Tensor) -> Tensor:
-    """Rows [n, B, c] at indices [n, max_boxes]; zeros where an index is -1."""
+    """Select rows [n, B, c] at indices [n, max_boxes]. An index of -1 gives zeros."""
     chosen = rows.gather(1, indices.clamp(min=0).unsqueeze(2).expand(-1, -1, rows.shape[2]))
     return chosen.masked_fill((indices < 0).unsqueeze(2), 0)

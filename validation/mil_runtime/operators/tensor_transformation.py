@@ -1,4 +1,4 @@
-"""Operators that rearrange a tensor's elements; views of it wherever torch has them.
+"""Operators that rearrange a tensor's elements. They return views wherever torch can.
 
 Semantics: coremltools' ``ops/defs/iOS15/tensor_transformation.py`` and its successors.
 """
@@ -13,7 +13,11 @@ from validation.mil_runtime.registry import operator
 
 
 def positive_axis(axis: int, rank: int) -> int:
-    """``axis`` counted from the first dimension; OperationError if there is none such."""
+    """Return ``axis`` counted from the first dimension.
+
+    Raises:
+        OperationError: the tensor has no such axis.
+    """
     if not -rank <= axis < rank:
         raise OperationError(f"axis {axis}: expected one of a tensor of rank {rank}")
     return axis % rank
@@ -23,7 +27,7 @@ def positive_axis(axis: int, rank: int) -> int:
 def depth_to_space(x: Tensor, block_size: int) -> Tensor:
     n, c, h, w = x.shape
     blocks = x.reshape(n, block_size, block_size, c // block_size**2, h, w)
-    # Offsets within a block are the outer part of the channel: pixel_shuffle has them inside.
+    # The offsets in a block are the outer part of the channel here, and the inner part in pixel_shuffle.
     pixels = blocks.permute(0, 3, 4, 1, 5, 2)  # [n, C, h, block row, w, block column]
     return pixels.reshape(n, c // block_size**2, h * block_size, w * block_size)
 
@@ -54,7 +58,7 @@ def space_to_batch(x: Tensor, block_shape: list[int], paddings: Tensor) -> Tenso
     n, c, h, w = x.shape
     rows, columns = h // block_h, w // block_w
     blocks = x.reshape(n, c, rows, block_h, columns, block_w)
-    # Offsets within a block are the outer part of the new batch: [block_h, block_w, n, ...]
+    # The offsets in a block are the outer part of the new batch: [block_h, block_w, n, ...]
     return blocks.permute(3, 5, 0, 1, 2, 4).reshape(n * block_h * block_w, c, rows, columns)
 
 
@@ -79,7 +83,7 @@ def expand_dims(x: Tensor, axes: list[int]) -> Tensor:
 
 @operator("squeeze", moves_data=True)
 def squeeze(x: Tensor, axes: list[int] | None = None) -> Tensor:
-    # Either way torch passes over axes of another size than 1, as MIL does.
+    # In both cases torch ignores axes whose size is not 1, as MIL does.
     return x.squeeze() if axes is None else x.squeeze(tuple(axes))
 
 
@@ -103,7 +107,10 @@ def reshape_to_any_rank(x: Tensor, shape: list[int]) -> Tensor:
 
 
 def _reshape(x: Tensor, shape: list[int]) -> Tensor:
-    """``x`` in a shape whose zeros are its own sizes, counted from the last; 1 before them."""
+    """Reshape ``x``. A 0 in ``shape`` keeps the size of ``x`` at that position, counted from the last.
+
+    A 0 before the first axis of ``x`` gives 1.
+    """
     surplus = len(shape) - x.dim()
     sizes = [
         size or (x.shape[axis - surplus] if axis >= surplus else 1)
@@ -210,9 +217,9 @@ def _slice(
     end_mask: list[bool] | None,
     squeeze_mask: list[bool] | None,
 ) -> tuple[Tensor, list[int]]:
-    """A view of the slice's elements, and the axes of it that the slice has in reverse.
+    """Return a view of the slice's elements, and the axes that the slice reverses.
 
-    Indices are numpy's: negative ones count from the end, and ends reach no further than ``x``.
+    As in numpy, negative indices count from the end, and ends beyond ``x`` are clamped.
     """
     rank = x.dim()
     stride = [1] * rank if stride is None else stride

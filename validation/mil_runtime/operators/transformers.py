@@ -1,4 +1,4 @@
-"""Attention.
+"""The attention operator.
 
 Semantics: coremltools' ``ops/defs/iOS18/transformers.py``.
 """
@@ -17,12 +17,12 @@ def scaled_dot_product_attention(
     query: Tensor,  # [..., L, E]
     key: Tensor,  # [..., S, E]
     value: Tensor,  # [..., S, EV]
-    attn_mask: Tensor | None = None,  # [..., L, S]; true, or 0, where query and key may meet
+    attn_mask: Tensor | None = None,  # [..., L, S]; True or 0 where a query may attend to a key
 ) -> Tensor:
     ranks = (query.dim(), key.dim(), value.dim())
     if min(ranks) < 3 or len(set(ranks)) > 1:
         raise OperationError(f"ranks {ranks} of query, key, value: expected one rank, 3 or more")
-    if query.dim() == 3:  # torch's fused kernel takes rank 4
+    if query.dim() == 3:  # torch's fused kernel expects rank 4
         mask = attn_mask if attn_mask is None or attn_mask.dim() < 3 else attn_mask.unsqueeze(0)
         attended = _attend(query[None], key[None], value[None], mask)
         return attended[0]
@@ -35,6 +35,6 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> T
     if mask.dim() < 2:
         mask = mask.expand(1, -1)
     attended = F.scaled_dot_product_attention(query, key, value, mask)
-    # Where a query may meet no key the softmax is 0 / 0, which torch makes 0.
+    # If a query may attend to no key, the softmax is 0 / 0, for which torch returns 0.
     nowhere = ~mask.any(-1) if mask.dtype == torch.bool else mask.isneginf().all(-1)
     return attended.masked_fill(nowhere.unsqueeze(-1), torch.nan) if nowhere.any() else attended
