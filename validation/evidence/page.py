@@ -1,4 +1,4 @@
-"""The page's tables: written between markers, so that the prose around them stays hand-written."""
+"""Writes tables into a page between markers, so that the prose around them can be written by hand."""
 
 import datetime
 import platform
@@ -15,7 +15,7 @@ from validation.latency.machine.host import machine
 CHECKOUT = Path(__file__).parents[2]
 PAGE = CHECKOUT / "docs" / "evidence" / "numbers.md"
 NOT_AIMED, MET, MISSED = "–", "met", "**missed**"
-MASK_TOOLS = ("torch", "timm", "numpy", "pillow")  # whose versions decide about masks
+MASK_TOOLS = ("torch", "timm", "numpy", "pillow")  # packages whose versions can change masks
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Table:
     """A table of the page.
 
     Attributes:
-        name: of its markers.
-        tools: packages whose versions decide about the figures.
-        header: names of the columns; those of text start with "<".
-        rows: cells, as many in each as the header has.
-        note: one line more about how it was measured.
+        name: the name in the table's markers.
+        tools: the packages whose versions can change the figures.
+        header: the names of the columns; the name of a column of text starts with "<".
+        rows: the rows, with a cell for each column.
+        note: a line about how the figures were measured.
     """
 
     name: str
@@ -37,36 +37,50 @@ class Table:
     note: str = ""
 
     def to_markdown(self) -> str:
-        """Pipes and dashes."""
+        """Return the table as Markdown."""
         names = [name.removeprefix("<") for name in self.header]
         rules = [":--" if name.startswith("<") else "--:" for name in self.header]
         return "\n".join(f"| {' | '.join(row)} |" for row in (names, rules, *self.rows))
 
 
 def verdict(value: float, largest: float | None) -> str:
-    """Whether an upper limit is held; NaN does not hold it."""
+    """Return whether a value is within an upper limit. NaN is not."""
     if largest is None:
         return NOT_AIMED
     return MET if value <= largest else MISSED
 
 
 def require_page(page: Path = PAGE) -> None:
-    """Refuse before the work a page that is not there, or cannot be written: OutputError."""
+    """Refuse a page that is missing or cannot be written, before the work begins.
+
+    Raises:
+        OutputError: the page is missing, or cannot be written.
+    """
     if not page.is_file():
-        raise OutputError(f"{page}: there is no such page: measure from a checkout")
+        raise OutputError(f"{page}: the page is missing: measure from a checkout")
     require_writable(page)
 
 
 def write_table(table: Table, command: str, page: Path = PAGE) -> None:
-    """Replace what stands between the table's markers; OutputError if the page lacks them.
+    """Replace the text between the table's markers by the table.
 
-    ``command`` is what produced it, for readers who want to do so too.
+    Args:
+        table: the table to write.
+        command: the command that measured it, which the page shows.
+        page: the page to write to.
+
+    Raises:
+        OutputError: the page cannot be written, or lacks the markers.
     """
     write_lines([_provenance(table, command), "", table.to_markdown()], table.name, page)
 
 
 def write_lines(lines: Sequence[str], name: str, page: Path) -> None:
-    """Replace what stands between the markers of a name; OutputError if the page lacks them."""
+    """Replace the text between the markers of a name.
+
+    Raises:
+        OutputError: the page cannot be written, or lacks the markers.
+    """
     require_page(page)
     text = page.read_text()
     begin, end = (f"<!-- numbers:{word} {name} -->" for word in ("begin", "end"))
@@ -79,7 +93,7 @@ def write_lines(lines: Sequence[str], name: str, page: Path) -> None:
 
 
 def _provenance(table: Table, command: str) -> str:
-    """What produced the table: command, day, versions, machine."""
+    """Return a line with the table's command, day, versions and machine, and its note."""
     tools = [f"python {platform.python_version()}"]
     tools += [f"{tool} {version(tool).split('+')[0]}" for tool in table.tools]
     lines = [f"`{command}` on {datetime.date.today()}: {', '.join(tools)}; {machine()}."]

@@ -1,1 +1,4 @@
-"""Measures what docs/evidence/numbers.md states: ``python -m validation.evidence.numbers``, from a checkout."""
+"""Measures the figures of docs/evidence/numbers.md: ``python -m validation.evidence.numbers``.
+
+The command needs a checkout of the project.
+"""

@@ -1,4 +1,4 @@
-"""How well artifacts find objects, and how much of the reference's accuracy each scheme loses."""
+"""Measures how well artifacts find objects, and how much accuracy each scheme loses."""
 
 from reference.common.progress import progress
 from validation.accuracy.document import with_references
@@ -9,16 +9,16 @@ from validation.evidence.bench import ARTIFACTS, Bench
 from validation.evidence.page import MASK_TOOLS, Table
 from validation.gates import read_gates
 
-SCENES = 150  # what is lost is a mean over pairs, which takes fewer objects than a score
+SCENES = 150  # a loss is a mean over pairs, which needs fewer objects than a score does
 
 
 def measure_accuracy_of_schemes(bench: Bench) -> list[Table]:
-    """A row for the reference, and one per artifact."""
+    """Measure the reference and every artifact. Return a table with a row for each."""
     artifacts = [
         bench.artifact(*pair)
         for pair in progress(ARTIFACTS, description="accuracy", unit="artifact")
     ]
-    scenes = list(HeldOutScenes(SCENES))  # painted once for all artifacts
+    scenes = list(HeldOutScenes(SCENES))  # generated once for all artifacts
     evaluations = list(Evaluator(scenes, read_gates(None)).evaluate(artifacts))
     rows = [_row(evaluation) for evaluation in with_references(evaluations)]
     header = ("<artifact", "objects", *COLUMNS.values(), "most lost", "gate", "<gate held")

@@ -1,4 +1,4 @@
-"""How well the masks of artifacts agree with the reference's."""
+"""Measures how well the masks of artifacts agree with the reference masks."""
 
 from validation.comparison.comparer import Comparer
 from validation.comparison.results import CaseResult, Comparison
@@ -7,11 +7,11 @@ from validation.evidence.bench import ARTIFACTS, Bench
 from validation.evidence.page import MASK_TOOLS, MET, MISSED, NOT_AIMED, Table
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
-LOWEST_IOU = {("torchscript", "none"): 0.999}  # of every mask
+LOWEST_IOU = {("torchscript", "none"): 0.999}  # the aim for every mask of an artifact
 
 
 def measure_agreement(bench: Bench) -> list[Table]:
-    """One row per artifact, and int8's cases one by one."""
+    """Compare every artifact. Return a table with a row per artifact, and one with the cases of int8."""
     comparer = Comparer()
     comparisons = {pair: comparer.compare(bench.artifact(*pair)) for pair in ARTIFACTS}
     header = (
@@ -65,7 +65,7 @@ def _artifact_row(comparison: Comparison) -> tuple[str, ...]:
 
 
 def lowest_sqnr(cases: list[CaseResult], stage: str) -> float:
-    """In dB, of the stage's own output from the reference's input; of cases that ran."""
+    """Return the lowest SQNR, in dB, of a stage that was fed the reference's input. All cases must have run."""
     losses = (loss for case in cases for loss in case.stages if loss.stage == stage)
     return min(loss.output.sqnr for loss in losses)
 

@@ -1,4 +1,4 @@
-"""``python -m validation.evidence.numbers [SECTION…]``: measure, and write the tables of docs/evidence/numbers.md."""
+"""``python -m validation.evidence.numbers``: measure and write the tables of docs/evidence/numbers.md."""
 
 import os
 import tempfile
@@ -11,20 +11,21 @@ from reference.common.command_line import run
 from validation.evidence.page import require_page
 
 SECTIONS = ("cost", "sizes", "parity", "agreement", "float16", "accuracy", "speed", "runtime")
-CORES = 2  # that all figures are for
+CORES = 2  # the number of cores on which all figures are measured
 
 
 @click.command("numbers")
 @click.argument("sections", metavar=f"[{'|'.join(SECTIONS)}]...", nargs=-1)
 def numbers(sections: tuple[str, ...]) -> None:
-    """Measure what docs/evidence/numbers.md states, and write its tables; without SECTIONS, all.
+    """Measure and write the tables of docs/evidence/numbers.md. Without SECTIONS, all are measured.
 
     \b
     Examples:
       python -m validation.evidence.numbers
       python -m validation.evidence.numbers cost sizes
 
-    About two hours on 2 cores, most of it for accuracy. The figures of cost, speed and runtime want an idle machine.
+    All sections take about two hours on 2 cores, most of it for accuracy. Leave the machine idle while
+    cost, speed and runtime are measured.
     """
     for section in sections:
         if section not in SECTIONS:
@@ -36,7 +37,7 @@ def numbers(sections: tuple[str, ...]) -> None:
 
 
 def _use_two_cores() -> None:
-    """Before torch is imported; not possible on macOS."""
+    """Pin this process to two cores, before torch is imported. macOS cannot do that."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
 

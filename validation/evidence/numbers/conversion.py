@@ -1,4 +1,4 @@
-"""How large artifacts are, and what converting costs."""
+"""Measures the size of artifacts, and the time and memory of a conversion."""
 
 import json
 import statistics
@@ -15,7 +15,8 @@ from validation.evidence.bench import ARTIFACTS, Bench
 from validation.evidence.page import Table, verdict
 
 MEGABYTE = 1e6  # bytes
-LARGEST = {  # MB of encoder and decoder together
+# (format, scheme) → the aim for the size of encoder and decoder together, in MB.
+LARGEST = {
     ("coreml", "fp16"): 22.5,
     ("coreml", "int8"): 12.0,
     ("torchscript", "none"): 41,
@@ -29,8 +30,8 @@ LONGEST = 60  # seconds
 MOST_MEMORY = 3.0  # GB
 CONVERSIONS = 3
 
-# A process of its own, because the kernel reports the largest child there ever was, and because a
-# child starts out with the peak of the process that it was forked from, which must be small.
+# A small program launches the conversion. The kernel reports the peak of the largest child so far, and a
+# child inherits the peak of the process that forked it, so the launcher must be new and small.
 LAUNCHER = """
 import json, resource, subprocess, sys, time
 start = time.perf_counter()
@@ -42,7 +43,7 @@ PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss
 
 
 def measure_sizes(bench: Bench) -> list[Table]:
-    """Every scheme of both formats."""
+    """Return a table with the size of every scheme of both formats."""
     modules = (ImageEncoder(bench.source.sam), MaskDecoder(bench.source.sam))
     weights = sum(weight.numel() for module in modules for weight in module.parameters())
     bar = progress(ARTIFACTS, description="sizes", unit="artifact")
@@ -71,7 +72,7 @@ def _megabytes(path: Path) -> float:
 
 
 def measure_cost(bench: Bench) -> list[Table]:
-    """Time and peak memory of the command, from a process start to its end."""
+    """Measure the command's time and peak memory, from the start of its process to its end."""
     runs = [
         _run_conversion(bench.folder / "cost")
         for _ in progress(range(CONVERSIONS), description="cost", unit="conversion")
@@ -92,7 +93,7 @@ def measure_cost(bench: Bench) -> list[Table]:
 
 
 def _run_conversion(output: Path) -> tuple[float, float]:
-    """(seconds, peak GB)."""
+    """Run the conversion. Return its seconds and its peak memory in GB."""
     program = Path(sys.executable).with_name(COMMAND[0])
     command = [program, *COMMAND[1:], "--output", output, "--force"]
     launched = subprocess.run(
@@ -103,5 +104,7 @@ def _run_conversion(output: Path) -> tuple[float, float]:
     )
     status, seconds, peak = json.loads(launched.stdout)
     if status != 0:
-        raise MobileSAMError(f"'{' '.join(COMMAND)}' ended with status {status}, see above")
+        raise MobileSAMError(
+            f"'{' '.join(COMMAND)}' ended with status {status}: see its error above"
+        )
     return seconds, peak * PEAK_UNIT / 1e9

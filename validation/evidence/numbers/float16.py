@@ -1,4 +1,4 @@
-"""Whether weights that float16 cannot hold as they are draw the reference's masks all the same."""
+"""Measures whether weights that float16 cannot hold unscaled still draw the reference masks."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ from validation.questions.pipeline import CachedPipeline, Pipeline
 from validation.stages import IMAGE_ENCODER
 
 SCHEMES = ("fp16", "int8")
-SIZES = (1e5,)  # smaller ones are tested on the small model
+SIZES = (1e5,)  # tests cover smaller sizes on a small model
 MAKERS: dict[str, Callable[[Sam, float], Sam]] = {
     "one channel, larger by {:g}": with_one_wide_channel,
     "all channels, {:g} times as large": with_wide_streams,
@@ -33,7 +33,10 @@ MAKERS: dict[str, Callable[[Sam, float], Sam]] = {
 
 
 def measure_float16(bench: Bench) -> list[Table]:
-    """Core ML packages of the bench's weights, as they are and with residual streams of every size, in mil_runtime."""
+    """Compare Core ML packages of the bench's weights in mil_runtime.
+
+    The weights are used unchanged, and with residual streams of every size.
+    """
     artifacts = [(name, source, scheme) for name, source in _sources(bench) for scheme in SCHEMES]
     bar = progress(artifacts, description="float16", unit="artifact")
     rows = [_row(bench, *artifact) for artifact in bar]
@@ -52,7 +55,7 @@ def measure_float16(bench: Bench) -> list[Table]:
 
 
 def _sources(bench: Bench) -> Iterator[tuple[str, Path | None]]:
-    """(weights in words, their file); the bench's own have none."""
+    """Yield (weights in words, their file). The bench's own weights have no file."""
     yield "as they are", None
     for words, make in MAKERS.items():
         for size in SIZES:
@@ -78,7 +81,7 @@ def _source(bench: Bench, checkpoint: Path | None) -> Source:
 
 
 def _compare(artifact: Artifact, sam: Sam) -> Comparison:
-    """On its goldens alone: to ask the reference about more photos would take an hour for all rows."""
+    """Compare an artifact on its goldens only. With more photos all rows would take another hour."""
     gates = gates_for(artifact, read_gates())
     engine = engine_for(artifact, "mil_runtime")
     candidate = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)

@@ -1,8 +1,8 @@
-"""``python -m validation.evidence.numbers.memory_probe WHAT [PACKAGE]``: peak memory of encoding one frame, in MB.
+"""``python -m validation.evidence.numbers.memory_probe WHAT [PACKAGE]``: measure memory of encoding.
 
-A process of its own, since a peak cannot be taken back. Counted is what comes on top of the imported
-libraries: model, weights, activations. WHAT is "eager", the export module in PyTorch, or a numerics of
-``mil_runtime``.
+It prints the peak of encoding a frame, in MB, beyond the imported libraries: model, weights and
+activations. It runs in a new process, because a peak cannot be reset. WHAT is "eager", which is the export
+module in PyTorch, or the name of ``mil_runtime`` numerics.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""How far the reference is from what the original MobileSAM computes; see tests/data/parity."""
+"""Measures how far the reference is from the original MobileSAM, whose results are in tests/data/parity."""
 
 import json
 import runpy
@@ -17,30 +17,38 @@ from validation.evidence.bench import Bench
 from validation.evidence.page import CHECKOUT, MASK_TOOLS, MET, MISSED, Table
 
 PARITY = CHECKOUT / "tests" / "data" / "parity"
-LARGEST = (1e-4, 1e-4, 1e-3)  # difference of embeddings, scores and low-resolution logits
-MOST_PIXELS = 2  # of any mask that differ
+LARGEST = (1e-4, 1e-4, 1e-3)  # aims for differences of embeddings, scores and low-resolution logits
+MOST_PIXELS = 2  # aim for the pixels of a mask that differ
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Largest differences of one case, over its masks."""
+    """The largest differences of one case, over its masks.
+
+    Attributes:
+        embedding: the largest difference of an embedding.
+        score: the largest difference of a score.
+        logit: the largest difference of a low-resolution logit.
+        pixels: the number of different pixels in the mask that has most of them.
+        iou: the lowest IoU of a mask.
+    """
 
     embedding: float
     score: float
     logit: float
     pixels: int
-    iou: float  # of the mask that came out worst
+    iou: float
 
     @property
     def verdict(self) -> str:
-        """Whether all of the aims are met; NaN meets none."""
+        """Whether all aims are met. NaN meets none."""
         values = (self.embedding, self.score, self.logit)
         close = all(value <= aim for value, aim in zip(values, LARGEST, strict=True))
         return MET if close and self.pixels <= MOST_PIXELS else MISSED
 
 
 def measure_parity(bench: Bench) -> list[Table]:
-    """The nine cases with both sets of weights."""
+    """Measure the nine cases with both sets of weights. Return a table for each set."""
     checkpoint = bench.folder / "mobile_sam_parity.pt"
     torch.save(runpy.run_path(str(PARITY / "make_checkpoint.py"))["state_dict"](), checkpoint)
     saturated = build_sam("vit_t", checkpoint)
@@ -122,7 +130,7 @@ def _largest(values: np.ndarray, expected: np.ndarray) -> float:
 
 
 def _compare_masks(masks: np.ndarray, packed: np.ndarray) -> tuple[int, float]:
-    """(pixels of the mask with most that differ, IoU of the one with the lowest)."""
+    """Return the most pixels that differ in a mask, and the lowest IoU of a mask."""
     pixels = np.unpackbits(packed, axis=1, count=masks[0].size)
     expected = pixels.reshape(masks.shape).astype(bool)
     both, either = (

@@ -1,4 +1,4 @@
-"""What ``mil_runtime`` costs, beside PyTorch eager on the same cores."""
+"""Measures the time and memory of ``mil_runtime``, compared with PyTorch eager on the same cores."""
 
 import subprocess
 import sys
@@ -16,15 +16,15 @@ from validation.evidence.numbers.memory_probe import EAGER
 from validation.evidence.numbers.turns import Turns
 from validation.evidence.page import NOT_AIMED, Table, verdict
 
-ENCODES = (7, 1)  # rounds, and calls in each turn
+ENCODES = (7, 1)  # number of rounds, and of calls per turn
 LOADS = 5
-SLOWEST = {"declared": 1.5, "float32": 1.1}  # times eager
-LONGEST_LOAD = 1.0  # seconds
-MOST_MEMORY = 1.5  # times eager
+SLOWEST = {"declared": 1.5, "float32": 1.1}  # numerics → aim for the time, relative to eager
+LONGEST_LOAD = 1.0  # aim in seconds
+MOST_MEMORY = 1.5  # aim for the memory, relative to eager
 
 
 def measure_runtime(bench: Bench) -> list[Table]:
-    """The float16 encoder of the demo weights: time to encode and to load, and memory."""
+    """Measure the float16 encoder of the demo weights: the time to encode and to load, and the memory."""
     package = bench.artifact("coreml", "fp16").components["image_encoder"]
     turns = Turns()
     rows = [*_speed_rows(bench, package, turns), _load_row(package), *_memory_rows(package)]
@@ -80,6 +80,6 @@ def _memory_rows(package: Path) -> list[tuple[str, ...]]:
 
 
 def _peak_memory(what: str, package: Path) -> float:
-    """MB; see ``memory_probe``."""
+    """Return the peak memory of encoding, in MB, which ``memory_probe`` measures."""
     command = [sys.executable, "-m", "validation.evidence.numbers.memory_probe", what, str(package)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

@@ -1,4 +1,4 @@
-"""How long encoding a photo and decoding a prompt take, beside onnxruntime on the same cores."""
+"""Measures the time to encode a photo and to decode a prompt, compared with onnxruntime."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -23,16 +23,16 @@ from validation.evidence.page import Table
 from validation.evidence.peers.engines import onnx_session
 from validation.evidence.peers.files import export_module
 
-ONNX_TOLERANCE = 1e-3  # of any output; onnxruntime must compute the same to be compared with
-ENCODES, DECODES = (7, 1), (12, 5)  # rounds, and calls in each turn
+ONNX_TOLERANCE = 1e-3  # for any output, so that onnxruntime is known to compute the same
+ENCODES, DECODES = (7, 1), (12, 5)  # number of rounds, and of calls per turn
 PEER = "onnxruntime float32"
-# What phones run, and what is made for this processor.
+# The engine of phones, and the engine for this kind of processor.
 QUANTIZED_ENGINES = ("qnnpack", "x86")
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Something that encodes the same photo, and decodes the same prompt, as all others."""
+    """A program that encodes the same photo, and decodes the same prompt, as all others."""
 
     name: str
     encode: Call
@@ -40,7 +40,7 @@ class Contestant:
 
 
 def measure_speed(bench: Bench) -> list[Table]:
-    """The reference, every TorchScript artifact, and onnxruntime."""
+    """Measure the reference, every TorchScript artifact, and onnxruntime."""
     with torch.no_grad():
         contestants = [
             _onnxruntime(bench),
@@ -69,7 +69,7 @@ def _cells(times: dict[str, list[float]], name: str) -> tuple[str, str, str]:
 
 
 def _inputs(source: Source) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """A photo, and one point about it in slots."""
+    """Return the inputs of the encoder and of the decoder: a photo, and one point in slots."""
     return source.goldens.encoder_inputs()[0], source.goldens.decoder_inputs()[0]
 
 
@@ -95,9 +95,9 @@ def _lite_interpreters(bench: Bench) -> Iterator[Contestant]:
 def _lite_interpreter(
     artifact: Artifact, inputs: Sequence[tuple[Tensor, ...]], engine: str | None
 ) -> Contestant:
-    """Not ``engines.lite_interpreter``, which knows the phone's engine only."""
+    """Load an artifact for any engine. ``engines.lite_interpreter`` supports only the phones' engine."""
     calls = []
-    with _quantized_engine(engine):  # weights are packed for it when they are loaded
+    with _quantized_engine(engine):  # weights are packed for the engine when they are loaded
         for path, tensors in zip(artifact.components.values(), inputs, strict=True):
             module = _load_for_lite_interpreter(path)
             calls.append(_with_engine(engine, lambda m=module, t=tensors: m(*t)))
@@ -125,7 +125,7 @@ def _quantized_engine(engine: str | None) -> Iterator[None]:
 
 
 def _onnxruntime(bench: Bench) -> Contestant:
-    """The export modules in float32, through ONNX."""
+    """Run the export modules in float32, through ONNX."""
     sam = bench.source.sam
     modules = ImageEncoder(sam).eval(), MaskDecoder(sam).eval()
     specs = (
@@ -143,7 +143,7 @@ def _onnx_call(
     module: nn.Module, spec: ModuleSpec, tensors: tuple[Tensor, ...], path: Path
 ) -> Call:
     try:
-        import onnx  # noqa: F401  torch exports with it
+        import onnx  # noqa: F401  torch needs it to export
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise MobileSAMError(
@@ -166,6 +166,6 @@ def _check_outputs(
         difference = np.abs(output - wanted.numpy()).max()
         if not difference <= ONNX_TOLERANCE:
             raise MobileSAMError(
-                f"{PEER} computes another {tensor.name}: it differs by {difference:.2g}, expected "
+                f"{PEER} computes another {tensor.name}: the difference is {difference:.2g}, expected "
                 f"at most {ONNX_TOLERANCE}"
             )

@@ -1,8 +1,8 @@
-"""Timings that can be compared: functions take turns, and a disturbed turn is taken again.
+"""Takes comparable timings: functions take turns, and a disturbed turn is repeated.
 
-For as long as there is patience, a turn is repeated if other processes were using the processor
-meanwhile: two threads that wait for each other lose more to that than one would think, and some
-libraries more than others.
+A turn is disturbed if other processes used the processor meanwhile. Threads that wait for each other lose
+much time to that, and some libraries lose more than others. Turns are repeated until a total waiting time
+is used up.
 """
 
 import time
@@ -11,12 +11,12 @@ from reference.common.progress import progress
 from validation.latency.machine.host import LARGEST_SHARE, Host, available_cores, others_seconds
 from validation.latency.running.turns import Call, back_and_forth, take_turn
 
-PATIENCE = 1200  # seconds of waiting for others in all
+PATIENCE = 1200  # seconds that may be spent on disturbed turns, in total
 RETRY_AFTER = 5  # seconds
 
 
 class Turns:
-    """Takes turns. ``disturbed`` counts the turns that were not quiet when patience had run out."""
+    """Takes turns. ``disturbed`` counts the disturbed turns that were kept, for lack of time."""
 
     def __init__(self) -> None:
         self.disturbed = 0
@@ -24,7 +24,7 @@ class Turns:
         self._host = Host(available_cores())
 
     def take(self, functions: dict[str, Call], rounds: int, calls: int) -> dict[str, list[float]]:
-        """Seconds of ``calls`` calls in each of ``rounds`` turns: A B C, C B A, A B C, …"""
+        """Return the seconds of ``calls`` calls in each of ``rounds`` turns, in the order A B C, C B A, …"""
         times: dict[str, list[float]] = {name: [] for name in functions}
         for turn in progress(range(rounds), description="speed", unit="round"):
             for name in back_and_forth(list(functions), turn):

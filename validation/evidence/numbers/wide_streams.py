@@ -1,4 +1,4 @@
-"""Weights whose residual streams are as large as those of trained transformers get, and larger."""
+"""Makes weights with residual streams as large as those of trained transformers, and larger."""
 
 import copy
 
@@ -9,7 +9,7 @@ from reference.modeling.sam import Sam
 
 @torch.no_grad()
 def with_one_wide_channel(sam: Sam, size: float) -> Sam:
-    """A copy in which one channel of every residual stream is ``size`` away from the others."""
+    """Return a copy in which one channel of every residual stream is larger by ``size``."""
     sam = copy.deepcopy(sam)
     for stage in sam.image_encoder.stages[1:]:
         stage.downsample.conv3.bn.bias[3] += size
@@ -18,7 +18,7 @@ def with_one_wide_channel(sam: Sam, size: float) -> Sam:
 
 @torch.no_grad()
 def with_wide_streams(sam: Sam, size: float) -> Sam:
-    """A copy in which every residual stream is ``size`` times as large; it gives all but the same answers."""
+    """Return a copy whose residual streams are ``size`` times as large, with nearly the same outputs."""
     sam = copy.deepcopy(sam)
     encoder = sam.image_encoder
     stages = list(encoder.stages)[1:]

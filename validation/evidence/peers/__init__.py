@@ -1,5 +1,6 @@
-"""Measures what docs/evidence/peers.md states: ``python -m validation.evidence.peers``, from a checkout.
+"""Measures the figures of docs/evidence/peers.md: ``python -m validation.evidence.peers``.
 
-``environment`` makes a Python with other people's programs in it, in which ``measure`` runs all
-``contestants`` side by side with the means of ``validation.latency``; ``page`` writes the page.
+``installation`` makes a Python environment with other projects' programs. In it, ``measure`` runs all
+``contestants`` side by side, as ``validation.latency`` does, and ``page`` writes the page. The command
+needs a checkout of the project.
 """

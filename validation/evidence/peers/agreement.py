@@ -1,4 +1,4 @@
-"""Whether what is timed computes the same: masks against the reference's."""
+"""Checks that the timed programs compute the same: compares their masks with the reference masks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +20,11 @@ from validation.questions.prompt_matrix import photo_question
 
 @dataclass(frozen=True)
 class Masks:
-    """Answers to all prompts.
+    """A program's masks for all prompts.
 
     Attributes:
-        same_frame: all four masks of each, from the same frame of the photo.
-        shown: the one of each that a user is shown, from the photo's file.
+        same_frame: all four masks of each prompt, from a frame that is the same for all programs.
+        shown: the mask of each prompt that a user would see, from the photo's file.
     """
 
     same_frame: list[list[np.ndarray]]
@@ -33,17 +33,17 @@ class Masks:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Lowest IoU with the reference's masks, of all masks from the same frame, and of those shown."""
+    """The lowest IoU with the reference masks, of the masks from the same frame and of the shown masks."""
 
     same_frame: float
     shown: float
 
 
 def masks_of(contestant: Contestant, image: Path) -> Masks:
-    """What it answers to a point and a box in the middle of a photo.
+    """Return a program's masks for a point and a box in the middle of a photo.
 
     Raises:
-        ArtifactError: it cannot be run, or answers with a NaN or an infinity.
+        ArtifactError: the program cannot be run, or its output has a NaN or an infinity.
     """
     artifact = contestant.artifact
     engine = open_first(artifact, contestant.openers)
@@ -57,7 +57,9 @@ def masks_of(contestant: Contestant, image: Path) -> Masks:
     for case in photo_question(image, artifact.prompt_slots).cases:
         answer = pipeline.decode(image_embeddings, case, size, None)
         if not answer.is_finite:
-            raise ArtifactError(f"{contestant.name}: answers with NaN or infinity: expected masks")
+            raise ArtifactError(
+                f"{contestant.name}: the output has NaN or infinity: expected finite numbers"
+            )
         same_frame.append(pipeline.resize_all(answer.low_res_masks, size))
         if isinstance(engine, WholeEngine):
             shown.append(engine.segment(image, case))
@@ -67,7 +69,7 @@ def masks_of(contestant: Contestant, image: Path) -> Masks:
 
 
 def agreement(masks: Masks, reference: Masks) -> Agreement:
-    """How far ``masks`` agree with the reference's."""
+    """Compare ``masks`` with those of the reference."""
     pairs = zip(masks.same_frame, reference.same_frame, strict=True)
     return Agreement(
         same_frame=min(lowest_iou(*pair) for pair in pairs),

@@ -81,18 +81,21 @@ def peers(
     if check and write:
         raise click.UsageError("--write with --check: expected one of them, as there are no times")
     if write:
-        from validation.evidence.peers.page import PAGE, PLOT  # here: it imports torch
+        from validation.evidence.peers.page import (
+            PAGE,
+            PLOT,
+        )  # imported here, because it imports torch
 
         require_page(PAGE)
         require_writable(PLOT)
     for folder in folders:
-        load_artifact(folder)  # refused now, not after all has been installed
+        load_artifact(folder)  # refuses a damaged artifact before anything is installed
     if image is not None:
         read_image(image)
     environment = (environment or default_folder()).absolute()
     if not environment.exists() or not environment.samefile(sys.prefix):
         python = prepare(environment, _report)
-        # Again, in there; of an option that is given twice, the last one counts.
+        # Run the same command in the environment. If an option occurs twice, the last one counts.
         command = [str(python), "-m", "validation.evidence.peers", *sys.argv[1:]]
         command += ["--environment", str(environment)]
         return subprocess.run(command, env=variables(environment), check=False).returncode
@@ -108,7 +111,7 @@ def _run(
     write: bool,
     output: JsonOutput,
 ) -> int:
-    """In the peers' environment."""
+    """Run the comparison. This happens in the peers' environment."""
     import torch
 
     from converters.conversion import load_source

@@ -1,4 +1,4 @@
-"""What is run side by side: the reference, the peers with the same weights, and artifacts of ours."""
+"""The programs that run side by side: the reference, the peers with its weights, and our artifacts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +24,14 @@ BASELINE, PEER, OURS, EMULATED = "baseline", "peer", "ours", "emulated"
 
 @dataclass(frozen=True)
 class Contestant:
-    """Something that gives masks for the same photo and prompts as all others.
+    """A program that draws masks for the same photo and prompts as all others.
 
     Attributes:
-        name: in the table.
-        kind: BASELINE, PEER, OURS, or EMULATED: ours, but run by something else than on a device.
-        artifact: a peer's has the peer's files for components.
-        openers: what opens it, as ``engine_openers`` has it.
+        name: the name in tables.
+        kind: BASELINE, PEER, OURS or EMULATED. EMULATED is one of our artifacts that another runtime
+            than the device's runs.
+        artifact: the artifact; a peer's artifact has the peer's files as components.
+        openers: the openers of its engines, as ``engine_openers`` returns them.
     """
 
     name: str
@@ -40,19 +41,19 @@ class Contestant:
 
     @property
     def size_bytes(self) -> int:
-        """Of the files of both components, each counted once."""
+        """The bytes of both components' files, each counted once."""
         return sum(map(size_of, set(self.artifact.components.values())))
 
 
 def contestants(
     source: Source, artifacts: Sequence[Artifact], folder: Path
 ) -> Iterator[Contestant]:
-    """The baseline, which is first, the peers, and the artifacts.
+    """Yield the baseline, the peers, and the artifacts, in this order.
 
     Args:
-        source: the weights of all.
-        artifacts: ours, converted from ``source``; one at least.
-        folder: for the peers' files.
+        source: the weights that all of them use.
+        artifacts: our artifacts, converted from ``source``; there must be at least one.
+        folder: the folder for the peers' files.
     """
     like = artifacts[0]
     checkpoint = write_official(source, folder)
@@ -72,7 +73,7 @@ def contestants(
 def _foreign(
     like: Artifact, name: str, kind: str, components: Components, opener: Opener
 ) -> Contestant:
-    # Model, slots and conventions are the same; files and name are the peer's.
+    # The model, slots and conventions are those of ``like``. The files and the name are the peer's.
     artifact = replace(like, folder=Path(name), format=kind, components=components)
     return Contestant(name, kind, artifact, (opener,))
 

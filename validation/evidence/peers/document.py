@@ -1,4 +1,4 @@
-"""Results as a JSON document: that of ``validate latency``, with what else is known of each contestant."""
+"""Builds the JSON document: that of ``validate latency``, with more about each contestant."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,10 +12,10 @@ from validation.latency.running.plan import Plan
 def build_document(
     standings: Sequence[Standing], result: TargetResult | None, plan: Plan, image: str | None
 ) -> dict:
-    """What was measured; ``validate compare --latency`` shows it too.
+    """Build the document, which ``validate compare --latency`` can show as well.
 
-    "peers" has, for each contestant in order, its name, kind, file sizes, and the lowest IoU of its masks
-    with the reference's: from the same frame, and of those shown, from the photo's file.
+    "peers" has for each contestant, in order, its name, kind and file sizes, and the lowest IoU of its
+    masks with the reference masks: of those from the same frame, and of those shown, from the photo's file.
     """
     document = build_latency([] if result is None else [result], plan, image)
     document["peers"] = [

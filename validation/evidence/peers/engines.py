@@ -1,6 +1,6 @@
-"""Engines of the peers, in the shape of ``validation.engines.Engine``.
+"""The engines of the peers, which implement ``validation.engines.Engine``.
 
-Each opens an ``Artifact`` whose components are the peer's own files; see ``contestants``.
+Each opens an ``Artifact`` whose components are the peer's own files. ``contestants`` makes them.
 """
 
 import math
@@ -27,30 +27,29 @@ from validation.questions.cases import is_ambiguous
 
 
 class EagerEngine:
-    """The reference's modules, as PyTorch runs them by itself."""
+    """The reference's modules in PyTorch, without a compiler."""
 
     def __init__(self, artifact: Artifact) -> None:
-        """Load the checkpoint that is the image encoder's component, and the mask decoder's too."""
+        """Load the checkpoint, which is the file of both components."""
         self.name = f"PyTorch {_version(torch)} eager"
         self._sam = Sam(artifact.variant)
         load_weights(self._sam, read_checkpoint(artifact.components["image_encoder"]))
         self._sam.eval()
 
     def encode(self, frame: Tensor) -> Tensor:
-        """See ``Engine``."""
         return self._sam.encode_image(frame)
 
     def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
-        """See ``Engine``; empty slots are left out, since the reference needs none."""
+        """Decode a prompt without its empty slots, which the reference does not need."""
         points, boxes = without_slots(prompt)
         return self._sam.decode_prompts(image_embeddings, points, boxes, None)
 
 
 class OnnxEngine:
-    """onnxruntime on the processor, with as many threads as torch has been given."""
+    """onnxruntime on the processor, with as many threads as torch uses."""
 
     def __init__(self, artifact: Artifact) -> None:
-        """Load both files."""
+        """Load the files of both components."""
         import onnxruntime
 
         self.name = f"onnxruntime {onnxruntime.__version__}"
@@ -63,25 +62,23 @@ class OnnxEngine:
         )
 
     def encode(self, frame: Tensor) -> Tensor:
-        """See ``Engine``."""
         (image_embeddings,) = _run(self._encoder, self._encoder_inputs, (frame,))
         return image_embeddings
 
     def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
-        """See ``Engine``."""
         tensors = image_embeddings, *prompt.tensors
         low_res_masks, iou_predictions = _run(self._decoder, self._decoder_inputs, tensors)
         return low_res_masks, iou_predictions
 
 
 def onnx_session(path: Path, threads: int):  # noqa: ANN201  onnxruntime is not always here
-    """An ``onnxruntime.InferenceSession`` on the processor."""
+    """Return an ``onnxruntime.InferenceSession`` on the processor."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Its threads would go on spinning in the turn of whoever is next.
+    # Otherwise its threads would keep spinning while the next program has its turn.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
@@ -89,12 +86,12 @@ def onnx_session(path: Path, threads: int):  # noqa: ANN201  onnxruntime is not 
 class UltralyticsEngine:
     """ultralytics' MobileSAM.
 
-    A ``WholeEngine``: from a photo's file to its mask it goes its own way, which resizes and pads
-    otherwise than Segment Anything does.
+    It is a ``WholeEngine``: it goes from a photo's file to the mask in its own way, and resizes and pads
+    differently from Segment Anything.
     """
 
     def __init__(self, artifact: Artifact) -> None:
-        """Load the checkpoint that is the image encoder's component, and the mask decoder's too."""
+        """Load the checkpoint, which is the file of both components."""
         threads = torch.get_num_threads()
         import ultralytics
         from ultralytics.models.sam import Predictor
@@ -105,18 +102,16 @@ class UltralyticsEngine:
         settings = {"imgsz": artifact.variant.image_size, "device": "cpu", "save": False}
         self._predictor = Predictor(overrides={**settings, "verbose": False, "mode": "predict"})
         self._predictor.setup_model(model, verbose=False)
-        self._predictor.args.conf = -math.inf  # no mask is held back for its score
+        self._predictor.args.conf = -math.inf  # returns masks of every score
         self._model = self._predictor.model
-        torch.set_num_threads(threads)  # which it sets to what it thinks best
+        torch.set_num_threads(threads)  # undo the number that ultralytics sets
 
     @torch.inference_mode()
     def encode(self, frame: Tensor) -> Tensor:
-        """See ``Engine``."""
         return self._model.image_encoder((frame - self._predictor.mean) / self._predictor.std)
 
     @torch.inference_mode()
     def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
-        """See ``Engine``."""
         points, boxes = without_slots(prompt)
         sparse, dense = self._model.prompt_encoder(points=points, boxes=boxes, masks=None)
         return self._model.mask_decoder.predict_masks(
@@ -127,10 +122,9 @@ class UltralyticsEngine:
         )
 
     def segment(self, image: Path, case: SampleCase) -> np.ndarray:
-        """See ``WholeEngine``."""
         prompts = {"multimask_output": is_ambiguous(case)}
         if case.points:
-            # Points of one object, hence the outer list.
+            # The outer list has one entry per object.
             prompts |= {"points": [list(map(list, case.points))], "labels": [list(case.labels)]}
         if case.box is not None:
             prompts["bboxes"] = list(case.box)
@@ -142,7 +136,7 @@ class UltralyticsEngine:
 def without_slots(
     prompt: SlotPrompt,
 ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
-    """The points, ((1, K, 2), (1, K)), and the box, (1, 4), that slots were filled with."""
+    """Return the points, ((1, K, 2), (1, K)), and the box, (1, 4), that the slots contain."""
     coords, labels = prompt.point_coords[0], prompt.point_labels[0]
     corners = (labels == LABEL_BOX_TOP_LEFT) | (labels == LABEL_BOX_BOTTOM_RIGHT)
     given = ~corners & (labels != LABEL_EMPTY_SLOT)

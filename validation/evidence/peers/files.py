@@ -1,4 +1,4 @@
-"""The files that peers are run from: the same weights, as each of them wants them."""
+"""Writes the peers' files: the same weights, in the form that each peer needs."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,10 @@ from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from reference.weights.checkpoint import UNUSED_TENSORS
 
 ONNX_OPSET = 17
-# Of TinyViT's ImageNet classifier, which is in the official file and used by nobody.
+# The classes of TinyViT's ImageNet classifier, which is in the official file although nothing uses it.
 _CLASSES = 1000
-# Those that onnxruntime's documentation recommends for each way: convolutions with weights of 8 bits
-# and activations that are quantized as they come are slower than in float32.
+# The operators that onnxruntime's documentation recommends for each kind of quantization. Dynamically
+# quantized convolutions would be slower than float32 ones.
 _DYNAMIC_OPERATORS = ["MatMul", "Gemm"]
 _STATIC_OPERATORS = ["MatMul", "Gemm", "Conv"]
 
@@ -25,7 +25,7 @@ Components = dict[str, Path]
 
 
 def write_official(source: Source, folder: Path) -> Components:
-    """``mobile_sam.pt`` as the official one is made, for whoever loads that strictly."""
+    """Write a ``mobile_sam.pt`` with all tensors of the official one, for programs that load it strictly."""
     path = folder / "mobile_sam.pt"
     width = source.sam.variant.embed_dims[-1]
     shapes = {"norm_head.weight": (width,), "norm_head.bias": (width,)}
@@ -38,7 +38,7 @@ def write_official(source: Source, folder: Path) -> Components:
 
 
 def export_onnx(source: Source, folder: Path) -> Components:
-    """The modules that artifacts are converted from, in float32."""
+    """Export to ONNX the modules that artifacts are converted from, in float32."""
     paths = {}
     for spec, module, inputs in _modules(source):
         paths[spec.name] = folder / f"{spec.name}.onnx"
@@ -49,10 +49,12 @@ def export_onnx(source: Source, folder: Path) -> Components:
 def export_module(
     module: nn.Module, spec: ModuleSpec, tensors: tuple[Tensor, ...], path: Path
 ) -> None:
-    """One module with ``spec``'s names and fixed shapes."""
+    """Export one module, with the names and fixed shapes of ``spec``."""
     names = [[tensor.name for tensor in group] for group in (spec.inputs, spec.outputs)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sizes become constants, as they should
+        warnings.simplefilter(
+            "ignore"
+        )  # torch warns that sizes become constants, which is intended
         torch.onnx.export(
             module,
             tensors,
@@ -65,7 +67,7 @@ def export_module(
 
 
 def prepare_to_quantize(float32: Components, folder: Path) -> Components:
-    """The same with shapes written out and constants folded, as onnxruntime's documentation asks for."""
+    """Add shapes and fold constants, as onnxruntime's documentation recommends before quantizing."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     paths = {name: folder / f"{name}.prepared.onnx" for name in float32}
@@ -75,7 +77,7 @@ def prepare_to_quantize(float32: Components, folder: Path) -> Components:
 
 
 def quantize_dynamic(prepared: Components, folder: Path) -> Components:
-    """Weights of 8 bits; activations are quantized while they are computed."""
+    """Quantize weights to 8 bits. Activations are quantized at run time."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     paths = {name: folder / f"{name}.dynamic.onnx" for name in prepared}
@@ -83,7 +85,7 @@ def quantize_dynamic(prepared: Components, folder: Path) -> Components:
         quantize_dynamic(
             prepared[name],
             path,
-            # Not per channel: onnxruntime then refuses products of more than two axes when it runs.
+            # per_channel is off, because onnxruntime would then refuse products with more than two axes.
             op_types_to_quantize=_DYNAMIC_OPERATORS,
             weight_type=QuantType.QInt8,
         )
@@ -91,7 +93,7 @@ def quantize_dynamic(prepared: Components, folder: Path) -> Components:
 
 
 def quantize_static(prepared: Components, source: Source, folder: Path) -> Components:
-    """Weights and activations of 8 bits, with ranges from the sample photos (QDQ)."""
+    """Quantize weights and activations to 8 bits, with ranges from the sample photos (QDQ)."""
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     paths = {}
@@ -112,7 +114,7 @@ def quantize_static(prepared: Components, source: Source, folder: Path) -> Compo
 
 
 class Samples:
-    """Real inputs, in the shape of onnxruntime's ``CalibrationDataReader``."""
+    """Real inputs, with the interface of onnxruntime's ``CalibrationDataReader``."""
 
     def __init__(
         self, names: Sequence[str], inputs: Sequence[tuple[Tensor, ...]], wanted: Sequence[str]
@@ -120,7 +122,7 @@ class Samples:
         self._feeds = self._feed(names, inputs, wanted)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        """Inputs by name; None after the last."""
+        """Return the next inputs by name; None after the last."""
         return next(self._feeds, None)
 
     @staticmethod

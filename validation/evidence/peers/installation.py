@@ -1,4 +1,4 @@
-"""A Python of its own for the peers, so that nothing of theirs is among the project's packages."""
+"""Makes a separate Python environment for the peers, so that their packages do not mix with ours."""
 
 import hashlib
 import os
@@ -13,33 +13,35 @@ from reference.common.errors import MobileSAMError
 from validation.engines.environments.environment import run_tool
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-_READY = "ready"  # a file that is written last: what lacks it was not finished
+_READY = "ready"  # a file that is written last; without it the environment is incomplete
 
 
 class PeersError(MobileSAMError):
-    """The peers cannot be installed, or not be compared."""
+    """The peers cannot be installed or compared."""
 
 
 def default_folder() -> Path:
-    """Where the environment lies: in the cache, one for each list of packages and each Python."""
+    """Return the environment's folder in the cache, one per list of packages and Python."""
     recipe = REQUIREMENTS.read_bytes() + sys.executable.encode()
     return cache_folder() / "environments" / f"peers-{hashlib.sha256(recipe).hexdigest()[:12]}"
 
 
 def prepare(folder: Path, report: Callable[[str], None]) -> Path:
-    """The environment's interpreter; the environment is made, if it is not there.
+    """Make the environment unless it exists, and return its interpreter.
 
-    It sees the project's own packages too, and so has the torch that everything else here runs with.
+    The environment also sees the project's own packages, so that all programs use the same torch.
 
     Raises:
-        PeersError: the folder is something else, or cannot be written.
+        PeersError: the folder is not such an environment, or cannot be written.
         SetupError: the packages cannot be installed.
     """
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if (folder / _READY).is_file():
         return python
     if folder.exists() and not (folder / "pyvenv.cfg").is_file():
-        raise PeersError(f"{folder}: is no environment of the peers: name another --environment")
+        raise PeersError(
+            f"{folder}: is not an environment of this command: name another --environment"
+        )
     report(f"installing ultralytics, onnx and onnxruntime into {folder}")
     try:
         venv.create(folder, clear=True, with_pip=True)
@@ -54,7 +56,7 @@ def prepare(folder: Path, report: Callable[[str], None]) -> Path:
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """What the environment's processes are told: ultralytics neither downloads nor reports anything."""
+    """Return the environment variables for the processes. ultralytics then neither downloads nor reports."""
     return {
         **_without_noise(os.environ),
         "YOLO_OFFLINE": "true",
@@ -65,7 +67,7 @@ def variables(folder: Path) -> dict[str, str]:
 
 
 def _without_noise(given: Mapping[str, str]) -> dict[str, str]:
-    """Settings of other ultralytics installations, and of threads, are not this one's."""
+    """Remove the settings of other ultralytics installations, and those of threads."""
     return {
         name: value
         for name, value in given.items()
@@ -74,7 +76,7 @@ def _without_noise(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _add_own_packages(folder: Path) -> None:
-    """By addsitedir, which follows the links of editable installations."""
+    """Add the project's packages with addsitedir, which follows the links of editable installations."""
     base = {"base": str(folder), "platbase": str(folder)}
     packages = Path(sysconfig.get_path("purelib", vars=base))
     own = {sysconfig.get_path(name) for name in ("purelib", "platlib")}

@@ -1,4 +1,7 @@
-"""All contestants in one run: masks, then times side by side. Runs in the peers' environment."""
+"""Compares the masks of all contestants, then measures their times side by side.
+
+It runs in the peers' environment.
+"""
 
 import gc
 from collections.abc import Callable, Sequence
@@ -33,12 +36,12 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of one contestant.
+    """The result of comparing one contestant's masks.
 
     Attributes:
-        contestant: who.
-        agreement: None if it gave no masks.
-        problem: why it gave none, or None.
+        contestant: the contestant.
+        agreement: the agreement with the reference masks; None without masks.
+        problem: the reason why there are no masks, or None.
     """
 
     contestant: Contestant
@@ -47,30 +50,30 @@ class Standing:
 
 
 def sample_photo(folder: Path) -> Path:
-    """A real photo of 512×512 as a file, without losses: decoders of JPEG differ."""
+    """Write a real photo of 512×512 as PNG, because JPEG decoders differ."""
     path = folder / f"{PHOTO}.png"
     Image.fromarray(load_photo(PHOTO)).save(path)
     return path
 
 
 def every_artifact(source: Source, folder: Path, report: Report) -> list[Artifact]:
-    """Convert to both formats with every scheme."""
+    """Convert ``source`` to both formats with every scheme."""
     options = [TorchScriptOptions(scheme) for scheme in TORCHSCRIPT_SCHEMES]
     options += [CoreMLOptions(scheme) for scheme in COREML_SCHEMES]
     artifacts = []
     for each in options:
         artifacts.append(load_artifact(write_artifact(source, each, folder)))
         report(f"converted {artifacts[-1].name}")
-        gc.collect()  # a converted program is a large cycle
+        gc.collect()  # a converted program is large and refers to itself, so reference counts do not free it
     return artifacts
 
 
 def load_artifacts(folders: Sequence[Path], source: Source) -> list[Artifact]:
-    """Artifacts that are there already, TorchScript's first.
+    """Load artifacts from their folders, those of TorchScript first.
 
     Raises:
-        ArtifactError: one is damaged.
-        PeersError: one was converted from other weights, or with other slots.
+        ArtifactError: an artifact is damaged.
+        PeersError: an artifact was converted from other weights, or with other slots.
     """
     artifacts = [load_artifact(folder) for folder in folders]
     for artifact in artifacts:
@@ -89,13 +92,13 @@ def load_artifacts(folders: Sequence[Path], source: Source) -> list[Artifact]:
 
 
 def compare_masks(everyone: Sequence[Contestant], image: Path, report: Report) -> list[Standing]:
-    """Hold each to the first one's masks; what one cannot run harms no other."""
+    """Compare each contestant's masks with those of the first. A failure does not affect the others."""
     reference = masks_of(everyone[0], image)
     standings = []
     for contestant in everyone:
         try:
             agrees, problem = agreement(masks_of(contestant, image), reference), None
-        except Exception as error:  # other people's programs fail in ways of their own
+        except Exception as error:  # other projects' programs may raise any exception
             agrees, problem = None, first_line(error)
         standings.append(Standing(contestant, agrees, problem))
         report(f"{contestant.name}: {_words(standings[-1])}")
@@ -106,7 +109,7 @@ def compare_masks(everyone: Sequence[Contestant], image: Path, report: Report) -
 def measure_times(
     everyone: Sequence[Contestant], plan: Plan, image: Path, threads: int
 ) -> TargetResult:
-    """Encode, decode and end to end, in turns; ratios are to the first."""
+    """Measure encoding, decoding and end to end, in turns. Ratios are to the first contestant."""
     host = Host(available_cores())
     setting = Setting(threads)
     subjects = []

@@ -1,24 +1,24 @@
-"""What opens the engine of each peer; see ``validation.engines.openers``."""
+"""The functions that open the engine of each peer, as ``validation.engines.openers`` has them."""
 
 from validation.engines.openers import OpenEngine
 
 
 def eager() -> OpenEngine:
-    """The reference's modules, as PyTorch runs them by itself."""
+    """Return the engine of the reference's modules in PyTorch."""
     from validation.evidence.peers.engines import EagerEngine
 
     return EagerEngine
 
 
 def onnxruntime() -> OpenEngine:
-    """Two ONNX files in onnxruntime."""
+    """Return the engine of two ONNX files in onnxruntime."""
     from validation.evidence.peers.engines import OnnxEngine
 
     return OnnxEngine
 
 
 def ultralytics() -> OpenEngine:
-    """ultralytics' MobileSAM, with the weights of a checkpoint."""
+    """Return the engine of ultralytics' MobileSAM."""
     from validation.evidence.peers.engines import UltralyticsEngine
 
     return UltralyticsEngine

@@ -1,4 +1,4 @@
-"""The generated parts of docs/evidence/peers.md: the table, the sentences about speed, and the plot."""
+"""Writes the generated parts of docs/evidence/peers.md: the table, the sentences and the plot."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -24,7 +24,7 @@ _NOTHING = "–"
 
 
 def table_of(standings: Sequence[Standing], result: TargetResult | None) -> Table:
-    """One row per contestant; without times if there is no ``result``."""
+    """Return a table with a row per contestant. It has no times if there is no ``result``."""
     header = ["<"]
     for heading in _HEADINGS.values() if result else ():
         header += [f"{heading} ms", "× eager"]
@@ -78,14 +78,14 @@ def _as_cell(text: str | None) -> str:
     return (text or "").replace("|", "/").replace("\n", " ")
 
 
-# In words
+# The sentences
 
 
 def sentences(standings: Sequence[Standing], result: TargetResult) -> list[str]:
-    """For each stage: which peers are faster than the fastest artifact of ours, and which are not.
+    """Return a sentence per stage: which peers are faster than our fastest artifact, and which are not.
 
-    Emulated artifacts are left out: they are no claim about time. Two are told apart only where the
-    intervals of their ratios to PyTorch eager do not meet.
+    Emulated artifacts are left out, because their times say nothing about a device. Two programs count as
+    different only if the intervals of their ratios to PyTorch eager do not overlap.
     """
     return [
         f"{_HEADINGS[stage].capitalize()}: {_sentence(_ratios(standings, result, stage))}"
@@ -96,7 +96,7 @@ def sentences(standings: Sequence[Standing], result: TargetResult) -> list[str]:
 def _ratios(
     standings: Sequence[Standing], result: TargetResult, stage: str
 ) -> dict[str, list[tuple[str, Ratio]]]:
-    """Kind → names with ratios to eager, the fastest first; eager's own is 1."""
+    """Return kind → (name, ratio to eager), the fastest first."""
     found: dict[str, list[tuple[str, Ratio]]] = {PEER: [], OURS: []}
     for standing, item in zip(standings, result.measurements, strict=True):
         ratio, kind = result.ratio(item, stage), standing.contestant.kind
@@ -132,16 +132,16 @@ def _listed(pairs: Sequence[tuple[str, Ratio]]) -> str:
     return "; ".join(f"{name} ({ratio.median:.2f})" for name, ratio in pairs)
 
 
-# Files
+# The files
 
 
 def write_page(
     standings: Sequence[Standing], result: TargetResult, page: Path = PAGE, plot: Path = PLOT
 ) -> None:
-    """Write table, sentences and plot, of a run whose every stage has figures.
+    """Write the table, the sentences and the plot of a run in which every stage has figures.
 
     Raises:
-        OutputError: a contestant was not measured, or the page lacks its markers.
+        OutputError: a contestant's times are INVALID, or the page lacks its markers.
     """
     unfit = [
         f"{standing.contestant.name} ({'; '.join(item.reasons)})"
@@ -150,7 +150,7 @@ def write_page(
     ]
     if unfit:
         raise OutputError(
-            f"{page}: not written, since times are INVALID, of {unfit[0]}"
+            f"{page}: not written, because times are INVALID: {unfit[0]}"
             f"{f' and {len(unfit) - 1} more' if len(unfit) > 1 else ''}: measure again on an idle "
             "machine"
         )
@@ -162,7 +162,7 @@ def write_page(
 
 
 def draw_ratios(standings: Sequence[Standing], result: TargetResult) -> str:
-    """An SVG of every contestant's ratios to PyTorch eager."""
+    """Draw an SVG of every contestant's ratios to PyTorch eager."""
     rows = [
         Row(
             standing.contestant.name,

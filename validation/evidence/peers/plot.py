@@ -1,6 +1,7 @@
-"""Ratios as dots with their intervals, as an SVG that a page of documentation shows.
+"""Draws ratios as dots with their intervals, as an SVG for a page of the documentation.
 
-Logarithmic: half and double are as far from 1. In light or dark colors, as the reader's system has it.
+The scale is logarithmic, so that half and double are equally far from 1. The colors are light or dark, as
+the reader's system asks for.
 """
 
 import math
@@ -11,9 +12,10 @@ from html import escape
 from validation.evidence.peers.contestants import BASELINE, EMULATED, OURS, PEER
 
 _NAMES, _PANEL, _GAP, _ROW, _TOP = 230, 230, 24, 24, 66  # pixels
-_VALUE = 44  # pixels to the right of the last dot, for its number
+_VALUE = 44  # pixels that the number needs to the right of the last dot
 _WORDS = {BASELINE: "baseline", PEER: "peer", OURS: "ours", EMULATED: "ours, emulated"}
-_SHAPES = {  # told apart without color too
+# Kind → shape, which tells kinds apart without color.
+_SHAPES = {
     BASELINE: '<rect class="baseline" x="-4" y="-4" width="8" height="8"/>',
     PEER: '<path class="peer" d="M0-6L6 5H-6Z"/>',
     OURS: '<circle class="ours" r="5"/>',
@@ -47,7 +49,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Row:
-    """One contestant: a mark for each panel, None where there is no figure."""
+    """One contestant, with a mark for each panel. A mark is None where there is no figure."""
 
     name: str
     kind: str
@@ -55,7 +57,7 @@ class Row:
 
 
 def draw(rows: Sequence[Row], panels: Sequence[str], caption: str) -> str:
-    """The SVG's text; every string is escaped."""
+    """Return the SVG as text. Every string in it is escaped."""
     low, high = _range(rows)
     width = _NAMES + len(panels) * (_PANEL + _GAP) + 12
     height = _TOP + len(rows) * _ROW + 52
@@ -81,7 +83,7 @@ def draw(rows: Sequence[Row], panels: Sequence[str], caption: str) -> str:
 
 
 def _range(rows: Sequence[Row]) -> tuple[int, int]:
-    """Powers of two around everything, and around 1."""
+    """Return the exponents of two powers of two that enclose all marks, and 1."""
     marks = [mark for row in rows for mark in row.marks if mark]
     low = min((mark.low for mark in marks), default=1.0)
     high = max((mark.high for mark in marks), default=1.0)
@@ -124,7 +126,7 @@ def _panel(title: str, marks: Sequence[tuple[Row, Mark | None]], low: int, high:
 
 
 def _place(ratio: float, low: int, high: int) -> float:
-    """Pixels from the panel's left edge."""
+    """Return the distance of a ratio from the panel's left edge, in pixels."""
     return (math.log2(ratio) - low) / (high - low) * (_PANEL - _VALUE)
 
 

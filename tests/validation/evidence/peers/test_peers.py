@@ -298,7 +298,7 @@ def test_bad_input_is_refused_before_anything_is_installed(refused, arguments, e
 
 def test_folder_of_something_else_is_no_environment(refused, tmp_path):
     (tmp_path / "letter.txt").write_text("mine")
-    expected = "is no environment of the peers: name another --environment"
+    expected = "is not an environment of this command: name another --environment"
     refused(expected, "--check", "--environment", tmp_path)
 
 
