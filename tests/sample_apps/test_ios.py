@@ -1,6 +1,6 @@
 """The iOS sample app, as far as Linux can tell: its package's tests run, and all of its code is type-checked.
 
-They need Swift 6: on the path, or in the folder that sample_apps/ios/linux-toolchain.sh sets up, which is
+They need Swift 6: on the path, or in the folder that sample_apps/ios/linux/toolchain.sh sets up, which is
 the one that MOBILE_SAM_SWIFT names, or else ``swift`` in the user's cache (``reference.common.cache``).
 """
 
@@ -33,7 +33,7 @@ REPOSITORY = Path(__file__).parents[2]
 APP = REPOSITORY / "sample_apps" / "ios"
 ARTIFACT = APP / "MobileSAMSample" / "Artifact"  # where the app finds its artifact
 PROJECT = APP / "MobileSAMSample.xcodeproj"
-SCRIPT = APP / "linux-toolchain.sh"
+SCRIPT = APP / "linux" / "toolchain.sh"
 TIME_LIMIT = 900  # seconds; a build takes one minute
 
 
@@ -149,14 +149,14 @@ def test_package(workplace, artifact):
 @pytest.mark.slow
 def test_apple_code(workplace):
     """What only Xcode builds has no error and no warning against declarations of Apple's interfaces."""
-    checked = workplace.run("sh", "ios/type-check.sh")
+    checked = workplace.run("sh", "ios/linux/type-check.sh")
     assert checked.returncode == 0, checked.stdout[-4000:] + checked.stderr[-4000:]
 
 
 def test_toolchain_script_says_how_it_is_used():
     used = subprocess.run(("sh", str(SCRIPT)), capture_output=True, text=True)
     assert used.returncode == 2
-    assert used.stderr == "usage: linux-toolchain.sh DIR [COMMAND...]\n"
+    assert used.stderr == "usage: toolchain.sh DIR [COMMAND...]\n"
 
 
 def test_project_has_every_file():

@@ -1,25 +1,25 @@
 #!/bin/sh
 # Swift for Linux in a folder: Debian trixie with its package swiftlang, entered by chroot.
 #
-# Usage: linux-toolchain.sh DIR [COMMAND…]       as root, on Debian; 4 GB
+# Usage: toolchain.sh DIR [COMMAND…]       as root, on Debian; 4 GB
 #
 # Sets DIR up, whole or not at all, unless it is there already; then runs COMMAND in it. Paths of COMMAND are DIR's:
 #
-#   cp -r MobileSAMKit DIR/root/
-#   ./linux-toolchain.sh DIR swift test --package-path /root/MobileSAMKit
+#   cp -r ../MobileSAMKit DIR/root/
+#   ./toolchain.sh DIR swift test --package-path /root/MobileSAMKit
 set -eu
 
 suite=trixie
 packages=ca-certificates,git,libc6-dev,libstdc++-14-dev,swiftlang
 
 if [ $# -eq 0 ]; then
-    echo "usage: linux-toolchain.sh DIR [COMMAND...]" >&2
+    echo "usage: toolchain.sh DIR [COMMAND...]" >&2
     exit 2
 fi
 directory=$1
 shift
 if [ "$(id -u)" -ne 0 ]; then
-    echo "linux-toolchain.sh: entering a chroot takes root: run this as root, or install Swift 6" >&2
+    echo "toolchain.sh: entering a chroot takes root: run this as root, or install Swift 6" >&2
     exit 2
 fi
 
@@ -30,7 +30,7 @@ enter() {
 
 set_up() {
     if ! command -v apt-get >/dev/null; then
-        echo "linux-toolchain.sh: this is no Debian: install Swift 6 yourself, so that 'swift' is found" >&2
+        echo "toolchain.sh: this is no Debian: install Swift 6 yourself, so that 'swift' is found" >&2
         exit 2
     fi
     if ! command -v debootstrap >/dev/null; then
@@ -40,7 +40,7 @@ set_up() {
     # From where this system's own packages come.
     mirror=$(apt-get indextargets --format '$(REPO_URI)' "Origin: Debian" "Label: Debian" | head -n 1)
     if [ -z "$mirror" ]; then
-        echo "linux-toolchain.sh: apt knows no mirror of Debian: run 'apt-get update' first" >&2
+        echo "toolchain.sh: apt knows no mirror of Debian: run 'apt-get update' first" >&2
         exit 1
     fi
     mkdir -p "$(dirname "$directory")"

@@ -3,14 +3,14 @@
 #
 # Usage: type-check.sh        with swiftc on the path
 set -eu
-cd "$(dirname "$0")"
+cd "$(dirname "$0")/.."
 modules=$(mktemp -d)
 trap 'rm -rf "$modules"' EXIT
 
 # Apple's own are of Swift 5's time, as far as concurrency goes.
 for module in CoreGraphics ImageIO CoreVideo CoreML CryptoKit Darwin UIKit Combine SwiftUI PhotosUI; do
     swiftc -swift-version 5 -parse-as-library -suppress-warnings -I "$modules" -module-name "$module" \
-        -emit-module -emit-module-path "$modules/$module.swiftmodule" "AppleInterfaces/$module.swift"
+        -emit-module -emit-module-path "$modules/$module.swiftmodule" "linux/AppleInterfaces/$module.swift"
 done
 for module in MobileSAMKit MobileSAMRegression; do
     find "MobileSAMKit/Sources/$module" -name '*.swift' -print | sort | xargs \
