@@ -43,10 +43,10 @@ def _try(environment: Environment, folder: Path) -> None:
     """Start the environment in ``folder`` once, in the way that engines will use it."""
     # Imported here, because torch takes seconds.
     from validation.engines.base import EngineDiedError
-    from validation.engines.environments.interpreter import Interpreter
+    from validation.engines.environments.lite_process import LiteProcess
 
     try:
-        Interpreter(environment, 1, environment.counts, folder).close()
+        LiteProcess(environment, 1, environment.counts, folder).close()
     except EngineDiedError as error:
         raise SetupError(
             f"it was built but does not start ({error}): report this as a bug"

@@ -1,7 +1,7 @@
-"""Engines that run artifacts, and the choice among them.
+"""The engines that run artifacts, and the choice among them.
 
-A new engine is a function ``open_engine(artifact) -> Engine | Unavailable``, an opener that imports it, and an entry
-in ``ENGINES``. Nothing else needs to know of it.
+To add an engine, write a function ``open_engine(artifact) -> Engine | Unavailable``, an opener that imports it, and an
+entry in ``ENGINES``. Nothing else has to change.
 """
 
 from collections.abc import Iterable
@@ -40,28 +40,35 @@ ENGINES: dict[str, dict[str, Opener]] = {
 
 
 def engine_names() -> tuple[str, ...]:
-    """Every engine, of any format."""
+    """The names of all engines of all formats."""
     return tuple(name for engines in ENGINES.values() for name in engines)
 
 
 def engine_for(artifact: Artifact, name: str | None = None) -> Engine | Unavailable:
-    """An engine with the artifact loaded.
+    """Open an engine and load an artifact into it.
 
     Args:
-        artifact: what it shall run.
-        name: which engine; None: the first for the artifact's format that this machine has.
+        artifact: the artifact to load.
+        name: name of the engine; None takes the first for the artifact's format that this machine has.
+
+    Returns:
+        The engine, or why this machine has none.
 
     Raises:
-        ArtifactError: the engine does not run the format, or is there and cannot load the artifact.
+        ArtifactError: the engine does not run the format, or cannot load the artifact.
     """
     return open_first(artifact, engine_openers(artifact, name))
 
 
 def engine_openers(artifact: Artifact, name: str | None = None) -> list[Opener]:
-    """The openers of the engines to try, in this order; arguments as ``engine_for``'s.
+    """The openers of the engines to try, the most authoritative first.
+
+    Args:
+        artifact: the artifact to load.
+        name: name of the only engine to try; None tries all for the artifact's format.
 
     Raises:
-        ArtifactError: the engine does not run the format, or none does.
+        ArtifactError: the named engine does not run the artifact's format, or no engine does.
     """
     engines = ENGINES.get(artifact.format, {})
     if name is not None and name not in engines:
@@ -78,10 +85,17 @@ def engine_openers(artifact: Artifact, name: str | None = None) -> list[Opener]:
 
 
 def open_first(artifact: Artifact, openers: Iterable[Opener]) -> Engine | Unavailable:
-    """The first engine of ``engine_openers`` that this machine has, with the artifact loaded.
+    """Open the first engine that this machine has, and load an artifact into it.
+
+    Args:
+        artifact: the artifact to load.
+        openers: the openers that ``engine_openers`` returns.
+
+    Returns:
+        The engine, or why this machine has none of them.
 
     Raises:
-        ArtifactError: that engine cannot load the artifact.
+        ArtifactError: the engine cannot load the artifact.
     """
     reasons = []
     for opener in openers:

@@ -1,4 +1,6 @@
-"""An artifact with an engine, in the shape of a model that ``reference.Predictor`` can prompt."""
+"""An artifact and its engine as a model that ``reference.Predictor`` can prompt."""
+
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -7,32 +9,44 @@ from torch import Tensor
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import fill_slots
 from reference.common.errors import ArtifactError
+from reference.photo_segmenter import PhotoSegmenter
 from reference.prompts import Prompt
 from reference.segmentation import OnStep, Segmentation, segment_objects
-from validation.artifacts.artifact import Artifact
+from validation.artifacts.artifact import Artifact, load_artifact
 from validation.documents.verdicts import Unavailable
 from validation.engines import Engine, engine_for
 
 
-def open_artifact(artifact: Artifact, engine_name: str | None = None) -> "ArtifactModel":
-    """An artifact with an engine: the one of that name, or the first that this machine has for it.
+def open_artifact(
+    artifact: Artifact | str | Path, engine_name: str | None = None
+) -> "ArtifactModel":
+    """Load an artifact into an engine, as a model that can be prompted; ``validate show`` does the same.
+
+    >>> model = open_artifact("artifacts/mobile_sam-coreml-int8")
+    >>> (segmentation,) = model.predict("photo.jpg", points=[900, 370])
+
+    Args:
+        artifact: a folder that ``convert`` wrote.
+        engine_name: name of the engine; None takes the first for the artifact's format that this machine has.
 
     Raises:
-        ArtifactError: there is none, it does not run the format, or it cannot load the artifact.
+        ArtifactError: this machine lacks the engine, or the engine does not run the format or cannot load the
+            artifact.
     """
+    artifact = load_artifact(artifact)
     engine = engine_for(artifact, engine_name)
     if isinstance(engine, Unavailable):
         raise ArtifactError(f"{artifact.folder}: NOT RUN: {engine.reason}")
     return ArtifactModel(engine, artifact)
 
 
-class ArtifactModel:
-    """A ``reference.predictor.PromptableModel``, and a ``reference.request.Segmenter``.
+class ArtifactModel(PhotoSegmenter):
+    """A ``reference.predictor.PromptableModel`` and ``reference.request.Segmenter`` that runs an artifact.
 
     Attributes:
-        engine: what runs the artifact.
+        engine: the engine that runs the artifact.
         frame_size: side S of the frame, in pixels.
-        mean_color: float32 (3,) RGB in 0…255, what the manifest tells apps to pad the frame with.
+        mean_color: color that the manifest tells apps to pad the frame with, float32 (3,) RGB in 0…255.
     """
 
     def __init__(self, engine: Engine, artifact: Artifact) -> None:
@@ -44,10 +58,10 @@ class ArtifactModel:
         self._decoder_spec = mask_decoder_spec(artifact.variant, artifact.prompt_slots)
 
     def encode_image(self, frame: Tensor) -> Tensor:
-        """float32 (1, 3, S, S) RGB in 0…255 → (1, dim, S/16, S/16) image embeddings.
+        """Encode a frame, float32 (1, 3, S, S) RGB in 0…255, to image embeddings, (1, dim, S/16, S/16).
 
         Raises:
-            ArtifactError: the engine fails, or what it gives has the wrong shape.
+            ArtifactError: the engine fails, or its output has a wrong shape.
         """
         image_embeddings = self.engine.encode(frame)
         self._check(self._encoder_spec, (image_embeddings,))
@@ -60,14 +74,20 @@ class ArtifactModel:
         boxes: Tensor | None,
         mask_input: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Answer the prompts of B objects, one after the other; arguments as ``Sam``'s.
+        """Answer the prompts of B objects, one after the other.
+
+        Args:
+            image_embeddings: (1, dim, S/16, S/16).
+            points: coordinates x, y in pixels of the frame, (B, N, 2), and labels, (B, N); None without points.
+            boxes: x1, y1, x2, y2 in pixels of the frame, (B, 4); None without boxes.
+            mask_input: logits of earlier masks, (B, 1, S/4, S/4); None without them.
 
         Returns:
-            (B, 4, S/4, S/4) mask logits and (B, 4) predicted IoU.
+            Mask logits, (B, 4, S/4, S/4), and predicted IoUs, (B, 4).
 
         Raises:
-            PromptError: an object's prompt takes more slots than the artifact has.
-            ArtifactError: the engine fails, or what it gives has the wrong shape.
+            PromptError: the prompt of an object needs more slots than the artifact has.
+            ArtifactError: the engine fails, or its output has a wrong shape.
         """
         coords, labels = (None, None) if points is None else points
         given = [part for part in (coords, boxes, mask_input) if part is not None]
@@ -83,10 +103,14 @@ class ArtifactModel:
         return torch.cat(low_res_masks), torch.cat(iou_predictions)
 
     def segment(
-        self, image: np.ndarray, prompts: list[Prompt], on_step: OnStep = lambda step: None
+        self,
+        image: np.ndarray,
+        prompts: list[Prompt],
+        multimask_output: bool | None = None,
+        on_step: OnStep = lambda step: None,
     ) -> list[Segmentation]:
-        """Answer prompts about a uint8 (H, W, 3) photo; see ``segment_objects``."""
-        return segment_objects(self, image, prompts, on_step=on_step)
+        """Answer prompts in normal form; see ``PhotoSegmenter.segment``."""
+        return segment_objects(self, image, prompts, multimask_output, on_step)
 
     def _decode_object(
         self,
@@ -95,7 +119,7 @@ class ArtifactModel:
         box: Tensor | None,
         mask_input: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """The prompt of one object, each part with a batch axis of 1."""
+        """Answer the prompt of one object, each part of which has a batch axis of 1."""
         prompt = fill_slots(
             self._artifact.prompt_slots,
             self._artifact.variant.mask_size,
@@ -108,7 +132,7 @@ class ArtifactModel:
         return outputs
 
     def _check(self, spec: ModuleSpec, outputs: tuple[Tensor, ...]) -> None:
-        """Refuse outputs whose number or shapes are not what ``spec`` says."""
+        """Refuse outputs whose number or shapes differ from ``spec``."""
         shapes = [tuple(output.shape) for output in outputs]
         expected = [tensor.shape for tensor in spec.outputs]
         if shapes != expected:

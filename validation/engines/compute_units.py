@@ -1,6 +1,6 @@
-"""What Core ML may be allowed to compute on; imports nothing heavy."""
+"""The choices of compute units that Core ML may use; this module imports nothing heavy."""
 
-# As ``coremltools.ComputeUnit`` names it in capitals → in words.
+# Name, which is lower case here and upper case in ``coremltools.ComputeUnit`` → words.
 COMPUTE_UNITS = {
     "all": "all compute units",
     "cpu_and_ne": "CPU and Neural Engine",

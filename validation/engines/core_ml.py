@@ -1,4 +1,4 @@
-"""Core ML packages in Core ML itself, through coremltools; macOS only."""
+"""Run Core ML packages in Core ML itself, through coremltools; on macOS only."""
 
 import platform
 import sys
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 
 def open_engine(artifact: Artifact, unit: str = "all") -> PackageEngine | Unavailable:
-    """Load, and so compile, an artifact's two packages; ArtifactError if Core ML refuses one.
+    """Load and compile an artifact's two packages.
 
     Args:
-        artifact: of the format coreml.
-        unit: one of COMPUTE_UNITS; by default all, as an app's packages run.
+        artifact: an artifact of the format coreml.
+        unit: one of COMPUTE_UNITS; by default all of them, as in an app.
+
+    Raises:
+        ArtifactError: Core ML refuses a package.
     """
     models = load_models(artifact, unit)
     if isinstance(models, Unavailable):
@@ -31,7 +34,7 @@ def open_engine(artifact: Artifact, unit: str = "all") -> PackageEngine | Unavai
 
 
 def load_models(artifact: Artifact, unit: str) -> "dict[str, MLModel] | Unavailable":
-    """An artifact's packages by component, loaded for one of COMPUTE_UNITS; ArtifactError if Core ML refuses one."""
+    """Load an artifact's packages for one of COMPUTE_UNITS, by component; ArtifactError if Core ML refuses one."""
     if sys.platform != "darwin":
         return Unavailable("Core ML runs on macOS only: compare this artifact on a Mac")
     import coremltools.models.model as coremltools_model
@@ -48,8 +51,8 @@ def _load(package: Path, unit: str) -> "MLModel":
     from coremltools import ComputeUnit
     from coremltools.models import MLModel
 
-    # What Core ML refuses, coremltools reports as a RuntimeError here, or only as a warning, and
-    # then as an exception from ``predict``.
+    # If Core ML refuses a package, coremltools raises a RuntimeError here, or it warns here and
+    # raises another exception from ``predict``.
     try:
         return MLModel(str(package), compute_units=ComputeUnit[unit.upper()])
     except Exception as error:

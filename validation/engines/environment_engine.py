@@ -1,4 +1,4 @@
-"""TorchScript Lite files in the lite interpreter of another environment: see ``validation.engines.environments``."""
+"""Run TorchScript Lite files in the lite interpreter of another of ``validation.engines.environments``."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 if TYPE_CHECKING:
     from converters.prompt_slots import SlotPrompt
-    from validation.engines.environments.interpreter import Calls, Interpreter
+    from validation.engines.environments.lite_process import Calls, LiteProcess
 
 
 def open_arm64(artifact: Artifact) -> "EnvironmentEngine | Unavailable":
@@ -21,40 +21,39 @@ def open_arm64(artifact: Artifact) -> "EnvironmentEngine | Unavailable":
 
 
 def open_runtime(artifact: Artifact) -> "EnvironmentEngine | Unavailable":
-    """Load an artifact's two files in the lite interpreter that phones have."""
+    """Load an artifact's two files in the version of the lite interpreter that phones have."""
     return _open(artifact, RUNTIME)
 
 
 class EnvironmentEngine:
-    """An ``Engine`` in an environment of its own, with as many threads as torch has here.
+    """An ``Engine`` in another environment, with as many threads as torch has in this process.
 
-    It lives as long as this process, unless it is closed.
+    Its process ends with this one, or when the engine is closed.
 
     Attributes:
-        calls: how often a module is called for one answer.
-        last: what the calls for the last answer took.
+        name: what runs, as ``Engine`` has it.
+        calls: number of times that a module is called for one answer.
+        last: times and instruction counts of the calls for the last answer; None before the first.
     """
 
     calls: int = 1
     last: "Calls | None" = None
 
-    def __init__(self, interpreter: "Interpreter") -> None:
-        """Take an interpreter that has loaded an artifact."""
+    def __init__(self, interpreter: "LiteProcess") -> None:
+        """Take a process that has loaded an artifact."""
         self._interpreter = interpreter
         self.name = interpreter.name
 
     def encode(self, frame: Tensor) -> Tensor:
-        """See ``Engine``."""
         (image_embeddings,) = self._run(IMAGE_ENCODER, frame)
         return image_embeddings
 
     def decode(self, image_embeddings: Tensor, prompt: "SlotPrompt") -> tuple[Tensor, Tensor]:
-        """See ``Engine``."""
         low_res_masks, iou_predictions = self._run(MASK_DECODER, image_embeddings, *prompt.tensors)
         return low_res_masks, iou_predictions
 
     def close(self) -> None:
-        """End the interpreter."""
+        """End the process."""
         self._interpreter.close()
 
     def _run(self, component: str, *inputs: Tensor) -> list[Tensor]:
@@ -67,9 +66,9 @@ def _open(artifact: Artifact, environment: Environment) -> EnvironmentEngine | U
     missing = environment.missing()
     if missing is not None:
         return Unavailable(missing)
-    from validation.engines.environments.interpreter import Interpreter
+    from validation.engines.environments.lite_process import LiteProcess
 
-    interpreter = Interpreter(environment, torch.get_num_threads())
+    interpreter = LiteProcess(environment, torch.get_num_threads())
     try:
         interpreter.load(artifact)
     except BaseException:

@@ -1,4 +1,4 @@
-"""An engine in a process of its own, so that an artifact that crashes or hangs it harms nothing else."""
+"""Run an engine in its own process, so that an artifact that crashes or hangs it harms nothing else."""
 
 import sys
 from collections.abc import Sequence
@@ -33,29 +33,30 @@ if TYPE_CHECKING:  # the child redirects its output before it imports torch
 class IsolatedEngine:
     """An ``Engine`` that runs in a child process; use it in a ``with`` block, or close it.
 
-    Besides what any engine raises, its calls raise EngineDiedError when the child crashes, gives no
-    answer in time, or none that makes sense. The child is gone then, and every later call raises
-    the same error again.
+    Its calls raise EngineDiedError, beside the errors of any engine, if the child crashes, gives no answer
+    in time, or gives one that makes no sense. The child is then gone, and every later call raises the same
+    error again.
+
+    Attributes:
+        name: name of the engine in the child process.
     """
 
     def __init__(self, name: str, child: Child) -> None:
-        """For ``open_isolated``."""
+        """Take a child that has loaded an artifact; ``open_isolated`` does this."""
         self.name = name
         self._child = child
 
     def encode(self, frame: "Tensor") -> "Tensor":
-        """See ``Engine``."""
         (image_embeddings,) = self._run("encode", "image encoder", [frame], 1)
         return image_embeddings
 
     def decode(self, image_embeddings: "Tensor", prompt: "SlotPrompt") -> "tuple[Tensor, Tensor]":
-        """See ``Engine``."""
         tensors = image_embeddings, *prompt.tensors
         low_res_masks, iou_predictions = self._run("decode", "mask decoder", tensors, 2)
         return low_res_masks, iou_predictions
 
     def close(self) -> None:
-        """End the child, at the latest after five seconds."""
+        """End the child, within five seconds."""
         self._child.close()
 
     def __enter__(self) -> "IsolatedEngine":
@@ -80,20 +81,23 @@ def open_isolated(
     time_limit: float,
     memory_limit: int | None = None,
 ) -> IsolatedEngine | Unavailable:
-    """``open_first`` in a child process, which computes with as many threads as torch has here.
+    """Open an engine in a child process, which computes with as many threads as torch has in this process.
 
-    As with any child of ``multiprocessing``'s spawn method, a script that calls this guards its
-    top level with ``if __name__ == "__main__"``.
+    As with any child that ``multiprocessing`` spawns, a script that calls this has to guard its top level
+    with ``if __name__ == "__main__"``.
 
     Args:
-        artifact: what the engine shall run.
-        openers: from ``engine_openers``.
-        time_limit: seconds for each call; two minutes more for the start.
-        memory_limit: bytes of address space (RLIMIT_AS), of which torch alone takes some GB; only
-            Linux enforces it. None: no limit.
+        artifact: the artifact to load.
+        openers: the openers that ``engine_openers`` returns; the first engine that this machine has is used.
+        time_limit: seconds for each call; the start may take two minutes more.
+        memory_limit: bytes of address space (RLIMIT_AS), of which torch alone takes some GB; None sets no
+            limit. Only Linux enforces it.
+
+    Returns:
+        The engine, or why this machine has none.
 
     Raises:
-        ArtifactError: as ``open_first``.
+        ArtifactError: the engine cannot load the artifact.
         EngineDiedError: the engine crashed or hung while it loaded the artifact.
     """
     import torch
@@ -147,7 +151,7 @@ def _limit_memory(memory_limit: int | None) -> None:
 
 
 def _open(connection: Connection, artifact: Artifact, openers: Sequence[Opener]) -> Engine | None:
-    """The engine, or None; the parent is told either way."""
+    """Open an engine and send its name to the parent; if that fails, send the reason and return None."""
     try:
         engine = open_first(artifact, openers)
     except Exception as error:

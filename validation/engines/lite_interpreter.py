@@ -1,4 +1,4 @@
-"""TorchScript Lite files in the interpreter that Android apps run them with."""
+"""Run TorchScript Lite files in torch's lite interpreter, as Android apps do."""
 
 import contextlib
 from collections.abc import Iterator
@@ -30,10 +30,14 @@ def open_engine(artifact: Artifact) -> "LiteInterpreterEngine | Unavailable":
 
 
 class LiteInterpreterEngine:
-    """torch's lite interpreter; quantized operators are computed as phones compute them."""
+    """An ``Engine`` with torch's lite interpreter; quantized operators are computed as on phones.
+
+    Attributes:
+        name: what runs, as ``Engine`` has it.
+    """
 
     def __init__(self, image_encoder: Path, mask_decoder: Path, quantized: bool) -> None:
-        """Load two ``.ptl`` files; ``quantized`` says whether any operator of theirs is."""
+        """Load two ``.ptl`` files; ``quantized`` says whether they have quantized operators."""
         self._quantized = quantized
         backend = f" ({PHONE_ENGINE})" if quantized else ""
         self.name = f"lite interpreter of torch {torch.__version__.split('+')[0]}{backend}"
@@ -41,23 +45,21 @@ class LiteInterpreterEngine:
         self._mask_decoder = self._load(mask_decoder)
 
     def encode(self, frame: Tensor) -> Tensor:
-        """See ``Engine``."""
         with self._running("image encoder"):
             return self._image_encoder(frame)
 
     def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
-        """See ``Engine``."""
         with self._running("mask decoder"):
             return self._mask_decoder(image_embeddings, *prompt.tensors)
 
     def _load(self, path: Path) -> LiteScriptModule:
-        # Weights of quantized layers are packed while loading, for the backend of that moment.
+        # Loading packs the weights of quantized layers for the backend that is set at that moment.
         with self._running(str(path)):
             return _load_for_lite_interpreter(path)
 
     @contextlib.contextmanager
     def _running(self, what: str) -> Iterator[None]:
-        """Run as a phone would, and turn the interpreter's complaints into an ArtifactError."""
+        """Compute as a phone does, and turn errors of the interpreter into an ArtifactError."""
         try:
             with phone_engine() if self._quantized else contextlib.nullcontext(), torch.no_grad():
                 yield

@@ -1,4 +1,4 @@
-"""Core ML packages in this project's own runtime for ML Programs; any system."""
+"""Run Core ML packages in this project's own runtime for ML Programs, on any system."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from validation.engines.package_engine import PackageEngine
 
 
 def open_engine(artifact: Artifact, numerics: str = "declared") -> PackageEngine:
-    """Load an artifact's packages, with one of ``mil_runtime.NUMERICS``; ArtifactError if one cannot be loaded."""
+    """Load an artifact's packages with one of ``mil_runtime.NUMERICS``; ArtifactError if a package cannot be loaded."""
     return PackageEngine(
         f"mil_runtime ({numerics} numerics)",
         "mil_runtime",

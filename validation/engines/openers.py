@@ -1,7 +1,9 @@
-"""What opens each engine. An opener imports what its engine runs with, and gives the function that loads an artifact.
+"""The openers of all engines.
 
-An opener may be handed to a child process, which unpickles it before its output is redirected and its threads are
-set. So this module imports nothing heavy, and each opener imports its engine only when it is called.
+An opener imports the libraries that its engine needs, and returns the function that loads an artifact into it.
+
+An opener may be sent to a child process, which unpickles it before its output is redirected and its threads are set.
+Therefore this module imports nothing heavy, and each opener imports its engine only when it is called.
 """
 
 from collections.abc import Callable
@@ -23,7 +25,7 @@ def lite_interpreter() -> OpenEngine:
 
 
 def runtime() -> OpenEngine:
-    """The lite interpreter of the torch that phones have."""
+    """The lite interpreter of the version of torch that phones have."""
     from validation.engines.environment_engine import open_runtime
 
     return open_runtime
@@ -37,7 +39,7 @@ def arm64() -> OpenEngine:
 
 
 def core_ml(unit: str = "all") -> OpenEngine:
-    """Core ML itself, on one of ``compute_units.COMPUTE_UNITS``; by default on all, as an app's packages run."""
+    """Core ML itself, on one of ``compute_units.COMPUTE_UNITS``; by default on all of them, as in an app."""
     from validation.engines.core_ml import open_engine
 
     return partial(open_engine, unit=unit)
@@ -51,7 +53,7 @@ def mil_runtime(numerics: str = "declared") -> OpenEngine:
 
 
 def core_ml_models() -> Callable:
-    """``load_models`` of Core ML, which loads an artifact's packages without an engine around them."""
+    """Core ML's ``load_models``, which loads an artifact's packages without an engine around them."""
     from validation.engines.core_ml import load_models
 
     return load_models

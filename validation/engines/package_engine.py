@@ -1,4 +1,4 @@
-"""An artifact's two Core ML packages, as an engine; whatever predicts with them."""
+"""An engine for an artifact's two Core ML packages, in any runtime that has ``predict``."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -15,13 +15,17 @@ from validation.artifacts.artifact import Artifact
 
 
 class PredictingModel(Protocol):
-    """What is used of ``coremltools.models.MLModel``, and of ``mil_runtime.Program``."""
+    """The method that ``coremltools.models.MLModel`` and ``mil_runtime.Program`` have in common."""
 
     def predict(self, data: dict) -> Mapping[str, np.ndarray]: ...
 
 
 class PackageEngine:
-    """Feeds two loaded packages as an app does: the frame as a picture, all else as float32."""
+    """An ``Engine`` that runs two loaded packages as an app does: the frame is a picture, all else float32.
+
+    Attributes:
+        name: what runs, as ``Engine`` has it.
+    """
 
     def __init__(
         self,
@@ -34,9 +38,11 @@ class PackageEngine:
         """Take two loaded packages.
 
         Args:
-            name: see ``Engine``.
-            runtime: what predicts, for messages.
-            artifact: whose packages they are, for the names of what goes in and comes out.
+            name: name of the engine.
+            runtime: name of the runtime, for error messages.
+            image_encoder: the image encoder's package.
+            mask_decoder: the mask decoder's package.
+            artifact: the artifact that the packages belong to, for the names of inputs and outputs.
         """
         self.name = name
         self._runtime = runtime
@@ -45,14 +51,13 @@ class PackageEngine:
         self._decoder_spec = mask_decoder_spec(artifact.variant, artifact.prompt_slots)
 
     def encode(self, frame: Tensor) -> Tensor:
-        """See ``Engine``; the frame is rounded to 8 bits, since the package takes an image."""
+        """Encode a frame, rounded to 8 bits because the package takes a picture."""
         (image,) = self._encoder_spec.inputs
         inputs = {image.name: frame_to_image(frame)}
         (image_embeddings,) = self._predict(self._image_encoder, self._encoder_spec, inputs)
         return image_embeddings
 
     def decode(self, image_embeddings: Tensor, prompt: SlotPrompt) -> tuple[Tensor, Tensor]:
-        """See ``Engine``."""
         tensors = image_embeddings, *prompt.tensors
         names = (tensor.name for tensor in self._decoder_spec.inputs)
         inputs = {
@@ -65,14 +70,12 @@ class PackageEngine:
         return low_res_masks, iou_predictions
 
     def _predict(self, model: PredictingModel, spec: ModuleSpec, inputs: dict) -> list[Tensor]:
-        """Outputs in the spec's order, as float32; ArtifactError if the model or a name fails."""
+        """Outputs in the order of ``spec``, as float32; ArtifactError if the model fails or lacks an output."""
         try:
             outputs = model.predict(inputs)
-        # coremltools wraps NSErrors in RuntimeError, and warns in others; a failed allocation is
-        # no fault of the artifact.
-        except MemoryError:
+        except MemoryError:  # not an error of the artifact
             raise
-        except Exception as error:
+        except Exception as error:  # coremltools raises RuntimeError for NSErrors, and others too
             raise ArtifactError(
                 f"{spec.name}: {self._runtime} cannot run it ({error}); convert again"
             ) from error
@@ -88,6 +91,6 @@ class PackageEngine:
 
 
 def frame_to_image(frame: Tensor) -> Image.Image:
-    """float32 (1, 3, S, S) in 0…255 → an RGB picture of S×S, each value rounded to 8 bits."""
+    """Turn a frame, float32 (1, 3, S, S) in 0…255, into an RGB picture of S×S pixels of 8 bits per channel."""
     pixels = frame[0].permute(1, 2, 0).round().clamp(0, 255)  # (1, 3, S, S) → (S, S, 3)
     return Image.fromarray(np.ascontiguousarray(pixels.numpy().astype(np.uint8)))

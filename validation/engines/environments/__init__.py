@@ -1,6 +1,6 @@
-"""Environments that ``.ptl`` files are run in beside this one: another version of torch, another processor.
+"""Other environments to run ``.ptl`` files in: one with another version of torch, one with another processor.
 
-``validate setup`` makes them. docs/environments.md describes them.
+``validate setup`` builds them, and docs/environments.md describes them.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ def find_environments(names: Iterable[str]) -> list[Environment]:
     """The environments of these names, each once.
 
     Raises:
-        SetupError: there is none of a name.
+        SetupError: a name is not that of an environment.
     """
     for name in names:
         if name not in ENVIRONMENTS:

@@ -1,4 +1,4 @@
-"""``arm64``: an Arm processor that qemu emulates, with Debian's arm64 libraries and torch's Arm wheel."""
+"""The environment ``arm64``: an Arm processor that qemu emulates, with Debian's libraries and torch's wheel for Arm."""
 
 import os
 import platform
@@ -14,17 +14,17 @@ from validation.engines.environments.environment import (
     run_tool,
 )
 
-# A core of phones since 2018 (Armv8.2 with dot products and half floats). qemu's default has vectors
-# of any length (SVE), which few phones have, and torch other code for.
+# A core that phones have had since 2018 (Armv8.2 with dot products and half floats). qemu's default also
+# has scalable vectors (SVE). Few phones have these, and torch has other code for them.
 PROCESSOR = "cortex-a76"
 
-_COUNTS_VARIABLE = "INSTRUCTION_COUNTS"  # instruction_counter.c
+_COUNTS_VARIABLE = "INSTRUCTION_COUNTS"  # read by instruction_counter.c
 _PACKAGES = RECIPES / "arm64-packages.txt"
 _WHEELS = RECIPES / "arm64-wheels.txt"
 _COUNTER = RECIPES / "instruction_counter.c"
 _TOOLS = ("apt-get", "dpkg-deb")
 _PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
-# Of qemu's interface for plug-ins; what is used of it is the same in all of them.
+# Versions of qemu's plug-in interface. The functions that the counter uses are the same in all of them.
 _PLUGIN_VERSIONS = (1, 2)
 _APT = """\
 APT::Architecture "amd64";
@@ -34,11 +34,11 @@ Dir::State::Lists "{folder}/lists";
 Dir::State::status "{folder}/status";
 Dir::Cache "{folder}/cache";
 """
-_NEEDS_PACKAGES = "see that apt's sources have this system's packages for amd64 and arm64"
+_NEEDS_PACKAGES = "check that apt's sources have this system's packages for amd64 and arm64"
 
 
 class Arm64(Environment):
-    """An emulated Arm processor. Its numbers are those of Arm code; its time is nobody's."""
+    """An emulated Arm processor. Its numbers are those of Arm code; its time predicts nothing."""
 
     name = "arm64"
     label = f"on an Arm processor ({PROCESSOR}) that qemu emulates"
@@ -47,21 +47,19 @@ class Arm64(Environment):
     recipe = (_PACKAGES, _WHEELS, _COUNTER)
 
     def obstacle(self) -> str | None:
-        """See ``Environment``."""
         if platform.machine() in ("aarch64", "arm64"):
             return (
-                "this machine is an Arm itself: measure on the target cpu, with the engine "
+                "this machine has an Arm processor itself: measure on the target cpu, with the engine "
                 "lite_interpreter"
             )
         if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-            return "its packages are for Linux on x86-64: use Debian there"
+            return "its packages are for Linux on x86-64: use Debian on such a machine"
         absent = [tool for tool in _TOOLS if shutil.which(tool) is None]
         if absent and not self.folder.is_dir():
-            return f"it is made of Debian's packages, and {absent[0]} is not here: use Debian"
+            return f"it is built from Debian's packages, and {absent[0]} is missing: use Debian"
         return None
 
     def build(self, folder: Path, report: Report) -> None:
-        """See ``Environment``."""
         report("Debian's packages of qemu and of Python for Arm (60 MB to download)")
         _unpack_packages(folder)
         report(f"torch {self.torch_version} for Arm (120 MB to download)")
@@ -70,7 +68,6 @@ class Arm64(Environment):
         _build_counter(folder)
 
     def command(self, folder: Path, counts: Path | None = None) -> list[str]:
-        """See ``Environment``."""
         plugin = [] if counts is None else ["-plugin", str(_counter(folder))]
         return [
             *_host_program(folder, "qemu-aarch64"),
@@ -79,7 +76,7 @@ class Arm64(Environment):
         ]
 
     def variables(self, folder: Path, threads: int, counts: Path | None = None) -> dict[str, str]:
-        """See ``Environment``; the user's own variables would change the count."""
+        """All environment variables; the user's own are left out, because they would change the count."""
         variables = {
             "PYTHONPATH": str(folder / "site"),
             "PYTHONHASHSEED": "0",
@@ -90,11 +87,12 @@ class Arm64(Environment):
 
 
 def _unpack_packages(folder: Path) -> None:
-    """Packages of this machine below ``host``, of the Arm below ``guest``; apt checks their signatures."""
+    """Unpack packages for this machine below ``host`` and for Arm below ``guest``; apt checks their signatures."""
     apt = folder / "apt"
     for name in ("state", "lists/partial", "cache/archives/partial"):
         (apt / name).mkdir(parents=True)
-    (apt / "status").touch()  # as if nothing was installed: all that they depend on comes along
+    # With an empty status nothing counts as installed, so all dependencies are downloaded too.
+    (apt / "status").touch()
     configuration = apt / "apt.conf"
     configuration.write_text(_APT.format(folder=apt))
     lines = _PACKAGES.read_text(encoding="utf-8").splitlines()
@@ -116,7 +114,7 @@ def _unpack_packages(folder: Path) -> None:
 
 
 def _merge_usr(root: Path) -> None:
-    """Releases whose packages have everything below ``usr`` take links that another package brings."""
+    """Add the links ``lib`` and ``lib64``, which another package has in releases that keep everything below ``usr``."""
     for name in ("lib", "lib64"):
         if not (root / name).exists():
             (root / name).symlink_to(f"usr/{name}")
@@ -129,12 +127,12 @@ def _install_wheels(folder: Path) -> None:
         [sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes", "--quiet"]
         + ["--only-binary=:all:", "--no-cache-dir", f"--python-version={version}", *platforms]
         + [f"--target={folder / 'site'}", "-r", str(_WHEELS)],
-        "see that this Python has pip, and that pip reaches a package index",
+        "check that this Python has pip, and that pip reaches a package index",
     )
 
 
 def _build_counter(folder: Path) -> None:
-    """Compile the plug-in for whichever version of its interface this qemu has."""
+    """Compile the instruction counter for the version of the plug-in interface that this qemu has."""
     resources = next((folder / "host" / "usr" / "lib").glob("*/tcc"))
     counts = folder / "counts"
     counts.write_bytes(bytes(4096))
@@ -156,7 +154,7 @@ def _build_counter(folder: Path) -> None:
 
 
 def _host_program(folder: Path, name: str) -> list[str]:
-    """A program for this machine, with its own libraries: this system's may be of another version."""
+    """The command of a program for this machine, with its own libraries, because the system's may be other versions."""
     host = folder / "host"
     libraries = [*host.glob("lib/*-linux-gnu"), *host.glob("usr/lib/*-linux-gnu")]
     return [

@@ -1,4 +1,4 @@
-"""What an environment is, where it lies, and how it is made: whole, or not at all."""
+"""What an environment is, where it is kept, and how it is built: completely, or not at all."""
 
 import hashlib
 import shutil
@@ -14,27 +14,26 @@ from reference.common.cache import CACHE_VARIABLE, cache_folder
 from reference.common.errors import MobileSAMError
 
 RECIPES = Path(__file__).parent / "recipes"
-TOOL_LIMIT = 3600.0  # seconds for one program of a set-up: 2 GB, on a slow connection
-_STALE = (
-    24 * 3600.0
-)  # seconds; no set-up takes a day: what is older was left by one that was killed
+TOOL_LIMIT = 3600.0  # seconds for one program of a set-up, enough for 2 GB on a slow connection
+# Seconds. No set-up takes a day, so an older unfinished one was killed.
+_STALE = 24 * 3600.0
 
 Report = Callable[[str], None]
 
 
 class SetupError(MobileSAMError):
-    """An environment that cannot be set up."""
+    """An environment cannot be set up."""
 
 
 class Environment(ABC):
-    """A Python of its own, with torch and numpy.
+    """A separate Python with torch and numpy.
 
     Attributes:
-        name: what ``--engine`` and ``--target`` call it.
-        label: what it is, behind "lite interpreter of torch VERSION".
-        torch_version: the version that it has.
+        name: its name for ``--engine`` and ``--target``.
+        label: description that follows "lite interpreter of torch VERSION" in an engine's name.
+        torch_version: its version of torch.
         counts: whether it can count the instructions that it executes.
-        recipe: the files that say what it is made of; another recipe makes another environment.
+        recipe: the files that list its contents; a changed recipe makes a new environment.
     """
 
     name: str
@@ -45,11 +44,11 @@ class Environment(ABC):
 
     @property
     def folder(self) -> Path:
-        """Where it lies once it is set up: in the cache."""
+        """Its folder in the cache, which exists once the environment is set up."""
         return cache_folder() / "environments" / f"{self._slug}-{self._fingerprint()}"
 
     def missing(self) -> str | None:
-        """What this machine lacks for it, in words that follow "NOT RUN: "; None if nothing."""
+        """Why it cannot be used now, in words that follow "NOT RUN: "; None if it can."""
         obstacle = self.obstacle()
         if obstacle is not None:
             return obstacle
@@ -59,24 +58,38 @@ class Environment(ABC):
 
     @abstractmethod
     def obstacle(self) -> str | None:
-        """Why it cannot be had on this machine, in words that follow "NOT RUN: "; None if it can."""
+        """Why it cannot be set up on this machine, in words that follow "NOT RUN: "; None if it can."""
 
     @abstractmethod
     def build(self, folder: Path, report: Report) -> None:
-        """Make it in ``folder``, which is new; ``report`` is told each step. Raises SetupError."""
+        """Build it in a new folder.
+
+        Args:
+            folder: the folder, which exists and is empty.
+            report: called with a description of each step.
+
+        Raises:
+            SetupError: a step failed.
+        """
 
     @abstractmethod
     def command(self, folder: Path, counts: Path | None = None) -> list[str]:
-        """Runs a Python script, if its path and arguments are appended.
+        """The command that runs a Python script, once its path and arguments are appended.
 
         Args:
-            folder: where it was built.
-            counts: a file that the executed instructions are counted into; None: nobody counts.
+            folder: folder in which the environment was built.
+            counts: file in which to count the executed instructions; None does not count them.
         """
 
     @abstractmethod
     def variables(self, folder: Path, threads: int, counts: Path | None = None) -> dict[str, str]:
-        """All environment variables of that command, which has as many threads to compute with."""
+        """All environment variables of that command.
+
+        Args:
+            folder: folder in which the environment was built.
+            threads: number of threads that compute.
+            counts: file in which to count the executed instructions; None does not count them.
+        """
 
     @property
     def _slug(self) -> str:
@@ -87,7 +100,7 @@ class Environment(ABC):
         return hashlib.sha256(content).hexdigest()[:8]
 
     def remove_others(self) -> None:
-        """Remove what earlier recipes made, and what killed set-ups left."""
+        """Remove environments of earlier recipes, and the remains of set-ups that were killed."""
         folder = self.folder
         for other in folder.parent.glob(f"{self._slug}-*"):
             if other != folder:
@@ -98,15 +111,19 @@ class Environment(ABC):
 
 
 def set_up(environment: Environment, check: Callable[[Path], None], report: Report) -> Path:
-    """Make an environment, unless it is there; its folder.
+    """Build an environment, unless it exists.
 
     Args:
-        environment: which.
-        check: run on what was built, before it appears; it raises MobileSAMError.
-        report: is told each step.
+        environment: the environment to build.
+        check: called with the folder that was built, before the environment appears; it raises
+            MobileSAMError if the environment does not work.
+        report: called with a description of each step.
+
+    Returns:
+        The folder of the environment.
 
     Raises:
-        SetupError: it cannot be had here, or something failed; nothing is left then.
+        SetupError: this machine cannot have the environment, or a step failed. Nothing is left behind.
     """
     obstacle = environment.obstacle()
     if obstacle is not None:
@@ -135,7 +152,7 @@ def set_up(environment: Environment, check: Callable[[Path], None], report: Repo
 
 @contextmanager
 def _part_of(folder: Path) -> Iterator[Path]:
-    """A new folder beside ``folder``; removed in the end if it is still there."""
+    """A new folder beside ``folder``, which is removed at the end if it still exists."""
     part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     part.mkdir(parents=True)
     try:
@@ -147,15 +164,18 @@ def _part_of(folder: Path) -> Iterator[Path]:
 def run_tool(
     command: Sequence[str | Path], fix: str, variables: Mapping[str, str] | None = None
 ) -> str:
-    """Run a program of a set-up to its end; what it printed.
+    """Run a program of a set-up to its end.
 
     Args:
         command: the program and its arguments.
-        fix: what to do if it fails, in words.
-        variables: its environment variables; None: those of this process.
+        fix: what the user can do if it fails, for the error message.
+        variables: its environment variables; None takes those of this process.
+
+    Returns:
+        The text that it printed to stdout.
 
     Raises:
-        SetupError: it failed, or cannot be run.
+        SetupError: the program failed, took too long, or cannot be run.
     """
     program = Path(command[0]).name
     try:

@@ -1,4 +1,4 @@
-"""``runtime:2.1.0``: the last version of torch's lite interpreter that was published for phones."""
+"""The environment ``runtime:2.1.0``: the last version of torch's lite interpreter that was published for phones."""
 
 import os
 import platform
@@ -8,8 +8,9 @@ from pathlib import Path
 
 from validation.engines.environments.environment import RECIPES, Environment, Report, run_tool
 
-_PYTHON = (3, 11)  # the newest that torch 2.1.0 has wheels for
-_MACHINES = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64")}  # of the recipe
+_PYTHON = (3, 11)  # the newest version that torch 2.1.0 has wheels for
+# Systems and machines that the recipe has wheels for.
+_MACHINES = {("Linux", "x86_64"), ("Linux", "aarch64"), ("Darwin", "arm64")}
 
 
 class Runtime(Environment):
@@ -22,18 +23,16 @@ class Runtime(Environment):
     recipe = (RECIPES / "runtime-2.1.0-wheels.txt",)
 
     def obstacle(self) -> str | None:
-        """See ``Environment``."""
         if (platform.system(), platform.machine()) not in _MACHINES:
             return (
-                f"torch {self.torch_version} is not to be had for {platform.system()} on "
+                f"torch {self.torch_version} is not available for {platform.system()} on "
                 f"{platform.machine()}: use Linux, or a Mac with Apple silicon"
             )
         if _python() is None:
-            return f"torch {self.torch_version} takes Python 3.11: install python3.11"
+            return f"torch {self.torch_version} needs Python 3.11: install python3.11"
         return None
 
     def build(self, folder: Path, report: Report) -> None:
-        """See ``Environment``."""
         report(f"a virtual environment with torch {self.torch_version} (2.4 GB to download)")
         run_tool(
             [_python(), "-m", "venv", folder],
@@ -42,15 +41,14 @@ class Runtime(Environment):
         run_tool(
             [_interpreter(folder), "-m", "pip", "install", "--no-deps", "--require-hashes"]
             + ["--only-binary=:all:", "--no-cache-dir", "-r", self.recipe[0]],
-            "see that pip reaches a package index, and that there are 8 GB free",
+            "check that pip reaches a package index, and that 8 GB are free",
         )
 
     def command(self, folder: Path, counts: Path | None = None) -> list[str]:
-        """See ``Environment``; nobody counts here."""
+        """The command that runs a Python script; it never counts instructions."""
         return [str(_interpreter(folder)), "-E", "-s"]
 
     def variables(self, folder: Path, threads: int, counts: Path | None = None) -> dict[str, str]:
-        """See ``Environment``."""
         return {**os.environ, "OMP_NUM_THREADS": str(threads)}
 
 

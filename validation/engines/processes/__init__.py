@@ -1,1 +1,1 @@
-"""Programs of their own: children that may crash or hang, and harm nobody."""
+"""Child processes, which may crash or hang without harm to this process."""

@@ -1,6 +1,6 @@
-"""A child process that answers requests, so that whatever crashes or hangs it harms nothing else.
+"""A child process that answers requests, and may crash or hang without harm to its parent.
 
-Parent and child talk in ``standalone.messages``. What a crashing child says is not trusted.
+Parent and child exchange ``standalone.messages``. The parent checks whatever a crashing child may send.
 """
 
 import contextlib
@@ -23,18 +23,18 @@ from reference.common.torch_errors import first_line, is_out_of_memory
 from validation.engines.base import EngineDiedError
 from validation.engines.processes.standalone.messages import receive, send
 
-START_ALLOWANCE = 120.0  # seconds to import torch on a busy machine, on top of the time limit
-TEXT_LENGTH = 4000  # characters of an error; JSON takes up to 12 bytes for one
-_END_ALLOWANCE = 5.0  # seconds to end after being asked to
+START_ALLOWANCE = 120.0  # seconds beyond the time limit, to import torch on a busy machine
+TEXT_LENGTH = 4000  # characters of an error message; JSON takes up to 12 bytes for one
+_END_ALLOWANCE = 5.0  # seconds in which a child has to end after being asked to
 
 Answer = Callable[[dict, list[np.ndarray]], tuple[dict, Iterable[np.ndarray]]]
 
 
 class Process(Protocol):
-    """What is used of ``multiprocessing.Process``.
+    """The part of ``multiprocessing.Process`` that ``Child`` uses.
 
     Attributes:
-        exitcode: None while it runs; negative if a signal ended it.
+        exitcode: exit status; None while the process runs, negative if a signal ended it.
     """
 
     exitcode: int | None
@@ -55,14 +55,14 @@ class Child:
         memory_limit: int | None = None,
         endings: Mapping[int, str] | None = None,
     ) -> None:
-        """Take over a process that was started just now.
+        """Take over a process that has just been started.
 
         Args:
-            process: which answers requests.
-            connection: to it.
+            process: the process that answers requests.
+            connection: the parent's end of the connection to it.
             time_limit: seconds for each answer.
-            memory_limit: bytes that the child allows itself, for messages.
-            endings: what it means if the child ends with a status, in words that follow "the engine".
+            memory_limit: bytes to which the child limits itself, for error messages.
+            endings: exit status of the child → its meaning, in words that follow "the engine".
         """
         self._time_limit, self._memory_limit = time_limit, memory_limit
         self._endings = endings or {}
@@ -77,25 +77,34 @@ class Child:
         count: int,
         allowance: float = 0.0,
     ) -> tuple[dict, list[np.ndarray]]:
-        """Send a request, if any, and wait for an answer with ``count`` arrays.
+        """Send a request and wait for its answer.
 
         Args:
-            during: what the child is asked to do, for messages.
-            request: what JSON can hold.
-            arrays: float32, that go with it.
-            count: how many arrays the answer has.
-            allowance: seconds on top of the time limit.
+            during: what the child is asked to do, for error messages.
+            request: values that JSON can represent; None sends nothing and only waits.
+            arrays: float32 arrays that belong to the request.
+            count: number of arrays that the answer has to have.
+            allowance: seconds beyond the time limit.
+
+        Returns:
+            The header of the answer and its arrays.
 
         Raises:
-            ArtifactError: the child says that the artifact is to blame.
-            EngineDiedError: the child failed, is gone, or talks nonsense; it is gone then.
+            ArtifactError: the child reports an error of the artifact.
+            EngineDiedError: the child failed, ended, or sent something that is not an answer. It has
+                been ended then.
         """
         if self._failure is not None:
             raise EngineDiedError(self._failure)
         limit = self._time_limit + allowance
         expired = threading.Event()
-        # Killing the child ends whatever the parent waits for: to read, to write, half a message.
-        deadline = threading.Timer(limit, lambda: (expired.set(), self._process.kill()))
+
+        # With the child killed, the parent stops waiting, whether it reads, writes or has half a message.
+        def end_child() -> None:
+            expired.set()
+            self._process.kill()
+
+        deadline = threading.Timer(limit, end_child)
         deadline.start()
         try:
             if request is not None:
@@ -104,14 +113,14 @@ class Child:
         except (EOFError, ConnectionError):
             self._die(during, self._cause_of_death(limit if expired.is_set() else None))
         except (OSError, ValueError, RecursionError) as error:
-            # The end in the middle of a message is an OSError as well.
+            # A child that ends in the middle of a message causes an OSError too.
             self._process.join(_END_ALLOWANCE / 10)
             if expired.is_set() or self._process.exitcode is not None:
                 self._die(during, self._cause_of_death(limit if expired.is_set() else None))
             self._die(
                 during, f"gave an answer that makes no sense ({first_line(error)[:TEXT_LENGTH]})"
             )
-        except BaseException:  # interrupted in the middle of a message: no more can be sent
+        except BaseException:  # interrupted in the middle of a message, so no other can follow
             self._die_quietly(f"{during}: the engine was interrupted")
             raise
         finally:
@@ -127,11 +136,11 @@ class Child:
         return answer, answers
 
     def close(self) -> None:
-        """Let the child end by itself, or kill it; nothing if it is gone."""
+        """Let the child end by itself, or kill it if it does not. A child that is gone is left alone."""
         if self._failure is not None:
             return
         self._failure = "the engine is closed: open another one"
-        self._connection.close()  # which the child takes for a request to end
+        self._connection.close()  # the child takes this as a request to end
         self._process.join(_END_ALLOWANCE)
         self._process.kill()
         self._process.join()
@@ -168,27 +177,31 @@ class Child:
 def spawn(serve: Callable, arguments: Sequence) -> tuple[Process, Connection]:
     """Start a process that calls ``serve(connection, *arguments)``, for ``Child``.
 
-    As with any child of ``multiprocessing``'s spawn method, a script that does this guards its top
+    As with any child that ``multiprocessing`` spawns, a script that calls this has to guard its top
     level with ``if __name__ == "__main__"``.
 
     Args:
-        serve: a function of a module, made of the functions below.
-        arguments: what can be handed to a process.
+        serve: a module-level function that uses the functions for the child's side below.
+        arguments: values that can be pickled.
+
+    Returns:
+        The process and the parent's end of the connection.
     """
-    # Not fork: in a copy of a process with torch's threads, the next computation can deadlock.
+    # Spawned, not forked: a forked copy of a process with torch's threads can deadlock.
     context = multiprocessing.get_context("spawn")
     connection, far_end = context.Pipe()
     process = context.Process(
         target=_serve,
         args=(serve, far_end, *arguments),
-        daemon=True,  # also ended when an exception ends the parent
+        daemon=True,  # so that it also ends when an exception ends the parent
     )
-    resource_tracker.ensure_running()  # or it is started below, and unblocks what is blocked
-    with postponed(
-        signal.SIGINT
-    ):  # a terminal sends Ctrl-C to the child as well: the parent handles it
+    # If process.start() had to start the resource tracker, it would unblock the signals blocked below.
+    resource_tracker.ensure_running()
+    # A terminal sends Ctrl-C to the child too, but only the parent handles it.
+    with postponed(signal.SIGINT):
         process.start()
-    far_end.close()  # the child's end of the pipe is then the only one, and its death shows
+    # Only the child now holds its end of the pipe, so the parent notices when the child ends.
+    far_end.close()
     return process, connection
 
 
@@ -198,27 +211,27 @@ def spawn(serve: Callable, arguments: Sequence) -> tuple[Process, Connection]:
 def _serve(serve: Callable, connection: Connection, *arguments: object) -> None:
     try:
         serve(connection, *arguments)
-    except BaseException as error:  # else a traceback appears among the parent's lines
+    except BaseException as error:  # otherwise a traceback appears among the parent's output
         with contextlib.suppress(OSError):
             send(connection, describe(error))
         sys.exit(BUG)
 
 
 def settle_in() -> None:
-    """What a child does first, before it imports anything that prints."""
-    os.dup2(2, 1)  # stdout may be a document of the parent's
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    """Redirect output and ignore Ctrl-C. A child calls this before it imports anything that prints."""
+    os.dup2(2, 1)  # the parent may be writing a document to stdout
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
 
 
 @contextlib.contextmanager
 def until_parent_closes() -> Iterator[None]:
-    """Leave the block, quietly, when the pipe is closed."""
+    """Leave the block without an error when the parent closes the pipe."""
     with contextlib.suppress(EOFError, ConnectionError):
         yield
 
 
 def answer_requests(connection: Connection, answer: Answer) -> None:
-    """Hand each request to ``answer``, and send what it gives or why it fails; for ever."""
+    """Pass each request to ``answer``, and send its result or its error. Does not return."""
     while True:
         request, arrays = receive(connection)
         try:
@@ -230,7 +243,7 @@ def answer_requests(connection: Connection, answer: Answer) -> None:
 
 
 def describe(error: BaseException) -> dict:
-    """A header that tells the parent of an error."""
+    """The header of a message that reports an error to the parent."""
     if is_out_of_memory(error):
         return {"error": "memory"}
     if isinstance(error, MobileSAMError):

@@ -1,4 +1,4 @@
-"""A program in place of a child process of Python's own: it may be of another Python, or another machine."""
+"""Run an external program as a child process: another Python, or one on an emulated machine."""
 
 import contextlib
 import multiprocessing
@@ -7,16 +7,21 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 
 
-class Program:
+class ExternalProgram:
     """A ``child_process.Process`` that runs any command."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], descriptor: int
     ) -> None:
-        """Start it, with ``descriptor`` open in it; what it prints is dropped.
+        """Start the program.
 
-        Emulators and libraries complain of what they do not know of the machine; what matters comes
-        through the connection.
+        Its output is dropped, because emulators and libraries print warnings about the machine that do
+        not matter. Errors come through the connection.
+
+        Args:
+            command: the program and its arguments.
+            environment: all of its environment variables.
+            descriptor: file descriptor of the program's end of the connection.
         """
         self._process = subprocess.Popen(
             command,
@@ -29,36 +34,45 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Its process's number."""
+        """Process id of the program."""
         return self._process.pid
 
     @property
     def exitcode(self) -> int | None:
-        """See ``child_process.Process``."""
+        """Exit status; None while the program runs, negative if a signal ended it."""
         return self._process.poll()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until it ends, or ``timeout`` seconds."""
+        """Wait until the program ends, but at most ``timeout`` seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout)
 
     def kill(self) -> None:
-        """End it at once, if it runs."""
+        """End the program at once, if it runs."""
         self._process.kill()
 
 
 def start_program(
     command: Sequence[str], arguments: Sequence[str], environment: Mapping[str, str]
-) -> tuple[Program, Connection]:
-    """Run ``command`` with the number of its end of a connection, and then ``arguments``.
+) -> tuple[ExternalProgram, Connection]:
+    """Start an external program that is connected to this process.
+
+    Args:
+        command: the program and its first arguments. The file descriptor of its end of the connection
+            is the next argument.
+        arguments: the last arguments.
+        environment: all environment variables of the program.
+
+    Returns:
+        The program and this process's end of the connection.
 
     Raises:
-        OSError: there is no such program.
+        OSError: the program does not exist.
     """
     connection, far_end = multiprocessing.Pipe()
-    with far_end:  # the program's end is then the only one, and its death shows
+    with far_end:  # only the program then holds its end, so this process notices when it ends
         try:
-            program = Program(
+            program = ExternalProgram(
                 [*command, str(far_end.fileno()), *arguments], environment, far_end.fileno()
             )
         except BaseException:

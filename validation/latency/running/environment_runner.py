@@ -7,7 +7,7 @@ from pathlib import Path
 from validation.artifacts.artifact import Artifact
 from validation.engines.environment_engine import EnvironmentEngine
 from validation.engines.environments import Environment
-from validation.engines.environments.interpreter import Interpreter
+from validation.engines.environments.lite_process import LiteProcess
 from validation.latency.machine.cold_files import forget_artifact
 from validation.latency.machine.memory import forget_peak_of, peak_memory_of
 from validation.latency.running.inputs import Inputs
@@ -38,14 +38,14 @@ class EnvironmentRunner:
         """
         self._environment, self._artifact, self._image = environment, artifact, image
         self._threads, self._counting = threads, counting
-        self._interpreter: Interpreter | None = None
+        self._interpreter: LiteProcess | None = None
         self._processor = 0.0
         self._memory: tuple[int, int] | None = None
         self._stages: dict[str, Callable[[], object]] = {}
 
     def start(self) -> None:
         self._inputs = Inputs(self._artifact, self._image)
-        self._interpreter = Interpreter(self._environment, self._threads, self._counting)
+        self._interpreter = LiteProcess(self._environment, self._threads, self._counting)
         forget_peak_of(self._interpreter.pid)
         libraries = peak_memory_of(self._interpreter.pid)
         self._memory = None if libraries is None else (libraries, libraries)

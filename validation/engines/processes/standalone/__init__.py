@@ -1,5 +1,5 @@
-"""What runs in a Python that has torch and numpy, but not this package.
+"""Code that runs in another Python, which has torch and numpy but not this package.
 
-``lite_worker`` is a script, and finds what else it needs beside itself: modules here import nothing of
-the rest of the package.
+``lite_worker`` is a script that imports its neighbors in this folder. Modules here import nothing from the rest of the
+package.
 """

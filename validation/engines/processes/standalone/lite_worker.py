@@ -1,16 +1,16 @@
-"""Runs an artifact's two ``.ptl`` files in the lite interpreter of the Python that runs this script.
+"""Run an artifact's two ``.ptl`` files in the lite interpreter of the Python that runs this script.
 
     python lite_worker.py CONNECTION THREADS [COUNTS]
 
-CONNECTION is the number of an open file descriptor. The script says what it is, or why it cannot be, and
+CONNECTION is the number of an open file descriptor. The script sends its identity, or why it cannot start. It
 then answers requests until the other side closes the connection:
 
-    load           {image_encoder, mask_decoder: paths; backend: of quantized operators, or null} → {seconds}
+    load           {image_encoder, mask_decoder: paths; backend: of quantized operators, or null} → {seconds, processor}
     image_encoder  {calls} and its input → {seconds, instructions, processor} and its output
     mask_decoder   {calls} and its inputs → {seconds, instructions, processor} and its outputs
 
-``seconds`` has the time of each call, and ``instructions`` how many were executed, if the emulator counts
-them into the file COUNTS.
+``seconds`` has the time of each call. ``instructions`` has the number that each call executed, if the emulator counts
+them in the file COUNTS, else null. ``processor`` is the processor time of the script so far, in seconds.
 """
 
 import ctypes
@@ -27,16 +27,16 @@ from pathlib import Path
 
 from messages import receive, send
 
-_COUNTERS = "512Q"  # one for each virtual processor; instruction_counter.c
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-_TEXT_LENGTH = 4000  # characters of an error
-_ALLOCATOR = "DefaultCPUAllocator"  # torch names it when memory runs out
+_COUNTERS = "512Q"  # one counter for each virtual processor, as in instruction_counter.c
+_PR_SET_PDEATHSIG = 1  # a constant of prctl(2)
+_TEXT_LENGTH = 4000  # characters of an error message
+_ALLOCATOR = "DefaultCPUAllocator"  # in torch's message when memory runs out
 
 
 def main(descriptor: str, threads: str, counts: str | None = None) -> None:
-    """See the module."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    if sys.platform == "linux":  # a parent that is killed leaves nobody behind
+    """Answer requests until the parent closes the connection; the module's docstring has the arguments."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    if sys.platform == "linux":  # so that this script also ends when its parent is killed
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     connection = Connection(int(descriptor))
     try:
@@ -60,11 +60,12 @@ def main(descriptor: str, threads: str, counts: str | None = None) -> None:
 
 class _Worker:
     def __init__(self, threads: int, counts: str | None) -> None:
-        import torch  # here, so that the parent is told why it cannot be imported
+        # Imported here, so that a failure is reported to the parent.
+        import torch
         from torch.jit.mobile import _load_for_lite_interpreter
 
         torch.set_num_threads(threads)
-        gc.disable()  # its moments differ from run to run
+        gc.disable()  # collections happen at other moments in each run, and disturb the measurement
         self._torch, self._load_file = torch, _load_for_lite_interpreter
         self._modules: dict = {}
         self._executed = _instruction_counter(counts)
@@ -84,7 +85,7 @@ class _Worker:
         return self._run(self._modules[operation], arrays, **request)
 
     def _load(self, image_encoder: str, mask_decoder: str, backend: str | None) -> dict:
-        # Weights of quantized layers are packed while loading, for the backend of that moment.
+        # Loading packs the weights of quantized layers for the backend that is set at that moment.
         if backend is not None:
             self._torch.backends.quantized.engine = backend
         start = time.perf_counter()
@@ -114,7 +115,7 @@ class _Worker:
 
 
 def _instruction_counter(path: str | None) -> Callable[[], int | None]:
-    """How many instructions this process has executed so far; None if nobody counts."""
+    """A function that returns the number of instructions this process has executed; None if they are not counted."""
     if path is None:
         return lambda: None
     with Path(path).open("rb") as file:
@@ -123,7 +124,7 @@ def _instruction_counter(path: str | None) -> Callable[[], int | None]:
 
 
 def _describe(error: Exception) -> dict:
-    """A header that tells the parent of an error; one of torch is taken for the artifact's."""
+    """The header of a message that reports an error. Errors of torch are taken as errors of the artifact."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0][:_TEXT_LENGTH]
     if isinstance(error, MemoryError) or _ALLOCATOR in str(error):
         return {"error": "memory"}

@@ -1,4 +1,4 @@
-"""The lite interpreter of an environment, as a program that this one talks to."""
+"""The lite interpreter of an environment, in a child process that answers requests."""
 
 import math
 import tempfile
@@ -21,22 +21,22 @@ from validation.engines.processes.external_program import start_program
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 OUTPUTS = {IMAGE_ENCODER: 1, MASK_DECODER: 2}
-# Seconds for one answer. A run of the image encoder takes minutes under emulation; whoever has less
-# time ends the process that this one belongs to.
+# Seconds for one answer. A run of the image encoder takes minutes under emulation. A shorter limit is
+# enforced on the process that this one belongs to.
 TIME_LIMIT = 3600.0
-_COUNTS_BYTES = 4096  # instruction_counter.c
+_COUNTS_BYTES = 4096  # size of the file of counts, as in instruction_counter.c
 _WORKER = Path(standalone.__file__).with_name("lite_worker.py")
 
 
 @dataclass(frozen=True)
 class Calls:
-    """What calls of a module gave.
+    """The results of one or more calls of a module.
 
     Attributes:
-        outputs: of the last call.
-        seconds: of each call, by the clock of this machine.
-        instructions: that each call executed; empty if nobody counts.
-        processor: seconds of the processor's time that the program has taken since it started.
+        outputs: the outputs of the last call.
+        seconds: time of each call, by the clock of this machine.
+        instructions: number of instructions that each call executed; empty if they are not counted.
+        processor: processor time in seconds that the program has taken since it started.
     """
 
     outputs: list[np.ndarray]
@@ -45,15 +45,15 @@ class Calls:
     processor: float
 
 
-class Interpreter:
+class LiteProcess:
     """Runs one artifact in an environment; close it, or use it in a ``with`` block.
 
-    Its calls raise ArtifactError if the artifact is to blame, and EngineDiedError if the program
-    crashes, hangs, or talks nonsense.
+    Its calls raise ArtifactError if the artifact is to blame, and EngineDiedError if the program crashes,
+    hangs, or sends something that is not an answer.
 
     Attributes:
-        pid: the program's process.
-        name: what runs, as an engine's name.
+        pid: process id of the program.
+        name: what runs, as ``Engine`` has it.
     """
 
     def __init__(
@@ -66,10 +66,13 @@ class Interpreter:
         """Start the program, and wait until it has imported torch.
 
         Args:
-            environment: that is set up.
-            threads: that compute.
-            counting: whether instructions are counted.
-            folder: where the environment lies, while it is being set up.
+            environment: the environment, which has been set up.
+            threads: number of threads that compute.
+            counting: whether to count executed instructions.
+            folder: folder of an environment that is still being set up; None for any other.
+
+        Raises:
+            EngineDiedError: the environment is damaged, or the program does not start.
         """
         folder = environment.folder if folder is None else folder
         self._files = ExitStack()
@@ -98,7 +101,11 @@ class Interpreter:
         self.name = f"lite interpreter of torch {identity.get('torch')} {environment.label}"
 
     def load(self, artifact: Artifact) -> tuple[float, float]:
-        """Load an artifact's two files: seconds, and the processor's time so far."""
+        """Load an artifact's two files.
+
+        Returns:
+            The time that loading took, and the processor time of the program so far, both in seconds.
+        """
         backend = PHONE_ENGINE if artifact.scheme == "int8" else None
         if backend is not None:
             self.name = f"{self.name} ({backend})"
@@ -108,7 +115,13 @@ class Interpreter:
         return answer["seconds"][0], answer["processor"]
 
     def run(self, component: str, inputs: Sequence[np.ndarray], calls: int = 1) -> Calls:
-        """Call one of the two modules, with the same inputs each time."""
+        """Call a module ``calls`` times, with the same inputs each time.
+
+        Args:
+            component: "image_encoder" or "mask_decoder".
+            inputs: its inputs, as float32 arrays.
+            calls: number of calls.
+        """
         request = {"operation": component, "calls": calls}
         during = component.replace("_", " ")
         answer, outputs = self._ask(during, request, inputs, OUTPUTS[component])
@@ -124,7 +137,7 @@ class Interpreter:
         self._child.close()
         self._files.close()
 
-    def __enter__(self) -> "Interpreter":
+    def __enter__(self) -> "LiteProcess":
         return self
 
     def __exit__(self, *_: object) -> None:
