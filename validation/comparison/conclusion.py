@@ -15,8 +15,8 @@ from validation.stages import STAGES
 
 # The masks that users are shown, first for an unambiguous prompt, then for an ambiguous one.
 _SHOWN = {
-    "the single mask: the reference's": slice(1),
-    "the three guesses: each of the reference's": MULTIMASK,
+    "the single mask: the reference draws it": slice(1),
+    "the three guesses: the reference draws each": MULTIMASK,
 }
 
 
@@ -138,17 +138,17 @@ def unproven(cases: Sequence[CaseResult]) -> list[str]:
     if _all_the_same(case.evidence.masks for case in ran):
         return ["nothing was proven: the reference draws the same masks in every case"]
     missing = [
-        f"{what} in every case is empty, or the whole photo"
+        f"{what} empty, or as the whole photo, in every case"
         for what, masks in _SHOWN.items()
         if all(all(case.evidence.blank[masks]) for case in ran)
     ]
     if _all_the_same({case.photo: case.evidence.image_embeddings for case in ran}.values()):
         missing.append("the image encoder: the reference's embeddings of every photo are the same")
     if _all_the_same(case.evidence.scores for case in ran):
-        missing.append("the scores: the reference's are the same in every case")
+        missing.append("the scores: the reference scores are the same in every case")
     choices = [case.evidence.no_choice for case in ran if is_ambiguous(case.case)]
     if choices and all(choices):
-        missing.append("the choice of a mask: the reference's scores are equal in every case")
+        missing.append("the choice of a mask: the reference scores are equal in every case")
     return [f"nothing was proven of {text}" for text in missing]
 
 

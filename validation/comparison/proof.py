@@ -17,7 +17,7 @@ from validation.questions.cases import Answer
 
 NOT_FINITE = "the reference itself answers with NaN or infinity"
 NO_MASK = "each mask of the reference is empty, or the whole photo"
-NO_CHOICE = "the reference's scores are equal: which mask is the best means nothing"
+NO_CHOICE = "the reference scores are equal, so which mask is the best means nothing"
 
 
 @dataclass(frozen=True)

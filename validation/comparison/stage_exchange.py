@@ -1,8 +1,8 @@
-"""Answer prompts about one photo while the artifact's stages replace the reference's, one after the other.
+"""Answer prompts about one photo while stages of the artifact replace stages of the reference, one after the other.
 
-The first answer is the reference's alone. In each further one, one more stage is the artifact's, and the reference
-does the rest. Two neighboring answers therefore differ by what a single stage did to the same input. The mask decoder
-is also run on the reference embeddings, so that its loss is known without the losses before it.
+For the first answer the reference computes every stage. For each further answer, the artifact computes one more stage,
+and the reference the rest. Two neighboring answers therefore differ by what a single stage did to the same input. The
+artifact's mask decoder is also run on the reference embeddings, which shows its loss without the losses before it.
 """
 
 import contextlib
@@ -212,7 +212,16 @@ class _DecoderExchange:
         embeddings: Tensor,
         same_frame: bool,
     ) -> None:
-        """Take what was computed before the first prompt; ``embeddings`` are the artifact's."""
+        """Take what was computed before the first prompt.
+
+        Args:
+            reference: the reference; None if it cannot be run.
+            candidate: the artifact.
+            photo_size: (height, width) of the photo in pixels.
+            results: what the reference computed for the photo.
+            embeddings: the artifact's embeddings of its own frame.
+            same_frame: whether artifact and reference have the same frame.
+        """
         self._reference, self._candidate = reference, candidate
         self._photo_size, self._results = photo_size, results
         self._embeddings, self._same_frame = embeddings, same_frame
