@@ -136,7 +136,7 @@ def test_refusals(refuses, tiny_artifact, folder, tmp_path):
         ("has no manifest.json", tmp_path, *data),
         ("text.txt", text, *data),
         ("no such file", tiny_artifact, "--dataset", tmp_path / "none"),
-        ("--scenes with --dataset", tiny_artifact, *data, "--scenes", "5"),
+        ("--scenes and --dataset exclude each other", tiny_artifact, *data, "--scenes", "5"),
         ("0 is not in the range 1<=x<=1000000", tiny_artifact, "--scenes", "0"),
         ("is not valid TOML", tiny_artifact, *data, "--gates", text),
         ("no checkpoint 'none.pt'", tiny_artifact, *data, "--checkpoint", "none.pt"),

@@ -126,7 +126,7 @@ def test_larger_file(validate, baseline, tiny_artifact, accept_files, rows):
 
 def test_manifest_that_tells_apps_otherwise(validate, baseline, tiny_artifact, edit_manifest, rows):
     def tell_apps_otherwise(manifest):
-        manifest["preprocessing"]["placement"] = "centre"
+        manifest["preprocessing"]["placement"] = "center"
 
     edit_manifest(tiny_artifact, tell_apps_otherwise)
     status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)

@@ -81,10 +81,8 @@ def peers(
     if check and write:
         raise click.UsageError("--write with --check: expected one of them, as there are no times")
     if write:
-        from validation.evidence.peers.page import (
-            PAGE,
-            PLOT,
-        )  # imported here, because it imports torch
+        # Imported here, because it imports torch.
+        from validation.evidence.peers.page import PAGE, PLOT
 
         require_page(PAGE)
         require_writable(PLOT)

@@ -52,9 +52,8 @@ def export_module(
     """Export one module, with the names and fixed shapes of ``spec``."""
     names = [[tensor.name for tensor in group] for group in (spec.inputs, spec.outputs)]
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # torch warns that sizes become constants, which is intended
+        # torch warns that sizes become constants, which is intended.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
             tensors,
