@@ -1,4 +1,4 @@
-"""Results of ``validate latency`` → one HTML page, in the looks of the report."""
+"""Results of ``validate latency`` → one HTML page, in the style of the report."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ from validation.report.latency_plots import (
     distribution,
     highest_memory,
     memory_plot,
-    polyline,
     stage_bars,
 )
 from validation.report.templating import environment, page_sources
@@ -47,13 +46,12 @@ def render_latency(latency: RecordedLatency, command: str, report_page: str | No
     """The page, as text.
 
     Args:
-        latency: what it shows.
+        latency: the results.
         command: the command line that made the page.
-        report_page: the file of the comparison's page beside it, if there is one.
+        report_page: file name of the comparison page beside it; None if there is none.
     """
     surroundings = environment()
     surroundings.filters["ms"] = _milliseconds
-    surroundings.filters["polyline"] = polyline
     return surroundings.get_template("latency.html").render(
         latency=latency,
         sections=[_section(target) for target in latency.targets],
@@ -66,7 +64,7 @@ def render_latency(latency: RecordedLatency, command: str, report_page: str | No
 
 
 def summary_of(latency: RecordedLatency) -> str:
-    """How many measurements there are, and how many of them are none."""
+    """How many measurements gave figures, and what became of the others."""
     statuses = Counter(item.status for target in latency.targets for item in target.artifacts)
     total = sum(statuses.values())
     targets = count(len(latency.targets), "target")
@@ -93,6 +91,6 @@ def _part(item: RecordedArtifact, top: int) -> ArtifactPart:
 
 
 def _milliseconds(seconds: float) -> str:
-    """Of any magnitude, with what matters of it; the unit stands beside."""
+    """Seconds in milliseconds, with fewer digits the larger they are; the page writes the unit beside."""
     value = 1000 * seconds
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 1 else f"{value:.3f}"

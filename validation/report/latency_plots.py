@@ -1,7 +1,9 @@
-"""Where the marks of the latency page's plots are, in shares of the plot's width and height."""
+"""Where the marks of the latency page's plots are drawn. Templates only print them.
+
+Positions are shares of a plot's width and height; ``x`` and ``y`` of a plot turn them into units of its drawing.
+"""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +17,11 @@ from validation.latency.recorded import (
 
 BINS = 32
 MOST_TICKS = 5
-# Runs longer than this many medians, and than the 99th percentile, are counted beside the plot: one that is
-# ten times as long would press all others into one bar.
+# Runs that are longer than this many medians, and than the 99th percentile, are counted beside the plot. One run
+# of ten times the median would press all others into one bar.
 LONGEST_DRAWN = 1.5
+SHORTEST_BAR = 1.5  # units of the drawing, so that a bar of a single run is seen
+NARROWEST_NAMED = 0.12  # share of the memory plot's width that a band needs for its name
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,36 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A bar of a distribution, in units of the drawing, and the number of runs that it counts."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    count: int
+
+
+@dataclass(frozen=True)
 class Distribution:
     """Run times of one stage.
 
     Attributes:
-        heights: of BINS bars, in shares of the highest.
-        counts: of the same bars.
-        ticks: milliseconds.
+        heights: heights of BINS bars, in shares of the highest.
+        counts: numbers of runs in the same bars.
+        ticks: ticks of the axis, milliseconds.
         marks: median, p90 and p99, by name; empty if the stage is invalid.
-        beyond: how many runs are longer than the axis.
-        longest: seconds at the axis' end.
+        beyond: number of runs that are longer than the axis.
+        longest: seconds at the end of the axis.
     """
+
+    width = 380
+    base = 112  # y of the axis
+    tallest = 92  # of a bar
+    tick_end = base + 4
+    tick_label = base + 17
+    unit_label = base + 31
+    view_box = f"-14 0 {width + 28} 146"
 
     heights: tuple[float, ...]
     counts: tuple[int, ...]
@@ -48,14 +71,39 @@ class Distribution:
     beyond: int
     longest: float
 
+    @property
+    def bars(self) -> list[Bar]:
+        """The bars that count any run."""
+        step = self.width / len(self.heights)
+        return [self._bar(index, step) for index, count in enumerate(self.counts) if count]
+
+    def x(self, share: float) -> float:
+        """A share of the axis in units of the drawing."""
+        return round(share * self.width, 1)
+
+    def _bar(self, index: int, step: float) -> Bar:
+        height = max(self.heights[index] * self.tallest, SHORTEST_BAR)
+        return Bar(
+            left=round(index * step, 2),
+            top=round(self.base - height, 2),
+            width=round(step - 1, 2),
+            height=round(height, 2),
+            count=self.counts[index],
+        )
+
 
 @dataclass(frozen=True)
 class StageBar:
-    """A stage's median as a bar: the full width is the slowest artifact's."""
+    """The median of a stage as a bar; the bar of the slowest artifact has a share of 1."""
 
     artifact: str
     stage: RecordedStage
     share: float
+
+    @property
+    def filled(self) -> float:
+        """How much of the bar is filled, in percent."""
+        return round(100 * self.share, 2)
 
 
 @dataclass(frozen=True)
@@ -63,11 +111,11 @@ class Band:
     """A stretch of the memory plot.
 
     Attributes:
-        stage: what ran.
-        left: where it begins.
-        right: where it ends.
+        stage: the stage that ran.
+        left: share of the time axis at which it begins.
+        right: share of the time axis at which it ends.
         seconds: how long it took.
-        highest: bytes.
+        highest: most memory in use meanwhile, bytes.
     """
 
     stage: str
@@ -76,18 +124,41 @@ class Band:
     seconds: float
     highest: int
 
+    @property
+    def width(self) -> float:
+        """Share of the time axis that it takes."""
+        return self.right - self.left
+
+    @property
+    def middle(self) -> float:
+        """Share of the time axis in its middle."""
+        return (self.left + self.right) / 2
+
+    @property
+    def has_room(self) -> bool:
+        """Whether its name fits into it."""
+        return self.width > NARROWEST_NAMED
+
 
 @dataclass(frozen=True)
 class MemoryPlot:
     """Memory over time.
 
     Attributes:
-        points: (x, y) of every sample, y upwards from 0.
-        bands: stage by stage.
-        libraries: height of what the libraries alone take.
+        points: (x, y) of every sample, with y upward from 0.
+        bands: one for each stage, in order of time.
+        libraries: height of the memory that the libraries alone take.
         seconds: ticks of the horizontal axis.
-        megabytes: ticks of the vertical one.
+        megabytes: ticks of the vertical axis.
     """
+
+    width = 760
+    base = 170  # y of the time axis
+    height = 144  # of the highest memory
+    tick_end = base + 4
+    tick_label = base + 17
+    unit_label = base + 32
+    view_box = f"-48 0 {width + 62} 206"
 
     points: tuple[tuple[float, float], ...]
     bands: tuple[Band, ...]
@@ -95,9 +166,22 @@ class MemoryPlot:
     seconds: tuple[Tick, ...]
     megabytes: tuple[Tick, ...]
 
+    @property
+    def line(self) -> str:
+        """The samples as the points of an SVG polyline."""
+        return " ".join(f"{self.x(x)},{self.y(y)}" for x, y in self.points)
+
+    def x(self, share: float) -> float:
+        """A share of the time axis in units of the drawing."""
+        return round(share * self.width, 1)
+
+    def y(self, share: float) -> float:
+        """A share of the height, upward, in units of the drawing, downward."""
+        return round(self.base - share * self.height, 1)
+
 
 def distribution(stage: RecordedStage) -> Distribution | None:
-    """Of the runs that count; None if there are none."""
+    """The distribution of the runs that count; None if no run counts."""
     if not stage.seconds:
         return None
     runs = np.array(stage.seconds)
@@ -126,7 +210,7 @@ def distribution(stage: RecordedStage) -> Distribution | None:
 
 
 def stage_bars(target: RecordedTarget) -> dict[str, list[StageBar]]:
-    """Stage → a bar per artifact that has one, in their order."""
+    """Stage → one bar for each artifact that has the stage, in the order of the artifacts."""
     names = dict.fromkeys(stage.name for item in target.artifacts for stage in item.stages)
     return {name: _bars(target, name) for name in names}
 
@@ -146,7 +230,7 @@ def _bars(target: RecordedTarget, name: str) -> list[StageBar]:
 
 
 def memory_plot(artifact: RecordedArtifact, top: int) -> MemoryPlot | None:
-    """Memory over time, ``top`` bytes being the full height; None if there are no samples."""
+    """Memory over time, with ``top`` bytes as the full height; None if there are no samples."""
     memory = artifact.memory
     if memory is None or not memory.timeline:
         return None
@@ -166,7 +250,7 @@ def memory_plot(artifact: RecordedArtifact, top: int) -> MemoryPlot | None:
 
 
 def highest_memory(target: RecordedTarget) -> int:
-    """Bytes at the top of a target's memory plots, which have one scale."""
+    """Bytes at the top of the memory plots of a target, which all have the same scale."""
     sizes = [
         size
         for item in target.artifacts
@@ -190,8 +274,3 @@ def ticks(low: float, high: float, most: int = MOST_TICKS) -> tuple[Tick, ...]:
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
     return tuple(Tick((n * step - low) / span, f"{n * step:,.{digits}f}") for n in numbers)
-
-
-def polyline(points: Sequence[tuple[float, float]], width: float, height: float) -> str:
-    """Points of shares as an SVG's, y downwards."""
-    return " ".join(f"{x * width:.1f},{(1 - y) * height:.1f}" for x, y in points)

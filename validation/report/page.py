@@ -1,4 +1,4 @@
-"""Comparisons → one HTML page. Whatever is not its own is escaped, and nothing is fetched."""
+"""Comparisons → one HTML page, which escapes every name and number in it and fetches nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,15 @@ from jinja2 import Environment
 from validation.comparison.conclusion import overall_verdict
 from validation.comparison.results import CasePictures, CaseResult, Comparison
 from validation.documents.verdicts import FAILED, PASSED, VERDICTS
-from validation.report.charts import Histogram, histograms
+from validation.report.charts import (
+    Histogram,
+    LossBar,
+    PromptMarks,
+    histograms,
+    loss_bars,
+    prompt_in_words,
+    prompt_marks,
+)
 from validation.report.gate_rows import GateRow, gate_rows
 from validation.report.pictures import (
     ARTIFACT_COLOR,
@@ -22,12 +30,19 @@ from validation.report.pictures import (
 )
 from validation.report.provenance import Provenance, provenance
 from validation.report.templating import environment, page_sources
-from validation.report.verdict import ordered_cases, reason_of
-
-OPEN_CASES = 3  # the worst, beside all that failed
-SMALLEST_LOSS_SCALE = (
-    0.01  # IoU of a full bar at least: a loss of next to nothing shall look like it
+from validation.report.verdict import (
+    MEANINGS,
+    headline,
+    labels_of,
+    ordered_artifacts,
+    ordered_cases,
+    reason_of,
+    visible_rank,
 )
+
+OPEN_CASES = 3  # cases of each artifact that are unfolded, the worst ones; failed cases always are
+SMALLEST_LOSS_SCALE = 0.01  # IoU that a full bar stands for at least, so that tiny losses look tiny
+SMALL_PHOTO = 200  # pixels of width below which enlarged pixels keep their edges
 
 
 @dataclass(frozen=True)
@@ -35,19 +50,23 @@ class Figures:
     """Pictures of a case in the page's store, and the numbers that go with them.
 
     Attributes:
-        photo: what the others are shown on.
+        label: names the case, for readers who do not see the pictures.
+        photo: the ground on which the masks are drawn.
+        marks: the prompt, drawn over every picture.
         reference_mask: translucent.
         artifact_mask: translucent.
         disagreement: pixels that only one of the masks has.
-        only_reference: share of the photo that only the reference's mask has.
-        only_artifact: likewise, the artifact's.
+        only_reference: share of the photo that only the reference mask has.
+        only_artifact: share of the photo that only the artifact mask has.
         heat_map: logit differences.
-        heat_top: logits at the end of the scale.
-        heat_most: logits below which 95 % of the pixels are.
-        not_finite: how many pixels of the heat map are not finite.
+        heat_top: the logit difference at the end of the color scale.
+        heat_most: the 95th percentile of the logit differences.
+        not_finite: number of pixels of the heat map that are not finite.
     """
 
+    label: str
     photo: Picture
+    marks: PromptMarks
     reference_mask: Picture
     artifact_mask: Picture
     disagreement: Picture
@@ -58,12 +77,24 @@ class Figures:
     heat_most: float
     not_finite: int
 
+    @property
+    def ratio(self) -> str:
+        """Width of the pictures by their height."""
+        return f"{self.photo.width / self.photo.height:.4f}"
+
+    @property
+    def grain(self) -> str:
+        """CSS class of the photo and of what is drawn pixel by pixel on it."""
+        return "coarse" if self.photo.width < SMALL_PHOTO else ""
+
 
 @dataclass(frozen=True, eq=False)
 class CaseSection:
     """One case as it is shown."""
 
+    id: str
     result: CaseResult
+    prompt: str
     figures: Figures | None
     open: bool
 
@@ -73,11 +104,38 @@ class ArtifactSection:
     """One artifact as it is shown."""
 
     id: str
+    label: str
     comparison: Comparison
+    reason: str
+    losses: list[LossBar]
     gates: list[GateRow]
     charts: list[Histogram]
     provenance: Provenance
     cases: list[CaseSection]
+
+
+@dataclass(frozen=True, eq=False)
+class VerdictGroup:
+    """All artifacts with one verdict."""
+
+    verdict: str
+    meaning: str
+    sections: list[ArtifactSection]
+
+
+@dataclass(frozen=True, eq=False)
+class WorstCase:
+    """The case that the page starts with.
+
+    Attributes:
+        section: the artifact.
+        case: the case.
+        is_lowest: whether no case has a lower IoU of the masks that users see.
+    """
+
+    section: ArtifactSection
+    case: CaseSection
+    is_lowest: bool
 
 
 def render_page(
@@ -89,24 +147,31 @@ def render_page(
     """The page, as text.
 
     Args:
-        comparisons: at least one.
+        comparisons: at least one, in any order.
         command: the command line that made them.
-        when: it was made.
-        latency_page: the file of the latency's page beside it, if there is one.
+        when: the time at which the page is made.
+        latency_page: file name of the latency page beside it; None if there is none.
 
     Raises:
         ArtifactError: an artifact's manifest can no longer be read.
     """
     store = PictureStore()
-    sections = [_section(item, index, store) for index, item in enumerate(comparisons, 1)]
+    comparisons = ordered_artifacts(comparisons)
+    labels, loss_scale = labels_of(comparisons), _loss_scale(comparisons)
+    sections = [
+        _section(item, f"artifact-{index}", label, loss_scale, store)
+        for index, (item, label) in enumerate(zip(comparisons, labels, strict=True), 1)
+    ]
     surroundings = _environment()
     return surroundings.get_template("report.html").render(
         sections=sections,
-        verdict=overall_verdict(comparisons),
-        reason=reason_of(comparisons),
+        headline=headline(comparisons),
+        tone=overall_verdict(comparisons) if _is_unanimous(comparisons) else "mixed",
+        groups=_groups(sections),
+        worst=_worst_case(sections),
         command=command,
         when=when,
-        loss_scale=_loss_scale(comparisons),
+        loss_scale=loss_scale,
         store=store,
         latency_page=latency_page,
         **page_sources(surroundings),
@@ -130,30 +195,67 @@ def _rgb(color: tuple[int, int, int]) -> str:
     return f"rgb({color[0]} {color[1]} {color[2]})"
 
 
-def _section(comparison: Comparison, index: int, store: PictureStore) -> ArtifactSection:
-    cases = ordered_cases(comparison)
+def _is_unanimous(comparisons: Sequence[Comparison]) -> bool:
+    return len({item.verdict for item in comparisons}) == 1
+
+
+def _section(
+    comparison: Comparison, id: str, label: str, loss_scale: float, store: PictureStore
+) -> ArtifactSection:
+    summary = comparison.summary
     return ArtifactSection(
-        f"artifact-{index}",
+        id,
+        label,
         comparison,
+        reason_of(comparison),
+        loss_bars(summary.stage_losses, loss_scale) if summary else [],
         gate_rows(comparison),
         histograms(comparison),
         provenance(comparison.artifact),
-        [_case(case, place, store) for place, case in enumerate(cases)],
+        [_case(case, id, place, store) for place, case in enumerate(ordered_cases(comparison))],
     )
 
 
-def _case(case: CaseResult, place: int, store: PictureStore) -> CaseSection:
-    figures = _figures(case.pictures, store) if case.pictures else None
+def _case(case: CaseResult, section: str, place: int, store: PictureStore) -> CaseSection:
     is_open = case.status == FAILED or (place < OPEN_CASES and case.status == PASSED)
-    return CaseSection(case, figures, is_open)
+    return CaseSection(
+        f"{section}-case-{place + 1}",
+        case,
+        prompt_in_words(case.case),
+        _figures(case, case.pictures, store) if case.pictures else None,
+        is_open,
+    )
 
 
-def _figures(pictures: CasePictures, store: PictureStore) -> Figures:
+def _groups(sections: Sequence[ArtifactSection]) -> list[VerdictGroup]:
+    """The verdicts that occur, in the order of MEANINGS."""
+    groups = [
+        VerdictGroup(
+            verdict, meaning, [item for item in sections if item.comparison.verdict == verdict]
+        )
+        for verdict, meaning in MEANINGS.items()
+    ]
+    return [group for group in groups if group.sections]
+
+
+def _worst_case(sections: Sequence[ArtifactSection]) -> WorstCase | None:
+    """The case whose pictures look worst; None if no case has pictures."""
+    shown = [(section, case) for section in sections for case in section.cases if case.figures]
+    if not shown:
+        return None
+    section, case = min(shown, key=lambda pair: visible_rank(pair[1].result))
+    lowest = min(other.result.agreement.shown_iou for _, other in shown)
+    return WorstCase(section, case, case.result.agreement.shown_iou == lowest)
+
+
+def _figures(case: CaseResult, pictures: CasePictures, store: PictureStore) -> Figures:
     reference, artifact = pictures.reference_mask, pictures.artifact_mask
     difference = pictures.logit_difference
     finite = difference[np.isfinite(difference)]
     top = float(finite.max(initial=0))
     return Figures(
+        label=f"{case.name}, {case.photo}",
+        marks=prompt_marks(case.case, case.photo_size),
         photo=store.add_photo(pictures.photo),
         reference_mask=store.add_mask(reference, REFERENCE_COLOR),
         artifact_mask=store.add_mask(artifact, ARTIFACT_COLOR),
@@ -168,6 +270,6 @@ def _figures(pictures: CasePictures, store: PictureStore) -> Figures:
 
 
 def _loss_scale(comparisons: Sequence[Comparison]) -> float:
-    """IoU that a full bar of the stages' losses stands for, the same for all artifacts."""
+    """The IoU loss that fills a bar, the same for the stages of all artifacts."""
     losses = [item.summary.stage_losses.values() for item in comparisons if item.summary]
     return max([SMALLEST_LOSS_SCALE, *(loss for values in losses for loss in values if loss)])

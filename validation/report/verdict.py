@@ -1,75 +1,103 @@
-"""The verdict on all artifacts together, in a sentence."""
+"""What the page says about its artifacts as a whole: which can ship, which cannot, and why."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from validation.comparison.conclusion import overall_verdict
 from validation.comparison.results import CaseResult, Comparison
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
 from validation.report.formatting import count, fixed, words
 
-
-def reason_of(comparisons: Sequence[Comparison]) -> str:
-    """Why the overall verdict is what it is, with the worst artifact and the stage to blame."""
-    verdict = overall_verdict(comparisons)
-    concerned = [item for item in comparisons if item.verdict == verdict]
-    sentences = {
-        PASSED: _passed,
-        FAILED: _failed,
-        NOT_PROVEN: _not_proven,
-        NOT_RUN: _not_run,
-    }
-    others = sum(item.verdict == NOT_RUN for item in comparisons) if verdict != NOT_RUN else 0
-    gap = f" {count(others, 'artifact')} could not be run at all." if others else ""
-    return sentences[verdict](concerned, len(comparisons)) + gap
+# Verdict → what it means for the artifact, in the order in which artifacts are shown.
+MEANINGS = {
+    PASSED: "can ship",
+    FAILED: "cannot ship",
+    NOT_PROVEN: "cannot ship yet",
+    NOT_RUN: "cannot be judged here",
+}
+ORDER = tuple(MEANINGS)
+_CASE_RANKS = {FAILED: 0, PASSED: 1, NOT_PROVEN: 2, NOT_RUN: 3}
 
 
-def worst_of(comparisons: Sequence[Comparison]) -> Comparison:
-    """The artifact with the lowest mask IoU; one that gave no mask at all is worse still."""
-    return min(comparisons, key=lambda item: item.summary.min_iou if item.summary else -1.0)
+def ordered_artifacts(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """In the order of ORDER, and the smallest first among those with the same verdict."""
+    return sorted(comparisons, key=lambda item: (ORDER.index(item.verdict), item.size_bytes))
+
+
+def labels_of(comparisons: Sequence[Comparison]) -> list[str]:
+    """The artifacts' names, with the engine where two have the same name."""
+    names = Counter(item.artifact.name for item in comparisons)
+    return [
+        item.artifact.name
+        if names[item.artifact.name] == 1
+        else f"{item.artifact.name} ({item.engine or 'no engine'})"
+        for item in comparisons
+    ]
+
+
+def headline(comparisons: Sequence[Comparison]) -> str:
+    """The page's first sentence, such as ``2 of 3 artifacts can ship``."""
+    total = len(comparisons)
+    if total == 1:
+        (item,) = comparisons
+        return f"{item.artifact.name} {MEANINGS[item.verdict]}"
+    counts = Counter(item.verdict for item in comparisons)
+    if counts[PASSED] == total:
+        return "Both artifacts can ship" if total == 2 else f"All {total} artifacts can ship"
+    if counts[NOT_RUN] == total:
+        return f"None of the {total} artifacts could be run"
+    if counts[PASSED]:
+        return f"{counts[PASSED]} of {total} artifacts can ship"
+    return f"None of the {total} artifacts can ship"
+
+
+def reason_of(comparison: Comparison) -> str:
+    """Why the verdict on one artifact is what it is, in a sentence or two."""
+    sentences = {PASSED: _passed, FAILED: _failed, NOT_PROVEN: _not_proven, NOT_RUN: _not_run}
+    return sentences[comparison.verdict](comparison)
 
 
 def ordered_cases(comparison: Comparison) -> list[CaseResult]:
-    """Worst first: those that failed, then by their lowest IoU; those that prove nothing, or did not run, are last."""
-    ranks = {FAILED: 0, PASSED: 1, NOT_PROVEN: 2, NOT_RUN: 3}
+    """Failed cases first, then by their lowest IoU; cases that prove nothing, or did not run, are last."""
     return sorted(
         comparison.cases,
-        key=lambda case: (ranks[case.status], case.agreement.min_iou if case.agreement else -1.0),
+        key=lambda case: (
+            _CASE_RANKS[case.status],
+            case.agreement.min_iou if case.agreement else -1.0,
+        ),
     )
 
 
-def _passed(passed: Sequence[Comparison], total: int) -> str:
-    worst = worst_of(passed)
-    ran = sum(item.count(PASSED) for item in passed)
-    skipped = sum(item.count(NOT_RUN) for item in passed)
-    held = f"Every gate held in {count(ran, 'case')} of {count(len(passed), 'artifact')}"
-    lowest = f"the lowest mask IoU is {fixed(worst.summary.min_iou)}, of {worst.artifact.name}"
-    gap = f" {count(skipped, 'case')} of them could not be run." if skipped else ""
-    empty = sum(item.count(NOT_PROVEN) for item in passed)
-    gap += f" {count(empty, 'case')} of them prove nothing, and do not count." if empty else ""
-    return f"{held}; {lowest}.{gap}"
+def visible_rank(case: CaseResult) -> tuple[int, float]:
+    """Sorts cases with pictures by how bad they look: failed ones first, then by the IoU of the masks shown."""
+    return _CASE_RANKS[case.status], case.agreement.shown_iou
 
 
-def _not_proven(unproven: Sequence[Comparison], total: int) -> str:
-    share = f"{len(unproven)} of {count(total, 'artifact')}: " if total > 1 else ""
-    reasons = dict.fromkeys(text for item in unproven for text in item.unproven)
-    sentence = f"{share}{'; '.join(reasons)}."
-    return sentence[0].upper() + sentence[1:]
+def _passed(item: Comparison) -> str:
+    cases = count(item.count(PASSED), "case")
+    sentences = [f"{cases} passed; the lowest IoU of any mask is {fixed(item.summary.min_iou)}."]
+    if skipped := item.count(NOT_RUN):
+        sentences.append(f"{count(skipped, 'case')} could not be run.")
+    if empty := item.count(NOT_PROVEN):
+        sentences.append(f"{count(empty, 'case')} proved nothing.")
+    return " ".join(sentences)
 
 
-def _failed(failed: Sequence[Comparison], total: int) -> str:
-    worst = worst_of(failed)
-    share = f"{len(failed)} of {count(total, 'artifact')} failed. " if total > 1 else ""
-    cases = worst.count(FAILED)
+def _failed(item: Comparison) -> str:
+    failed, total = item.count(FAILED), count(len(item.cases), "case")
     what = (
-        f"{cases} of {count(len(worst.cases), 'case')} failed"
-        if cases
-        else f"no case failed by itself, but {worst.failures[0]}"
+        f"{failed} of {total} failed"
+        if failed
+        else f"No case failed by itself, but {item.failures[0]}"
     )
-    blame = f"; the stage to blame is the {words(worst.blamed)}" if worst.blamed else ""
-    rank = ", the worst" if len(failed) > 1 else ""
-    return f"{share}{worst.artifact.name}{rank}: {what}{blame}."
+    blame = f"; the {words(item.blamed)} is to blame" if item.blamed else ""
+    return f"{what}{blame}."
 
 
-def _not_run(skipped: Sequence[Comparison], total: int) -> str:
-    reasons = dict.fromkeys(reason for item in skipped for reason in item.not_run_reasons)
-    return f"Nothing could be run: {'; '.join(reasons) or 'there were no cases'}."
+def _not_proven(item: Comparison) -> str:
+    sentence = "; ".join(item.unproven)
+    return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def _not_run(item: Comparison) -> str:
+    reason = "; ".join(item.not_run_reasons) or "there were no cases"
+    return f"{reason[:1].upper()}{reason[1:]}."

@@ -105,7 +105,7 @@ def test_several_artifacts(validate, tiny_artifact, tiny_package, tiny_gates, tm
         assert artifact["drift"]["status"] == "measured"
         assert len(artifact["drift"]["worst"]) == 10
     page = (report / "report.html").read_text(encoding="utf-8")
-    assert page.count("<h3>Where it departs from the reference</h3>") == 2
+    assert page.count("Where the artifact departs from the reference</h3>") == 2
     assert json.loads((report / "results.json").read_text()) == document
 
 

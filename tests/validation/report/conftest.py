@@ -151,14 +151,18 @@ def _load(chromium: Chrome, path: Path) -> Chrome:
 
 @pytest.fixture
 def emulate(chromium):
-    """Show the page in other colors, in another width, or on paper."""
-    return lambda scheme="light", width=1280, media="": _emulate(chromium, scheme, width, media)
+    """Show the page in other colors, in another size, or on paper."""
+
+    def show(scheme="light", width=1280, height=900, media=""):
+        _emulate(chromium, scheme, width, height, media)
+
+    return show
 
 
-def _emulate(browser: Chrome, scheme: str, width: int, media: str = "") -> None:
+def _emulate(browser: Chrome, scheme: str, width: int, height: int = 900, media: str = "") -> None:
     feature = {"name": "prefers-color-scheme", "value": scheme}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": [feature]})
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
     )

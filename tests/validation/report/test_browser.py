@@ -40,7 +40,7 @@ def shown(cases):
 
 def test_titles_say_what_there_is(any_page):
     assert any_page.title in (
-        "FAIL – 3 artifacts compared with the reference",
+        "1 of 3 artifacts can ship – compared with the reference",
         "Latency on 2 targets",
     )
 
@@ -57,6 +57,141 @@ def test_page_is_quiet_and_fetches_nothing(any_page):
         and message["params"]["documentURL"] == address  # not the browser's own first page
     ]
     assert [url for url in asked if not url.startswith("data:")] == [address]
+
+
+PLACES = """
+return Object.fromEntries(Object.entries(arguments[0]).map(([name, selector]) => {
+  const box = document.querySelector(selector).getBoundingClientRect();
+  return [name, [box.left, box.top, box.right, box.bottom]];
+}));
+"""
+FIRST_SCREEN = {
+    "verdict": "h1",
+    "worst case": ".worst h2",
+    "slider": ".worst .stack:has(.split)",
+    "its legend": ".worst figure:has(.split) figcaption",
+    "disagreement": ".worst .stack[role=img]",
+    "its numbers": ".worst figure:has([role=img]) figcaption",
+}
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)], ids=["desktop", "phone"])
+@pytest.mark.parametrize("ratio", [None, 0.5, 0.75, 1.5, 3], ids=lambda ratio: f"ratio {ratio}")
+def test_pictures_are_on_the_first_screen(page, emulate, width, height, ratio):
+    emulate(width=width, height=height)
+    if ratio is not None:  # of photos in other shapes
+        page.execute_script(
+            "for (const figure of document.querySelectorAll('.worst figure'))"
+            "  figure.style.setProperty('--ratio', arguments[0]);",
+            ratio,
+        )
+    for name, (left, top, right, bottom) in page.execute_script(PLACES, FIRST_SCREEN).items():
+        assert 0 <= left < right <= width, name
+        assert 0 <= top < bottom <= height, name
+        if name in ("slider", "disagreement"):  # large enough to see something
+            assert right - left >= 105, name
+            assert (right - left) * (bottom - top) >= 105 * 210, name
+
+
+def test_many_artifacts_do_not_push_the_pictures_away(page, emulate):
+    page.execute_script(
+        "const list = document.querySelector('.ships ul');"
+        "for (let i = 0; i < 12; i++) list.append(list.firstElementChild.cloneNode(true));"
+    )
+    for width, height in ((1280, 800), (390, 844)):
+        emulate(width=width, height=height)
+        boxes = page.execute_script(PLACES, FIRST_SCREEN).values()
+        assert all(0 <= box[1] < box[3] <= height for box in boxes)
+
+
+def test_head_says_by_name_which_artifacts_can_ship(page):
+    head = page.find_element(By.CSS_SELECTOR, ".ships")
+    titles = [title.text for title in head.find_elements(By.TAG_NAME, "h2")]
+    assert titles == ["PASS can ship", "FAIL cannot ship", "NOT RUN cannot be judged here"]
+    lists = head.find_elements(By.TAG_NAME, "ul")
+    assert [len(item.find_elements(By.TAG_NAME, "li")) for item in lists] == [1, 1, 1]
+    passed, failed, skipped = (item.text for item in lists)
+    assert "7 cases passed" in passed
+    assert "2 of 7 cases failed; the image encoder is to blame." in failed
+    assert "Core ML needs a Mac." in skipped
+    rows = page.find_elements(By.CSS_SELECTOR, ".overview tbody tr")
+    badges = [row.find_element(By.CSS_SELECTOR, ".badge").text for row in rows]
+    assert badges == ["PASS", "FAIL", "NOT RUN"]
+    links = head.find_elements(By.CSS_SELECTOR, "li a")
+    assert [link.get_attribute("hash") for link in links] == [
+        f"#artifact-{number}" for number in (1, 2, 3)
+    ]
+
+
+def test_not_run_and_not_proven_differ_in_color_as_well(page, emulate):
+    for scheme in ("light", "dark"):
+        emulate(scheme)
+        colors = page.execute_script(
+            "const badge = document.querySelector('.badge');"
+            "return ['passed', 'failed', 'not-proven', 'not-run'].map((name) => {"
+            "  badge.className = `badge ${name}`; return getComputedStyle(badge).color; });"
+        )
+        assert len(set(colors)) == 4
+
+
+# [hint is visible, it scrolls, role, label, tab stop] of every table or plot that is on show.
+SCROLLING = """
+return [...document.querySelectorAll('.scroll')].filter((e) => e.checkVisibility()).map((e) => [
+  e.previousElementSibling.checkVisibility(), e.scrollWidth > e.clientWidth + 1,
+  e.getAttribute('role'), e.getAttribute('aria-label'), e.tabIndex]);
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_scrolls_sideways_says_so(any_page, emulate, width):
+    emulate(width=width, height=844)
+    any_page.execute_script(
+        "for (const details of document.querySelectorAll('details')) details.open = true"
+    )
+    any_page.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
+    found = any_page.execute_script(SCROLLING)
+    assert len(found) >= 3
+    for hint, scrolls, role, label, stop in found:
+        assert hint == scrolls
+        assert role == ("region" if scrolls else None)
+        assert (label or "").endswith(", scrolls sideways") == scrolls
+        assert stop == (0 if scrolls else -1)
+    assert any(scrolls for _, scrolls, *_ in found) == (width == 390)
+
+
+def test_a_hint_appears_when_the_window_gets_narrow(page, emulate):
+    hint = page.find_element(By.CSS_SELECTOR, ".overview .scroll-hint")
+    assert not hint.is_displayed()
+    emulate(width=390)
+    page.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
+    assert hint.is_displayed()
+    assert hint.text == "Wider than the window: scroll sideways →"
+
+
+def test_a_link_unfolds_its_case(page):
+    folded = page.find_element(By.CSS_SELECTOR, "details.case:not([open])")
+    page.execute_script("location.hash = arguments[0]", folded.get_attribute("id"))
+    page.execute_async_script("setTimeout(arguments[0], 50)")
+    assert folded.get_attribute("open") is not None
+    target = page.find_element(By.CSS_SELECTOR, ".worst h2 a").get_attribute("hash")
+    assert page.find_element(By.CSS_SELECTOR, target).get_attribute("open") is not None
+
+
+def test_page_is_of_use_without_scripts(chromium, report, emulate):
+    chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        chromium.get((report / "report.html").as_uri())
+        emulate(width=390, height=844)
+        assert chromium.find_element(By.CSS_SELECTOR, ".worst .stack").is_displayed()
+        for control in ("button", ".split", ".toolbar"):
+            shown = chromium.find_elements(By.CSS_SELECTOR, control)
+            assert shown
+            assert not any(element.is_displayed() for element in shown)
+        region = chromium.find_element(By.CSS_SELECTOR, ".overview .scroll")
+        assert region.get_attribute("aria-label") == "Artifacts"
+        assert "gradient" in region.value_of_css_property("background-image")
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
 def test_policy_stops_foreign_scripts_and_requests(page):

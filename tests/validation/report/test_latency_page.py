@@ -146,7 +146,7 @@ def test_pages_of_a_report_link_to_each_other(tmp_path, comparisons):
     results = build_document(comparisons)
     write_report(tmp_path / "r", comparisons, results, COMMAND, document())
     names = sorted(path.name for path in (tmp_path / "r").iterdir())
-    assert names == ["latency.html", "latency.json", "report.html", "results.json"]
+    assert names == ["files.json", "latency.html", "latency.json", "report.html", "results.json"]
     assert '<a href="latency.html">' in (tmp_path / "r" / "report.html").read_text()
     assert '<a href="report.html">' in (tmp_path / "r" / "latency.html").read_text()
 
@@ -186,8 +186,8 @@ ARTIFACT = "targets.0.artifacts.0"
         (f"{ARTIFACT}.stages.mask_decoder.turns.0.seconds", [1, "2"], "seconds[1]' is '2'"),
         (f"{ARTIFACT}.stages.mask_decoder.turns.0.seconds", [-1.0], "seconds[0]' is -1.0"),
         (f"{ARTIFACT}.memory.peak_bytes", 10**90, "expected an integer"),
-        (f"{ARTIFACT}.memory.timeline.0.bytes", [1], "expected one for each of 'seconds'"),
-        (f"{ARTIFACT}.memory.timeline.0.seconds", [2.0, 1.0], "expected one for each"),
+        (f"{ARTIFACT}.memory.timeline.0.bytes", [1], "expected one entry per entry of 'seconds'"),
+        (f"{ARTIFACT}.memory.timeline.0.seconds", [2.0, 1.0], "expected one entry per entry"),
     ],
 )
 def test_what_is_not_as_the_schema_has_it(tmp_path, place, value, expected):

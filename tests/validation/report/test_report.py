@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from converters.samples import SampleCase
 from reference.common.command_line import print_lines
 from reference.common.plain_text import is_plain
 from validation.comparison.conclusion import conclude
@@ -21,7 +22,7 @@ from validation.gates import Gates
 from validation.inspection.drift.drift import Drift
 from validation.metrics import tensor_difference
 from validation.report import write_report
-from validation.report.charts import histograms
+from validation.report.charts import SHORTEST, TALLEST, histograms, loss_bars, prompt_marks
 from validation.report.gate_rows import gate_rows
 from validation.report.pictures import (
     ARTIFACT_COLOR,
@@ -30,7 +31,13 @@ from validation.report.pictures import (
     REFERENCE_COLOR,
     PictureStore,
 )
-from validation.report.verdict import ordered_cases, reason_of
+from validation.report.verdict import (
+    headline,
+    labels_of,
+    ordered_artifacts,
+    ordered_cases,
+    reason_of,
+)
 
 COMMAND = "validate compare 'artifacts/<b>&' --report report"
 
@@ -52,10 +59,10 @@ def test_folder_holds_page_and_results(report, comparisons):
 
 
 def test_verdict_command_and_artifacts_are_named(text, comparisons):
-    assert "<h1>FAIL</h1>" in text
+    assert "<h1>1 of 3 artifacts can ship</h1>" in text
     assert html.escape(COMMAND, quote=False).replace("'", "&#39;") in text
-    assert html.escape(reason_of(comparisons)) in text
     for comparison in comparisons:
+        assert html.escape(reason_of(comparison)) in text
         assert comparison.artifact.name in text
         assert comparison.artifact.checkpoint.sha256 in text
     assert "Untrained weights" in text
@@ -80,13 +87,13 @@ def test_each_photo_is_stored_once(text, comparisons):
 
 
 def test_worst_operations_are_listed(text, comparisons):
-    table = text[text.index("<h3>Where it departs from the reference</h3>") :]
+    table = text[text.index("Where the artifact departs from the reference</h3>") :]
     rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table[: table.index("</table>")], re.S)
     cells = [re.sub(r"<[^>]*>|\s+", " ", row).split() for row in rows]
     assert [row[0] for row in cells] == ["norm", "&lt;i&gt;mlp&lt;/i&gt;"]  # NaN leads
     difference = comparisons[1].drifts[1].own
     assert f"{difference.sqnr:.1f}" in cells[1]
-    assert text.count("<h3>Where it departs") == 1  # the others were not asked for
+    assert text.count("Where the artifact departs") == 1  # the others were not asked for
 
 
 def test_failure_leaves_nothing(tmp_path, comparisons):
@@ -159,22 +166,79 @@ def test_a_folder_is_shown_escaped(tmp_path, comparisons):
 # Sentences, order and figures
 
 
-def test_sentence_says_worst_artifact_and_stage(comparisons):
+def test_sentences_say_what_happened_and_which_stage_is_to_blame(comparisons):
     sound, unsound, skipped = comparisons
-    assert reason_of([sound]).startswith(
-        f"Every gate held in {len(sound.cases)} cases of 1 artifact"
+    lowest = min(case.agreement.min_iou for case in sound.cases)
+    assert reason_of(sound) == (
+        f"{len(sound.cases)} cases passed; the lowest IoU of any mask is {lowest:.4f}."
     )
-    sentence = reason_of(comparisons)
-    assert "1 of 3 artifacts failed." in sentence
-    assert "2 of 7 cases failed; the stage to blame is the image encoder." in sentence
-    assert "1 artifact could not be run" in sentence
-    assert reason_of([skipped]) == "Nothing could be run: Core ML needs a Mac."
+    assert reason_of(unsound) == "2 of 7 cases failed; the image encoder is to blame."
+    assert reason_of(skipped) == "Core ML needs a Mac."
+
+
+def test_cases_that_passed_nothing_are_counted(comparisons):
+    sound, _, skipped = comparisons
+    empty = dataclasses.replace(sound.cases[0], status="not proven")
+    mixed = dataclasses.replace(sound, cases=(*sound.cases[1:3], empty, *skipped.cases[:2]))
+    assert reason_of(mixed).startswith("2 cases passed; ")
+    assert reason_of(mixed).endswith(". 2 cases could not be run. 1 case proved nothing.")
+
+
+def with_verdict(comparison, verdict, size):
+    """A copy with a verdict, and with a name and a size of its own."""
+
+    class Sized(type(comparison)):
+        size_bytes = size
+
+    fields = {item.name: getattr(comparison, item.name) for item in dataclasses.fields(comparison)}
+    artifact = dataclasses.replace(
+        comparison.artifact, folder=comparison.artifact.folder.with_name(f"{verdict}-{size}")
+    )
+    return Sized(**fields | {"verdict": verdict, "artifact": artifact})
+
+
+def test_artifacts_are_in_order_of_verdict_and_then_of_size(comparisons):
+    verdicts = ("not run", "not proven", "passed", "failed")
+    mixed = [with_verdict(comparisons[0], verdict, size) for verdict in verdicts for size in (3, 2)]
+    assert [(item.verdict, item.size_bytes) for item in ordered_artifacts(mixed)] == [
+        (verdict, size)
+        for verdict in ("passed", "failed", "not proven", "not run")
+        for size in (2, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["passed"], "passed-1 can ship"),
+        (["failed"], "failed-1 cannot ship"),
+        (["not proven"], "not proven-1 cannot ship yet"),
+        (["not run"], "not run-1 cannot be judged here"),
+        (["passed"] * 2, "Both artifacts can ship"),
+        (["passed"] * 3, "All 3 artifacts can ship"),
+        (["passed", "not run"], "1 of 2 artifacts can ship"),
+        (["failed", "passed", "passed"], "2 of 3 artifacts can ship"),
+        (["failed", "not run"], "None of the 2 artifacts can ship"),
+        (["not proven"] * 2, "None of the 2 artifacts can ship"),
+        (["not run"] * 2, "None of the 2 artifacts could be run"),
+    ],
+)
+def test_headline_is_not_one_word_for_all(comparisons, verdicts, expected):
+    items = [with_verdict(comparisons[0], verdict, 1) for verdict in verdicts]
+    assert headline(items) == expected
+
+
+def test_artifacts_of_one_name_are_told_apart_by_their_engine(comparisons):
+    sound, _, skipped = comparisons
+    name = sound.artifact.name
+    assert labels_of([sound]) == [name]
+    assert labels_of([sound, skipped]) == [f"{name} ({sound.engine})", f"{name} (no engine)"]
 
 
 def test_sentence_of_a_failure_that_no_case_shows(comparisons):
     sound = comparisons[0]
     failed = conclude(sound.artifact, sound.engine, sound.gates, sound.cases, ["the engine died"])
-    assert "no case failed by itself, but the engine died" in reason_of([failed])
+    assert reason_of(failed).startswith("No case failed by itself, but the engine died")
 
 
 def test_worst_case_is_first(comparisons):
@@ -213,8 +277,65 @@ def test_histograms_count_everything(comparisons):
         iou == 1 for case in sound.cases for iou in case.agreement.mask_ious
     )
     assert logits.total == sum(case.pictures.logit_difference.size for case in sound.cases)
-    assert max(item.height for item in logits.bins) == 1
     assert sum(item.share for item in logits.bins) == pytest.approx(1)
+
+
+def test_bars_stand_on_the_axis_and_as_high_as_their_counts(comparisons):
+    for chart in histograms(comparisons[0]):
+        highest = max(chart.bins, key=lambda item: item.count)
+        for item in chart.bins:
+            assert item.top + item.height == pytest.approx(chart.base, abs=0.02)
+            expected = max(TALLEST * item.count / highest.count, SHORTEST) if item.count else 0
+            assert item.height == pytest.approx(expected, abs=0.01)
+            assert bool(item.caption) == bool(item.count)
+            assert item.left + item.width / 2 == pytest.approx(item.middle, abs=0.02)
+        lefts = [item.left for item in chart.bins]
+        assert lefts == sorted(lefts)
+        assert chart.bins[-1].left + chart.bins[-1].width <= chart.width
+        assert chart.in_words.count(f" {chart.unit}") == sum(
+            bool(item.count) for item in chart.bins
+        )
+
+
+def test_losses_are_bars_of_one_scale():
+    bars = loss_bars({"image_encoder": 0.005, "mask_decoder": None, "mask_resize": 0.0}, 0.02)
+    assert [(bar.filled, bar.value) for bar in bars] == [
+        (25.0, "0.0050"),
+        (0.0, "not run"),
+        (0.0, "0.0000"),
+    ]
+
+
+def test_a_prompt_is_drawn_in_pixels_of_its_photo():
+    case = SampleCase(
+        "c", "p", ((20, 30.5), (4, 5)), (1, 0), (10, 20, 110, 70), mask_from="a", mask_index=2
+    )
+    marks = prompt_marks(case, (300, 800))
+    assert (marks.width, marks.height, marks.scale) == (800, 300, 6.0)
+    assert marks.box == (10, 20, 100, 50)
+    assert [(mark.x, mark.y, mark.is_object) for mark in marks.points] == [
+        (20, 30.5, True),
+        (4, 5, False),
+    ]
+    assert marks.in_words == (
+        "+ (20, 30.5), − (4, 5), box (10, 20) to (110, 70), refines mask 2 of a"
+    )
+    assert prompt_marks(SampleCase("c", "p"), (400, 100)).scale == 4.0
+
+
+def test_the_page_starts_with_the_case_that_looks_worst(comparisons, tmp_path):
+    sound, unsound, skipped = comparisons
+    write_report(tmp_path / "r", comparisons, build_document(comparisons), COMMAND)
+    page = (tmp_path / "r" / "report.html").read_text()
+    failed = [case for case in unsound.cases if case.status == "failed"]
+    worst = min(failed, key=lambda case: case.agreement.shown_iou)
+    start = page[page.index('id="worst-title"') : page.index("</section>")]
+    assert html.escape(worst.name) in start
+    assert f"{worst.agreement.shown_iou:.4f}" in start
+    write_report(tmp_path / "r", [skipped], build_document([skipped]), COMMAND)
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "worst-title" not in page
+    assert "cannot be judged here" in page
 
 
 # Pictures

@@ -7,7 +7,7 @@ for (const slider of document.querySelectorAll("input.split")) {
     slider.setAttribute("aria-valuetext", `${slider.value} % reference`);
   };
   slider.addEventListener("input", move);
-  move(); // browsers restore a slider's position
+  move(); // browsers restore the position of a slider
 }
 
 for (const toolbar of document.querySelectorAll(".toolbar")) {
@@ -24,6 +24,40 @@ for (const toolbar of document.querySelectorAll(".toolbar")) {
   });
 }
 
+// What is wider than its place can be scrolled, which is said in words and to screen readers; the rest is no stop of the Tab key.
+for (const region of document.querySelectorAll(".scroll")) {
+  const name = region.getAttribute("aria-label");
+  const hint = document.createElement("p");
+  hint.className = "scroll-hint";
+  hint.textContent = "Wider than the window: scroll sideways →";
+  hint.setAttribute("aria-hidden", "true");
+  region.before(hint); // both are in one frame, which is a single cell of a grid
+  const look = () => {
+    const scrolls = region.scrollWidth > region.clientWidth + 1;
+    hint.hidden = !scrolls;
+    region.classList.toggle("scrolls", scrolls);
+    if (scrolls) {
+      region.tabIndex = 0;
+      region.setAttribute("role", "region");
+      region.setAttribute("aria-label", `${name}, scrolls sideways`);
+    } else {
+      for (const attribute of ["tabindex", "role", "aria-label"]) region.removeAttribute(attribute);
+    }
+  };
+  const observer = new ResizeObserver(look); // also when a case around it is unfolded
+  observer.observe(region);
+  for (const child of region.children) observer.observe(child);
+  look();
+}
+
+// A link to a folded case unfolds it.
+const unfold = () => {
+  const target = document.getElementById(location.hash.slice(1));
+  if (target?.matches("details")) target.open = true;
+};
+addEventListener("hashchange", unfold);
+unfold();
+
 for (const button of document.querySelectorAll("button.copy")) {
   const code = button.parentElement.querySelector("code");
   const status = button.parentElement.querySelector("[role=status]");
@@ -32,7 +66,7 @@ for (const button of document.querySelectorAll("button.copy")) {
       await navigator.clipboard.writeText(code.textContent);
       status.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(code); // a page in a file may not reach the clipboard
+      getSelection().selectAllChildren(code); // browsers may keep a page from a file off the clipboard
       status.textContent = "Selected: copy it with the keyboard";
     }
   });
