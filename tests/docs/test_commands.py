@@ -37,7 +37,7 @@ LINES = [line for path in PAGES for line in shell_lines(path)]
 TARGETS = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
 
 # Programs that are no part of this project.
-OTHER_PROGRAMS = {"source", "mkdir", "cp", "open"}
+OTHER_PROGRAMS = {"source", "mkdir", "cp", "open", "torchrun"}
 
 # What a command has → why the test does not run it. The first that fits counts.
 NOT_RUN = {
@@ -46,10 +46,12 @@ NOT_RUN = {
     r"^open ": "exists on a Mac only",
     r"^(cp|mkdir) ": "writes among the sources of an app",
     r"^pytest ": "is this very test suite",
-    r"^sample_apps/ios/linux-toolchain.sh ": "downloads a toolchain; CI runs it",
+    r"^sample_apps/ios/linux/toolchain.sh ": "downloads a toolchain; CI runs it",
     r"^python tests/support/real_photos.py ": "tests/validation/accuracy/test_real_photos.py runs it",
     r"^validate setup ": "downloads packages; tests/validation/engines/environments runs it",
     r"^python -m validation.evidence.": "measures for minutes to hours; tests/validation/evidence runs parts",
+    r" -m reference.training ": "trains for minutes to days; tests/reference/training runs small ones",
+    r" runs/": "reads weights that a training wrote",
     r"^python -m validation.commands.demo ": "is `make demo`, which CI runs",
     r" (DIR|CHECKPOINT) ": "has placeholders",
     r" --thorough ": "measures for hours",
