@@ -1,8 +1,17 @@
-"""Does an artifact give the reference's masks?
+"""Does an artifact give the reference's masks, how fast is it, and has it got worse?
 
-``validation.compare_artifacts(folders)`` compares artifacts of this project with the reference, as ``validate
-compare`` does. ``validation.compare(module, artifact, inputs, min_sqnr)`` compares any torch module with its
-conversion.
+Each ``validate`` command has a function behind it:
+
+* ``compare_artifacts`` (``validate compare``) compares artifacts with the reference, mask by mask.
+* ``open_artifact`` (``validate show``) answers prompts about your own photos with an artifact.
+* ``evaluate_accuracy`` (``validate accuracy``) measures masks against true masks.
+* ``measure_latency`` (``validate latency``) measures time and memory; ``known_targets`` says where it can.
+* ``measure_cost`` (``validate cost``) counts multiply-adds and memory without running anything.
+* ``check_regression`` (``validate regress``) compares artifacts with a committed baseline.
+* ``check_device_results`` (``validate ingest``) judges what apps measured on phones.
+
+``compare(module, artifact, inputs, min_sqnr)`` compares any torch module with its conversion, and
+``load_artifact`` reads and verifies an artifact folder.
 """
 
 from reference.common.lazy_names import lazy_names
@@ -11,9 +20,16 @@ from reference.common.quiet import quiet_coremltools
 quiet_coremltools()
 
 _HOMES = {
+    "check_device_results": "validation.regression.check",
+    "check_regression": "validation.regression.check",
     "compare": "validation.modules.comparison",
     "compare_artifacts": "validation.comparison.comparer",
+    "evaluate_accuracy": "validation.accuracy.evaluate",
+    "known_targets": "validation.latency.targets.registry",
     "load_artifact": "validation.artifacts.artifact",
+    "measure_cost": "validation.inspection.cost.measure",
+    "measure_latency": "validation.latency.measure",
+    "open_artifact": "validation.engines.artifact_model",
 }
 __all__ = list(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

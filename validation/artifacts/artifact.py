@@ -100,13 +100,15 @@ class Artifact:
         return path
 
 
-def load_artifact(folder: str | Path) -> Artifact:
-    """Read and verify an artifact folder.
+def load_artifact(folder: Artifact | str | Path) -> Artifact:
+    """Read and verify an artifact folder; an artifact that is loaded already is returned as it is.
 
     Raises:
         ArtifactError: the folder does not exist; its manifest is missing, damaged or of another
             schema; a file is missing, altered or not listed; or a path leaves the folder.
     """
+    if isinstance(folder, Artifact):
+        return folder
     folder = Path(folder)
     manifest = _read_manifest(folder)
     variant = VARIANTS[manifest.get("model").choice(tuple(VARIANTS))]

@@ -1,7 +1,6 @@
 """The ``validate accuracy`` command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -9,12 +8,6 @@ from reference.common.command_line import print_lines, warn
 from reference.options import model_option
 from validation.commands.options import FAILED_STATUS, JsonOutput, gates_option, json_option
 from validation.engines import engine_names
-
-if TYPE_CHECKING:  # so that --help and refusals need not wait for torch
-    from collections.abc import Sequence
-
-    from validation.accuracy.document import Data
-    from validation.accuracy.samples import Sample
 
 
 @click.command("accuracy")
@@ -79,35 +72,26 @@ def accuracy(
         raise click.UsageError("--scenes and --dataset exclude each other: pass only one of them")
 
     # Imported here so that --help and refusals need not wait for torch.
-    from validation.accuracy.document import build_document
-    from validation.accuracy.evaluation import Evaluator, resolve_subject
+    from validation.accuracy.dataset import describe_left_out
+    from validation.accuracy.evaluate import Data, evaluate_accuracy
     from validation.accuracy.table import format_accuracy
     from validation.documents.verdicts import FAILED, NOT_PROVEN
-    from validation.gates import read_gates
 
-    subjects = [resolve_subject(source, model) for source in sources]
-    limits = read_gates(gates)
-    samples, data = _samples(dataset, scenes)
-    evaluator = Evaluator(samples, limits, checkpoint)
-    evaluations = list(evaluator.evaluate(subjects, engines))
-    document = build_document(evaluations, data)
-    output.write(document)
+    def warn_of_left_out(data: Data) -> None:
+        if left_out := describe_left_out(data.left_out):
+            warn(f"{data.path}: {left_out}")
+
+    result = evaluate_accuracy(
+        sources,
+        dataset=dataset,
+        scenes=scenes,
+        gates=gates,
+        checkpoint=checkpoint,
+        model=model,
+        engines=engines,
+        on_data=warn_of_left_out,
+    )
+    output.write(result.document())
     if not output.replaces_table:
-        print_lines(format_accuracy(evaluations, data))
-    return FAILED_STATUS if document["verdict"] in (FAILED, NOT_PROVEN) else 0
-
-
-def _samples(dataset: Path | None, scenes: int | None) -> "tuple[Sequence[Sample], Data]":
-    from validation.accuracy.document import Data
-
-    if dataset is not None:
-        from validation.accuracy.dataset import describe_left_out, read_dataset
-
-        samples = read_dataset(dataset)
-        if left_out := describe_left_out(samples.left_out):
-            warn(f"{dataset}: {left_out}")
-        return samples, Data("dataset", str(dataset), len(samples), samples.left_out)
-    from validation.accuracy.scenes import DEFAULT_SCENES, HeldOutScenes
-
-    samples = HeldOutScenes(scenes or DEFAULT_SCENES)
-    return samples, Data("scenes", None, len(samples))
+        print_lines(format_accuracy(result.evaluations, result.data))
+    return FAILED_STATUS if result.verdict in (FAILED, NOT_PROVEN) else 0

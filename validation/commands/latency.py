@@ -8,11 +8,9 @@ import click
 from reference.common.command_line import COMMAND_LINE, print_lines
 from validation.artifacts.artifact import load_artifact
 from validation.commands.options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
-from validation.latency.targets.registry import find_targets, known_targets
-from validation.latency.targets.target import Target, TargetError
+from validation.latency.targets.registry import DEFAULT_TARGET, find_targets, known_targets
 from validation.report.folder import LATENCY, reserved_report
 
-DEFAULT_TARGET = "cpu"  # --threads and --cores apply to this target only
 _LARGEST_CORE = 4095
 
 
@@ -125,36 +123,38 @@ def latency(
     """
     if report is not None:
         click.get_current_context().with_resource(reserved_report(report, LATENCY))
-    targets = _targets(names, threads, cores)
+    find_targets(names)  # an unknown one is refused here, before torch is imported
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Imported here so that --help and refusals need not wait for torch.
-    from reference.photos.images import read_image
-    from validation.latency.document import any_failed, build_document
-    from validation.latency.running.plan import QUICK, THOROUGH
+    from validation.latency.measure import LatencyResult, measure_latency
     from validation.latency.table import format_result
 
-    if image is not None:
-        read_image(image)  # an unreadable photo is refused once, here, and not by every child
-    for target in targets:
-        target.require_fitting(artifacts, image)
-    plan = THOROUGH if thorough else QUICK
-    results = []
-    for target in targets:
-        results.append(target.measure(artifacts, plan, image))
-        document = build_document(results, plan, None if image is None else str(image))
+    def show_target(result: LatencyResult) -> None:
         if not output.replaces_table:
-            print_lines([*([""] if len(results) > 1 else []), *format_result(results[-1])])
-            output.write(document)  # after each target, because the next may take hours
+            separator = [""] if len(result.targets) > 1 else []
+            print_lines([*separator, *format_result(result.targets[-1])])
+            output.write(result.document())  # after each target, because the next may take hours
+
+    result = measure_latency(
+        artifacts,
+        targets=names,
+        threads=threads,
+        cores=cores,
+        thorough=thorough,
+        image=image,
+        on_result=show_target,
+    )
     if output.replaces_table:
-        output.write(document)
+        output.write(result.document())
     if report is not None:
         from validation.report import write_latency_report
 
-        write_latency_report(report, document, click.get_current_context().meta[COMMAND_LINE])
+        command = click.get_current_context().meta[COMMAND_LINE]
+        write_latency_report(report, result.document(), command)
         if not output.replaces_table:
             print_lines([f"report: {report / 'latency.html'}"])
-    return FAILED_STATUS if any_failed(results) else 0
+    return FAILED_STATUS if result.failed else 0
 
 
 @click.command("targets")
@@ -171,23 +171,3 @@ def targets() -> None:
         missing = target.missing()
         state = "here" if missing is None else f"NOT RUN: {missing}"
         print_lines([f"{name.ljust(width)}  {target.measures}; {state}"])
-
-
-def _targets(
-    names: tuple[str, ...], threads: int | None, cores: tuple[int, ...] | None
-) -> list[Target]:
-    """The targets of these names; threads and cores are set on the target that takes them."""
-    found = find_targets(names)
-    if threads is None and cores is None:
-        return found
-    if all(target.name != DEFAULT_TARGET for target in found):
-        raise TargetError(
-            f"--threads and --cores with {', '.join(names)}: expected the target {DEFAULT_TARGET}; "
-            "the other targets set their own"
-        )
-    from validation.latency.targets.cpu import adjust
-
-    return [
-        adjust(target, threads, cores) if target.name == DEFAULT_TARGET else target
-        for target in found
-    ]

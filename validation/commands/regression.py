@@ -1,21 +1,16 @@
 """The commands ``validate regress`` and ``validate ingest``."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from reference.common.command_line import print_lines
-from reference.common.output_files import require_writable
-from validation.artifacts.artifact import Artifact, load_artifact
 from validation.commands.options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
-from validation.regression.errors import BaselineError
 
 if TYPE_CHECKING:
-    from validation.regression.baseline import Baseline
-    from validation.regression.judging import Line
+    from validation.regression.check import RegressionResult
 
 
 def _baseline_option(required: bool) -> Callable:
@@ -76,39 +71,10 @@ def regress(
     status is 0 whatever changed. But if an artifact cannot be run, the status is 1 and the baseline
     stays as it is.
     """
-    artifacts = _by_key([load_artifact(folder) for folder in folders])
+    from validation.regression.check import check_regression
 
-    # Imported here so that --help and refusals need not wait for torch.
-    from validation.regression.baseline import Baseline, read_baseline, require_record
-    from validation.regression.limits import read_limits
-
-    limits = read_limits(limits_path)
-    if update:
-        require_writable(path)
-    baseline = Baseline() if update and not path.exists() else read_baseline(path)
-    if not update:
-        for key in artifacts:
-            require_record(baseline, path, key)
-
-    from validation.regression.judging import judge
-    from validation.regression.observation import observe
-    from validation.regression.record import renew
-
-    observations = {key: observe(artifact) for key, artifact in artifacts.items()}
-    lines = {
-        key: judge(baseline.artifacts.get(key), observation, limits)
-        for key, observation in observations.items()
-    }
-    failed = any(observation.failed for observation in observations.values())
-    renewed = None
-    if update and not failed:
-        records = {
-            key: renew(baseline.artifacts.get(key), observation.record)
-            for key, observation in observations.items()
-        }
-        renewed = replace(baseline, artifacts={**baseline.artifacts, **records})
-    unwatched = dict.fromkeys(note for item in observations.values() for note in item.unwatched)
-    return _finish(lines, path, update, renewed, output, list(unwatched))
+    result = check_regression(folders, path, update=update, limits=limits_path)
+    return _show(result, update, output)
 
 
 @click.command("ingest")
@@ -146,78 +112,25 @@ def ingest(
     if update and path is None:
         raise click.UsageError("--update writes to a baseline: expected --baseline FILE as well")
 
-    # Imported here so that --help and refusals need not wait a second for them.
-    from validation.latency.device_results import read_device_results
-    from validation.regression.baseline import read_baseline, require_record
-    from validation.regression.devices import (
-        Run,
-        by_device,
-        device_figures,
-        is_unfit,
-        judge_device,
-        renew_device,
-    )
-    from validation.regression.limits import read_limits
+    from validation.regression.check import check_device_results
 
-    limits = read_limits(limits_path)
-    groups = by_device([Run(file, read_device_results(file)) for file in files])
-    baseline = None if path is None else read_baseline(path)
-    if update:
-        require_writable(path)
-    lines: dict[str, list[Line]] = {}
-    devices = {} if baseline is None else {**baseline.devices}
-    for (device, key), runs in groups.items():
-        artifact = None if baseline is None else require_record(baseline, path, key)
-        before = devices.get(device, {}).get(key)
-        lines[f"{key} on {device}"] = judge_device(runs, artifact, before, limits, update)
-        if figures := device_figures(runs):
-            devices[device] = {**devices.get(device, {}), key: renew_device(before, figures)}
-    # Figures may get worse on purpose. Wrong masks, or another artifact's masks, are never a baseline.
-    unfit = any(is_unfit(line) for judged in lines.values() for line in judged)
-    renewed = replace(baseline, devices=devices) if update and not unfit else None
-    return _finish(lines, path, update, renewed, output)
+    result = check_device_results(files, path, update=update, limits=limits_path)
+    return _show(result, update, output)
 
 
-def _by_key(artifacts: Sequence[Artifact]) -> dict[str, Artifact]:
-    """The artifacts by their keys in a baseline; BaselineError if two have the same key."""
-    from validation.regression.baseline import key_of
-
-    by_key: dict[str, Artifact] = {}
-    for artifact in artifacts:
-        other = by_key.setdefault(key_of(artifact), artifact)
-        if other is not artifact:
-            raise BaselineError(
-                f"{artifact.folder} and {other.folder} are both '{key_of(artifact)}': expected one "
-                "artifact for each model, format and scheme; keep the other in a second baseline"
-            )
-    return by_key
-
-
-def _finish(
-    lines: "Mapping[str, list[Line]]",
-    path: Path | None,
-    update: bool,
-    renewed: "Baseline | None",
-    output: JsonOutput,
-    unwatched: Sequence[str] = (),
-) -> int:
-    """Print the table, write the baseline if ``renewed`` is one, and return the exit status."""
-    from validation.regression.baseline import write_baseline
-    from validation.regression.document import build_document
-    from validation.regression.judging import any_failed
+def _show(result: "RegressionResult", update: bool, output: JsonOutput) -> int:
+    """Print the table, write the document, and return the exit status."""
     from validation.regression.table import format_lines, format_verdict
 
-    name = None if path is None else str(path)
-    document = build_document(lines, name, updated=renewed is not None)
     if not output.replaces_table:
-        print_lines([*format_lines(lines), *format_verdict(lines, name or "none")])
-        if unwatched:
-            print_lines([f"not watched, since this system does not tell: {', '.join(unwatched)}"])
-    if renewed is not None:
-        write_baseline(path, renewed)
-        if not output.replaces_table:
-            print_lines([f"{path}: written"])
-    output.write(document)
+        baseline = "none" if result.baseline is None else str(result.baseline)
+        print_lines([*format_lines(result.lines), *format_verdict(result.lines, baseline)])
+        if result.unwatched:
+            notes = ", ".join(result.unwatched)
+            print_lines([f"not watched, since this system does not tell: {notes}"])
+        if result.updated:
+            print_lines([f"{baseline}: written"])
+    output.write(result.document())
     if update:
-        return 0 if renewed is not None else FAILED_STATUS
-    return FAILED_STATUS if any_failed(lines) else 0
+        return 0 if result.updated else FAILED_STATUS
+    return FAILED_STATUS if result.failed else 0

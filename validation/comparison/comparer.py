@@ -227,9 +227,7 @@ def compare_artifacts(
         ImageError: an image cannot be read.
         CheckpointError: the checkpoint cannot be fetched, read or loaded.
     """
-    loaded = [
-        item if isinstance(item, Artifact) else load_artifact(Path(item)) for item in artifacts
-    ]
+    loaded = [load_artifact(item) for item in artifacts]
     questions = () if prompts is None else read_prompts(Path(prompts))
     limits = read_gates(None if gates is None else Path(gates))
     extras = Extras(pictures, drift)

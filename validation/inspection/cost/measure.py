@@ -1,20 +1,22 @@
-"""Static cost of an artifact, whatever its format."""
+"""Measure the static cost of an artifact of any format."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
 from reference.common.folders import size_of
-from validation.artifacts.artifact import Artifact
+from validation.artifacts.artifact import Artifact, load_artifact
 from validation.inspection.cost.component import ArtifactCost
 from validation.inspection.cost.sources import ReferenceSources
 
 
-def measure_cost(artifact: Artifact) -> ArtifactCost:
+def measure_cost(artifact: Artifact | str | Path) -> ArtifactCost:
     """Static cost of both components of a verified artifact.
 
     Raises:
-        ArtifactError: a component cannot be read, or its cost depends on its inputs' values.
+        ArtifactError: a component cannot be read, or its cost depends on the values of its inputs.
     """
+    artifact = load_artifact(artifact)
     component_cost = _READERS[artifact.format]()
     variant = artifact.variant
     specs = (image_encoder_spec(variant), mask_decoder_spec(variant, artifact.prompt_slots))
@@ -38,5 +40,5 @@ def _torchscript() -> Callable:
     return component_cost
 
 
-# Functions, since each imports what it reads with.
+# Functions, so that only the libraries of the artifact's format are imported.
 _READERS = {"coreml": _core_ml, "torchscript": _torchscript}

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 from validation.latency.targets.target import Target, TargetError
 
+# The target that --threads and --cores apply to.
+DEFAULT_TARGET = "cpu"
+
 
 def known_targets() -> dict[str, Target]:
     """Return all targets by name, including those that this machine cannot measure."""

@@ -1,0 +1,91 @@
+"""Measures artifacts and checkpoints against true masks, as ``validate accuracy`` does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reference.common.errors import MobileSAMError
+from validation.accuracy.dataset import read_dataset
+from validation.accuracy.document import Data, build_document, overall_verdict
+from validation.accuracy.evaluation import Evaluation, Evaluator, resolve_subject
+from validation.accuracy.samples import Sample
+from validation.accuracy.scenes import DEFAULT_SCENES, HeldOutScenes
+from validation.artifacts.artifact import Artifact
+from validation.gates import read_gates
+
+
+@dataclass(frozen=True)
+class AccuracyResult:
+    """How well models find objects.
+
+    Attributes:
+        evaluations: one per checkpoint, and per artifact and engine, in order.
+        data: the photos that they were measured on.
+    """
+
+    evaluations: list[Evaluation]
+    data: Data
+
+    @property
+    def verdict(self) -> str:
+        """The overall verdict: "failed", "not proven", "passed" or "not run"."""
+        return overall_verdict(self.evaluations)
+
+    def document(self) -> dict:
+        """Return the result as ``validate accuracy --json`` writes it."""
+        return build_document(self.evaluations, self.data)
+
+
+def evaluate_accuracy(
+    sources: Sequence[Artifact | str | Path],
+    *,
+    dataset: str | Path | None = None,
+    scenes: int | None = None,
+    gates: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    model: str = "vit_t",
+    engines: Sequence[str] = (),
+    on_data: Callable[[Data], None] = lambda data: None,
+) -> AccuracyResult:
+    """Measure masks against true masks, as ``validate accuracy`` does.
+
+    >>> result = evaluate_accuracy(["demo", "artifacts/mobile_sam-coreml-int8"], scenes=50)
+    >>> result.verdict, result.evaluations[1].miou_lost
+
+    Args:
+        sources: artifacts, and checkpoints: "demo", "official", "seeded" or files.
+        dataset: a folder of photos with ``annotations.json`` in COCO's format. Default: generated scenes.
+        scenes: how many generated scenes. Default: 500.
+        gates: a TOML file of limits in place of the defaults.
+        checkpoint: the weights that the artifacts were converted from, if they cannot be had by name.
+        model: the variant that the checkpoints in ``sources`` are of.
+        engines: what to run each artifact with, one after another. Default: the most authoritative engine
+            that is available.
+        on_data: is called with the photos before anything is measured.
+
+    Returns:
+        The result, with its verdict.
+
+    Raises:
+        MobileSAMError: a source is neither an artifact nor a checkpoint; both ``dataset`` and ``scenes``
+            are given; or the dataset, the gates or the weights cannot be read.
+    """
+    if dataset is not None and scenes is not None:
+        raise MobileSAMError("dataset and scenes exclude each other: pass only one of them")
+    subjects = [
+        source if isinstance(source, Artifact) else resolve_subject(str(source), model)
+        for source in sources
+    ]
+    limits = read_gates(None if gates is None else Path(gates))
+    samples, data = _samples(dataset, scenes)
+    on_data(data)
+    evaluator = Evaluator(samples, limits, None if checkpoint is None else str(checkpoint))
+    return AccuracyResult(list(evaluator.evaluate(subjects, engines)), data)
+
+
+def _samples(dataset: str | Path | None, scenes: int | None) -> tuple[Sequence[Sample], Data]:
+    if dataset is None:
+        samples = HeldOutScenes(DEFAULT_SCENES if scenes is None else scenes)
+        return samples, Data("scenes", None, len(samples))
+    photos = read_dataset(Path(dataset))
+    return photos, Data("dataset", str(dataset), len(photos), photos.left_out)

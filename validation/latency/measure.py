@@ -1,0 +1,107 @@
+"""Measures the latency and memory of artifacts, as ``validate latency`` does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reference.photos.images import read_image
+from validation.artifacts.artifact import Artifact, load_artifact
+from validation.latency.document import any_failed, build_document
+from validation.latency.results import TargetResult
+from validation.latency.running.plan import QUICK, THOROUGH, Plan
+from validation.latency.targets.cpu import adjust
+from validation.latency.targets.registry import DEFAULT_TARGET, find_targets
+from validation.latency.targets.target import Target, TargetError
+
+
+@dataclass(frozen=True)
+class LatencyResult:
+    """What was measured.
+
+    Attributes:
+        targets: one result per target, in order, each with one measurement per artifact.
+        plan: how many runs were measured.
+        image: the photo that the artifacts ran on; None for a golden photo of each artifact.
+    """
+
+    targets: list[TargetResult]
+    plan: Plan
+    image: str | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether an artifact could not be run on a target that is available."""
+        return any_failed(self.targets)
+
+    def document(self) -> dict:
+        """Return the result as ``validate latency --json`` writes it, with every single time."""
+        return build_document(self.targets, self.plan, self.image)
+
+
+def measure_latency(
+    artifacts: Sequence[Artifact | str | Path],
+    *,
+    targets: Sequence[str] = (DEFAULT_TARGET,),
+    threads: int | None = None,
+    cores: Sequence[int] | None = None,
+    thorough: bool = False,
+    image: str | Path | None = None,
+    on_result: Callable[[LatencyResult], None] = lambda result: None,
+) -> LatencyResult:
+    """Measure how long artifacts take and how much memory they need, as ``validate latency`` does.
+
+    >>> result = measure_latency(["artifacts/mobile_sam-torchscript-int8"], threads=2)
+    >>> result.document()["targets"][0]["artifacts"][0]["stages"]["image_encoder"]
+
+    Args:
+        artifacts: folders that ``convert`` wrote. They take turns, and ratios are to the first one.
+        targets: names of targets; ``validate targets`` lists them.
+        threads: how many threads compute on the target "cpu". Default: one for each core.
+        cores: the cores that the target "cpu" is pinned to. Default: the system chooses.
+        thorough: whether each stage is measured for at least 1024 runs and 60 s, not for 50 runs and 2 s.
+        image: a photo to run on. Default: one of each artifact's goldens.
+        on_result: is called after each target with the result so far.
+
+    Returns:
+        The result. A target that this machine lacks has no measurements but the reason.
+
+    Raises:
+        ArtifactError: a folder is incomplete or was altered.
+        TargetError: there is no such target, it does not run an artifact, or it takes no photo; or
+            ``threads`` or ``cores`` are given without the target "cpu".
+        ImageError: the photo cannot be read.
+    """
+    chosen = _adjusted(find_targets(targets), targets, threads, cores)
+    loaded = [load_artifact(artifact) for artifact in artifacts]
+    photo = None if image is None else Path(image)
+    if photo is not None:
+        read_image(photo)  # a bad photo is refused here, not by every child process
+    for target in chosen:
+        target.require_fitting(loaded, photo)
+    plan = THOROUGH if thorough else QUICK
+    result = LatencyResult([], plan, None if image is None else str(image))
+    for target in chosen:
+        result.targets.append(target.measure(loaded, plan, photo))
+        on_result(result)
+    return result
+
+
+def _adjusted(
+    chosen: Sequence[Target],
+    names: Sequence[str],
+    threads: int | None,
+    cores: Sequence[int] | None,
+) -> list[Target]:
+    """The targets, with threads and cores for the one that takes them."""
+    if threads is None and cores is None:
+        return list(chosen)
+    if all(target.name != DEFAULT_TARGET for target in chosen):
+        raise TargetError(
+            f"--threads and --cores with {', '.join(names)}: expected the target {DEFAULT_TARGET}; "
+            "device-like profiles have their own"
+        )
+    pinned = None if cores is None else tuple(cores)
+    return [
+        adjust(target, threads, pinned) if target.name == DEFAULT_TARGET else target
+        for target in chosen
+    ]
