@@ -1,1 +1,1 @@
-"""What is inside a program: operations, their origins, drift and cost."""
+"""Look into a program: its operations, the reference modules they came from, their drift and their cost."""

@@ -1,12 +1,12 @@
-"""Where a part of an export module came from: the path of the reference's own module."""
+"""Find the reference module that a part of an export module was made from."""
 
-# Names that ``converters.export_modules`` gives to what the reference calls otherwise.
+# Names in ``converters.export_modules`` → names of the same modules in the reference.
 _IN_SAM = {
     "image_encoder": {"encoder": "image_encoder"},
     "mask_decoder": {"grid": "prompt_encoder.pe_layer", "prompts": "prompt_encoder"},
 }
 _RENAMED = {"image_to_token": "cross_attn_image_to_token"}
-_WRAPPED = "original"  # the attribute in which a rewritten layer keeps the reference's
+_WRAPPED = "original"  # the attribute in which a rewritten layer keeps the reference layer
 
 
 def source_path(component: str, path: str) -> str:
@@ -17,8 +17,10 @@ def source_path(component: str, path: str) -> str:
 
     Args:
         component: "image_encoder" or "mask_decoder".
-        path: dotted, in ``ImageEncoder`` or ``MaskDecoder``; "" for the export module itself, which
-            holds parts of several modules of ``Sam``, and so has no source: "".
+        path: dotted path in ``ImageEncoder`` or ``MaskDecoder``; "" for the export module itself.
+
+    Returns:
+        The dotted path; "" for the export module itself, which was made from several modules of ``Sam``.
     """
     if not path:
         return ""

@@ -1,4 +1,4 @@
-"""What following the graph of a TorchScript module node by node takes."""
+"""Tools to follow the graph of a TorchScript module node by node."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,36 +7,36 @@ import torch
 
 
 @dataclass(frozen=True)
-class Part:
+class Submodule:
     """A module within a script module.
 
     Attributes:
-        path: from the root, with dots between; empty for the root.
+        path: dotted path from the root module; empty for the root itself.
         script: the module.
     """
 
     path: str
     script: torch.jit.ScriptModule
 
-    def attribute(self, name: str) -> "Part | object":
-        """What it calls ``name``: a module as a part, anything else as it is."""
+    def attribute(self, name: str) -> "Submodule | object":
+        """The attribute ``name``: a module as a ``Submodule``, anything else as it is."""
         value = getattr(self.script, name)
         if isinstance(value, torch.jit.ScriptModule):
-            return Part(self.path_of(name), value)
+            return Submodule(self.path_of(name), value)
         return value
 
     def path_of(self, name: str) -> str:
-        """The path of what it calls ``name``."""
+        """Dotted path of the attribute ``name`` from the root module."""
         return f"{self.path}.{name}".removeprefix(".")
 
 
 def names(values: Iterable[torch.Value]) -> list[str]:
-    """Of values of a graph; no two have the same."""
+    """The names of values of a graph, which are unique in it."""
     return [value.debugName() for value in values]
 
 
 def run_container(node: torch.Node, arguments: list) -> Sequence | None:
-    """Outputs of a node that packs or unpacks a list or a tuple; None of another kind."""
+    """Outputs of a node that packs or unpacks a list or a tuple; None for any other node."""
     match node.kind():
         case "prim::ListConstruct":
             return [arguments]
@@ -48,7 +48,7 @@ def run_container(node: torch.Node, arguments: list) -> Sequence | None:
 
 
 def run_operator(node: torch.Node, arguments: Sequence) -> Sequence:
-    """Outputs of a node that is an operator's, computed by the very overload that its schema names."""
+    """Outputs of a node that calls an operator, computed by the overload that the node's schema names."""
     schema = torch._C.parse_schema(node.schema())
     namespace, name = schema.name.split("::")
     overload = getattr(

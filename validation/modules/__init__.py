@@ -1,1 +1,1 @@
-"""``validation.compare``: any torch module and its conversion."""
+"""``validation.compare``, which compares any torch module with its conversion."""

@@ -1,4 +1,4 @@
-"""Compare any torch module with its conversion, output by output; for models that are not this project's."""
+"""Compare any torch module with its conversion, output by output. It works for models of other projects too."""
 
 import inspect
 import math
@@ -23,13 +23,13 @@ from validation.modules.proof import unproven
 
 @dataclass(frozen=True)
 class OutputComparison:
-    """One output for one set of inputs.
+    """The comparison of one output for one set of inputs.
 
     Attributes:
-        inputs: index of the set.
+        inputs: index of the set of inputs.
         output: index or name of the output.
-        difference: of the conversion's from the module's.
-        exact: whether it has to be equal: integers and truth values have no noise to speak of.
+        difference: difference of the conversion's output from the module's output.
+        exact: whether both have to be equal, as for integers and truth values.
     """
 
     inputs: int
@@ -38,7 +38,7 @@ class OutputComparison:
     exact: bool
 
     def holds(self, min_sqnr: float) -> bool:
-        """Whether the conversion's output is near enough."""
+        """Whether the conversion's output is equal, if ``exact``, or reaches ``min_sqnr`` in dB."""
         if self.exact:
             return self.difference.largest == 0
         return not self.difference.not_finite and self.difference.sqnr >= min_sqnr
@@ -46,12 +46,12 @@ class OutputComparison:
 
 @dataclass(frozen=True)
 class ModuleComparison:
-    """A conversion against the module that it was made from.
+    """The comparison of a conversion with the module that it was made from.
 
     Attributes:
-        outputs: every output of every set of inputs.
-        min_sqnr: what each of them is held to, in dB, but for those that have to be equal.
-        unproven: why nothing is proven, however near they are; see ``module_evidence``.
+        outputs: the comparison of every output for every set of inputs.
+        min_sqnr: SQNR in dB that each output has to reach, unless it has to be equal.
+        unproven: why agreement proves nothing, in words; None if it proves something.
     """
 
     outputs: tuple[OutputComparison, ...]
@@ -60,7 +60,7 @@ class ModuleComparison:
 
     @property
     def passed(self) -> bool:
-        """Whether every output is near enough, and proves something; what is not finite never is."""
+        """Whether every output holds the gate and agreement proves something. Outputs that are not finite fail."""
         return self._gate_held and self.unproven is None
 
     @property
@@ -68,7 +68,7 @@ class ModuleComparison:
         return all(item.holds(self.min_sqnr) for item in self.outputs)
 
     def __str__(self) -> str:
-        """A table with a line per output, and the verdict."""
+        """A table with a row per output, and the verdict."""
         lines = ["inputs  output                      SQNR dB  relative L2  largest"]
         for item in self.outputs:
             difference = item.difference
@@ -94,25 +94,26 @@ def compare(
     """Run a module and its conversion on the same inputs.
 
     Args:
-        module: in eval mode; gives a tensor, or tuples, lists, dicts and dataclasses of them, nested
-            as it likes. Outputs are matched by name where the conversion has the same names, else in
-            order; a scalar is what Core ML gives as an array of one.
+        module: the module, in eval mode. It returns a tensor, or nested tuples, lists, dicts and dataclasses of
+            tensors. Outputs are matched by name where the conversion has the same names, and the others in
+            order. A scalar may be an array of one element in Core ML.
         artifact: a ``.ptl`` file, which runs in the lite interpreter; an ``.mlpackage``, which runs in
-            ``mil_runtime``; or something that predicts by name, such as a ``mil_runtime.Program`` in
+            ``mil_runtime``; or a model that predicts by name, such as a ``mil_runtime.Program`` with
             other numerics, or on a Mac an ``MLModel``.
-        inputs: one or more sets, each a tensor, a tuple of tensors in the order of ``module.forward``,
-            or a dict by its parameters' names. A package gets them by these names, or, if they are a
-            tuple, in the order in which it declares its inputs. Where it takes a picture it gets the
-            picture of which it makes the tensor, (1, C, H, W): with ``scale`` and ``bias`` of its
-            ``ct.ImageType`` undone, these have to be whole numbers of 0 to 255, in the order of its
-            color layout.
-        min_sqnr: dB that every output of floating-point numbers has to reach. About 100 is float32 in
-            another order, 50 float16, 30 int8 weights. Integers and truth values have to be equal.
+        inputs: one or more sets. Each is a tensor, a tuple of tensors in the order of ``module.forward``,
+            or a dict by the names of its parameters. A package gets a dict by name, and a tuple in the order in
+            which the package declares its inputs. If an input of the package is a picture, pass the tensor that
+            the module takes, (1, C, H, W). The picture is computed from it by undoing ``scale`` and ``bias``
+            of the package's ``ct.ImageType``. Its pixels have to be whole numbers of 0 to 255, with channels in
+            the order of the package's color layout.
+        min_sqnr: SQNR in dB that every floating-point output has to reach. About 100 is right for float32 in
+            another order of operations, 50 for float16, and 30 for int8 weights. Integers and truth values have
+            to be equal.
 
     Raises:
-        ArtifactError: there are no inputs, or the gate is no number; the conversion cannot be loaded or run, has
-            other inputs or another number of outputs, or one of another shape; or an input is no picture where
-            it takes one.
+        ArtifactError: there are no inputs, or ``min_sqnr`` is not finite; the conversion cannot be loaded or run, has
+            other inputs, another number of outputs or an output of another shape; or an input is not a picture
+            where the package takes one.
     """
     if not inputs:
         raise ArtifactError("no inputs to compare with: expected at least one set")
@@ -138,14 +139,14 @@ def compare(
 
 
 def _copied(inputs: Inputs) -> Inputs:
-    """Inputs of one's own: a module that changes them in place must not change what the other is asked."""
+    """A copy of the inputs, so that a module that changes them in place does not change those of the other."""
     return tree_map_only(Tensor, lambda tensor: tensor.detach().clone(), inputs)
 
 
 def _runner(
     artifact: "str | Path | Predicting", module: nn.Module
 ) -> Callable[[Inputs], list[Named]]:
-    """Inputs → outputs by name, in order; those of a ``.ptl`` have the names that the module's have."""
+    """A function that runs the conversion and returns its named outputs in order."""
     if not isinstance(artifact, str | Path):
         return PackageModel(artifact)
     path = Path(artifact)
@@ -173,12 +174,12 @@ def _load_lite_file(path: Path):
 
 
 def _in_order(module: nn.Module, inputs: Inputs) -> tuple[Tensor, ...]:
-    """Inputs as a lite file takes them: in the order of the module's parameters."""
+    """The inputs in the order of the module's parameters, as a lite file takes them."""
     if not isinstance(inputs, Mapping):
         return inputs
     try:
         return inspect.signature(module.forward).bind(**inputs).args
-    except (TypeError, ValueError):  # of a scripted module: it has no signature to speak of
+    except (TypeError, ValueError):  # a scripted module has no usable signature
         return tuple(inputs.values())
 
 

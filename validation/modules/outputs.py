@@ -1,4 +1,4 @@
-"""What a module gives, however nested, as a list of tensors by name; and the same of its conversion."""
+"""Turn the nested outputs of a module into a list of named arrays, and match those of its conversion to them."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,25 +14,25 @@ _NUMPY_FLOATS = (torch.float16, torch.float32, torch.float64)
 
 
 def named_arrays(outputs: object) -> list[Named]:
-    """The tensors of nested tuples, lists, dicts and dataclasses, in order.
+    """The tensors in nested tuples, lists, dicts and dataclasses, in order, with their names.
 
-    The name is the way to the tensor, with dots: keys, names of fields, and numbers from 0; the
-    only tensor of all is "0". None is left out, since it converts to nothing.
+    The name of a tensor is its dotted path of keys, names of fields, and indices from 0. A single tensor has
+    the name "0". None is left out, because it has no counterpart in a conversion.
 
     Raises:
-        ArtifactError: there is something else than tensors, or none at all.
+        ArtifactError: there are other values than tensors, or there is no tensor.
     """
     named = [(name or "0", to_array(tensor)) for name, tensor in _named_tensors(outputs, "")]
     if not named:
-        raise ArtifactError("the module gives no tensor: expected one at least")
+        raise ArtifactError("the module gives no tensor: expected at least one")
     return named
 
 
 def to_array(tensor: Tensor) -> np.ndarray:
-    """A copy of a tensor of any type, on any device, as an array.
+    """Copy a tensor of any type, on any device, to an array.
 
-    What is sparse or quantized is as the dense numbers that it stands for, complex numbers have an axis more,
-    (…, 2), and types that numpy has not, such as bfloat16, are float32.
+    Sparse and quantized tensors become the dense numbers that they stand for. Complex numbers get a further axis,
+    (…, 2). Types that numpy lacks, such as bfloat16, become float32.
     """
     tensor = tensor.detach().cpu()
     if tensor.is_quantized:
@@ -47,17 +47,19 @@ def to_array(tensor: Tensor) -> np.ndarray:
 
 
 def matched(actual: Sequence[Named], expected: Sequence[Named]) -> list[np.ndarray]:
-    """A conversion's outputs in the module's order: by name where both have it, else as they come.
+    """The outputs of a conversion in the order of the module's outputs.
+
+    Outputs are matched by name where both sides have the name, and the others in order.
 
     Raises:
-        ArtifactError: there are more, or fewer.
+        ArtifactError: the conversion has more or fewer outputs than the module.
     """
     if len(actual) != len(expected):
         raise ArtifactError(
             f"the conversion gives {len(actual)} outputs: expected {len(expected)}, as the module does"
         )
     known = {name for name, _ in expected}
-    # A tensor that is given twice, or two ways to tensors that read alike, such as "a.b".
+    # Names do not help if one occurs twice: a tensor may be output twice, or two paths may read alike, such as "a.b".
     if len({name for name, _ in actual}) < len(actual) or len(known) < len(expected):
         return [values for _, values in actual]
     by_name = {name: values for name, values in actual if name in known}
@@ -83,7 +85,7 @@ def _items(value: object) -> Iterator[tuple[object, object]]:
         yield from value.items()
     elif dataclasses.is_dataclass(value):
         yield from ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
-    elif hasattr(value, "_asdict"):  # of a named tuple
+    elif hasattr(value, "_asdict"):  # a named tuple
         yield from value._asdict().items()
     elif isinstance(value, list | tuple):
         yield from enumerate(value)

@@ -1,7 +1,7 @@
-"""A converted package as a function of its module's tensors, whatever features they have become.
+"""Run a converted package on the tensors of its module, whatever features they have become.
 
-Core ML has no scalars outside, and takes and gives pictures where the conversion says so: 8-bit
-pixels, of which coremltools makes what the module takes (``scale`` and ``bias`` of ``ct.ImageType``).
+The features of a Core ML package have no scalars. Where the conversion says so, they are pictures of 8-bit pixels,
+which coremltools scales to the values that the module takes (``scale`` and ``bias`` of ``ct.ImageType``).
 """
 
 from collections.abc import Mapping
@@ -27,19 +27,19 @@ from validation.mil_runtime.model.program_structure import Function, Reference, 
 from validation.modules.outputs import Named, to_array
 
 Inputs = Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]
-# What is lost when a pixel goes through scale, bias and back in float32, with room to spare.
+# Far above the rounding error when a pixel goes through scale, bias and back in float32.
 _PIXEL_TOLERANCE = 0.01
 
 
 class Predicting(Protocol):
-    """What predicts by name: a ``mil_runtime.Program``, or on a Mac a coremltools ``MLModel``."""
+    """A model that predicts by name: a ``mil_runtime.Program``, or on a Mac a coremltools ``MLModel``."""
 
     def predict(self, data: dict) -> Mapping[str, object]: ...
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """What a package computes of pixels first: ``scale * pixel + bias``, per channel or for all."""
+    """The first computation of a package on pixels: ``scale * pixel + bias``, per channel or for all channels."""
 
     scale: np.ndarray
     bias: np.ndarray
@@ -47,13 +47,13 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Interface:
-    """What a package takes and gives.
+    """The inputs and outputs of a package.
 
     Attributes:
-        inputs: by name, in order.
-        outputs: by name.
-        output_names: in order; a name is there twice if the model gives a tensor twice.
-        scaling: of inputs that are pictures.
+        inputs: name → feature, in order.
+        outputs: name → feature.
+        output_names: names in order; a name occurs twice if the model outputs a tensor twice.
+        scaling: name → scaling, of inputs that are pictures.
     """
 
     inputs: Mapping[str, Feature]
@@ -63,23 +63,23 @@ class Interface:
 
 
 class PackageModel:
-    """Runs a package on a module's inputs."""
+    """Runs a package on the inputs of its module."""
 
     def __init__(self, model: Predicting) -> None:
-        """Take a loaded model; of one that does not say what it takes, inputs are arrays by name."""
+        """Take a loaded model. A model that does not declare its inputs is given arrays by name."""
         self._model = model
         self._interface = _interface(model)
 
     def __call__(self, inputs: Inputs) -> list[Named]:
-        """Outputs by name, in order.
+        """Run the package; returns its outputs with their names, in order.
 
         Raises:
-            ArtifactError: the inputs are not what the package takes, or it cannot run.
+            ArtifactError: the inputs do not fit the package, or it cannot run.
         """
         data = {name: self._feature(name, value) for name, value in self._by_name(inputs).items()}
         try:
             outputs = self._model.predict(data)
-        except (mil_runtime.MilRuntimeError, RuntimeError) as error:  # RuntimeError: Core ML's
+        except (mil_runtime.MilRuntimeError, RuntimeError) as error:  # Core ML raises RuntimeError
             raise ArtifactError(str(error)) from error
         if self._interface is None:
             return [(name, np.asarray(value)) for name, value in outputs.items()]
@@ -131,13 +131,15 @@ def _interface(model: Predicting) -> Interface | None:
 
 
 def _model_interface(model: MLModel) -> Interface:
-    """Of coremltools' own model, which Core ML runs."""
+    """The interface of coremltools' own model, which Core ML runs."""
     specification = model.get_spec()
     function = model.function_name or default_function(specification.description)
     description = parse_description(specification, function)
     try:
         functions = _packaged_functions(open_package(model), function)
-    except mil_runtime.ModelError:  # no ML Program: Core ML runs it, and its scaling is not known
+    except (
+        mil_runtime.ModelError
+    ):  # not an ML Program: Core ML runs it, but its scaling is not known
         functions = ()
     names = functions[0].block.outputs if len(functions) == 1 else tuple(description.outputs)
     return Interface(description.inputs, description.outputs, names, _scaling(functions))
@@ -166,7 +168,7 @@ def _functions(pipeline: mil_runtime.Pipeline) -> tuple[Function, ...]:
 
 
 def _scaling(functions: tuple[Function, ...]) -> dict[str, Scaling]:
-    """Scale and bias by input, by the names that coremltools gives to what computes them."""
+    """Scale and bias of each input, found by the names that coremltools gives to these operations."""
     found = {}
     for function in functions:
         operations = {operation.name: operation for operation in function.block.operations}
@@ -188,13 +190,13 @@ def _constant(function: Function, operation: object, neutral: float) -> np.ndarr
 
 
 def _picture(array: np.ndarray, feature: ImageFeature, scaling: Scaling | None) -> Image.Image:
-    """The picture of which a package makes ``array``, (1, C, H, W) or (C, H, W)."""
+    """The picture from which a package computes ``array``, (1, C, H, W) or (C, H, W)."""
     what = f"input '{feature.name}'"
     image = array[None] if array.ndim == 3 else array
     if image.ndim != 4 or image.shape[:2] != (1, feature.channels):
         raise ArtifactError(
             f"{what}: of shape {list(array.shape)}, expected [1, {feature.channels}, height, width], "
-            "since the conversion takes a picture there"
+            "because this input of the conversion is a picture"
         )
     pixels = image.astype(np.float64)
     if scaling is not None:
@@ -206,9 +208,9 @@ def _picture(array: np.ndarray, feature: ImageFeature, scaling: Scaling | None) 
     wrong = ~(np.abs(pixels - rounded) <= _PIXEL_TOLERANCE) | (rounded < 0) | (rounded > 255)
     if wrong.any():
         raise ArtifactError(
-            f"{what}: {pixels[wrong][0]:g} as a pixel, expected whole numbers of 0 to 255, since the "
-            "conversion takes a picture there: pass what the module takes for such pixels (the "
-            "conversion's scale and bias are undone here)"
+            f"{what}: {pixels[wrong][0]:g} as a pixel, expected whole numbers of 0 to 255, because "
+            "this input of the conversion is a picture: pass the values that the module takes for such "
+            "pixels (the conversion's scale and bias are undone here)"
         )
     colors = rounded.astype(np.uint8)
     if feature.channels == 1:
@@ -217,7 +219,7 @@ def _picture(array: np.ndarray, feature: ImageFeature, scaling: Scaling | None) 
 
 
 def _array(value: object, feature: Feature | None) -> np.ndarray:
-    """An output as the module gives it; a picture as (1, C, H, W)."""
+    """An output in the form in which the module gives it; a picture becomes (1, C, H, W)."""
     array = np.asarray(value)
     if not isinstance(feature, ImageFeature):
         return array

@@ -1,30 +1,32 @@
-"""Whether agreement with a module's outputs proves anything: with constants it does not."""
+"""Whether agreement with a module's outputs proves anything; agreement with constants does not."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-Arrays = Sequence[np.ndarray]  # the inputs, or the outputs, of one set
+Arrays = Sequence[np.ndarray]  # the inputs or the outputs of one run
 
 
 def unproven(inputs: Sequence[Arrays], outputs: Sequence[Arrays]) -> str | None:
     """Why agreement with a module proves nothing, in words; None if it proves something.
 
-    A constant beside another output does no harm; of a module that has nothing else, a broken conversion
-    would give the same.
+    A constant output beside others does no harm. But if a module has only constant outputs, a broken conversion
+    could give the same.
 
     Args:
-        inputs: of each set.
-        outputs: what the module gave for it.
+        inputs: the inputs of each run.
+        outputs: the module's outputs in each run.
     """
     everything = [array for arrays in outputs for array in arrays]
     has_signal = any(array.any() for array in everything)
     if not has_signal and any(array.dtype.kind not in "biu" for array in everything):
         return "every output of the module is 0"
-    if all(map(_is_constant, zip(*inputs, strict=False))):  # optional ones may be left out
-        return None  # such as torch.ones, which may well have constant outputs
+    if all(
+        map(_is_constant, zip(*inputs, strict=False))
+    ):  # not strict, since inputs may be optional
+        return None  # constant inputs, such as torch.ones, may well have constant outputs
     by_output = list(zip(*outputs, strict=False))
-    # A single number, of a single set, does not say what the next would be.
+    # A single number from a single run cannot show that other runs would give the same.
     if all(sum(map(np.size, arrays)) > 1 and _is_constant(arrays) for arrays in by_output):
         return "every output of the module is one number, whatever it is given"
     if _differ(inputs) and not _differ(outputs):
@@ -33,7 +35,7 @@ def unproven(inputs: Sequence[Arrays], outputs: Sequence[Arrays]) -> str | None:
 
 
 def _is_constant(arrays: Iterable[np.ndarray]) -> bool:
-    """Whether all sets have one number, and no other, of an input or an output."""
+    """Whether an input or an output is the same single number in all runs."""
     numbers = np.concatenate([array.ravel() for array in arrays])
     return bool((numbers == numbers[:1]).all())
 

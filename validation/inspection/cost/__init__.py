@@ -1,7 +1,7 @@
-"""What an artifact costs, worked out from its program: nothing is run, on any machine.
+"""The static cost of an artifact, calculated from its program on any machine, without running it.
 
-``measure_cost(artifact)`` gives multiply-adds, parameters, activations and peak memory of each component, and
-for Core ML what is known to leave the Neural Engine. docs/cost.md says how each number is defined.
+``measure_cost(artifact)`` returns multiply-adds, parameters, activations and peak memory of each component, and for
+Core ML the operations that are known to leave the Neural Engine. docs/cost.md defines each number.
 """
 
 from reference.common.lazy_names import lazy_names

@@ -1,4 +1,4 @@
-"""The cost of a component, put together from its operations: the same for both formats."""
+"""The cost of a component, summed over its operations in the same way for both formats."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from validation.inspection.cost.memory import MemoryUse
 from validation.inspection.cost.neural_engine.risks import PlacementRisks
 from validation.inspection.cost.sources import ReferenceSources
 
-COSTLIEST = 10  # layers that are named
+COSTLIEST = 10  # number of layers that are listed
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,9 @@ class CountedOperation:
     """One operation of a program.
 
     Attributes:
-        kind: MIL operator ("conv"), or TorchScript's with its namespace ("aten::linear").
-        multiply_adds: 0 of operators that multiply no matrices.
-        module: dotted path, in the export module, of the layer whose weight it multiplies by;
-            None if it has no such weight.
+        kind: MIL operator, such as "conv", or TorchScript operator with its namespace, such as "aten::linear".
+        multiply_adds: number of multiply-adds; 0 for operators that multiply no matrices.
+        module: dotted path in the export module of the layer whose weight it takes; None if it takes none.
     """
 
     kind: str
@@ -33,10 +32,10 @@ class Parameters:
     """Weights and tables of a component.
 
     Attributes:
-        count: numbers, after decompression.
-        stored_bytes: as they lie in the file.
-        computed_bytes: in the type in which operators take them. Larger than ``stored_bytes`` where
-            weights are decompressed first.
+        count: number of values, after decompression.
+        stored_bytes: bytes in the file.
+        computed_bytes: bytes in the type in which operators take them. This is larger than
+            ``stored_bytes`` where weights are decompressed first.
     """
 
     count: int
@@ -46,9 +45,9 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Layer:
-    """Multiply-adds of one operator in one module of the reference."""
+    """Multiply-adds of one kind of operator in one module of the reference."""
 
-    source: str  # dotted path in ``reference.modeling.sam.Sam``; "" if unknown
+    source: str  # dotted path in ``reference.modeling.sam.Sam``; "" if it is not known
     kind: str
     multiply_adds: int
 
@@ -59,13 +58,13 @@ class ComponentCost:
 
     Attributes:
         name: "image_encoder" or "mask_decoder".
-        multiply_adds: of one run.
+        multiply_adds: multiply-adds of one run.
         multiply_adds_by_operator: operator → multiply-adds, largest first.
-        operations: operator → how often it occurs, most frequent first.
-        layers: the costliest, largest first.
-        parameters: see ``Parameters``.
-        memory: see ``MemoryUse``.
-        risks: see ``PlacementRisks``; None for TorchScript, which has no Neural Engine to leave.
+        operations: operator → number of its operations, most frequent first.
+        layers: the costliest layers, largest first.
+        parameters: weights and tables.
+        memory: memory of activations, inputs and outputs.
+        risks: operations that may leave the Neural Engine; None for TorchScript, which does not use it.
     """
 
     name: str
@@ -80,7 +79,13 @@ class ComponentCost:
 
 @dataclass(frozen=True)
 class ArtifactCost:
-    """Static cost of an artifact; ``file_bytes`` are those of the components' files."""
+    """Static cost of an artifact.
+
+    Attributes:
+        artifact: the artifact.
+        file_bytes: size of the files of all components.
+        components: the cost of each component.
+    """
 
     artifact: Artifact
     file_bytes: int
@@ -94,7 +99,15 @@ def summarize(
     memory: MemoryUse,
     risks: PlacementRisks | None,
 ) -> ComponentCost:
-    """Totals of a component's operations, which are in program order."""
+    """Sum up the costs of a component.
+
+    Args:
+        sources: the reference modules of the component.
+        operations: all operations, in the order of the program.
+        parameters: weights and tables.
+        memory: memory of activations, inputs and outputs.
+        risks: operations that may leave the Neural Engine; None for TorchScript.
+    """
     by_operator: Counter[str] = Counter()
     by_layer: Counter[tuple[str, str]] = Counter()
     costly = [operation for operation in operations if operation.multiply_adds]

@@ -1,4 +1,4 @@
-"""Static cost of a Core ML package, from the types that its ML Program declares for every value."""
+"""The static cost of a Core ML package, from the types that its ML Program declares for every value."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -38,20 +38,25 @@ from validation.mil_runtime.model.value_types import (
     parse_value_type,
 )
 
-# Their outputs are their inputs' bytes, read with another shape.
+# Operators whose output is their input in another shape, without a copy.
 _VIEWS = ("reshape", "expand_dims", "squeeze", "identity")
 _DECOMPRESSION = "constexpr_"
-# Axes, shapes and switches: constants that are no parameters.
+# Types of constants that are axes, shapes and switches, and not parameters.
 _SETTINGS = (BOOL, INT32, INT64, UINT32)
 
 
 def component_cost(
     source: "Path | MLModel", spec: ModuleSpec, sources: ReferenceSources
 ) -> ComponentCost:
-    """Static cost of a package, or a model in memory; ``spec`` is not asked: a package declares its types.
+    """Measure the static cost of a package, or of a model in memory.
+
+    Args:
+        source: path of the package, or the model.
+        spec: not used, because a package declares the types of its inputs.
+        sources: the reference modules of the component.
 
     Raises:
-        ArtifactError: it cannot be read, or it branches or loops.
+        ArtifactError: the package cannot be read, or it has branches or loops.
     """
     try:
         package = open_program(source)
@@ -87,13 +92,13 @@ def _multiply_adds(operation: TypedOperation) -> int:
 
 
 def typed_operations(function: Function, place: str) -> list[TypedOperation]:
-    """All operations but the decompression of weights; ArtifactError, naming ``place``, for branches and loops."""
+    """All operations except the decompression of weights; ArtifactError, naming ``place``, for branches and loops."""
     types, constants = _types(function), function.block.constants
     branching = [item.kind for item in function.block.operations if item.blocks]
     if branching:
         raise ArtifactError(
-            f"{place}: has the operator {branching[0]}, whose cost depends on what it is given: "
-            "expected a program without branches and loops; convert again"
+            f"{place}: has the operator {branching[0]}, whose cost depends on its inputs: expected a "
+            "program without branches and loops; convert again"
         )
     running = [item for item in function.block.operations if not _decompresses(item)]
     computed = frozenset(
@@ -116,7 +121,7 @@ def _decompresses(operation: Operation) -> bool:
 
 
 def stored_bytes(block: MIL_pb2.Block) -> int:
-    """Bytes of a block's parameters as they lie in the file: compressed ones with their scales or palettes."""
+    """Bytes of a block's parameters in the file; compressed parameters include their scales or palettes."""
     return sum(
         byte_size(value_type)
         for operation in block.operations
@@ -137,7 +142,7 @@ def _is_parameter(value_type: ValueType) -> bool:
 
 
 def parameters(function: Function, operations: Sequence[TypedOperation], stored: int) -> Parameters:
-    """Parameters that ``operations`` take, once each."""
+    """The parameters that ``operations`` take, each counted once; ``stored`` are their bytes in the file."""
     types = _types(function)
     taken = {name for item in operations for name in item.operation.references()}
     computed = [
@@ -153,7 +158,7 @@ def parameters(function: Function, operations: Sequence[TypedOperation], stored:
 
 
 def _parameter_names(function: Function) -> list[str]:
-    """Constants, and what is decompressed from them."""
+    """Names of the constants, and of the tensors that are decompressed from constants."""
     decompressed = filter(_decompresses, function.block.operations)
     return [
         *function.block.constants,
@@ -162,8 +167,8 @@ def _parameter_names(function: Function) -> list[str]:
 
 
 def activation_memory(function: Function, operations: Sequence[TypedOperation]) -> MemoryUse:
-    """Memory of the activations, by the declared types; see ``MemoryUse``."""
-    buffers = {item.name: item.name for item in function.inputs}  # value → buffer that holds it
+    """Memory of the activations, calculated from the declared types."""
+    buffers = {item.name: item.name for item in function.inputs}  # name of a value → its buffer
     steps = []
     for item in operations:
         operation = item.operation

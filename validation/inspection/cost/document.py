@@ -10,7 +10,7 @@ SCHEMA = "mobile-sam-export/cost/1"
 
 
 def build_document(costs: Sequence[ArtifactCost]) -> dict:
-    """All of what is known, in the order of ``costs``."""
+    """The document of all costs, in the order of ``costs``."""
     return {"schema": SCHEMA, "artifacts": [_artifact(cost) for cost in costs]}
 
 

@@ -1,4 +1,4 @@
-"""Memory of activations: what a program's values take, and how much of it at once."""
+"""Memory that a program's activations take in total and at most at once."""
 
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """One operation, as memory sees it. Values that share memory, such as a view and its base, are one buffer.
+    """The buffers of one operation. Values that share memory, such as a view and its base, are one buffer.
 
     Attributes:
-        reads: buffers that it takes; constants are not among them.
-        allocates: buffers that it makes → their bytes.
+        reads: buffers that the operation reads, without constants.
+        allocates: buffers that the operation allocates → their bytes.
     """
 
     reads: Collection[Hashable]
@@ -22,9 +22,10 @@ class MemoryUse:
     """Memory of activations, inputs and outputs.
 
     Attributes:
-        activation_bytes: of all buffers that operations make, whether at once or not.
-        peak_bytes: the most that lives at once, inputs and outputs included. A buffer lives from the operation
-            that makes it to the last one that takes it; inputs from the start, outputs to the end.
+        activation_bytes: bytes of all buffers that operations allocate.
+        peak_bytes: largest number of bytes that are alive at once, with inputs and outputs. A buffer is alive from
+            the operation that allocates it to the last one that reads it. Inputs are alive from the start, and
+            outputs to the end.
     """
 
     activation_bytes: int
@@ -37,9 +38,9 @@ def memory_use(
     """Memory of a program whose operations run in the order of ``steps``.
 
     Args:
-        inputs: buffer → bytes.
+        inputs: buffers of the program's inputs → their bytes.
         steps: the operations.
-        outputs: buffers that the program gives.
+        outputs: buffers of the program's outputs.
     """
     last_use: dict[Hashable, int] = {}
     for index, step in enumerate(steps):

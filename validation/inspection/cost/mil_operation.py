@@ -1,4 +1,4 @@
-"""An operation of an ML Program with the types and constants of what is bound to it, and its multiply-adds."""
+"""An operation of an ML Program with the types and constants of its arguments, and its multiply-adds."""
 
 import math
 from collections.abc import Mapping
@@ -9,18 +9,18 @@ from torch import Tensor
 from validation.mil_runtime.model.program_structure import Constant, Operation, Reference
 from validation.mil_runtime.model.value_types import ListType, StateType, TensorType, ValueType
 
-UNKNOWN_SIZE = 1  # counted for a dimension that is known only when the program runs
+UNKNOWN_SIZE = 1  # stands for a dimension that is known only when the program runs
 
 
 @dataclass(frozen=True)
 class TypedOperation:
-    """An operation, and what is known of its arguments.
+    """An operation and what is known about its arguments.
 
     Attributes:
-        operation: as the program has it.
-        types: of all values before it, by name.
-        constants: values of the program's constants, by name.
-        computed: names of the values that operations compute, and of the inputs.
+        operation: the operation in the program.
+        types: name → type, of all values of the program.
+        constants: name → value, of the program's constants.
+        computed: names of the program's inputs and of all values that operations compute.
     """
 
     operation: Operation
@@ -30,7 +30,7 @@ class TypedOperation:
 
     @property
     def kind(self) -> str:
-        """The operator."""
+        """Name of the operator."""
         return self.operation.kind
 
     @property
@@ -40,19 +40,19 @@ class TypedOperation:
         return [item for item in types if isinstance(item, TensorType)]
 
     def bound(self, parameter: str, index: int = 0) -> Reference | Constant | None:
-        """What is bound to ``parameter``, if anything is."""
+        """The argument that is bound to ``parameter``; None if there is none."""
         bindings = self.operation.arguments.get(parameter, ())
         return bindings[index] if index < len(bindings) else None
 
     def shape(self, parameter: str, index: int = 0) -> tuple[int, ...]:
-        """Sizes of a tensor that is bound to ``parameter``; () if there is none."""
+        """Shape of the tensor that is bound to ``parameter``; () if there is none."""
         bound = self.bound(parameter, index)
         if isinstance(bound, Tensor):
             return tuple(bound.shape)
         return sizes(self.types[bound.name]) if isinstance(bound, Reference) else ()
 
     def constant(self, parameter: str) -> Constant | None:
-        """What is bound to ``parameter``, if that is known."""
+        """The constant that is bound to ``parameter``; None if there is none."""
         bound = self.bound(parameter)
         return self.constants.get(bound.name) if isinstance(bound, Reference) else bound
 
@@ -63,7 +63,7 @@ class TypedOperation:
 
 
 def sizes(value_type: ValueType) -> tuple[int, ...]:
-    """A tensor's sizes; ``UNKNOWN_SIZE`` for those that are known only at run time."""
+    """Shape of a tensor, with ``UNKNOWN_SIZE`` for dimensions that are known only at run time."""
     if isinstance(value_type, StateType):
         value_type = value_type.tensor
     if not isinstance(value_type, TensorType) or value_type.shape is None:
@@ -72,7 +72,7 @@ def sizes(value_type: ValueType) -> tuple[int, ...]:
 
 
 def byte_size(value_type: ValueType) -> int:
-    """Bytes of a value; 0 of what is no tensor, such as a text."""
+    """Bytes of a value; 0 for a value without tensors, such as a text."""
     if isinstance(value_type, ListType):
         return (value_type.length or UNKNOWN_SIZE) * byte_size(value_type.element)
     if isinstance(value_type, StateType):
@@ -83,7 +83,7 @@ def byte_size(value_type: ValueType) -> int:
 
 
 def multiply_adds(operation: TypedOperation) -> int:
-    """Multiplications, each with its addition, of products of matrices and of convolutions; 0 of all else."""
+    """Number of multiply-adds of a matrix product or a convolution; 0 for any other operation."""
     outputs = math.prod(sizes(operation.outputs[0])) if operation.outputs else 0
     match operation.kind:
         case "conv":  # weight: (C_out, C_in / groups, …)

@@ -1,4 +1,4 @@
-"""Which module of the reference an operation of an artifact came from, told by the weight that it takes."""
+"""Find the reference module that an operation of an artifact came from, by the weight that it takes."""
 
 from collections.abc import Mapping, Sequence
 from os.path import commonprefix
@@ -11,22 +11,26 @@ from reference.modeling.variants import Variant
 from validation.inspection.origins import source_path
 
 _EXPORT_MODULES = {"image_encoder": ImageEncoder, "mask_decoder": MaskDecoder}
-# What schemes put between a layer and its weight: torch's parametrisations, and w8a8's wrapper.
+# Names that schemes put between a layer and its weight: torch's parametrizations, and w8a8's wrapper.
 _BETWEEN = ".parametrizations"
 _WRAPPER = "_layer"
 _WEIGHT = "_weight"
 
 
 class ReferenceSources:
-    """Paths of a component's layers, as artifacts name them, and as the reference does."""
+    """Translates the names that artifacts give to a component's layers into their paths in the reference.
+
+    Attributes:
+        component: "image_encoder" or "mask_decoder".
+    """
 
     def __init__(self, component: str, variant: Variant) -> None:
-        """``component`` is "image_encoder" or "mask_decoder"."""
+        """Take a component of a model variant."""
         self.component = component
         self._by_flat_name = _flat_names(_EXPORT_MODULES[component](Sam(variant)))
 
     def layer_of_constant(self, name: str) -> str | None:
-        """Path of the layer that a package's constant, such as ``encoder_neck_0_weight_to_fp16``, is the weight of."""
+        """Path of the layer whose weight is this constant of a package, such as ``encoder_neck_0_weight_to_fp16``."""
         layer, weight, _ = name.partition(_WEIGHT)
         if not weight:
             return None
@@ -35,11 +39,12 @@ class ReferenceSources:
     def attribute(self, layers: Sequence[str | None]) -> list[str]:
         """Path in ``Sam`` of every operation of a program, in order.
 
-        An operation without a weight, such as the products inside attention, goes to the innermost module that
-        its neighbors with weights have in common.
+        An operation without a weight, such as a product inside attention, is attributed to the innermost module
+        that its neighbors with weights have in common.
 
         Args:
-            layers: path in the export module of the layer whose weight each operation takes.
+            layers: for each operation, the path in the export module of the layer whose weight it takes; None if
+                it takes no weight.
         """
         known = [None if path is None else source_path(self.component, path) for path in layers]
         before = _last_known(known)
@@ -51,12 +56,12 @@ class ReferenceSources:
 
 
 def layer_of_attribute(path: str) -> str:
-    """Path of the layer that holds a TorchScript module's attribute, such as ``encoder.neck.0.weight``."""
+    """Path of the layer that has this attribute of a TorchScript module, such as ``encoder.neck.0.weight``."""
     return path.partition(_BETWEEN)[0] if _BETWEEN in path else path.rpartition(".")[0]
 
 
 def _flat_names(module: nn.Module) -> Mapping[str, str]:
-    """Path of every layer with a weight, by its name in coremltools' constants."""
+    """Name in coremltools' constants → path, of every layer with a weight."""
     return {
         path.replace(".", "_"): path
         for path, layer in module.named_modules(remove_duplicate=False)

@@ -14,10 +14,11 @@ _COLUMNS = (
 
 
 def format_costs(costs: Sequence[ArtifactCost], operations: bool) -> list[str]:
-    """A row per component; below it, per artifact, the costliest layers and the Neural Engine's risks.
+    """A table with a row per component, then the costliest layers and the Neural Engine risks of each.
 
     Args:
-        operations: also list every operator with its count and multiply-adds.
+        costs: the costs of the artifacts.
+        operations: whether to list every operator with its count and multiply-adds too.
     """
     rows = [_COLUMNS]
     for cost in costs:

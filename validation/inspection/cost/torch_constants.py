@@ -1,4 +1,4 @@
-"""The tensors that a TorchScript module brings along: what they take in the file, and what is computed with."""
+"""The constants of a TorchScript module: their bytes in the file, and their bytes as operators take them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,21 +22,22 @@ class _Entry:
 
 
 class TorchConstants:
-    """Constants that a program takes, once each, however many modules share them."""
+    """The constants that a program takes, each counted once however many modules share it."""
 
     def __init__(self) -> None:
-        """None, until ``meta`` is asked for one."""
-        self._entries: dict[int, _Entry] = {}  # by address of the storage
-        self._meta: dict[int, Tensor] = {}  # by address: one meta tensor for each storage
-        self._entry_of: dict[int, _Entry] = {}  # by meta storage: a constant's, or a cast one's
-        self._paths: dict[int, str] = {}  # by meta storage: of constants and what derives from them
-        self._kept: list = []  # objects whose addresses or identities are keys
+        """Start without constants; ``meta`` adds them."""
+        self._entries: dict[int, _Entry] = {}  # address of a storage → its entry
+        self._meta: dict[int, Tensor] = {}  # address of a storage → its meta tensor
+        self._entry_of: dict[int, _Entry] = {}  # identity of a meta storage → entry of its constant
+        # Identity of a meta storage → path of the constant that it is, or is derived from.
+        self._paths: dict[int, str] = {}
+        self._kept: list = []  # keeps objects alive whose addresses or identities are keys
 
     def meta(self, value: object, path: str | None) -> object:
-        """``value`` as the walk goes on with it: a tensor on the meta device, a parameter from now on.
+        """Add a constant, and return it as a tensor on the meta device.
 
-        Anything but a tensor stays as it is; packed int8 weights are noted, too. So do single
-        numbers: sizes are computed from them.
+        Packed int8 weights are added too, but returned as they are. Any other value is only returned. So
+        are tensors of a single number, because sizes are computed from them.
         """
         if isinstance(value, torch.ScriptObject):
             self._add_packed(value, path)
@@ -58,7 +59,7 @@ class TorchConstants:
         return tensor
 
     def _add_packed(self, packed: torch.ScriptObject, path: str | None) -> None:
-        """int8 weights of a linear layer, with a scale and a zero point per output, and its bias."""
+        """Add the int8 weights of a linear layer, with a scale and a zero point per output, and its bias."""
         if id(packed) in self._entries:
             return
         self._kept.append(packed)
@@ -76,7 +77,7 @@ class TorchConstants:
             self._paths[id(packed)] = path
 
     def holds(self, tensor: Tensor) -> bool:
-        """Whether a meta tensor is a constant, or a view of one."""
+        """Whether a meta tensor is a constant or a view of one."""
         return _identity(tensor) in {_identity(item) for item in self._meta.values()}
 
     def derive(self, kind: str, read: Sequence[Tensor], made: Sequence[Tensor]) -> None:
@@ -91,7 +92,7 @@ class TorchConstants:
             entry.computed_bytes = made[0].untyped_storage().nbytes()
 
     def weight_path(self, kind: str, arguments: Sequence) -> str | None:
-        """Path of the attribute that an operator's own weight is, or was computed from."""
+        """Path of the attribute that is an operator's weight, or that the weight was computed from."""
         if kind not in WITH_WEIGHT:
             return None
         weight = arguments[1]
@@ -99,7 +100,7 @@ class TorchConstants:
         return self._paths.get(key)
 
     def parameters(self) -> Parameters:
-        """Sums over all constants."""
+        """The sums over all constants."""
         entries = self._entries.values()
         return Parameters(
             count=sum(entry.count for entry in entries),

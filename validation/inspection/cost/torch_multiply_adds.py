@@ -1,4 +1,4 @@
-"""Multiply-adds of TorchScript's operators, from the shapes of what they take and give."""
+"""Multiply-adds of TorchScript operators, from the shapes of their arguments and outputs."""
 
 import math
 from collections.abc import Sequence
@@ -8,23 +8,23 @@ from torch import Tensor
 INT8_LINEAR = "quantized::linear_dynamic"
 TRACED_CONVOLUTION = "aten::_convolution"
 _PRODUCTS = ("aten::matmul", "aten::mm", "aten::bmm", "aten::linear", INT8_LINEAR)
-_PRODUCTS_ADDED = ("aten::addmm", "aten::baddbmm")  # their first argument is what is added
+_PRODUCTS_ADDED = ("aten::addmm", "aten::baddbmm")  # the first argument is added to the product
 _CONVOLUTIONS = ("aten::conv1d", "aten::conv2d", "aten::conv3d")
 _TRANSPOSED = ("aten::conv_transpose1d", "aten::conv_transpose2d", "aten::conv_transpose3d")
 _ANY_CONVOLUTION = (TRACED_CONVOLUTION, "aten::convolution")
-_TRANSPOSED_ARGUMENT = 6  # where these two say whether they are transposed
+_TRANSPOSED_ARGUMENT = 6  # index of the argument of these two that says whether they are transposed
 _ATTENTION = "aten::scaled_dot_product_attention"
-# Operators with a weight of their own, always their second argument.
+# Operators with a weight, which is always their second argument.
 WITH_WEIGHT = ("aten::linear", INT8_LINEAR, *_CONVOLUTIONS, *_TRANSPOSED, *_ANY_CONVOLUTION)
 
 
 def multiply_adds(kind: str, arguments: Sequence, outputs: Sequence[Tensor]) -> int:
-    """Multiplications, each with its addition, of products of matrices and of convolutions; 0 of all else.
+    """Number of multiply-adds of a matrix product or a convolution; 0 for any other operator.
 
     Args:
-        kind: the operator, as in "aten::linear".
-        arguments: by position.
-        outputs: the tensors that it gives.
+        kind: the operator, such as "aten::linear".
+        arguments: its arguments in order.
+        outputs: its output tensors.
     """
     count = outputs[0].numel()
     if kind in _PRODUCTS:

@@ -1,8 +1,8 @@
-"""Static cost of a .ptl: its code is followed with tensors that have a shape, a type and strides, and no numbers.
+"""The static cost of a .ptl file, from following its code with tensors that have shapes and types but no numbers.
 
-A ``.ptl`` holds its modules' code beside the bytecode. Every operation of ``forward`` is called on torch's
-meta device, whose kernels work out shapes and whether a result shares its argument's memory: nothing is
-computed, and what comes out is exact, for the shapes of an export are fixed.
+A ``.ptl`` file has the code of its modules beside the bytecode. Every operation of ``forward`` is called on torch's
+meta device. Its kernels determine shapes, and whether a result shares the memory of an argument, without computing
+numbers. The result is exact, because an export has fixed shapes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,16 +23,21 @@ from validation.inspection.cost.torch_multiply_adds import (
     TRACED_CONVOLUTION,
     multiply_adds,
 )
-from validation.inspection.torch_graph import Part, names, run_container, run_operator
+from validation.inspection.torch_graph import Submodule, names, run_container, run_operator
 
 _META = torch.device("meta")
 
 
 def component_cost(path: Path, spec: ModuleSpec, sources: ReferenceSources) -> ComponentCost:
-    """Static cost of the .ptl at ``path``, given inputs of the shapes of ``spec``.
+    """Measure the static cost of a .ptl file.
+
+    Args:
+        path: path of the file.
+        spec: the shapes and types of its inputs.
+        sources: the reference modules of the component.
 
     Raises:
-        ArtifactError: it cannot be read or followed.
+        ArtifactError: the file cannot be read, or its code cannot be followed.
     """
     inputs = [
         torch.empty(item.shape, dtype=getattr(torch, item.dtype), device=_META)
@@ -42,7 +47,7 @@ def component_cost(path: Path, spec: ModuleSpec, sources: ReferenceSources) -> C
         script = torch.jit.load(path, map_location="cpu")
         walk = Walk(script, sources)
         return walk.cost(inputs)
-    # What a damaged file or a program of other kinds of nodes raises is torch's own choice.
+    # Torch raises any of these for a damaged file, or for a program with other kinds of nodes.
     except (RuntimeError, AttributeError, TypeError, ValueError) as error:
         if is_out_of_memory(error):
             raise
@@ -52,17 +57,17 @@ def component_cost(path: Path, spec: ModuleSpec, sources: ReferenceSources) -> C
 
 
 class Walk:
-    """One walk through ``forward``."""
+    """One walk through the operations of ``forward``, which counts their costs."""
 
     def __init__(self, script: torch.jit.ScriptModule, sources: ReferenceSources) -> None:
-        """``sources`` name what the operations came from."""
-        self._root = Part("", script)
+        """Take a module, and the reference modules that its operations came from."""
+        self._root = Submodule("", script)
         self._graph = script.forward.inlined_graph
         self._sources = sources
         self._constants = TorchConstants()
         self._operations: list[CountedOperation] = []
         self._steps: list[Step] = []
-        # Everything that was computed is kept, so that no storage's identity is used twice.
+        # Every value is kept, so that the identity of a storage is never used again for another.
         self._values: dict[str, object] = {}
 
     def cost(self, inputs: Sequence[Tensor]) -> ComponentCost:
@@ -98,12 +103,16 @@ class Walk:
         self._count(kind, arguments, results)
         return results
 
-    def _attribute(self, part: Part, name: str) -> object:
+    def _attribute(self, part: Submodule, name: str) -> object:
         value = part.attribute(name)
-        return value if isinstance(value, Part) else self._constants.meta(value, part.path_of(name))
+        return (
+            value
+            if isinstance(value, Submodule)
+            else self._constants.meta(value, part.path_of(name))
+        )
 
     def _count(self, kind: str, arguments: Sequence, results: Sequence) -> None:
-        """Take note of an operation, unless it computes sizes."""
+        """Count an operation, unless it only computes sizes."""
         made = tensors(results)
         if not made:
             return
@@ -114,7 +123,7 @@ class Walk:
         allocates = {
             _buffer(tensor): _nbytes(tensor)
             for tensor in made
-            if _buffer(tensor) not in known  # else a view, or in place
+            if _buffer(tensor) not in known  # otherwise it is a view, or was changed in place
         }
         self._steps.append(Step(reads, allocates))
         self._constants.derive(kind, read, made)
@@ -125,11 +134,12 @@ class Walk:
 
 def run_on_meta(node: torch.Node, arguments: list) -> Sequence:
     """Outputs of an operator on the meta device."""
-    if node.kind() == INT8_LINEAR:  # has no kernel for shapes alone
+    if node.kind() == INT8_LINEAR:  # has no kernel on the meta device
         x, packed = arguments[:2]
         weight, _ = torch.ops.quantized.linear_unpack(packed)
         return [x.new_empty(*x.shape[:-1], weight.shape[0])]
-    if node.kind() == TRACED_CONVOLUTION:  # nor has this; its further arguments choose a library
+    # This one has none either. Its arguments after the ninth only choose a library.
+    if node.kind() == TRACED_CONVOLUTION:
         return [torch.ops.aten.convolution.default(*arguments[:9])]
     return run_operator(
         node, [_META if isinstance(value, torch.device) else value for value in arguments]

@@ -1,7 +1,7 @@
-"""Where an artifact departs from the reference: operation by operation, or module by module.
+"""Find where an artifact departs from the reference, operation by operation or module by module.
 
-Every one of them is computed from the *reference's* inputs, so that the error that it makes itself
-is told apart from what it inherits.
+Each operation or module is also computed from the *reference* inputs. This separates its own error from the
+error that it inherits from earlier ones.
 """
 
 from collections.abc import Callable
@@ -20,17 +20,17 @@ __all__ = ["Drift", "measure_drift", "worst"]
 def measure_drift(
     artifact: Artifact, sam: Sam, frame: Tensor, prompt: SlotPrompt
 ) -> list[Drift] | Unavailable:
-    """Own and total error of every operation (Core ML) or module (TorchScript) that computes.
+    """Measure the own and total error of every operation (Core ML) or module (TorchScript) that computes.
 
     Args:
         artifact: a verified artifact.
         sam: the reference with the weights that the artifact was converted from.
-        frame: float32 (1, 3, S, S) RGB in 0…255.
-        prompt: about that frame, in as many slots as the artifact has. The mask decoder is given
-            the reference's embeddings of the frame.
+        frame: the frame to run on, float32 (1, 3, S, S) RGB in 0…255.
+        prompt: a prompt about that frame, in as many slots as the artifact has. The mask decoder is
+            given the reference embeddings of the frame.
 
     Returns:
-        In the order of computation, image encoder first; or why it cannot be measured.
+        The errors in the order of computation, image encoder first; or why they cannot be measured.
 
     Raises:
         ArtifactError: the artifact cannot be loaded or run.
@@ -50,5 +50,5 @@ def _torchscript() -> Callable:
     return measure
 
 
-# Functions, since each imports what it runs with.
+# Functions, so that only the libraries of the artifact's format are imported.
 _MEASURES = {"coreml": _core_ml, "torchscript": _torchscript}

@@ -1,13 +1,13 @@
 """Drift of a Core ML artifact, operation by operation, in this project's runtime.
 
-The expected values are those of the float32 package of the same weights, which has the same
-operations in the same order; what the artifact has beside them, casts and the quantization of
-activations, is on the way to the next operation and counts as that one's. So do errors of weights:
-they are the artifact's own constants.
+The expected values come from a float32 package of the same weights, which has the same operations in the
+same order. The artifact has further operations between them: casts, and the quantization of activations.
+Their error counts to the next operation. The error of a quantized weight counts to the operation that
+takes it.
 
-An operation's own error is had by teacher forcing: the artifact's program runs once, and each
-operation's outputs are replaced by the expected ones, in the types that they are declared in, before
-anything takes them.
+The own error of an operation is measured by teacher forcing. The artifact's program runs once, and the
+outputs of each operation are replaced by the expected ones, in their declared types, before another
+operation takes them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ from validation.metrics import TensorDifference, tensor_difference
 from validation.mil_runtime.model.program_structure import Operation
 from validation.mil_runtime.operators import find_operator
 
-# What conversions of one module do not have in common.
+# Operations in which conversions of the same module differ.
 _BETWEEN = ("cast", "quantize", "dequantize")
 _DECOMPRESSION = "constexpr_"
 
@@ -42,7 +42,7 @@ _DECOMPRESSION = "constexpr_"
 def measure(
     artifact: Artifact, sam: Sam, frame: Tensor, prompt: SlotPrompt
 ) -> list[Drift] | Unavailable:
-    """See ``validation.inspection.drift.measure_drift``; both get the frame as the package does, in 8 bits."""
+    """Measure drift as ``measure_drift`` says; artifact and reference both get the frame rounded to 8 bits."""
     variant, slots = artifact.variant, artifact.prompt_slots
     drifts: list[Drift] = []
     for module, spec, inputs in (
@@ -109,7 +109,7 @@ def _comparable(program: mil_runtime.Program) -> list[Operation]:
 
 
 def _describe(operation: Operation | None) -> str:
-    """What an operation and its counterpart have in common."""
+    """The kind and the shapes that an operation and its counterpart have in common."""
     if operation is None:
         return "no more operations"
     shapes = (str(list(getattr(output.type, "shape", None) or ())) for output in operation.outputs)
@@ -121,7 +121,7 @@ def _names(operation: Operation) -> Iterator[str]:
 
 
 def _features(spec: ModuleSpec, inputs: Sequence[Tensor]) -> dict[str, object]:
-    """Inputs as a package takes them."""
+    """The inputs of a component in the types that a package takes."""
     return {
         tensor.name: frame_to_image(value) if tensor.name == IMAGE_INPUT else value.numpy()
         for tensor, value in zip(spec.inputs, inputs, strict=True)
@@ -134,7 +134,7 @@ def _differences(
     pairs: Sequence[tuple[Operation, Operation]],
     data: Mapping[str, object],
 ) -> tuple[dict[str, TensorDifference], dict[str, TensorDifference]]:
-    """Own and total differences, by the name of the output in ``program``."""
+    """The own and the total differences, by the name of the output in ``program``."""
     artifact_names = {
         known: name
         for operation, counterpart in pairs
@@ -159,7 +159,7 @@ def _differences(
             return None
         wanted = tuple(expected.pop(name) for name in _names(operation))
         held = tuple(known.to(value.dtype) for known, value in zip(wanted, outputs, strict=True))
-        # What only moves data has not rounded it: that was the operation before.
+        # An operation that only moves data does not round it. The operation before did.
         known = held if _moves_data(operation, program) else wanted
         for name, value, item in zip(_names(operation), outputs, known, strict=True):
             own[name] = _difference(value, item)
@@ -167,7 +167,7 @@ def _differences(
 
     reference.predict(data, observer=expect)
     program.predict(data, observer=compare)
-    program.predict(data, observer=correct)  # last, since it frees what it has seen
+    program.predict(data, observer=correct)  # last, because it frees the expected values
     return own, total
 
 
@@ -180,7 +180,7 @@ def _moves_data(operation: Operation, program: mil_runtime.Program) -> bool:
 
 
 def _sources(model: MLModel, module: nn.Module, component: str) -> dict[str, str]:
-    """By the name of an operation's output, the path in ``Sam`` of what it came from."""
+    """Name of an operation's output → path in ``Sam`` of the module that the operation came from."""
     return {
         output.name: source_path(component, traced_path(operation, module))
         for operation in model._mil_program.functions["main"].operations

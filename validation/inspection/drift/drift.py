@@ -1,4 +1,4 @@
-"""What is measured of every operation or module: its own error, and its total one."""
+"""The own and the total error of an operation or a module."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from validation.metrics import TensorDifference
 
 @dataclass(frozen=True)
 class Drift:
-    """How far one operation, or one module, of an artifact departs from the reference.
+    """How much one operation or one module of an artifact differs from the reference.
 
     Attributes:
         component: "image_encoder" or "mask_decoder".
-        name: of the operation's output in the package, or the module's path in the export module;
-            for what the component itself computes last, the name of its output.
+        name: name of the operation's output in the package, or path of the module in the export module;
+            for an output of the whole component, the name of that output.
         kind: MIL operator, or class of the module.
-        source: dotted path in ``reference.modeling.sam.Sam`` of the module that it came from; "" if it is
-            of none, such as the normalization of the frame.
-        own: its error on the reference's own inputs.
-        total: its error in the artifact's own run: its own and what it inherited.
+        source: dotted path in ``reference.modeling.sam.Sam`` of the module that it came from; "" if it came
+            from none, such as the normalization of the frame.
+        own: its error on the reference inputs.
+        total: its error in the artifact's own run, with the error that it inherits.
     """
 
     component: str
@@ -30,7 +30,7 @@ class Drift:
 
 
 def worst(drifts: Iterable[Drift], count: int = 10) -> list[Drift]:
-    """The ``count`` largest own errors (relative L2), largest first; NaN and infinities lead."""
+    """The ``count`` largest own errors (relative L2), largest first. NaN and infinities come before all others."""
     return sorted(drifts, key=_own_error, reverse=True)[:count]
 
 

@@ -1,11 +1,11 @@
 """Drift of a TorchScript artifact, module by module.
 
-A ``.ptl`` holds its modules' code beside the bytecode, so that ``torch.jit.load`` opens it with the
-tree of the export module. Traced modules cannot all be called alone: tracing makes values that they
-share into arguments, and a call of one module into part of another. So the code is run here as it
-stands: graphs of modules that call others are followed node by node, each node by torch's own
-operator, and modules that call none are called whole. Around every call there is the moment to
-compare, and, for a module's own error, to go on with what the eager module gives.
+A ``.ptl`` file has the code of its modules beside the bytecode, so ``torch.jit.load`` opens it with the
+module tree of the export module. But not every traced module can be called alone, because tracing turns
+values that modules share into arguments. Therefore the code is run as it stands. The graph of a module
+that calls others is followed node by node, each with torch's own operator. A module that calls no other is
+called as a whole. After every call the result is compared. To measure a module's own error, the run then
+continues with the output of the eager module.
 """
 
 import contextlib
@@ -28,17 +28,17 @@ from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
 from validation.inspection.drift.drift import Drift
 from validation.inspection.origins import source_path
-from validation.inspection.torch_graph import Part, names, run_container, run_operator
+from validation.inspection.torch_graph import Submodule, names, run_container, run_operator
 from validation.metrics import TensorDifference, tensor_difference
 
-# What hands on values that others computed; of no interest unless they change one.
+# Modules that pass on what others computed. They are listed only if they change a value.
 _HANDS_ON = (nn.Sequential, nn.Identity, nn.Dropout)
 
 
 def measure(
     artifact: Artifact, sam: Sam, frame: Tensor, prompt: SlotPrompt
 ) -> list[Drift] | Unavailable:
-    """See ``validation.inspection.drift.measure_drift``; quantized operators are computed as phones do."""
+    """Measure drift as ``measure_drift`` says; quantized operators are computed as on phones."""
     quantized = artifact.scheme == "int8"
     if quantized and not has_phone_engine():
         return Unavailable(f"this build of torch lacks {PHONE_ENGINE}, which int8 runs with")
@@ -65,8 +65,8 @@ def _measure(
     expected = _record(module, inputs)
     try:
         script = torch.jit.load(path)
-        total = _Run(script, expected, corrects=False).differences(inputs)
-        own = _Run(script, expected, corrects=True).differences(inputs)
+        total = _ComparedRun(script, expected, corrects=False).differences(inputs)
+        own = _ComparedRun(script, expected, corrects=True).differences(inputs)
     except (RuntimeError, AttributeError) as error:
         if is_out_of_memory(error):
             raise
@@ -90,11 +90,11 @@ def _measure(
 
 @dataclass(frozen=True)
 class _Expected:
-    """What the eager module computed.
+    """The outputs of every module in a run of the eager module.
 
     Attributes:
-        modules: path → the module's key; a module that is reached by several paths has one.
-        outputs: key → its outputs, a tuple for every call.
+        modules: path → key of the module; a module that has several paths has one key.
+        outputs: key → outputs of the module, one tuple for each call.
     """
 
     modules: Mapping[str, int]
@@ -110,11 +110,11 @@ class _Expected:
 
 
 def _record(module: nn.Module, inputs: tuple[Tensor, ...]) -> _Expected:
-    """Run ``module``, and keep what each module within it gives."""
+    """Run ``module``, and keep the outputs of each module within it."""
     outputs = defaultdict(list)
 
     def keep(called: nn.Module, _inputs: tuple, output: Tensor | tuple[Tensor, ...]) -> None:
-        # Copies, since the next operation may work in place.
+        # Copies, because the next operation may work in place.
         outputs[id(called)].append(tuple(tensor.clone() for tensor in _as_tuple(output)))
 
     hooks = [part.register_forward_hook(keep) for part in module.modules()]
@@ -125,22 +125,22 @@ def _record(module: nn.Module, inputs: tuple[Tensor, ...]) -> _Expected:
     return _Expected({path: id(part) for path, part in paths}, outputs)
 
 
-class _Run:
-    """One run of an artifact's module, compared call by call with what was expected."""
+class _ComparedRun:
+    """One run of an artifact's module, which is compared with the expected outputs call by call."""
 
     def __init__(self, script: torch.jit.ScriptModule, expected: _Expected, corrects: bool) -> None:
-        """``corrects``: whether to go on with what was expected after each call."""
-        self._root = Part("", script)
+        """Take the module; ``corrects`` says whether each call's outputs are replaced by the expected ones."""
+        self._root = Submodule("", script)
         self._expected, self._corrects = expected, corrects
         self._calls = {key: iter(calls) for key, calls in expected.outputs.items()}
         self._differences: dict[tuple[str, int], TensorDifference] = {}
 
     def differences(self, inputs: tuple[Tensor, ...]) -> dict[tuple[str, int], TensorDifference]:
-        """By path and index of the output; of modules that give what the eager one gives."""
+        """Differences by path of the module and index of its output, where it has the eager module's outputs."""
         self._call(self._root, "forward", inputs)
         return self._differences
 
-    def _call(self, part: Part, method_name: str, arguments: Sequence) -> object:
+    def _call(self, part: Submodule, method_name: str, arguments: Sequence) -> object:
         method = getattr(part.script, method_name)
         if self._expected.calls_others(part.path):
             result = self._follow(method.graph, part, arguments)
@@ -149,17 +149,17 @@ class _Run:
         return self._compare(part.path, result)
 
     def _compare(self, path: str, result: object) -> object:
-        """Compare a call's result; gives what to go on with."""
+        """Compare the result of a call, and return the value to continue with."""
         key = self._expected.modules.get(path)
         wanted = next(self._calls.get(key, iter(())), None)
-        # Tracing drops and reorders what modules within give as tuples; the root keeps its own.
+        # Tracing drops and reorders tuple outputs of inner modules, but keeps those of the root.
         if wanted is None or (path and (len(wanted) > 1 or not isinstance(result, Tensor))):
             return result
         for index, (value, known) in enumerate(zip(_as_tuple(result), wanted, strict=True)):
             self._differences[path, index] = tensor_difference(value.numpy(), known.numpy())
         return wanted[0].clone() if path and self._corrects else result
 
-    def _follow(self, graph: torch.Graph, part: Part, arguments: Sequence) -> object:
+    def _follow(self, graph: torch.Graph, part: Submodule, arguments: Sequence) -> object:
         """Run a graph node by node."""
         values = dict(zip(names(graph.inputs()), (part, *arguments), strict=True))
         for node in graph.nodes():

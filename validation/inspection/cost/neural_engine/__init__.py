@@ -1,1 +1,1 @@
-"""Rules of thumb: what may keep an operation off the Neural Engine."""
+"""Rules of thumb about operations that may leave the Neural Engine, or be slow on it."""

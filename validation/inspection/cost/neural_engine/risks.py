@@ -1,7 +1,7 @@
-"""What of an ML Program is known to leave the Neural Engine, or to be slow on it: risks, not certainties.
+"""Find operations of an ML Program that may leave the Neural Engine, or be slow on it.
 
-Apple documents no list of what the engine runs: it changes with chip, system and size. Each rule says where it was
-read, and counts what it speaks of.
+These are risks, not certainties. Apple does not document which operations the engine runs, and this changes with chip,
+system and size. Each rule names its source.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from validation.mil_runtime.model.value_types import TensorType
 
 @dataclass(frozen=True)
 class Risk:
-    """A rule that speaks of something in a program.
+    """A rule that applies to a program.
 
     Attributes:
-        rule: what is known.
-        operations: how many it speaks of: all of them, if it is about the program's inputs.
-        multiply_adds: that these operations do.
-        share: of all the program's multiply-adds, 0…1; 0 if it has none.
-        kinds: their operators, or the inputs' names, sorted.
+        rule: the rule.
+        operations: number of operations that it applies to; all operations, if the rule is about inputs.
+        multiply_adds: multiply-adds of these operations.
+        share: their share of all multiply-adds of the program, in 0…1; 0 if the program has none.
+        kinds: the operators, or the names of the inputs, sorted.
     """
 
     rule: Rule
@@ -37,9 +37,9 @@ class PlacementRisks:
     """All risks of a program.
 
     Attributes:
-        risks: of the rules that speak of something, in the rules' order.
-        operations: how many at least one rule says may leave the engine.
-        share: of all multiply-adds, 0…1, that these do.
+        risks: one for each rule that applies, in the order of the rules.
+        operations: number of operations that may leave the engine by at least one rule.
+        share: their share of all multiply-adds, in 0…1.
     """
 
     risks: tuple[Risk, ...]
@@ -50,18 +50,18 @@ class PlacementRisks:
 def find_risks(
     function: Function, operations: Sequence[TypedOperation], multiply_adds: Sequence[int]
 ) -> PlacementRisks:
-    """Hold a program to ``RULES``.
+    """Apply ``RULES`` to a program.
 
     Args:
         function: the program.
-        operations: those that run, in order.
-        multiply_adds: of each of them.
+        operations: the operations that run, in order.
+        multiply_adds: the multiply-adds of each operation.
     """
     total = sum(multiply_adds)
     risks = []
     leaving: set[int] = set()
     for rule in RULES:
-        found = [index for index, item in enumerate(operations) if rule.speaks_of(item)]
+        found = [index for index, item in enumerate(operations) if rule.applies_to(item)]
         names = {operations[index].kind for index in found}
         if rule.is_about_inputs:
             flexible = [item.name for item in function.inputs if _is_flexible(item.type)]

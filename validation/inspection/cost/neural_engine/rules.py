@@ -1,4 +1,4 @@
-"""What is known of the Neural Engine's limits, rule by rule, each with its source."""
+"""The known limits of the Neural Engine, one rule each, with its source."""
 
 from dataclasses import dataclass
 
@@ -45,22 +45,22 @@ _SINCE_A15 = ("sin", "cos", "random_normal", "random_uniform", "random_bernoulli
 
 @dataclass(frozen=True)
 class Rule:
-    """Something known of the engine.
+    """One known limit of the engine.
 
     Attributes:
-        name: for tables and JSON.
+        name: name for tables and JSON.
         effect: LEAVES or SLOW.
-        reason: what is known, in a clause.
-        source: where it was read.
-        speaks_of: whether it is about an operation.
-        is_about_inputs: it is about inputs of no fixed shape, and with them about all operations.
+        reason: the limit, in words.
+        source: address of the page that reports it.
+        applies_to: tells whether the rule applies to an operation.
+        is_about_inputs: whether the rule is about inputs without a fixed shape, and so about all operations.
     """
 
     name: str
     effect: str
     reason: str
     source: str
-    speaks_of: Trait
+    applies_to: Trait
     is_about_inputs: bool = False
 
 
@@ -82,7 +82,7 @@ RULES = (
     Rule(
         "flexible shapes",
         LEAVES,
-        "of inputs with a range of shapes, only the default shape runs on the engine",
+        "if an input has a range of shapes, only its default shape runs on the engine",
         "https://developer.apple.com/forums/thread/724930",
         lambda _operation: False,
         is_about_inputs=True,
@@ -97,14 +97,14 @@ RULES = (
     Rule(
         "axis size",
         LEAVES,
-        f"at most {MAX_SPATIAL} wide or high, and {MAX_CHANNELS} channels",
+        f"the engine's tensors are at most {MAX_SPATIAL} wide or high, with {MAX_CHANNELS} channels",
         _LIMITS,
         exceeds_axes,
     ),
     Rule(
         "recurrent",
         LEAVES,
-        "no recurrent layers",
+        "the engine has no recurrent layers",
         f"{_ISSUES}1780",
         is_one_of("lstm", "gru", "rnn"),
     ),
@@ -118,7 +118,7 @@ RULES = (
     Rule(
         "no hardware path",
         LEAVES,
-        "no chip's engine has scatters or products over an axis",
+        "the engine of no chip has scatters or products over an axis",
         _CAPABILITIES,
         is_one_of(*_NO_PATH),
     ),
@@ -132,56 +132,56 @@ RULES = (
     Rule(
         "dilated convolution",
         LEAVES,
-        "was found not to run on the engine; newer chips are said to have it",
+        "dilated convolutions did not run on the engine; newer chips are said to have them",
         _HOLLANCE,
         is_dilated,
     ),
     Rule(
         "large kernel",
         LEAVES,
-        f"kernels are at most {MAX_KERNEL_WIDTH} wide",
+        f"kernels on the engine are at most {MAX_KERNEL_WIDTH} wide",
         _LIMITS,
         has_wide_kernel,
     ),
     Rule(
         "computed kernel",
         LEAVES,
-        "convolutions take their kernels from constants only",
+        "convolutions on the engine take their kernels from constants only",
         "https://github.com/skyfallsin/apple-neural-engine-field-guide",
         has_computed_kernel,
     ),
     Rule(
         "convolution of volumes",
         LEAVES,
-        "three-dimensional convolutions compile for no chip's engine",
+        "three-dimensional convolutions compile for the engine of no chip",
         _CAPABILITIES,
         convolves_volumes,
     ),
     Rule(
         "argmax over a long axis",
         LEAVES,
-        f"at most {MAX_ARGMAX_AXIS} elements are searched",
+        f"the engine searches at most {MAX_ARGMAX_AXIS} elements",
         _LIMITS,
         searches_long_axis,
     ),
     Rule(
         "since A14",
         LEAVES,
-        "not on the engine of chips before the A14",
+        "the engine of chips before the A14 lacks it",
         _BY_CHIP,
         is_one_of(*_SINCE_A14),
     ),
     Rule(
         "since A15",
         LEAVES,
-        "not on the engine of chips before the A15",
+        "the engine of chips before the A15 lacks it",
         _CAPABILITIES,
         is_one_of(*_SINCE_A15),
     ),
     Rule(
         "layout",
         SLOW,
-        "the engine's own layout has four axes, channels second: others are rearranged",
+        "the engine's own layout has four axes, channels second; other layouts are rearranged",
         _APPLE,
         has_other_layout,
     ),
