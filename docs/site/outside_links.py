@@ -59,6 +59,6 @@ class OutsideLinks(SphinxTransform):
 
 
 def setup(app) -> dict:
-    app.add_config_value("repository_url", repository_url(Path(__file__).parents[2]), "env")
+    app.add_config_value("repository_url", repository_url(Path(app.srcdir)), "env")
     app.add_transform(OutsideLinks)
     return {"parallel_read_safe": True}
