@@ -1,4 +1,4 @@
-"""manifest.json: all that an app or a checker needs to know about an artifact."""
+"""Writing manifest.json, which tells apps and ``validate`` everything about an artifact."""
 
 import hashlib
 import json
@@ -34,11 +34,16 @@ def description(
     format_entries: dict,
     padding: np.ndarray,
 ) -> dict:
-    """The part of the manifest that is known before anything is converted, and is stored in each .ptl too.
+    """Return the part of the manifest that is known before the conversion. Each .ptl file stores it too.
 
     Args:
-        format_entries: what only this format has, such as its deployment target.
-        padding: (3,) RGB in 0…255, what the photo is padded with.
+        variant: the model variant.
+        checkpoint: the weights.
+        format_name: "coreml" or "torchscript".
+        scheme: the quantization scheme.
+        prompt_slots: number of prompt slots of the mask decoder.
+        format_entries: entries that only this format has, such as its deployment target.
+        padding: (3,) RGB color in 0…255 that pads the photo.
     """
     return {
         "schema": MANIFEST_SCHEMA,
@@ -58,7 +63,7 @@ def description(
 
 
 def conventions(variant: Variant, padding: np.ndarray) -> dict:
-    """What an app has to do around the models; ``padding`` is (3,) RGB in 0…255."""
+    """Return what an app has to do before and after it runs the models. ``padding`` is (3,) RGB in 0…255."""
     return {
         "preprocessing": {
             "frame_size": variant.image_size,
@@ -100,7 +105,7 @@ def conventions(variant: Variant, padding: np.ndarray) -> dict:
 
 
 def component(spec: ModuleSpec, path: Path, operators: tuple[str, ...]) -> dict:
-    """One component: its file or package, and its inputs and outputs."""
+    """Return the entry of one component: its file or package, and its inputs and outputs."""
     return {
         "file": path.name,
         "bytes": size_of(path),
@@ -111,24 +116,29 @@ def component(spec: ModuleSpec, path: Path, operators: tuple[str, ...]) -> dict:
     }
 
 
-def write_manifest(folder: Path, entries: dict, components: dict[str, dict]) -> None:
-    """Write the manifest of a folder that holds everything else; it lists every file with its SHA-256."""
-    files = {
+def list_files(folder: Path) -> dict[str, dict]:
+    """Return the manifest's list of files: the size and SHA-256 of every file of a folder but the manifest."""
+    return {
         file.relative_to(folder).as_posix(): {
             "bytes": file.stat().st_size,
             "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         }
         for file in files_below(folder)
+        if file != folder / MANIFEST_FILE
     }
+
+
+def write_manifest(folder: Path, entries: dict, components: dict[str, dict]) -> None:
+    """Write the manifest of a folder whose other files are complete. It lists each file with its SHA-256."""
     manifest = {
         **entries,
         "components": components,
         "goldens": f"{GOLDENS_FOLDER}/{GOLDENS_FILE}",
-        "files": files,
+        "files": list_files(folder),
     }
     (folder / MANIFEST_FILE).write_text(to_json(manifest))
 
 
 def to_json(document: dict) -> str:
-    """JSON as it is written to files: indented, with a final newline."""
+    """Return a document as indented JSON with a final newline."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -7,7 +7,7 @@ import numpy as np
 
 from reference.common.errors import AnswerError
 from reference.predictor import Predictor, PromptableModel
-from reference.prompts import Prompt
+from reference.prompts import Prompt, is_ambiguous
 
 OnStep = Callable[[str], None]
 
@@ -83,7 +83,7 @@ def _segment_object(
 ) -> Segmentation:
     has_points = len(prompt.point_coords) > 0
     if multimask_output is None:
-        multimask_output = len(prompt.point_coords) == 1 and prompt.box is None
+        multimask_output = is_ambiguous(len(prompt.point_coords), prompt.box is not None)
     masks, scores, low_res_logits = predictor.predict(
         point_coords=prompt.point_coords if has_points else None,
         point_labels=prompt.point_labels if has_points else None,

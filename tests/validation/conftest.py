@@ -1,6 +1,5 @@
 """Artifacts to validate: real conversions, of the tiny model wherever its size does not matter."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import torch
 from converters.conversion import Source, load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.manifest import list_files
 from converters.torchscript.export import TorchScriptOptions
 from validation.cli import main
 
@@ -105,15 +105,7 @@ def accept_files(edit_manifest) -> Callable[[Path], None]:
     """Make a manifest list the files of its folder as they are now."""
 
     def accept(folder):
-        files = {
-            path.relative_to(folder).as_posix(): {
-                "bytes": path.stat().st_size,
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            }
-            for path in folder.rglob("*")
-            if path.is_file() and path.name != "manifest.json"
-        }
-        edit_manifest(folder, lambda document: document.update(files=files))
+        edit_manifest(folder, lambda document: document.update(files=list_files(folder)))
 
     return accept
 

@@ -17,7 +17,7 @@ from converters.artifact_layout import (
     MAX_PROMPT_SLOTS,
 )
 from reference.common.errors import ArtifactError
-from reference.common.folders import entries_below
+from reference.common.folders import entries_below, size_of
 from reference.common.input_files import require_possible, require_utf8
 from reference.common.plain_text import quote
 from reference.modeling.variants import VARIANTS, Variant
@@ -83,6 +83,11 @@ class Artifact:
     def name(self) -> str:
         """The name of the folder itself, even if the user wrote its path as ``.`` or through a link."""
         return self.folder.resolve().name
+
+    @property
+    def size_bytes(self) -> int:
+        """The bytes of both components' files, each counted once: what an app grows by."""
+        return sum(map(size_of, set(self.components.values())))
 
     @property
     def model(self) -> str:

@@ -132,7 +132,7 @@ def measure(
         ambiguous: whether a user is shown the best of the three guesses, not mask 0.
         truth: the object's true mask, boolean (H, W); None if it is not known.
     """
-    best, shown = (chosen_mask(scores, ambiguous) for scores in (expected, answer))
+    best, shown = expected.shown_mask(ambiguous), answer.shown_mask(ambiguous)
     pairs = list(zip(masks, expected_masks, strict=True))
     finite, expected_finite = answer.finite_masks, expected.finite_masks
 
@@ -159,13 +159,6 @@ def measure(
         blank=tuple(ious[index] == 1 and is_blank(expected_masks[index]) for index in indices),
         truth_ious=truth_ious,
     )
-
-
-def chosen_mask(answer: Answer, ambiguous: bool) -> int:
-    """Index of the mask that a user is shown: mask 0, or the best of the three guesses if ambiguous."""
-    if not ambiguous:
-        return 0
-    return 1 + int(answer.iou_predictions[0, MULTIMASK].nan_to_num(-math.inf).argmax())
 
 
 def score_difference(answer: Answer, expected: Answer) -> float:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from converters.samples import SampleCase
-from reference.common.folders import size_of
 from validation.artifacts.artifact import Artifact
 from validation.comparison.agreement import Agreement, StageLoss
 from validation.comparison.proof import Evidence
@@ -162,7 +161,7 @@ class Comparison:
     @property
     def size_bytes(self) -> int:
         """Size of the two model files in bytes."""
-        return sum(map(size_of, self.artifact.components.values()))
+        return self.artifact.size_bytes
 
     def count(self, status: str) -> int:
         """Number of cases with ``status``."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from converters.samples import SampleCase
+from reference import prompts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,6 +21,10 @@ class Answer:
 
     low_res_masks: "Tensor"  # float32 (1, 4, S/4, S/4), logits
     iou_predictions: "Tensor"  # float32 (1, 4)
+
+    def shown_mask(self, ambiguous: bool) -> int:
+        """Which of the four masks a user is shown; see ``reference.prompts.shown_mask``."""
+        return prompts.shown_mask(self.iou_predictions[0].numpy(), ambiguous)
 
     @property
     def finite_masks(self) -> list[bool]:
@@ -62,5 +67,5 @@ class Question:
 
 
 def is_ambiguous(case: SampleCase) -> bool:
-    """Whether a user is given three guesses, not one answer: a single point, and nothing else."""
-    return len(case.points) == 1 and case.box is None and case.mask_from is None
+    """Whether users are given three masks for the case; see ``reference.prompts.is_ambiguous``."""
+    return prompts.is_ambiguous(len(case.points), case.box is not None, case.mask_from is not None)

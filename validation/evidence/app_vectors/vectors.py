@@ -22,7 +22,6 @@ from reference.photos.preprocessing import (
     resized_size,
     threshold_masks,
 )
-from validation.comparison.agreement import chosen_mask
 from validation.evidence.page import CHECKOUT
 from validation.metrics import mask_iou
 from validation.questions.cases import Answer, is_ambiguous
@@ -204,7 +203,7 @@ def _choices() -> Iterator[dict]:
                 "points": points,
                 "has_box": has_box,
                 "has_mask": has_mask,
-                "shown": chosen_mask(answer, is_ambiguous(case)),
+                "shown": answer.shown_mask(is_ambiguous(case)),
             }
 
 

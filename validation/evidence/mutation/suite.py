@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import hashlib
 import json
 import re
 import shutil
@@ -18,11 +17,11 @@ from converters.conversion import Source, load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.goldens import Goldens, compute_goldens, write_goldens
+from converters.manifest import list_files
 from converters.torchscript.export import TorchScriptOptions
 from converters.torchscript.phone_engine import phone_engine
 from converters.torchscript.quantization import quantize
 from reference.common.errors import ArtifactError
-from reference.common.folders import files_below
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.comparison.comparer import compare_pipelines
@@ -174,7 +173,7 @@ class Suite:
                 path,
             )
         if not isinstance(mutant, ManifestMutant):
-            document["files"] = _list_files(folder)
+            document["files"] = list_files(folder)
         manifest.write_text(json.dumps(document))
 
     def _write_model(self, sam: Sam, sound: Artifact, folder: Path) -> None:
@@ -234,17 +233,6 @@ def _inputs_of(component: str, goldens: Goldens) -> tuple[torch.Tensor, ...]:
 def _plain(reason: str, folder: Path) -> str:
     """Remove this run's folder, and the advice, from a reason."""
     return re.sub(rf"{re.escape(str(folder))}[/:]? ?", "", reason).split("; ")[0]
-
-
-def _list_files(folder: Path) -> dict:
-    return {
-        path.relative_to(folder).as_posix(): {
-            "bytes": path.stat().st_size,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        }
-        for path in files_below(folder)
-        if path.name != MANIFEST_FILE
-    }
 
 
 def artifacts_of(mutants: Iterable[Mutant]) -> list[tuple[str, str]]:

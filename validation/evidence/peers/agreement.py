@@ -7,7 +7,7 @@ import numpy as np
 
 from reference.common.errors import ArtifactError
 from reference.photos.images import read_image
-from validation.comparison.agreement import chosen_mask, lowest_iou
+from validation.comparison.agreement import lowest_iou
 from validation.documents.verdicts import Unavailable
 from validation.engines import open_first
 from validation.engines.artifact_model import ArtifactModel
@@ -64,7 +64,7 @@ def masks_of(contestant: Contestant, image: Path) -> Masks:
         if isinstance(engine, WholeEngine):
             shown.append(engine.segment(image, case))
         else:
-            shown.append(same_frame[-1][chosen_mask(answer, is_ambiguous(case))])
+            shown.append(same_frame[-1][answer.shown_mask(is_ambiguous(case))])
     return Masks(same_frame, shown)
 
 

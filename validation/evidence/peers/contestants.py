@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from converters.conversion import Source
-from reference.common.folders import size_of
 from validation.artifacts.artifact import Artifact
 from validation.engines import engine_openers
 from validation.engines.openers import Opener
@@ -42,7 +41,7 @@ class Contestant:
     @property
     def size_bytes(self) -> int:
         """The bytes of both components' files, each counted once."""
-        return sum(map(size_of, set(self.artifact.components.values())))
+        return self.artifact.size_bytes
 
 
 def contestants(

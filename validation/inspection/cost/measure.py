@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
-from reference.common.folders import size_of
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.inspection.cost.component import ArtifactCost
 from validation.inspection.cost.sources import ReferenceSources
@@ -25,7 +24,7 @@ def measure_cost(artifact: Artifact | str | Path) -> ArtifactCost:
         component_cost(path, spec, ReferenceSources(spec.name, variant))
         for path, spec in zip(paths, specs, strict=True)
     )
-    return ArtifactCost(artifact, sum(map(size_of, paths)), components)
+    return ArtifactCost(artifact, artifact.size_bytes, components)
 
 
 def _core_ml() -> Callable:

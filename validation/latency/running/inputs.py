@@ -13,7 +13,6 @@ from converters.samples import SampleCase
 from reference.common.errors import ArtifactError
 from reference.photos.images import read_image
 from validation.artifacts.artifact import Artifact
-from validation.comparison.agreement import chosen_mask
 from validation.engines import Engine
 from validation.engines.artifact_model import ArtifactModel
 from validation.latency.running.plan import END_TO_END, IMAGE_ENCODER, MASK_DECODER
@@ -95,7 +94,7 @@ class Inputs:
             case, pixels = next(cases), self._read()
             embeddings = pipeline.encode(pipeline.preprocess(pixels))
             answer = pipeline.decode(embeddings, case, pixels.shape[:2], None)
-            index = chosen_mask(answer, is_ambiguous(case))
+            index = answer.shown_mask(is_ambiguous(case))
             mask = answer.low_res_masks[:, index : index + 1]
             return pipeline.resize(mask, pixels.shape[:2])
 

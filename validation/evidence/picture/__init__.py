@@ -1,0 +1,1 @@
+"""The README's picture: the reference mask and an artifact's mask of the same object."""
