@@ -102,7 +102,7 @@ def maven(folder: Path, artifact: Path, *options: str) -> subprocess.CompletedPr
     command: Sequence[str] = ("mvn", "--batch-mode", "--no-transfer-progress", *options, "test")
     return subprocess.run(
         command,
-        cwd=folder,
+        cwd=folder / "maven",
         env={**os.environ, "MOBILE_SAM_ARTIFACT": str(artifact)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -168,7 +168,7 @@ def test_names_are_those_that_the_desktop_side_uses():
 
 def test_gradle_and_maven_agree():
     """Both builds name the same Kotlin, and neither AndroidX, without which the app compiles here."""
-    pom = (APP / "pom.xml").read_text()
+    pom = (APP / "maven" / "pom.xml").read_text()
     kotlin = re.search(r"<kotlin.version>(.*)</kotlin.version>", pom)[1]
     gradle = (APP / "build.gradle.kts").read_text()
     assert f'id("org.jetbrains.kotlin.android") version "{kotlin}"' in gradle

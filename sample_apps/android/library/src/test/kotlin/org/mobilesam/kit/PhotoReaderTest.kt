@@ -72,9 +72,9 @@ class PhotoReaderTest {
     }
 
     private fun corners(): Bitmap = draw(64, 48) { canvas ->
-        listOf(Color.RED, Color.GREEN, Color.BLUE, Color.WHITE).forEachIndexed { index, color ->
+        listOf(Color.RED, Color.GREEN, Color.BLUE, Color.WHITE).forEachIndexed { index, corner ->
             val (left, top) = index % 2 * 32f to index / 2 * 24f
-            canvas.drawRect(left, top, left + 32, top + 24, Paint().apply { color = color })
+            canvas.drawRect(left, top, left + 32, top + 24, Paint().apply { color = corner })
         }
     }
 
