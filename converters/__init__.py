@@ -1,6 +1,6 @@
-"""From the reference model to artifacts that run on phones.
+"""Converting the reference model to artifacts that run on phones.
 
-``converters.convert("coreml", quantize="int8")`` converts a checkpoint, as the ``convert`` command does.
+``converters.convert("coreml", quantize="int8")`` converts a checkpoint, like the ``convert`` command.
 """
 
 from reference.common.lazy_names import lazy_names

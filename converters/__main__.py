@@ -1,4 +1,4 @@
-"""``convert``, or ``python -m converters``."""
+"""The entry point of ``convert``, which is also ``python -m converters``."""
 
 from reference.common.entry_point import start
 

@@ -1,4 +1,4 @@
-"""Names in an artifact folder, shared by what writes it and what reads it; imports nothing heavy."""
+"""Names in an artifact folder, shared by writers and readers. The module imports nothing heavy."""
 
 from reference.common.artifact_marker import MANIFEST_FILE, MANIFEST_SCHEMA
 
@@ -14,7 +14,7 @@ __all__ = [
 
 FORMATS = ("torchscript", "coreml")
 COMPONENTS = ("image_encoder", "mask_decoder")
-MAX_PROMPT_SLOTS = 64  # of a mask decoder
+MAX_PROMPT_SLOTS = 64  # most prompt slots that a mask decoder may have
 
 GOLDENS_FOLDER = "goldens"
 GOLDENS_FILE = "goldens.json"

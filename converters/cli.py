@@ -14,28 +14,28 @@ from reference.options import model_option
 
 def _shared_options(command: Callable) -> Callable:
     options = (
-        model_option("Which model to build."),
+        model_option("The model variant to convert."),
         click.option(
             "--checkpoint",
             default="demo",
             show_default=True,
             metavar="PATH|demo|official|seeded",
-            help="Weights: a .pt or .safetensors file, those trained for demonstration, MobileSAM's own "
-            "(downloaded once), or untrained ones.",
+            help="The weights: a .pt or .safetensors file, or one of three names. 'demo' comes with this package, "
+            "'official' is MobileSAM's own checkpoint (downloaded once), and 'seeded' is untrained.",
         ),
         click.option(
             "--output",
             type=click.Path(path_type=Path),
             default=Path("artifacts"),
             show_default=True,
-            help="Where the artifact's folder goes.",
+            help="The folder in which the artifact folder is created.",
         ),
         click.option(
             "--prompt-slots",
             type=int,
             default=8,
             show_default=True,
-            help="How many prompts the decoder takes at most: a point is one, a box two.",
+            help="Number of prompt slots of the mask decoder. A point takes one slot and a box takes two.",
         ),
         click.option("--force", is_flag=True, help="Replace an artifact folder that exists."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
@@ -48,20 +48,21 @@ def _shared_options(command: Callable) -> Callable:
 _deployment_target = click.option(
     "--deployment-target",
     metavar="[iOS16|iOS17|iOS18]",
-    help="Lowest iOS that the packages run on. Default: the lowest that holds the scheme.",
+    help="Lowest iOS version that the packages run on. The default is the lowest that supports the quantization "
+    "scheme.",
 )
 _bytecode_version = click.option(
     "--bytecode-version",
     type=int,
     metavar="[5|6|7|8]",
-    help="Bytecode of the .ptl files. Default: 7, which every runtime since 1.11 loads.",
+    help="Bytecode version of the .ptl files. The default, 7, loads in every runtime since PyTorch 1.11.",
 )
 
 
 @click.group(name="convert")
 @version_option
 def convert_command() -> None:
-    """Convert MobileSAM to files that phones run, each checked against the PyTorch reference.
+    """Convert MobileSAM to files that run on phones. `validate compare` then checks them against the reference.
 
     \b
     Examples:
@@ -72,11 +73,18 @@ def convert_command() -> None:
 
 
 @convert_command.command(name="torchscript")
-@click.option("--quantize", "scheme", default="none", show_default=True, metavar="[none|fp16|int8]")
+@click.option(
+    "--quantize",
+    "scheme",
+    default="none",
+    show_default=True,
+    metavar="[none|fp16|int8]",
+    help="The quantization scheme. docs/quantization.md says which to choose.",
+)
 @_bytecode_version
 @_shared_options
 def torchscript_command(scheme: str, bytecode_version: int | None, **shared: object) -> None:
-    """TorchScript Lite files (.ptl) for Android.
+    """Convert MobileSAM to TorchScript Lite files (.ptl) for Android.
 
     \b
     Examples:
@@ -94,11 +102,12 @@ def torchscript_command(scheme: str, bytecode_version: int | None, **shared: obj
     default="fp16",
     show_default=True,
     metavar="[none|fp16|int8|int4|lut8|lut6|lut4|w8a8]",
+    help="The quantization scheme. docs/quantization.md says which to choose.",
 )
 @_deployment_target
 @_shared_options
 def coreml_command(scheme: str, deployment_target: str | None, **shared: object) -> None:
-    """Core ML packages (.mlpackage) for iOS; needs no Mac.
+    """Convert MobileSAM to Core ML packages (.mlpackage) for iOS. This needs no Mac.
 
     \b
     Examples:
@@ -114,7 +123,7 @@ def coreml_command(scheme: str, deployment_target: str | None, **shared: object)
     "--quantize",
     "scheme",
     metavar="[none|fp16|int8]",
-    help="One scheme for both. Default: none for TorchScript, fp16 for Core ML.",
+    help="The quantization scheme of both formats. The default is none for TorchScript and fp16 for Core ML.",
 )
 @_deployment_target
 @_bytecode_version
@@ -125,7 +134,7 @@ def all_command(
     bytecode_version: int | None,
     **shared: object,
 ) -> None:
-    """Both formats.
+    """Convert MobileSAM to both formats.
 
     \b
     Examples:
@@ -162,7 +171,7 @@ def _convert(
 
     all_options = [format_options(name, **request) for name, request in requests.items()]
     with contextlib.ExitStack() as stack:
-        for options in all_options:  # before minutes of work, not after
+        for options in all_options:  # errors must come before minutes of work
             stack.enter_context(reserved(artifact_path(output, options, model), force))
         on_step = stack.enter_context(step_bar(total=1 + STEPS * len(all_options)))
         on_step("reference")
@@ -179,7 +188,7 @@ def _convert(
         note(f"weights of '{source.checkpoint.name}': {source.checkpoint.note}")
     if not source.checkpoint.trained:
         warn(
-            f"the {source.checkpoint.name} weights are untrained: the artifact is real, its masks mean nothing"
+            f"the weights '{source.checkpoint.name}' are untrained: the masks of this artifact mean nothing"
         )
     results = [_result(folder) for folder in folders]
     if as_json:
@@ -219,20 +228,20 @@ def _summary(result: dict) -> list[str]:
 
 
 def _float16_summary(fit: dict) -> str:
-    """What was done so that a component fits float16, and the room that is left."""
+    """Say how a component was made to fit float16, and how much headroom is left."""
     room = fit["headroom"]
     parts = ["fits float16"]
     if room is not None:
-        parts[0] += f", with room for values {room:.1f} times as large as on the sample photos"
+        parts[0] += f", even if values are {room:.1f} times as large as on the sample photos"
     if fit["exponents"]:
         scales = (f"{path} by 1/{2**-exponent}" for path, exponent in fit["exponents"].items())
-        parts.append(f"scaled, without a change of its answers: {', '.join(scales)}")
+        parts.append(f"scaled without changing the outputs: {', '.join(scales)}")
     if fit["float32"]:
         kinds = sorted({operation.rpartition(": ")[2] for operation in fit["float32"]})
-        parts.append(f"kept float32: {len(fit['float32'])} operations ({', '.join(kinds)})")
+        parts.append(f"kept in float32: {len(fit['float32'])} operations ({', '.join(kinds)})")
     return "; ".join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Entry point of the command."""
+    """Run ``convert`` and exit; see ``reference.common.command_line.run``."""
     run(convert_command, arguments)

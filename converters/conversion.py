@@ -1,4 +1,4 @@
-"""Checkpoint → artifact folder: what the ``convert`` command does."""
+"""Converting a checkpoint to an artifact folder, for the ``convert`` command and for Python."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -41,7 +41,7 @@ OnStep = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Source:
-    """A loaded checkpoint, and the reference's answers about the sample photos."""
+    """A loaded checkpoint, and the reference answers about the sample photos."""
 
     sam: Sam
     checkpoint: Checkpoint
@@ -64,7 +64,7 @@ def format_options(
     deployment_target: str | None = None,
     bytecode_version: int | None = None,
 ) -> Options:
-    """The options of a conversion; arguments and errors as of ``convert``."""
+    """Return the options of a conversion. The arguments and errors are those of ``convert``."""
     if format_name not in FORMATS:
         raise ConversionError(f"format {quote(format_name)}: expected one of {', '.join(FORMATS)}")
     if format_name == "coreml":
@@ -84,11 +84,18 @@ def load_source(
     model: str = "vit_t",
     prompt_slots: int = DEFAULT_PROMPT_SLOTS,
 ) -> Source:
-    """Load a checkpoint and ask the reference about the sample photos.
+    """Load a checkpoint and compute the reference answers about the sample photos.
+
+    Convert the result with ``write_artifact``, as often as needed.
+
+    Args:
+        checkpoint: ``"demo"``, ``"official"``, ``"seeded"``, or the path of a ``.pt`` or ``.safetensors`` file.
+        model: the name of the variant that the weights belong to.
+        prompt_slots: number of prompt slots of the mask decoder. A point takes one slot and a box takes two.
 
     Raises:
-        ConversionError: ``prompt_slots`` is out of range, or the reference's answers are not finite.
-        MobileSAMError: an unknown model, or weights that cannot be fetched, read or loaded.
+        ConversionError: ``prompt_slots`` is out of range, or the reference answers are not finite.
+        MobileSAMError: the model is unknown, or the weights cannot be fetched, read or loaded.
     """
     if not 1 <= prompt_slots <= MAX_PROMPT_SLOTS:
         raise ConversionError(
@@ -103,7 +110,9 @@ def load_source(
 
 
 def artifact_path(output: Path, options: Options, model: str = "vit_t") -> Path:
-    """The folder that a conversion writes: model, format and scheme, as ``mobile_sam-coreml-int8``.
+    """Return the folder that a conversion writes, named after model, format and scheme.
+
+    An example is ``mobile_sam-coreml-int8``.
 
     Raises:
         OutputError: torch and coremltools cannot write below ``output``.
@@ -125,31 +134,35 @@ def convert(
     force: bool = False,
     on_step: OnStep = lambda step: None,
 ) -> Path:
-    """Convert a checkpoint to an artifact folder, as ``convert coreml`` and ``convert torchscript`` do.
+    """Convert a checkpoint to an artifact folder, like ``convert coreml`` and ``convert torchscript``.
 
-    >>> convert("coreml", quantize="int8", checkpoint="mobile_sam.pt")
-    PosixPath('artifacts/mobile_sam-coreml-int8')
+    The folder holds the image encoder, the mask decoder, ``manifest.json`` and ``goldens/``. It appears only once it is
+    complete.
+
+    Example:
+        >>> convert("coreml", quantize="int8", checkpoint="mobile_sam.pt")
+        PosixPath('artifacts/mobile_sam-coreml-int8')
 
     Args:
-        format_name: "coreml" or "torchscript".
-        quantize: the quantization scheme. Default: "fp16" for Core ML, "none" for TorchScript.
-        checkpoint: "demo", "official", "seeded", or a ``.pt`` or ``.safetensors`` file.
-        model: the variant that the weights are of.
-        output: the folder in which the artifact's folder is made.
-        prompt_slots: how many prompt slots the mask decoder has; a point takes one, a box two.
-        deployment_target: Core ML only: the lowest iOS that the packages run on, such as "iOS17".
-            Default: the lowest that holds the scheme.
-        bytecode_version: TorchScript only: the bytecode of the ``.ptl`` files, 5 to 8. Default: 7.
-        force: whether an artifact folder that exists is replaced.
-        on_step: is called with the name of each step, 1 + ``STEPS`` times.
+        format_name: ``"coreml"`` or ``"torchscript"``.
+        quantize: the quantization scheme. The default is ``"fp16"`` for Core ML and ``"none"`` for TorchScript.
+        checkpoint: ``"demo"``, ``"official"``, ``"seeded"``, or the path of a ``.pt`` or ``.safetensors`` file.
+        model: the name of the variant that the weights belong to.
+        output: the folder in which the artifact folder is created.
+        prompt_slots: number of prompt slots of the mask decoder. A point takes one slot and a box takes two.
+        deployment_target: for Core ML, the lowest iOS version that the packages run on, such as ``"iOS17"``. The
+            default is the lowest that supports the scheme.
+        bytecode_version: for TorchScript, the bytecode version of the ``.ptl`` files, 5 to 8. The default is 7.
+        force: whether to replace an artifact folder that exists.
+        on_step: called with the name of each step when it begins, 1 + ``STEPS`` times.
 
     Returns:
-        The artifact's folder.
+        The path of the artifact folder.
 
     Raises:
-        ConversionError: the format, the scheme or another option is not one that can be converted to.
-        OutputError: the folder exists, or cannot be written.
-        MobileSAMError: the model is unknown, or its weights cannot be fetched, read or loaded.
+        ConversionError: the format, the scheme or another option is invalid, or the weights do not fit the scheme.
+        OutputError: the artifact folder exists, or cannot be written.
+        MobileSAMError: the model is unknown, or the weights cannot be fetched, read or loaded.
     """
     options = format_options(format_name, quantize, deployment_target, bytecode_version)
     with reserved(artifact_path(Path(output), options, model), force):
@@ -165,21 +178,21 @@ def write_artifact(
     force: bool = False,
     on_step: OnStep = lambda step: None,
 ) -> Path:
-    """Convert a loaded checkpoint, and write one artifact folder below ``output``.
+    """Convert a loaded checkpoint and write one artifact folder below ``output``.
 
     Args:
-        source: from ``load_source``.
-        options: the format and how to convert to it.
-        output: where the folder goes; made if need be.
-        force: replace an existing artifact folder.
-        on_step: is told what is being worked on: ``STEPS`` calls.
+        source: the loaded checkpoint, from ``load_source``.
+        options: ``CoreMLOptions`` or ``TorchScriptOptions``, which choose the format and the scheme.
+        output: the folder in which the artifact folder is created. It is created too if it is missing.
+        force: whether to replace an artifact folder that exists.
+        on_step: called with the name of each step when it begins, ``STEPS`` times.
 
     Returns:
-        The folder.
+        The path of the artifact folder.
 
     Raises:
-        ConversionError: the model cannot be converted as asked.
-        OutputError: the folder exists, or cannot be written.
+        ConversionError: the model cannot be converted with these options.
+        OutputError: the artifact folder exists, or cannot be written.
     """
     variant = source.sam.variant
     folder = artifact_path(Path(output), options, variant.name)
@@ -207,7 +220,7 @@ def write_artifact(
     return folder
 
 
-# Calls of ``on_step`` by ``write_artifact``.
+# How often ``write_artifact`` calls ``on_step``.
 STEPS = 4
 
 
@@ -240,7 +253,7 @@ def _components(source: Source, options: Options) -> tuple[_Component, _Componen
 
 
 def _calibration_frames(sam: Sam, goldens: Goldens) -> list[tuple[torch.Tensor, ...]]:
-    """Frames of the sample photos that are not goldens: the range of activations depends on the photo."""
+    """Return frames of the sample photos that are not goldens, because activation ranges depend on the photo."""
     names = [name for name in PHOTOS if name not in goldens.photos]
     frames = (photo_to_frame(load_photo(name), sam.frame_size, sam.mean_color) for name in names)
     return [(torch.from_numpy(frame),) for frame in frames]

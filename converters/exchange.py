@@ -1,4 +1,4 @@
-"""Two names of the file system exchanged in one step, for which Python has no function."""
+"""Exchanging two paths of the file system in one step, for which Python has no function."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ _EXCHANGE = 2  # RENAME_EXCHANGE of Linux, and RENAME_SWAP of macOS
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Whether it was done: not every system can, nor every file system, such as NFS."""
+    """Exchange two paths, and return whether that worked. Some systems and file systems, such as NFS, cannot."""
     names = os.fsencode(one), os.fsencode(other)
     try:
         if sys.platform == "linux":

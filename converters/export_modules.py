@@ -1,7 +1,7 @@
-"""The modules that are traced: the reference's weights in a form that phones run well.
+"""The modules that are traced: the reference model in a form that phones run well.
 
-Each class is built from the reference's layer and copies its weights, so that one comparison proves it. What it
-changes, and why, stands in its docstring. Batch size is 1 throughout.
+Each class is built from a layer of the reference and copies its weights, so one comparison proves that both compute the
+same. Its docstring says what the class changes and why. The batch size is 1 everywhere.
 """
 
 import copy
@@ -26,13 +26,13 @@ from reference.modeling.prompt_encoder import PromptEncoder
 from reference.modeling.sam import Sam
 from reference.modeling.transformer import Attention, TwoWayAttentionBlock, TwoWayTransformer
 
-# Added to the attention logits of keys that must not be seen. exp(-1e4) is exactly 0 in every float
-# format, and unlike -inf or float32's minimum it can be added to a real logit without leaving float16.
+# This is added to the attention logits of hidden keys. exp(-1e4) is exactly 0 in every float format. Unlike -inf or
+# the minimum of float32, -1e4 can be added to a real logit without leaving the range of float16.
 HIDDEN = -1e4
 
 
 def fold_batch_norms(module: nn.Module) -> None:
-    """Replace, in place, every convolution + batch normalization by one convolution with a bias."""
+    """Replace every convolution with its batch normalization by one convolution with a bias, in place."""
     for name, child in module.named_children():
         if isinstance(child, ConvNorm):
             setattr(module, name, child.fuse())
@@ -43,8 +43,8 @@ def fold_batch_norms(module: nn.Module) -> None:
 class ChannelLayerNorm(nn.Module):
     """LayerNorm2d as one layer-norm operation.
 
-    Written out, its squares leave float16 where a channel is 256 from the mean; inside the operation they are
-    the runtime's own business, which accumulates in float32.
+    As separate operations, its squares overflow float16 where a channel is 256 from the mean. Inside one operation the
+    runtime computes the squares, and accumulates them in float32.
     """
 
     def __init__(self, original: LayerNorm2d) -> None:
@@ -61,7 +61,7 @@ class ChannelLayerNorm(nn.Module):
 
 
 def use_native_layer_norms(module: nn.Module) -> None:
-    """Replace, in place, every LayerNorm2d by ChannelLayerNorm."""
+    """Replace every LayerNorm2d by ChannelLayerNorm, in place."""
     for name, child in module.named_children():
         if isinstance(child, LayerNorm2d):
             setattr(module, name, ChannelLayerNorm(child))
@@ -70,13 +70,14 @@ def use_native_layer_norms(module: nn.Module) -> None:
 
 
 class WindowAttention(nn.Module):
-    """TinyViT's attention over the tokens of a window.
+    """TinyViT's attention over the tokens of a window, with two changes.
 
-    Two changes. The query's 1/sqrt(d) is folded into its weights. The bias for a pair of tokens depends on
-    their distances |Δy|, |Δx| only: it is expanded in the graph, one axis after the other, where the
-    original's token × token index would be folded into a table 200 times the size. The expansion is a
-    product with a one-hot matrix, which is exact in any float format and stays on the Neural Engine, unlike a
-    gather.
+    The factor 1/sqrt(d) of the queries is folded into their weights.
+
+    The bias of a pair of tokens depends only on their distances |Δy| and |Δx|. It is expanded in the graph, one axis
+    after the other. The token × token index of the original would be folded into a table 200 times as large. The
+    expansion multiplies by a one-hot matrix. That is exact in every float format and stays on the Neural Engine, which
+    a gather does not.
     """
 
     def __init__(self, original: TinyVitAttention) -> None:
@@ -98,9 +99,8 @@ class WindowAttention(nn.Module):
         by_y = self.pair_to_distance @ self.biases  # (heads, y1*y2, |Δx|)
         bias = self.pair_to_distance @ by_y.transpose(1, 2)  # (heads, x1*x2, y1*y2)
         bias = bias.reshape(-1, window, window, window, window)  # (heads, x1, x2, y1, y2)
-        return bias.permute(0, 3, 1, 4, 2).reshape(
-            1, -1, tokens, tokens
-        )  # (1, heads, y1*x1, y2*x2)
+        # (heads, x1, x2, y1, y2) → (1, heads, y1*x1, y2*x2)
+        return bias.permute(0, 3, 1, 4, 2).reshape(1, -1, tokens, tokens)
 
     def forward(self, x: Tensor) -> Tensor:
         windows, tokens, dim = x.shape
@@ -121,9 +121,9 @@ def _scale_queries(attention: TinyVitAttention) -> nn.Linear:
 
 
 class WindowBlock(nn.Module):
-    """TinyViT's block: window attention, local convolution, MLP.
+    """TinyViT's block: window attention, local convolution and MLP.
 
-    Window partition without the batch axis stays within rank 5, the most that Core ML has.
+    Windows are made without a batch axis, because Core ML tensors have at most 5 axes.
     """
 
     def __init__(self, original: TinyVitBlock) -> None:
@@ -155,7 +155,10 @@ class WindowBlock(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """image (1, 3, S, S) in 0…255 → image_embeddings (1, dim, S/16, S/16); normalizes in the graph."""
+    """Computes image_embeddings (1, dim, S/16, S/16) from an image (1, 3, S, S) in 0…255.
+
+    The normalization of pixels is part of the graph.
+    """
 
     def __init__(self, sam: Sam) -> None:
         super().__init__()
@@ -172,7 +175,7 @@ class ImageEncoder(nn.Module):
 
 
 class MaskedAttention(nn.Module):
-    """The mask decoder's attention with a bias on its keys, so that empty prompt slots are not seen."""
+    """The attention of the mask decoder with a bias on its keys, which hides empty prompt slots."""
 
     def __init__(self, original: Attention) -> None:
         super().__init__()
@@ -189,7 +192,7 @@ class MaskedAttention(nn.Module):
 
 
 class SlotAttentionBlock(nn.Module):
-    """The two-way block with hidden keys wherever tokens are attended to."""
+    """The two-way block, with hidden keys wherever tokens are the keys of an attention."""
 
     def __init__(self, original: TwoWayAttentionBlock) -> None:
         super().__init__()
@@ -219,7 +222,7 @@ class SlotAttentionBlock(nn.Module):
 
 
 class SlotTransformer(nn.Module):
-    """The two-way transformer over tokens of which some are hidden."""
+    """The two-way transformer over tokens, some of which are hidden."""
 
     def __init__(self, original: TwoWayTransformer) -> None:
         super().__init__()
@@ -239,11 +242,11 @@ class SlotTransformer(nn.Module):
 
 
 class GridPositionalEncoding(nn.Module):
-    """The embedding grid's positional encoding, (1, h*w, dim), from its rows and columns.
+    """The positional encoding of the embedding grid, (1, h*w, dim), computed from its rows and columns.
 
-    A cell's phase is the sum of a term of its column and one of its row, so sin and cos of the sum follow from
-    the two terms' own (addition theorem). Tables of side × dim take the place of one of side × side × dim, and
-    every value stays within ±1, where float16 is precise; the phases themselves would not be.
+    The phase of a cell is the sum of a column term and a row term. The sine and cosine of the sum follow from those of
+    the two terms (addition theorem). This needs tables of side × dim instead of side × side × dim. Every value stays
+    within ±1, where float16 is precise, while the phases themselves are too large for it.
     """
 
     def __init__(self, original: PromptEncoder) -> None:
@@ -265,10 +268,10 @@ class GridPositionalEncoding(nn.Module):
 
 
 class SlotPromptEncoder(nn.Module):
-    """Prompts in fixed slots → sparse embeddings with their attention bias, and dense embeddings.
+    """Embeds prompts in fixed slots: sparse embeddings with their attention bias, and dense embeddings.
 
-    The "not a point" token, which the original predictor appends to points that come without a box, is always
-    the last token here, and hidden when it has no place.
+    The original appends a "not a point" token to points that come without a box. Here that token is always the last
+    one, and it is hidden in all other cases.
     """
 
     def __init__(self, original: PromptEncoder) -> None:
@@ -282,7 +285,7 @@ class SlotPromptEncoder(nn.Module):
         self.no_mask_embed = original.no_mask_embed
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """(1, N, 2), (1, N) → tokens (1, N + 1, dim) and their attention bias (1, N + 1)."""
+        """Embed coords (1, N, 2) and labels (1, N) as tokens (1, N + 1, dim) with their attention bias (1, N + 1)."""
         is_type = [(labels == label).float() for label in range(len(self.type_embeddings))]
         embeddings = self.pe_layer((coords + 0.5) / self.image_size)
         embeddings = embeddings + torch.stack(is_type, dim=-1) @ self.type_embeddings
@@ -297,17 +300,17 @@ class SlotPromptEncoder(nn.Module):
         return tokens, HIDDEN * torch.cat([is_empty, needs_no_padding], dim=1)
 
     def embed_mask(self, mask_input: Tensor, has_mask_input: Tensor) -> Tensor:
-        """(1, 1, S/4, S/4), (1,) → (1, dim, S/16, S/16)."""
+        """Embed a mask (1, 1, S/4, S/4), if has_mask_input (1,) is 1, as (1, dim, S/16, S/16)."""
         has_mask = has_mask_input.reshape(1, 1, 1, 1)
         no_mask = self.no_mask_embed.weight.reshape(1, -1, 1, 1)
         return has_mask * self.mask_downscaling(mask_input) + (1 - has_mask) * no_mask
 
 
 class MaskDecoder(nn.Module):
-    """Image embeddings and prompts in N slots → low_res_masks (1, 4, S/4, S/4), iou_predictions (1, 4).
+    """Computes low_res_masks (1, 4, S/4, S/4) and iou_predictions (1, 4) from embeddings and prompts in N slots.
 
-    For any k prompts in N slots the answer is the reference's for those k prompts: empty slots are masked out of
-    every attention, and the order of tokens does not matter to it.
+    For any k prompts in N slots, the answer is that of the reference for those k prompts. Empty slots are masked out of
+    every attention, and attention does not depend on the order of the tokens.
     """
 
     def __init__(self, sam: Sam) -> None:

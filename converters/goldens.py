@@ -1,8 +1,8 @@
-"""Goldens: inputs and the reference's outputs, for checks on this machine and on the device.
+"""Goldens: inputs and reference outputs, for checks on this machine and on the device.
 
-``goldens.json`` lists photos (PNG) and cases; tensors are files of little-endian float32 in C order. A case has its
-prompt in pixels of the photo and in the mask decoder's slots, the reference's four low-resolution masks and
-scores, and the four masks at the photo's size as COCO RLE.
+``goldens.json`` lists photos (PNG) and cases. Tensors are files of little-endian float32 in C order. A case has a
+prompt, in pixels of the photo and in the slots of the mask decoder. It also has the four low-resolution masks and
+scores of the reference, and the four masks at the size of the photo as COCO RLE.
 """
 
 import json
@@ -23,12 +23,12 @@ from reference.modeling.sam import Sam
 from reference.photos.masks import encode_rle
 from reference.photos.preprocessing import photo_to_frame, threshold_masks
 
-_SHOWN = 3  # of the answers that an error names
+_SHOWN = 3  # answers that an error names
 
 
 @dataclass(frozen=True)
 class GoldenPhoto:
-    """A photo, its frame, and the reference's embeddings of it."""
+    """A photo, its frame, and its reference embeddings."""
 
     name: str
     pixels: np.ndarray  # uint8 (H, W, 3)
@@ -38,7 +38,7 @@ class GoldenPhoto:
 
 @dataclass(frozen=True)
 class GoldenCase:
-    """A prompt in slots and the reference's answer."""
+    """A prompt in slots, and the reference answer."""
 
     sample: SampleCase
     prompt: SlotPrompt
@@ -48,17 +48,17 @@ class GoldenCase:
 
 @dataclass(frozen=True)
 class Goldens:
-    """Photos by name, and cases in an order in which every ``mask_from`` comes first."""
+    """Photos by name, and cases in an order where the case named by ``mask_from`` comes first."""
 
     photos: Mapping[str, GoldenPhoto]
     cases: tuple[GoldenCase, ...]
 
     def encoder_inputs(self) -> list[tuple[Tensor, ...]]:
-        """Inputs of the image encoder, one per photo."""
+        """Return the inputs of the image encoder, one per photo."""
         return [(photo.frame,) for photo in self.photos.values()]
 
     def decoder_inputs(self) -> list[tuple[Tensor, ...]]:
-        """Inputs of the mask decoder, one per case."""
+        """Return the inputs of the mask decoder, one per case."""
         return [
             (self.photos[case.sample.photo].image_embeddings, *case.prompt.tensors)
             for case in self.cases
@@ -66,7 +66,7 @@ class Goldens:
 
 
 def compute_goldens(sam: Sam, prompt_slots: int) -> Goldens:
-    """Ask the reference about the sample photos; cases that need more slots than there are, are left out."""
+    """Compute the reference answers about the sample photos. Cases that need more prompt slots are left out."""
     photos = {name: _encode(sam, name, load_photo(name)) for name in GOLDEN_PHOTOS}
     cases: dict[str, GoldenCase] = {}
     for sample in GOLDEN_CASES:
@@ -76,10 +76,10 @@ def compute_goldens(sam: Sam, prompt_slots: int) -> Goldens:
 
 
 def require_finite(goldens: Goldens) -> None:
-    """Raise ConversionError if the reference answered with a NaN or an infinity.
+    """Raise ConversionError if the reference answers contain NaN or infinity.
 
-    No phone can draw a mask of that; and what is converted could not be held to it, since an artifact
-    that is broken in another way would agree.
+    No phone can draw a mask from such answers. Nor can an artifact be compared with them, because a broken artifact
+    would agree.
     """
     answers = {
         f"image_embeddings of photo '{name}'": photo.image_embeddings
@@ -92,9 +92,9 @@ def require_finite(goldens: Goldens) -> None:
     if broken:
         more = f" and {len(broken) - _SHOWN} more" if len(broken) > _SHOWN else ""
         raise ConversionError(
-            f"the model, with these weights, answers with NaN or infinity in PyTorch already: in "
+            f"the model with these weights answers with NaN or infinity already in PyTorch: in "
             f"{', '.join(broken[:_SHOWN])}{more}; expected finite answers. "
-            "Nothing can be converted from weights that diverged or are damaged: try an earlier checkpoint"
+            "The weights have diverged or are damaged: try an earlier checkpoint"
         )
 
 

@@ -1,4 +1,4 @@
-"""Inputs and outputs of the two exported modules: declared once, used by tracing, packaging and checking."""
+"""The inputs and outputs of the two exported modules, declared once for tracing, packaging and checking."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ DEFAULT_PROMPT_SLOTS = 8
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One input or output tensor, with what an app has to know to fill or read it."""
+    """One input or output tensor, with the facts that an app needs to fill or read it."""
 
     name: str
     shape: tuple[int, ...]
@@ -42,7 +42,7 @@ def _embeddings(variant: Variant) -> TensorSpec:
 
 
 def image_encoder_spec(variant: Variant) -> ModuleSpec:
-    """The image encoder: a padded photo → image embeddings."""
+    """Return the specification of the image encoder, from a padded photo to image embeddings."""
     size = variant.image_size
     return ModuleSpec(
         name="image_encoder",
@@ -64,7 +64,7 @@ def image_encoder_spec(variant: Variant) -> ModuleSpec:
 
 
 def mask_decoder_spec(variant: Variant, prompt_slots: int) -> ModuleSpec:
-    """The mask decoder: image embeddings and prompts in ``prompt_slots`` fixed slots → masks and scores."""
+    """Return the specification of the mask decoder, from image embeddings and prompt slots to masks and scores."""
     side = variant.mask_size
     return ModuleSpec(
         name="mask_decoder",

@@ -1,4 +1,4 @@
-"""An artifact folder, or any other, is there whole or not at all, and one process at a time writes it."""
+"""Writing an output folder so that it appears only when it is complete, by one process at a time."""
 
 import contextlib
 import fcntl
@@ -12,12 +12,12 @@ from reference.common.artifact_marker import is_artifact, require_outside_artifa
 from reference.common.errors import OutputError
 from reference.common.folders import entries_below
 
-# In the hidden folder beside the one that is written, which is named after it:
-_LOCK = "lock"  # held by the process that writes
-_NEW = "new"  # what will be the folder
-_FORMER = "former"  # what was the folder, for the moment when the new one takes its place
+# Names in the hidden folder beside the output folder:
+_LOCK = "lock"  # file that the writing process locks
+_NEW = "new"  # the new output folder, while it is filled
+_FORMER = "former"  # the old output folder, while the new one replaces it
 
-# Folders that this process has reserved and is not writing yet, and the hidden one of each.
+# Folders that this process has reserved but does not write yet → the hidden folder of each.
 _reserved: dict[Path, Path] = {}
 
 # What keeps an existing folder from being replaced, in words that follow "'folder' exists and"; None: nothing does.
@@ -38,10 +38,10 @@ def require_free(
     """Raise OutputError if ``folder`` exists and must not, or cannot, be replaced.
 
     Args:
-        folder: to be written.
-        force: whether a folder of the same kind in its place is replaced.
-        option: what the user named the folder with.
-        obstacle: tells a folder that may be replaced from others.
+        folder: the folder that is to be written.
+        force: whether an existing folder of the same kind may be replaced.
+        option: the command-line option that names the folder, for error messages.
+        obstacle: says why a folder must not be replaced, or returns None if it may be.
     """
     if "\0" in str(folder):
         raise OutputError(f"{str(folder)!r}: no folder can have this name; choose another {option}")
@@ -59,10 +59,10 @@ def require_free(
 def reserved(
     folder: Path, force: bool, option: str = "--output", obstacle: Obstacle = no_artifact
 ) -> Iterator[None]:
-    """Keep other processes from writing ``folder`` until the block ends: they are told at once.
+    """Keep other processes from writing ``folder`` until the block ends. They get an error at once.
 
-    In the block, ``staged`` writes it. That it can be written is known as well: there is a hidden folder
-    beside it by now. A process that is killed leaves no more than that; the next one takes it over.
+    ``staged`` writes the folder inside the block. A hidden folder beside it proves that it can be written. A process
+    that is killed leaves only the hidden folder, and the next process takes it over.
 
     The arguments are those of ``require_free``.
 
@@ -74,13 +74,13 @@ def reserved(
     name = _real_name(folder)
     created = _create(folder.parent, option)
     with contextlib.ExitStack() as stack:
-        for parent in reversed(created):  # at the end, deepest first; those in use stay
+        for parent in reversed(created):  # removed at the end, deepest first, if they are empty
             stack.callback(_remove_if_empty, parent)
         with _told_as_output_error(folder, option):
             work = stack.enter_context(_locked(name, folder, option))
             stack.callback(shutil.rmtree, work, ignore_errors=True)
             _put_back_former(work, name)
-        require_free(folder, force, option, obstacle)  # also what was put back
+        require_free(folder, force, option, obstacle)  # again, since a former folder may be back
         _reserved[name] = work
         stack.callback(_reserved.pop, name, None)
         yield
@@ -90,10 +90,10 @@ def reserved(
 def staged(
     folder: Path, force: bool, option: str = "--output", obstacle: Obstacle = no_artifact
 ) -> Iterator[Path]:
-    """A hidden folder to fill, which becomes ``folder`` in one step when the block ends without an error.
+    """Yield a hidden folder to fill, which becomes ``folder`` in one step if the block ends without an error.
 
-    Whatever stops the block, ``folder`` is as it was; a process that is killed leaves at most a hidden folder
-    whose name ends in ``.partial``. The folder is reserved meanwhile, if it is not yet.
+    If the block fails, ``folder`` stays as it was. A process that is killed leaves at most a hidden folder whose name
+    ends in ``.partial``. The folder is reserved during the block, if it is not reserved already.
 
     The arguments are those of ``require_free``.
 
@@ -104,24 +104,24 @@ def staged(
     with contextlib.ExitStack() as stack:
         if name not in _reserved:
             stack.enter_context(reserved(folder, force, option, obstacle))
-        work = _reserved.pop(name)  # once: another thread of this process would be refused
+        work = _reserved.pop(name)  # so that another thread of this process is refused
         stack.callback(_reserved.setdefault, name, work)
         stack.enter_context(_told_as_output_error(folder, option))
         new = work / _NEW
         stack.callback(shutil.rmtree, new, ignore_errors=True)
         new.mkdir()
         yield new
-        require_free(folder, force, option, obstacle)  # it may have appeared meanwhile
+        require_free(folder, force, option, obstacle)  # the folder may have appeared meanwhile
         _publish(new, name)
 
 
 def _real_name(folder: Path) -> Path:
-    """One name for one folder, however it is written."""
+    """Return the one name of a folder, however the path is written."""
     return folder.parent.resolve() / folder.name
 
 
 def _create(folder: Path, option: str) -> list[Path]:
-    """Make ``folder`` and its parents; returns those that were not there, deepest first."""
+    """Create ``folder`` and its parents, and return the created ones, deepest first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -139,13 +139,13 @@ def _remove_if_empty(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(name: Path, folder: Path, option: str) -> Iterator[Path]:
-    """The hidden folder beside ``name``, held by this process alone."""
+    """Yield the hidden folder beside ``name``, locked by this process."""
     work = name.with_name(f".{name.name}.partial")
     while True:
         work.mkdir(exist_ok=True)
         try:
             lock = os.open(work / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:  # another process was done with it just now
+        except FileNotFoundError:  # another process has just removed the hidden folder
             continue
         try:
             if not _lock(lock):
@@ -160,12 +160,12 @@ def _locked(name: Path, folder: Path, option: str) -> Iterator[Path]:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether no other process has locked the file; it is then locked until it is closed, or the process ends."""
+    """Lock a file until it is closed or the process ends. Return False if another process has locked it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks, where nothing tells two processes apart
+    except OSError:  # the file system has no locks, so other processes cannot be detected
         return True
     return True
 
@@ -178,7 +178,7 @@ def _is_still_there(descriptor: int, path: Path) -> bool:
 
 
 def _put_back_former(work: Path, name: Path) -> None:
-    """Undo what a process that was killed left half done."""
+    """Undo the half-finished work of a process that was killed."""
     if (work / _FORMER).exists() and not os.path.lexists(name):
         (work / _FORMER).rename(name)
     for leftover in (_NEW, _FORMER):
@@ -186,10 +186,12 @@ def _put_back_former(work: Path, name: Path) -> None:
 
 
 def _publish(new: Path, name: Path) -> None:
+    """Give the new folder its name. After an exchange, the old folder is removed with the hidden one."""
     if not name.exists():
         new.rename(name)
-    elif not exchange(new, name):  # and what was there is removed with the hidden folder
-        former = name.rename(new.with_name(_FORMER))  # killed now, the next process puts it back
+    elif not exchange(new, name):
+        # If the process is killed after this line, the next one puts the old folder back.
+        former = name.rename(new.with_name(_FORMER))
         try:
             new.rename(name)
         except OSError:
@@ -209,7 +211,7 @@ def _told_as_output_error(folder: Path, option: str) -> Iterator[None]:
 
 
 def _reason(error: OSError) -> object:
-    """Why; of several files that could not be copied, as coremltools copies weights, the first one's."""
+    """Return the reason of an error. If several files could not be copied, return the reason of the first."""
     if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
         _source, _target, reason = error.args[0][0]
         return reason

@@ -1,4 +1,4 @@
-"""Prompts in the fixed slots of an exported mask decoder."""
+"""Placing prompts in the fixed slots of an exported mask decoder."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ from reference.prompt_arrays import PADDING_LABEL
 
 @dataclass(frozen=True)
 class SlotPrompt:
-    """A prompt as the exported mask decoder takes it."""
+    """A prompt in the form that the exported mask decoder takes, with N slots."""
 
-    point_coords: Tensor  # float32 (1, N, 2), pixels of the frame
+    point_coords: Tensor  # float32 (1, N, 2), x and y in pixels of the frame
     point_labels: Tensor  # float32 (1, N)
     mask_input: Tensor  # float32 (1, 1, S/4, S/4)
     has_mask_input: Tensor  # float32 (1,)
 
     @property
     def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """In the order of the decoder's inputs, after the image embeddings."""
+        """The tensors in the order of the decoder's inputs, which follow the image embeddings."""
         return self.point_coords, self.point_labels, self.mask_input, self.has_mask_input
 
 
@@ -32,22 +32,22 @@ def fill_slots(
     box: Tensor | None,
     mask_input: Tensor | None,
 ) -> SlotPrompt:
-    """Place the prompt of one object, in pixels of the frame, in the mask decoder's slots.
+    """Place the prompt of one object, in pixels of the frame, in the slots of the mask decoder.
 
     Args:
-        prompt_slots: N.
-        mask_size: side of ``mask_input``.
-        points: ((1, K, 2) x, y, (1, K) labels), or None.
-        box: (1, 4) x1, y1, x2, y2, or None.
-        mask_input: (1, 1, mask_size, mask_size) logits, or None.
+        prompt_slots: N, the number of slots.
+        mask_size: side of ``mask_input`` in pixels.
+        points: coordinates (1, K, 2), x and y, and labels (1, K); or None.
+        box: (1, 4), x1, y1, x2, y2, or None.
+        mask_input: (1, 1, mask_size, mask_size), logits, or None.
 
     Raises:
-        PromptError: the prompt takes more slots than there are, or has a point that stands for none.
+        PromptError: the prompt needs more slots, or contains a padding point.
     """
     if points is not None and (points[1] == PADDING_LABEL).any():
         raise PromptError(
-            f"label {PADDING_LABEL}, for a point that stands for none: a converted decoder has empty "
-            "slots for that; leave the point out"
+            f"label {PADDING_LABEL} marks a padding point: a converted decoder has empty slots instead; "
+            "leave the point out"
         )
     coords, labels = [], []
     if points is not None:

@@ -1,6 +1,6 @@
-"""Real photos and prompts that conversion traces, calibrates and checks with; nothing is downloaded.
+"""Sample photos and prompts, with which the conversion traces, calibrates and checks.
 
-The photos ship with scikit-learn and scikit-image.
+The photos ship with scikit-learn and scikit-image, so nothing is downloaded.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ GOLDEN_PHOTOS = ("china", "flower_portrait")
 
 
 def load_photo(name: str) -> np.ndarray:
-    """uint8 (H, W, 3) RGB pixels of one of ``PHOTOS``."""
+    """Return the RGB pixels, uint8 (H, W, 3), of one of ``PHOTOS``."""
     return np.ascontiguousarray(PHOTOS[name]())
 
 
@@ -35,7 +35,8 @@ PHOTOS = {
 class SampleCase:
     """One prompt about one photo, in pixels of the photo.
 
-    ``labels`` are 1 object, 0 background. ``mask_from`` names an earlier case whose mask ``mask_index`` is fed back.
+    A label is 1 for a point on the object and 0 for the background. ``mask_from`` names an earlier case, whose mask
+    ``mask_index`` is the mask input of this one.
     """
 
     name: str
@@ -48,16 +49,16 @@ class SampleCase:
 
     @property
     def slots(self) -> int:
-        """How many prompt slots the case takes."""
+        """The number of prompt slots that the case takes."""
         return len(self.points) + (2 if self.box else 0)
 
     def in_frame(
         self, photo_size: tuple[int, int], frame_size: int
     ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
-        """The prompt in pixels of the frame, for a photo of (height, width).
+        """Return the prompt in pixels of the frame, for a photo of (height, width).
 
         Returns:
-            ((1, K, 2) x, y, (1, K) labels) or None, and a (1, 4) box or None.
+            Points (coordinates (1, K, 2) and labels (1, K)) or None, and a box (1, 4) or None.
         """
         points = box = None
         if self.points:

@@ -1,8 +1,7 @@
-"""A .ptl file is a zip archive of pickles, code and raw tensors: here it is made reproducible.
+"""Making .ptl files reproducible. They are zip archives of pickles, code and raw tensors.
 
-What torch writes holds traces of the process that wrote it: debug records name the folders of the
-machine, and constants of backported files are named after memory addresses. Both are made to go
-away here; weights, code and bytecode stay as they are.
+torch leaves traces of the process in a file: debug records name local folders, and constants of backported files are
+named after memory addresses. These functions remove both. Weights, code and bytecode stay unchanged.
 """
 
 import io
@@ -12,25 +11,25 @@ import struct
 import zipfile
 from collections.abc import Callable, Mapping
 
-_ROOT = "archive"  # torch's own name for an archive that is not written to a named file
-# Source lines with local paths; the example inputs of the trace, without their data; a random id.
+_ROOT = "archive"  # torch's name for an archive that is not written to a named file
+# Source lines with local paths, the example inputs of the trace (without their data), and a random id.
 _DROPPED = re.compile(r".*\.debug_pkl|traced_inputs(/.*|\.pkl)|\.data/serialization_id")
 _TENSOR = re.compile(r"(data|constants)/.*")
 _CONSTANT = re.compile(r"(?<![^/])\d+(?=\.storage$)")  # in "constants/94264814318432.storage"
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can state
-_ALIGNMENT = 64  # bytes; torch's own, for readers that map tensors into memory
-_LOCAL_HEADER = 30  # bytes of a zip record's header, before its name
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can store
+_ALIGNMENT = 64  # bytes; torch uses it too, for readers that map tensors into memory
+_LOCAL_HEADER = 30  # bytes of a zip record's header before its name
 _PADDING_FIELD = struct.Struct("<2sH")  # tag and length of an extra field; torch pads with "FB" too
 
 
 def reproducible_archive(data: bytes, extra_files: Mapping[str, str]) -> bytes:
-    """The same archive, independent of process and machine, with ``extra_files`` (name → text).
+    """Return the archive without traces of process and machine, and with ``extra_files`` (name → text).
 
     The extra files lie under ``extra/``, where ``torch.jit.load`` and the mobile loaders find them.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        # The root is a folder named after the file, or "archive".
+        # The root folder is named after the file, or "archive".
         records = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
     records = {name: content for name, content in records.items() if not _DROPPED.fullmatch(name)}
     records = _renumber_constants(records)
@@ -44,9 +43,9 @@ def reproducible_archive(data: bytes, extra_files: Mapping[str, str]) -> bytes:
 
 
 def _write_record(archive: zipfile.ZipFile, name: str, content: bytes, is_tensor: bool) -> None:
-    """Tensors are aligned and stored as they are; all else is compressed (a third of its size)."""
+    """Write one record. Tensors are aligned and stored uncompressed; all others shrink to a third when compressed."""
     info = zipfile.ZipInfo(name, _EPOCH)
-    info.create_system = 0  # not the machine's
+    info.create_system = 0  # the same on every machine
     if is_tensor:
         start = archive.fp.tell() + _LOCAL_HEADER + len(name) + _PADDING_FIELD.size
         padding = -start % _ALIGNMENT
@@ -69,7 +68,7 @@ def _renumber_constants(records: Mapping[str, bytes]) -> dict[str, bytes]:
         if name.endswith(".pkl")
     }
     renamed = {rename(name): pickles.get(name, content) for name, content in records.items()}
-    return dict(sorted(renamed.items()))  # the order too can follow the addresses
+    return dict(sorted(renamed.items()))  # the order may depend on memory addresses too
 
 
 def _rename_strings(pickled: bytes, rename: Callable[[str], str]) -> bytes:

@@ -1,8 +1,8 @@
-"""Export modules as TorchScript Lite: ``.ptl`` files for the lite interpreter of Android apps.
+"""Exporting modules as TorchScript Lite: ``.ptl`` files for the lite interpreter of Android apps.
 
-A file is written whole and checked, or not at all: it loads in the real lite interpreter, has the
-bytecode version that was asked for, calls only operators that the phone's runtime has, and gives
-the numbers of the module that it was made from.
+A file is written only if it passes all checks. It must load in the real lite interpreter and have the requested
+bytecode version. It must call only operators that the runtime on the phone has, and compute the numbers of the original
+module.
 """
 
 import contextlib
@@ -35,26 +35,26 @@ from reference.common.errors import ConversionError
 from reference.common.output_files import replacing
 
 BYTECODE_VERSIONS = range(5, 9)
-_NATIVE_BYTECODE = 8  # what torch 2.7 writes; lower versions are written by torch's own backport
+_NATIVE_BYTECODE = 8  # torch 2.7 writes this version, and converts it to lower ones
 
-# Largest difference between the file's and the module's outputs, as a share of the largest output.
-# They run the same kernels on the same numbers: 0 was measured for every scheme and version.
+# Largest difference between the outputs of the file and the module, relative to the largest output. Both run the same
+# kernels on the same numbers, and a difference of 0 was measured for every scheme and version.
 LITE_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
 class TorchScriptOptions:
-    """How to write a .ptl.
+    """Options of a conversion to TorchScript Lite.
 
     Attributes:
-        scheme: one of SCHEMES. ``none`` is float32, ``fp16`` stores weights as half and computes
-            in float32, ``int8`` runs int8 kernels.
-        bytecode_version: one of BYTECODE_VERSIONS. With 7 numbers, sizes and speed are those of 8
-            (measured: identical outputs, ±2 kB, 0.80 and 0.78 s), and apps whose runtime refuses 8
-            ("version must be between 3 and 7") accept it.
+        scheme: the quantization scheme. ``"none"`` is float32. ``"fp16"`` stores weights in float16 and computes in
+            float32. ``"int8"`` runs int8 kernels.
+        bytecode_version: bytecode version of the ``.ptl`` files, 5 to 8. Runtimes that refuse 8 ("version must be
+            between 3 and 7") accept the default, 7. Outputs, size and speed of 7 and 8 are the same (measured:
+            identical outputs, ±2 kB, 0.80 s and 0.78 s).
 
     Raises:
-        ConversionError: another scheme or version.
+        ConversionError: the scheme or the version is unknown.
     """
 
     scheme: str = "none"
@@ -75,7 +75,7 @@ class TorchScriptOptions:
 
 @dataclass(frozen=True)
 class LiteFile:
-    """A written and checked .ptl: where it is, and what it asks of a runtime."""
+    """A .ptl file that was written and checked: its path, and what it needs from a runtime."""
 
     path: Path
     operators: tuple[str, ...]
@@ -90,20 +90,20 @@ def export_torchscript(
     inputs: Sequence[tuple[Tensor, ...]],
     extra_files: Mapping[str, str],
 ) -> LiteFile:
-    """Write ``module`` to ``path`` as a .ptl, and check what was written.
+    """Write ``module`` to ``path`` as a .ptl file, and check the file.
 
     Args:
-        module: an export module in eval mode; it is not modified.
-        spec: its inputs and outputs.
-        options: scheme and bytecode version.
-        path: replaced if it exists, but only by a file that passed all checks.
-        inputs: one or more real inputs, each in the order and shapes of ``spec``. The first is
-            traced and checked with; all are bundled, in a compact form (``bundle_inputs``).
-        extra_files: name → text, stored in the .ptl, where runtimes can read them.
+        module: an export module in eval mode. It is not modified.
+        spec: the inputs and outputs of the module.
+        options: the scheme and the bytecode version.
+        path: the file to write. An existing file is replaced only by one that passed all checks.
+        inputs: one or more real inputs, each in the order and shapes of ``spec``. The first one is used for tracing and
+            checking. All of them are bundled in a compact form (``bundle_inputs``).
+        extra_files: name → text. The texts are stored in the .ptl file, where runtimes can read them.
 
     Raises:
-        ConversionError: inputs that do not fit ``spec``, weights that do not fit the scheme, or a
-            file that fails a check; ``path`` is then as it was before.
+        ConversionError: the inputs do not fit ``spec``, the weights do not fit the scheme, or the file fails a check.
+            ``path`` is then unchanged.
         OutputError: ``path`` cannot be written.
     """
     _check_inputs(spec, inputs)
@@ -119,7 +119,7 @@ def export_torchscript(
 
 
 def _check_inputs(spec: ModuleSpec, inputs: Sequence[tuple[Tensor, ...]]) -> None:
-    """Refuse inputs that are not what ``spec`` says."""
+    """Refuse inputs that do not match ``spec``."""
     if not inputs:
         raise ConversionError(f"no input for {spec.name}: expected at least one, to trace it with")
     expected = [(tensor.name, tensor.shape, tensor.dtype) for tensor in spec.inputs]
@@ -143,9 +143,9 @@ def _lite_archive(
 ) -> bytes:
     """Trace, bundle the inputs, and serialize for the lite interpreter."""
     with _fresh_class_names(), warnings.catch_warnings():
-        # About Python numbers that become constants. They are sizes, which are fixed.
+        # The tracer warns that Python numbers become constants. They are sizes, which are fixed.
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        warnings.filterwarnings("ignore", "TypedStorage is deprecated")  # torch's own use of it
+        warnings.filterwarnings("ignore", "TypedStorage is deprecated")  # torch itself uses it
         traced = torch.jit.trace(module, inputs[0], check_trace=False)
         bundle_inputs(traced, inputs)
         data = traced._save_to_buffer_for_lite_interpreter()
@@ -156,10 +156,10 @@ def _lite_archive(
 
 @contextlib.contextmanager
 def _fresh_class_names() -> Iterator[None]:
-    """Name the classes of a trace as if it were this process's first.
+    """Name the classes of a trace as if it were the first trace of this process.
 
-    torch numbers them (``___torch_mangle_17``) by what else a process has traced, and the numbers
-    are in the file: without this, no two files of a process would be the same.
+    torch numbers the classes (``___torch_mangle_17``) over all traces of a process, and writes the numbers to the file.
+    Without this, two files of one process would never be equal.
     """
     before = torch.jit._state._python_cu
     torch.jit._state._python_cu = torch._C.CompilationUnit()
@@ -176,13 +176,13 @@ def _check_file(
     example: tuple[Tensor, ...],
     expected: tuple[Tensor, ...],
 ) -> tuple[str, ...]:
-    """Check a file in the lite interpreter; returns the operators that it calls."""
-    operators = ptl_operators(path)  # raises if the file cannot be loaded
+    """Check a file in the lite interpreter, and return the operators that it calls."""
+    operators = ptl_operators(path)  # raises an error if the file cannot be loaded
     version = _get_model_bytecode_version(path)
     if version != options.bytecode_version:
         raise ConversionError(
             f"{spec.name} was written with bytecode {version}, not {options.bytecode_version}: "
-            f"torch {torch.__version__} cannot write the version asked for"
+            f"torch {torch.__version__} cannot write the requested version"
         )
     runtime = android_lite_2_1_0()
     if missing := missing_operators(path, runtime):
@@ -198,7 +198,7 @@ def _check_file(
 def _check_outputs(
     spec: ModuleSpec, outputs: tuple[Tensor, ...], expected: tuple[Tensor, ...]
 ) -> None:
-    """Hold the file's outputs to the module's, and both to ``spec``."""
+    """Compare the outputs of the file with those of the module, and both with ``spec``."""
     for tensor, output, wanted in zip(spec.outputs, outputs, expected, strict=True):
         if tuple(output.shape) != tensor.shape:
             raise ConversionError(
@@ -210,13 +210,13 @@ def _check_outputs(
         if not difference <= LITE_TOLERANCE * largest:  # also if either is NaN
             raise ConversionError(
                 f"output {tensor.name} of the written {spec.name} differs by {difference:.2g} from "
-                f"the module's, whose largest value is {largest:.2g}: expected at most "
-                f"{LITE_TOLERANCE:.0e} of that"
+                f"that of the module, whose largest value is {largest:.2g}: expected at most "
+                f"{LITE_TOLERANCE:.0e} of that value"
             )
 
 
 def _check_bundled_inputs(spec: ModuleSpec, lite: LiteScriptModule) -> None:
-    """The bundled inputs inflate to what ``spec`` says."""
+    """Check that the bundled inputs inflate to tensors that match ``spec``."""
     for example in lite.run_method("get_all_bundled_inputs"):
         _check_inputs(spec, [example])
 

@@ -1,6 +1,6 @@
-"""The engine that computes quantized operators on phones: qnnpack, which rounds differently from x86's own.
+"""qnnpack, the engine for quantized operators on phones. It rounds differently from the default engine on x86.
 
-torch is imported late, since the name is wanted by code that shall not wait for it.
+The functions import torch late, because other code needs ``PHONE_ENGINE`` without waiting for torch.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ PHONE_ENGINE = "qnnpack"
 
 
 def has_phone_engine() -> bool:
-    """Whether this build of torch can compute as phones do."""
+    """Return whether this build of torch has the engine of phones."""
     import torch
 
     return PHONE_ENGINE in torch.backends.quantized.supported_engines
@@ -20,13 +20,17 @@ def has_phone_engine() -> bool:
 
 @contextmanager
 def phone_engine() -> Iterator[None]:
-    """Run quantized operators as phones do; ConversionError if this build of torch cannot."""
+    """Run quantized operators with the engine of phones during the block.
+
+    Raises:
+        ConversionError: this build of torch does not have the engine.
+    """
     import torch
 
     if not has_phone_engine():
         raise ConversionError(
-            f"this build of torch has no {PHONE_ENGINE}, the engine of phones: expected one of "
-            "the official wheels for Linux or macOS"
+            f"this build of torch has no {PHONE_ENGINE}, the engine of phones: expected an "
+            "official wheel for Linux or macOS"
         )
     before = torch.backends.quantized.engine
     torch.backends.quantized.engine = PHONE_ENGINE

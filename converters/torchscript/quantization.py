@@ -1,10 +1,10 @@
-"""TorchScript's schemes: what a module's weights are stored as, and what computes with them.
+"""The quantization schemes of TorchScript: how weights are stored, and which kernels compute with them.
 
-Only the weights of linear layers and convolutions are touched: they are 98 % of the bytes. Norms,
-biases, positional tables and attention biases stay float32.
+Only the weights of linear layers and convolutions change. They are 98 % of the bytes. Norms, biases, positional tables
+and attention biases stay float32.
 
-``int8`` in numbers: mean and lowest IoU against float32, at the photo's size, over the four masks
-of twelve prompts on three photos, with seeded random weights, which magnify all noise:
+The tables show the mean and lowest IoU of ``int8`` against float32 at the size of the photo. They cover the four masks
+of twelve prompts on three photos. The weights are seeded random ones, which magnify all noise:
 
     linear layers int8 kernels, a scale per output; convolutions half          0.956  0.847
       but convolutions' weights stored int8, too                               0.927  0.694
@@ -12,11 +12,11 @@ of twelve prompts on three photos, with seeded random weights, which magnify all
     chosen: layers under 65,536 weights half, larger linear layers int8
       kernels, larger convolutions' weights stored int8, computed in float32   0.962  0.847
 
-Kernels for int8 convolutions also round activations to 8 bits, and lose the masks where linear
-layers do not. With only the encoder's three large convolutions in int8:
+Kernels for int8 convolutions round the activations to 8 bits too, which damages the masks more than in linear layers.
+With only the three large convolutions of the encoder in int8:
 
     weights stored int8, computed in float32 (chosen)                          0.982  0.888
-    quantized::conv2d, calibrated on the very photos                           0.962  0.857
+    quantized::conv2d, calibrated on the same photos                           0.962  0.857
     quantized::conv2d_dynamic                                                  0.629  0.147
 """
 
@@ -27,26 +27,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-SCHEMES = ("none", "fp16", "int8")  # float32; stored half, computed float32; int8
+SCHEMES = ("none", "fp16", "int8")  # float32; stored in float16, computed in float32; int8
 
-# Smaller layers are stored as half by int8. They are the early ones, at high resolution, and the
-# attention's projections in the mask decoder: an eighth of the weights, and half of the noise.
+# The scheme int8 stores smaller layers in float16. These are the early layers at high resolution and the attention
+# projections of the mask decoder. They hold an eighth of the weights, and would cause half of the noise.
 _MIN_INT8_WEIGHTS = 65_536
 _LARGEST_HALF = torch.finfo(torch.float16).max
-_SMALLEST_HALVES = (
-    2.0**-10
-)  # a layer whose largest weight is less would store most of them as subnormals
-_INT8_MAX = 127  # symmetric: qnnpack's per-channel weights have no zero point
-# Weight decay leaves weights of 1e-44 in outputs that are dead. Their scale, and its product with that of the
-# activations, which qnnpack needs, would be rounded to zero.
+# A layer whose largest weight is smaller would store most of its weights as subnormal numbers.
+_SMALLEST_HALVES = 2.0**-10
+_INT8_MAX = 127  # symmetric, because per-channel weights in qnnpack have no zero point
+# Weight decay leaves weights of 1e-44 in dead outputs. qnnpack needs their scale and its product with the scale of the
+# activations, and both would be rounded to zero.
 _SMALLEST_SCALE = 2.0**-64
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def quantize(module: nn.Module, scheme: str) -> nn.Module:
-    """A copy of ``module`` with its weights stored as ``scheme`` says; the original is unchanged.
+    """Return a copy of ``module`` whose weights are stored by ``scheme``.
 
-    Needs ``phone_engine`` for ``int8``.
+    The scheme ``int8`` must be used inside ``phone_engine``.
     """
     module = copy.deepcopy(module).requires_grad_(False)
     if scheme == "none":
@@ -62,10 +61,10 @@ def quantize(module: nn.Module, scheme: str) -> nn.Module:
 
 
 class HalfWeight(nn.Module):
-    """Parametrisation: a weight stored as float16 and used as float32.
+    """A parametrization that stores a weight in float16 and uses it in float32.
 
-    Weights that float16 cannot hold, or holds with few digits, are stored divided by a power of two. The cast
-    is in ``forward``, so that tracing records it as an operation on the stored tensor.
+    Weights that float16 cannot hold, or holds with few digits, are divided by a power of two. The cast is in
+    ``forward``, so that tracing records it as an operation on the stored tensor.
     """
 
     def __init__(self, weight: Tensor) -> None:
@@ -75,7 +74,7 @@ class HalfWeight(nn.Module):
         self.factor = 1.0 if is_in_range else 2.0 ** math.floor(math.log2(largest))
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor]:
-        """float32 → what is stored. In a tuple: a lone tensor may not change its dtype."""
+        """Convert a float32 weight to the stored tensor. It is in a tuple because a lone tensor must keep its dtype."""
         return ((weight / self.factor).half(),)
 
     def forward(self, stored: Tensor) -> Tensor:
@@ -84,7 +83,7 @@ class HalfWeight(nn.Module):
 
 
 class Int8Weight(nn.Module):
-    """Parametrisation: a weight (out, …) stored as int8, a scale per output, used as float32."""
+    """A parametrization that stores a weight (out, …) in int8 with a scale per output, and uses it in float32."""
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         scales = _scales_per_output(weight).reshape(-1, *[1] * (weight.dim() - 1))
@@ -95,9 +94,9 @@ class Int8Weight(nn.Module):
 
 
 class DynamicInt8Linear(nn.Module):
-    """A linear layer on int8: symmetric weights with a scale per output, activations as they come.
+    """A linear layer in int8, with symmetric weights and a scale per output.
 
-    The activations' range is measured on every call, so that no calibration photos are needed.
+    The range of the activations is measured on every call, so no calibration photos are needed.
     """
 
     def __init__(self, original: nn.Linear) -> None:
@@ -111,13 +110,16 @@ class DynamicInt8Linear(nn.Module):
         self.packed = torch.ops.quantized.linear_prepack(stored, original.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        # reduce_range would give activations 7 bits, for the 16-bit sums of old x86 CPUs. qnnpack
-        # ignores it, and prints a warning in every process that asks for it.
+        # reduce_range would give activations 7 bits, for the 16-bit sums of old x86 CPUs. qnnpack ignores it, and
+        # prints a warning in every process that sets it.
         return torch.ops.quantized.linear_dynamic(x, self.packed, reduce_range=False)
 
 
 def _scales_per_output(weight: Tensor) -> Tensor:
-    """(out, …) → (out,): the largest absolute weight of an output becomes 127, unless it all but vanishes."""
+    """Return the scales (out,) of a weight (out, …), with which the largest weight of an output becomes ±127.
+
+    An output whose weights nearly vanish gets ``_SMALLEST_SCALE``.
+    """
     largest = weight.abs().flatten(1).amax(1)
     return torch.where(largest > 0, (largest / _INT8_MAX).clamp(min=_SMALLEST_SCALE), 1.0)
 
@@ -127,7 +129,7 @@ def _is_large(layer: nn.Module) -> bool:
 
 
 def _use_int8_linears(module: nn.Module) -> None:
-    """Replace, in place, every large linear layer by DynamicInt8Linear."""
+    """Replace every large linear layer by DynamicInt8Linear, in place."""
     for name, child in module.named_children():
         if isinstance(child, nn.Linear) and _is_large(child):
             setattr(module, name, DynamicInt8Linear(child))

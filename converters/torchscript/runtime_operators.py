@@ -1,13 +1,12 @@
-"""Which operators a phone's TorchScript Lite runtime has, and whether a .ptl asks for others.
+"""The operators of the TorchScript Lite runtime on phones, and those that a .ptl file needs.
 
-A runtime *has* an operator if it finds it by name and overload, and owns a kernel for it that takes
-CPU or quantized CPU tensors. That is what lets a file load on a phone. It does not promise that
-every call succeeds: an argument may be newer than the runtime (``enable_gqa`` of
-``scaled_dot_product_attention``) or a dtype unsupported (2.1.0 multiplies no float16 matrices on
-the CPU). Running the file in the runtime's own version of torch shows those.
+A runtime *has* an operator if it finds it by name and overload, and has a kernel for CPU or quantized CPU tensors. A
+file loads on a phone if the runtime has all its operators. Not every call then succeeds: an argument may be newer than
+the runtime (``enable_gqa`` of ``scaled_dot_product_attention``), or a dtype may be unsupported (2.1.0 multiplies no
+float16 matrices on the CPU). Running the file in the runtime's own version of torch shows such failures.
 
-The list of ``org.pytorch:pytorch_android_lite:2.1.0`` is worked out from the torch 2.1.0 wheel and
-the Android build's rules, not read from the .aar: ``tools/list_runtime_operators.py`` says how.
+The operator list of ``org.pytorch:pytorch_android_lite:2.1.0`` is derived from the torch 2.1.0 wheel and the rules of
+the Android build. It is not read from the .aar. ``tools/list_runtime_operators.py`` says how.
 """
 
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ from reference.common.torch_errors import first_line
 class MobileRuntime:
     """A published lite interpreter.
 
-    ``operators`` are qualified names with their overload, as ``aten::add.Tensor``; the default
-    overload has no suffix, as ``aten::conv2d``. Bytecode versions are inclusive.
+    ``operators`` are qualified names with their overload, such as ``aten::add.Tensor``. The default overload has no
+    suffix, as in ``aten::conv2d``. Both bytecode versions are inclusive.
     """
 
     name: str
@@ -38,7 +37,7 @@ class MobileRuntime:
 
 @cache
 def android_lite_2_1_0() -> MobileRuntime:
-    """The last runtime published for Android, ``org.pytorch:pytorch_android_lite:2.1.0``."""
+    """Return the last runtime published for Android, ``org.pytorch:pytorch_android_lite:2.1.0``."""
     name = "pytorch_android_lite-2.1.0"
     listing = resources.files("converters.torchscript") / "data" / f"{name}.operators.txt"
     lines = listing.read_text(encoding="utf-8").splitlines()
@@ -51,10 +50,12 @@ def android_lite_2_1_0() -> MobileRuntime:
 
 
 def ptl_operators(path: str | Path) -> tuple[str, ...]:
-    """The operators that any method of a .ptl calls directly, with overloads, sorted.
+    """Return the operators that the methods of a .ptl file call directly, with overloads, sorted.
 
-    The file is loaded by this torch's own lite interpreter; its ``forward`` is not run.
-    Raises ConversionError if there is no such file or it is not one that this torch can load.
+    The lite interpreter of the installed torch loads the file. ``forward`` is not run.
+
+    Raises:
+        ConversionError: the file does not exist, or the installed torch cannot load it.
     """
     path = Path(path)
     if not path.is_file():
@@ -63,15 +64,16 @@ def ptl_operators(path: str | Path) -> tuple[str, ...]:
         module = _load_for_lite_interpreter(path)
     except RuntimeError as error:
         raise ConversionError(
-            f"{path}: torch {torch.__version__} cannot load this ({first_line(error)}); "
-            "expected a TorchScript Lite file, as `convert torchscript` writes"
+            f"{path}: torch {torch.__version__} cannot load this file ({first_line(error)}); "
+            "expected a TorchScript Lite file from `convert torchscript`"
         ) from error
     return tuple(sorted(_export_operator_list(module)))
 
 
 def missing_operators(path: str | Path, runtime: MobileRuntime) -> tuple[str, ...]:
-    """The operators of a .ptl that ``runtime`` does not have, sorted; empty if it has them all.
+    """Return the operators of a .ptl file that ``runtime`` does not have, sorted.
 
-    Raises ConversionError as ``ptl_operators`` does.
+    Raises:
+        ConversionError: the file does not exist, or the installed torch cannot load it.
     """
     return tuple(name for name in ptl_operators(path) if name not in runtime.operators)

@@ -14,13 +14,13 @@ _MOST_BYTES = 1 << 24  # a larger file is not read as a manifest
 
 
 def is_artifact(folder: Path) -> bool:
-    """Whether a folder has an artifact's manifest; a manifest that cannot be read does not count."""
+    """Return whether a folder holds the manifest of an artifact. A manifest that cannot be read does not count."""
     schema = read_marker(folder / MANIFEST_FILE).get("schema")
     return isinstance(schema, str) and schema.startswith(f"{_KIND}/")
 
 
 def read_marker(path: Path) -> dict:
-    """The JSON object in a file that marks its folder; empty if there is none, or none that can be read."""
+    """Return the JSON object in a file that marks its folder, or an empty dict if no object can be read."""
     try:
         if require_regular_file(path, OutputError, "").st_size > _MOST_BYTES:
             return {}

@@ -80,7 +80,7 @@ def test_weights_whose_answers_are_not_finite_are_refused(
     options = ("--model", tiny_model, "--checkpoint", checkpoint, "--output", tmp_path / "a")
     status, out, err = run([*arguments, *options], capsys)
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert "answers with NaN or infinity in PyTorch already: in " in err
+    assert "answers with NaN or infinity already in PyTorch: in " in err
     first = "image_embeddings of photo 'china'"
     assert (first if change is broken_weights.diverge else "iou_predictions of case") in err
     assert not (tmp_path / "a").exists()

@@ -1,14 +1,15 @@
 r"""Print the operators of the Android runtime org.pytorch:pytorch_android_lite:2.1.0.
 
-The list is worked out from the torch 2.1.0 wheel, which is built from the same sources; the .aar
-itself is not read. The wheel registers more than the .aar does, and three rules take that away:
+The list is derived from the torch 2.1.0 wheel, which is built from the same sources. The .aar itself is not read. The
+wheel registers more operators than the .aar, and three rules remove the rest:
 
 1. Dispatcher operators stay if the lite build (``BUILD_LITE_INTERPRETER``) compiles the file that
    declares them: these are the namespaces in ``LITE_NAMESPACES``.
-2. Of those, only operators with a kernel that CPU or quantized CPU tensors reach stay: Android is
-   built for no other backend. ``UNUSABLE_KERNELS`` lack their library there and would always raise.
-3. Operators that only TorchScript's interpreter knows (``prim::``, list and string functions) stay
-   unless the full interpreter alone registers them: ``FULL_INTERPRETER_ONLY``.
+2. Of those, operators stay if they have a kernel for CPU or quantized CPU tensors, because Android is built for no
+other
+   backend. ``UNUSABLE_KERNELS`` lack their library on Android and would always raise an error.
+3. Operators that only the TorchScript interpreter knows (``prim::``, list and string functions) stay unless only the
+   full interpreter registers them: ``FULL_INTERPRETER_ONLY``.
 
 Regenerate the data file (Python 3.10 or 3.11, about 5 GB of disk):
 
@@ -18,8 +19,8 @@ Regenerate the data file (Python 3.10 or 3.11, about 5 GB of disk):
 
 Sources: PyTorch's build_variables.bzl (libtorch_lite_cmake_sources and
 aten_native_source_non_codegen_list) and cmake/Codegen.cmake (--backend_whitelist CPU QuantizedCPU).
-Rule 3's names are those that the static initializers of the 2.1.0 wheel's libtorch_cpu.so register
-outside register_prim_ops.cpp, register_special_ops.cpp and promoted_prim_ops.cpp.
+The names in rule 3 are those that the static initializers in libtorch_cpu.so of the 2.1.0 wheel register outside
+register_prim_ops.cpp, register_special_ops.cpp and promoted_prim_ops.cpp.
 """
 
 import argparse
@@ -112,12 +113,12 @@ def has_cpu_kernel(name: str) -> bool:
 
 
 def qualified_name(schema: torch._C.FunctionSchema) -> str:
-    """``aten::add.Tensor``; the overload's dot only where there is an overload."""
+    """Return a name such as ``aten::add.Tensor``. Without an overload it has no dot."""
     return f"{schema.name}.{schema.overload_name}".rstrip(".")
 
 
 def lite_operators() -> set[str]:
-    """The operators that a 2.1.0 lite runtime finds by name and can run on a CPU."""
+    """Return the operators that a 2.1.0 lite runtime finds by name and can run on a CPU."""
     dispatcher = set(torch._C._dispatch_get_all_op_names())
     schemas = {qualified_name(schema) for schema in torch._C._jit_get_all_schemas()}
     kept = {name for name in dispatcher if name.split("::")[0] in LITE_NAMESPACES}
