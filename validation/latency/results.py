@@ -81,9 +81,8 @@ class StageTimes:
         """Return the ratio of these times to ``other``'s, from the pairs of turns that both count."""
         pairs = [
             (turn.seconds, beside.seconds)
-            for turn, beside in zip(
-                self.turns, other.turns, strict=False
-            )  # one may have ended early
+            # Not strict, because one of the two may have ended early.
+            for turn, beside in zip(self.turns, other.turns, strict=False)
             if turn.disturbance is None and beside.disturbance is None
         ]
         return paired_ratio(pairs) if pairs and not (self.problem or other.problem) else None

@@ -75,9 +75,8 @@ def read_numbers(value: object, what: str, expected: str) -> np.ndarray:
 def to_program(array: np.ndarray, declared: TensorType, numerics: Numerics) -> Tensor:
     """Convert an input's values to the type that holds them in the program."""
     if declared.shape == ():
-        array = array.reshape(
-            ()
-        )  # its description has the shape [1], since Core ML has no scalar inputs
+        # Core ML has no scalar inputs, so the description has the shape [1].
+        array = array.reshape(())
     # The copy protects the program from later changes that the caller makes to the array.
     return torch.from_numpy(_converted(array, _numpy_of(numerics.held_in(declared.dtype))))
 

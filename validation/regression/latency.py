@@ -19,9 +19,8 @@ PLAN = Plan("regression", runs=10, seconds=0.5)  # per launch; at least 2 turns 
 # The speed of a process differs by a tenth from that of the next process, as long as it runs. Turns within
 # one process do not show that difference, so several are launched.
 LAUNCHES = 3
-FEWEST_LAUNCHES = (
-    2  # that must give a ratio, since a single one does not show how much launches differ
-)
+# A single ratio would not show how much launches differ.
+FEWEST_LAUNCHES = 2
 # One thread, because the cost of several threads working together differs between machines.
 THREADS = 1
 

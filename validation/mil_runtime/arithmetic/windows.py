@@ -80,7 +80,6 @@ def is_symmetric(padding: Padding) -> bool:
 
 def pad_spatial(x: Tensor, padding: Padding, value: float = 0.0) -> Tensor:
     """Pad ``x`` with ``value``. Negative amounts crop."""
-    flat = [
-        amount for pair in reversed(padding) for amount in pair
-    ]  # torch expects the last dimension first
+    # torch expects the last dimension first.
+    flat = [amount for pair in reversed(padding) for amount in pair]
     return F.pad(x, flat, value=value) if any(flat) else x
