@@ -1,4 +1,4 @@
-"""Numbers and names as the report writes them."""
+"""How the report writes numbers and names."""
 
 import math
 
@@ -7,7 +7,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def fixed(value: float | None, digits: int = 4) -> str:
-    """With so many digits after the point; UNKNOWN for None."""
+    """A number with ``digits`` digits after the point; UNKNOWN for None."""
     if value is None:
         return UNKNOWN
     if not math.isfinite(value):
@@ -16,7 +16,7 @@ def fixed(value: float | None, digits: int = 4) -> str:
 
 
 def short(value: float | None) -> str:
-    """With two significant digits, for differences of any magnitude."""
+    """A number with two significant digits, for differences of any magnitude; UNKNOWN for None."""
     if value is None:
         return UNKNOWN
     if not math.isfinite(value):
@@ -25,7 +25,7 @@ def short(value: float | None) -> str:
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    """A share of 1 as a percentage."""
+    """A share, 0…1, as a percentage; UNKNOWN for None."""
     if value is None:
         return UNKNOWN
     if not math.isfinite(value):
@@ -34,26 +34,26 @@ def percent(value: float | None, digits: int = 0) -> str:
 
 
 def share(value: float) -> str:
-    """A share of a picture's pixels; a single one of them is not nothing."""
+    """A share of the pixels of a picture, 0…1, as a percentage. A single pixel never shows as 0%."""
     return "0%" if value == 0 else "< 0.001%" if value < 1e-5 else percent(value, 3)
 
 
 def change(value: float) -> str:
-    """A relative change, with its sign; infinite where there was nothing."""
+    """A relative change as a percentage with its sign; "from none" if it is infinite."""
     if not math.isfinite(value):
         return "from none"
     return "0.00%" if abs(value) < 5e-5 else f"{value:+.2%}".replace("-", MINUS)
 
 
 def milliseconds(seconds: float | None) -> str:
-    """Seconds in ms; UNKNOWN for None."""
+    """Seconds as milliseconds; UNKNOWN for None."""
     if seconds is None:
         return UNKNOWN
     return f"{1000 * seconds:.0f} ms" if seconds >= 0.01 else f"{1000 * seconds:.1f} ms"
 
 
 def megabytes(count: int) -> str:
-    """Bytes in millions of bytes."""
+    """Bytes as megabytes, of a million bytes each."""
     return f"{count / 1e6:.1f}"
 
 
@@ -63,5 +63,5 @@ def words(name: str) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Such as ``1 case`` and ``2 cases``."""
+    """A number and a noun, such as ``1 case`` or ``2 cases``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What an artifact came to, beside what it is held to."""
+"""The figures of an artifact beside its gates."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ class GateRow:
     """One limit.
 
     Attributes:
-        name: what is limited.
-        value: the worst, or the mean, as text.
+        name: the figure that is limited.
+        value: the worst value or the mean, as text.
         gate: the limit, as text.
-        held: None if it was not measured.
+        held: whether the value is within the limit; None if it was not measured.
     """
 
     name: str
@@ -27,7 +27,7 @@ class GateRow:
 
 
 def gate_rows(comparison: Comparison) -> list[GateRow]:
-    """Every limit of the artifact, in the order of ``gates.toml``; none if no case ran."""
+    """One row for each limit of the artifact, in the order of ``gates.toml``; none if no case ran."""
     summary, gates = comparison.summary, comparison.gates
     if summary is None:
         return []

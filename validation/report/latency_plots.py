@@ -26,7 +26,7 @@ NARROWEST_NAMED = 0.12  # share of the memory plot's width that a band needs for
 
 @dataclass(frozen=True)
 class Tick:
-    """A labeled place on an axis: its share of the axis, and what it says."""
+    """A labeled place on an axis: its share of the axis, and its label."""
 
     at: float
     label: str

@@ -1,4 +1,4 @@
-"""Pictures of a case, encoded for a page; each is stored once, however often it is shown."""
+"""Pictures of a case, encoded for a page. Each is stored once, however often it is shown."""
 
 import base64
 import hashlib
@@ -9,16 +9,16 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import maximum_filter
 
-PHOTO_QUALITY = 80  # JPEG's: a photo is only the ground that masks are shown on
+PHOTO_QUALITY = 80  # of JPEG: a photo is only the background of the masks
 REFERENCE_COLOR = (38, 110, 230)  # blue and orange are told apart by color-blind readers too
 ARTIFACT_COLOR = (240, 140, 20)
 MASK_OPACITY = 150  # of 255
 SPECK_SHARE = (
-    480  # pixels of the longest side for each that a pixel of disagreement grows to every side
+    480  # a pixel of disagreement grows by one on every side for so many of the longest side
 )
-MISPLACED_COLOR = (255, 0, 170)  # not in the scale
+MISPLACED_COLOR = (255, 0, 170)  # for values that are not finite; not in the scale
 
-# Viridis (van der Walt and Smith, 2015) in 16 steps: lighter is more, in print and in gray as well.
+# Viridis (van der Walt and Smith, 2015) in 16 steps: lighter is more, also in print and in gray.
 HEAT_COLORS = (
     (0x44, 0x01, 0x54),
     (0x48, 0x1A, 0x6C),
@@ -44,10 +44,10 @@ class Picture:
     """A picture in the page's store.
 
     Attributes:
-        id: of its element.
-        width: in pixels.
-        height: in pixels.
-        data_uri: JPEG or lossless WebP.
+        id: id of its element.
+        width: pixels.
+        height: pixels.
+        data_uri: the picture as JPEG or lossless WebP.
     """
 
     id: str
@@ -57,28 +57,28 @@ class Picture:
 
 
 class PictureStore:
-    """Pictures by their content: ten artifacts asked about one photo share it, and its reference masks."""
+    """Pictures by their content, so that all artifacts share a photo and its reference masks."""
 
     def __init__(self) -> None:
         self._pictures: dict[bytes, Picture] = {}
 
     @property
     def pictures(self) -> list[Picture]:
-        """All of them, in the order in which they were added."""
+        """All pictures, in the order in which they were added."""
         return list(self._pictures.values())
 
     def add_photo(self, pixels: np.ndarray) -> Picture:
-        """uint8 (h, w, 3), as JPEG."""
+        """Add a uint8 (h, w, 3) photo as JPEG."""
         return self._add(pixels, "jpeg", quality=PHOTO_QUALITY)
 
     def add_mask(self, mask: np.ndarray, color: tuple[int, int, int]) -> Picture:
-        """Boolean (h, w): the object in a translucent color, the rest see-through."""
+        """Add a boolean (h, w) mask: the object in a translucent color, the rest transparent."""
         return self._add_painted((mask, color, MASK_OPACITY))
 
     def add_disagreement(self, reference: np.ndarray, artifact: np.ndarray) -> Picture:
-        """Two boolean (h, w) masks: what only the one has, and what only the other has, opaque.
+        """Add the pixels that only one of two boolean (h, w) masks has, opaque and in the color of that mask.
 
-        In larger pictures each pixel is drawn as three by three, so that a single one is seen.
+        In larger pictures each such pixel is drawn as three by three, so that a single one is seen.
         """
         size = 2 * round(max(reference.shape) / SPECK_SHARE) + 1
         return self._add_painted(
@@ -87,7 +87,7 @@ class PictureStore:
         )
 
     def add_heat_map(self, values: np.ndarray, top: float) -> Picture:
-        """(h, w) numbers in 0…``top`` in HEAT_COLORS; those that are not finite, in a color of their own."""
+        """Add (h, w) numbers in 0…``top`` in HEAT_COLORS. Values that are not finite get MISPLACED_COLOR."""
         finite = np.isfinite(values)
         shares = np.where(finite, values, 0) / (top or 1)
         steps = np.minimum(shares * len(HEAT_COLORS), len(HEAT_COLORS) - 1).astype(int)

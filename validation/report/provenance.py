@@ -1,4 +1,4 @@
-"""Where an artifact comes from, in its manifest's words."""
+"""Where an artifact comes from, according to its manifest."""
 
 from dataclasses import dataclass
 
@@ -22,8 +22,8 @@ class Provenance:
     """What identifies an artifact.
 
     Attributes:
-        tools: tool → version that converted it; empty if the manifest does not say.
-        files: all but the manifest, model files first.
+        tools: tool of the conversion → its version; empty if the manifest does not say.
+        files: all files but the manifest, model files first.
     """
 
     tools: dict[str, str]
@@ -31,7 +31,7 @@ class Provenance:
 
 
 def provenance(artifact: Artifact) -> Provenance:
-    """Read the manifest again; ArtifactError if it has gone, or changed, since it was verified."""
+    """Read the manifest again; ArtifactError if it is gone or has changed since it was verified."""
     manifest = read_manifest(artifact)
     try:
         files = [

@@ -1,4 +1,4 @@
-"""What the report's pages are made with: templates, filters, style and script."""
+"""Templates, filters, style and script of the report's pages."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ from validation.report import formatting
 
 
 def environment() -> Environment:
-    """Templates that escape whatever is not their own, and fail on a name that is not given."""
+    """Templates that escape every value, and fail on a name that they are not given."""
     made = Environment(
         loader=PackageLoader("validation.report"),
         autoescape=True,
@@ -36,12 +36,12 @@ def environment() -> Environment:
 
 
 def _shown(value: object) -> str:
-    """What an expression gives, without characters that are invisible or turn the direction of writing."""
+    """The value of an expression, without characters that are invisible or change the direction of writing."""
     return value if isinstance(value, Markup) else escape(str(value))
 
 
 def page_sources(made: Environment) -> dict[str, object]:
-    """Style and script of ``base.html``, and the hash by which its policy knows the script."""
+    """Style and script of ``base.html``, and the hash of the script that its policy allows."""
     script = _source(made, "script.js")
     return {
         "style": Markup(_source(made, "style.css")),

@@ -110,6 +110,19 @@ def test_several_artifacts(validate, tiny_artifact, tiny_package, tiny_gates, tm
 
 
 @pytest.mark.usefixtures("few_photos", "no_core_ml")
+def test_a_report_is_replaced_by_the_next_one(validate, refuses, tiny_package, tmp_path):
+    report = tmp_path / "report"
+    words = ("compare", tiny_package, "--engine", "core_ml", "--report", report)
+    for _ in range(2):
+        status, out, err = validate(*words)
+        assert (status, err) == (0, "")
+        assert out.splitlines()[-1] == f"report: {report / 'report.html'}"
+    (report / "notes.txt").write_text("mine")
+    refuses("holds 'notes.txt', which is not part of the report", *words)
+    assert (report / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("few_photos", "no_core_ml")
 def test_engines_side_by_side(validate, tiny_package, tiny_gates):
     engines = ("--engine", "core_ml", "--engine", "mil_runtime", "--gates", tiny_gates)
     status, out, err = validate("compare", tiny_package, *engines, "--json", "-")

@@ -104,6 +104,17 @@ def test_many_artifacts_do_not_push_the_pictures_away(page, emulate):
         assert all(0 <= box[1] < box[3] <= height for box in boxes)
 
 
+def test_long_names_do_not_push_the_pictures_away(page, emulate):
+    page.execute_script(
+        "for (const element of document.querySelectorAll('h1, .worst h2 .muted, .worst p'))"
+        "  element.append(' and a/very/long/path'.repeat(40));"
+    )
+    for width, height in ((1280, 800), (390, 844)):
+        emulate(width=width, height=height)
+        boxes = page.execute_script(PLACES, FIRST_SCREEN).values()
+        assert all(0 <= box[1] < box[3] <= height for box in boxes)
+
+
 def test_head_says_by_name_which_artifacts_can_ship(page):
     head = page.find_element(By.CSS_SELECTOR, ".ships")
     titles = [title.text for title in head.find_elements(By.TAG_NAME, "h2")]
@@ -165,7 +176,7 @@ def test_a_hint_appears_when_the_window_gets_narrow(page, emulate):
     emulate(width=390)
     page.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 50))")
     assert hint.is_displayed()
-    assert hint.text == "Wider than the window: scroll sideways →"
+    assert hint.text == "Scroll sideways to see the rest →"
 
 
 def test_a_link_unfolds_its_case(page):

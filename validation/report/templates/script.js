@@ -24,12 +24,13 @@ for (const toolbar of document.querySelectorAll(".toolbar")) {
   });
 }
 
-// What is wider than its place can be scrolled, which is said in words and to screen readers; the rest is no stop of the Tab key.
+// Tables and plots that are too wide can be scrolled. They say so in words and to screen readers; the others are no
+// stop of the Tab key.
 for (const region of document.querySelectorAll(".scroll")) {
   const name = region.getAttribute("aria-label");
   const hint = document.createElement("p");
   hint.className = "scroll-hint";
-  hint.textContent = "Wider than the window: scroll sideways →";
+  hint.textContent = "Scroll sideways to see the rest →";
   hint.setAttribute("aria-hidden", "true");
   region.before(hint); // both are in one frame, which is a single cell of a grid
   const look = () => {
