@@ -1,1 +1,1 @@
-"""Core ML packages."""
+"""Converting export modules to Core ML packages."""

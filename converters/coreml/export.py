@@ -1,4 +1,4 @@
-"""Exported module → Core ML package (.mlpackage), on any OS."""
+"""Converting an export module to a Core ML package (.mlpackage), on any operating system."""
 
 import contextlib
 import functools
@@ -42,10 +42,16 @@ IMAGE_INPUT = "image"
 
 @dataclass(frozen=True)
 class CoreMLOptions:
-    """How to convert.
+    """Options of a conversion to Core ML.
 
-    ``deployment_target`` None: the lowest that holds the scheme. Raises ConversionError for an unknown scheme or
-    target, and for a target that cannot hold the scheme.
+    Attributes:
+        scheme: the quantization scheme: ``"none"`` (float32), ``"fp16"``, ``"int8"``, ``"int4"``, ``"lut8"``,
+            ``"lut6"``, ``"lut4"`` or ``"w8a8"``.
+        deployment_target: the lowest iOS version that the package runs on: ``"iOS16"``, ``"iOS17"`` or ``"iOS18"``.
+            None stands for the lowest version that supports the scheme.
+
+    Raises:
+        ConversionError: the scheme or the target is unknown, or the target does not support the scheme.
     """
 
     scheme: str = "fp16"
@@ -67,19 +73,18 @@ class CoreMLOptions:
         lowest = SCHEMES[self.scheme].minimum_target
         if targets.index(self.deployment_target) < targets.index(lowest):
             raise ConversionError(
-                f"{self.deployment_target} cannot hold scheme '{self.scheme}': the lowest target that can is "
-                f"{lowest}"
+                f"{self.deployment_target} does not support the scheme '{self.scheme}': expected {lowest} or later"
             )
 
     @property
     def target(self) -> str:
-        """The deployment target that is converted for."""
+        """The deployment target of the package: the requested one, or the lowest that supports the scheme."""
         return self.deployment_target or SCHEMES[self.scheme].minimum_target
 
 
 @dataclass(frozen=True)
 class PackageMetadata:
-    """What a package says of itself in Xcode."""
+    """The metadata of a package that Xcode shows."""
 
     author: str
     license: str
@@ -92,11 +97,11 @@ class Float16Fit:
     """How a module was made to fit float16.
 
     Attributes:
-        exponents: by the path of a residual stream, or of a layer normalization whose input is meant, the power
-            of two that its values are scaled by. What the module computes stays the same.
-        float32: operations that stay float32 because float16 cannot hold their values, as ``path: operation``.
-        headroom: how many times larger the values that are float16 may be than on the calibration photos; None
-            if all of them are zero.
+        exponents: path of a residual stream, or of a layer normalization whose input is scaled → the power of two that
+            scales its values. The outputs of the module stay the same.
+        float32: operations that stay in float32 because float16 cannot hold their values, as ``path: operation``.
+        headroom: how many times larger than on the calibration photos the float16 values may become. None if all of
+            them are zero.
     """
 
     exponents: Mapping[str, int]
@@ -106,7 +111,7 @@ class Float16Fit:
 
 @dataclass(frozen=True)
 class ConvertedModel:
-    """A converted module that was not written; ``float16`` is None where it computes in float32."""
+    """A converted module in memory. ``float16`` is None if it computes in float32."""
 
     model: ct.models.MLModel
     float16: Float16Fit | None
@@ -114,7 +119,7 @@ class ConvertedModel:
 
 @dataclass(frozen=True)
 class CoreMLPackage:
-    """A package that was written, the MIL operators in it, and how it fits float16 if it computes in it."""
+    """A written package: its path, its MIL operators, and how it fits float16 (None if it computes in float32)."""
 
     path: Path
     operators: tuple[str, ...]
@@ -132,9 +137,13 @@ def export_coreml(
     """Convert ``module`` and write it to ``path``, a new folder.
 
     Args:
-        module: from ``converters.export_modules``, in eval mode; it is not changed.
-        inputs: real inputs in the spec's order: the first is traced with, all calibrate int8 activations, and
-            on all of them the module is made to fit float16.
+        module: an export module from ``converters.export_modules``, in eval mode. It is not changed.
+        spec: the inputs and outputs of the module.
+        options: the scheme and the deployment target.
+        metadata: the metadata that Xcode shows.
+        path: the package to write.
+        inputs: real inputs in the order of ``spec``. The first one is used for tracing. All of them calibrate int8
+            activations and the fit to float16.
 
     Raises:
         ConversionError: the scheme cannot store a weight.
@@ -156,7 +165,7 @@ def convert_in_memory(
     options: CoreMLOptions,
     inputs: Sequence[tuple[Tensor, ...]],
 ) -> ConvertedModel:
-    """Convert ``module`` as ``export_coreml`` does, and write nothing but coremltools' own temporary files."""
+    """Convert ``module`` like ``export_coreml``, but write only the temporary files of coremltools."""
     scheme = SCHEMES[options.scheme]
     fit = selector = None
     if scheme.computes_float16:
@@ -175,7 +184,7 @@ def convert_in_memory(
 def _fit_float16(
     module: nn.Module, scheme: Scheme, inputs: Sequence[tuple[Tensor, ...]]
 ) -> tuple[nn.Module, dict[str, int], Overflows]:
-    """The module that is traced, the powers of two that its streams are scaled by, and what still overflows."""
+    """Return the module to trace, the powers of two that scale its streams, and the values that still overflow."""
     ranges = measure_ranges(module, inputs)
     exponents = choose_exponents(module, ranges)
     fitted = scaled(module, exponents)
@@ -187,13 +196,13 @@ def _fit_float16(
 
 
 def _require_compressed(spec: ModuleSpec, scheme: Scheme, operations: Sequence[Operation]) -> None:
-    """Raise ConversionError if coremltools passed over a large kernel, which it does with no more than a log line."""
+    """Raise ConversionError if a large kernel is uncompressed. coremltools itself only logs that it skips a kernel."""
     kernels = [op.weight for op in operations if op.op_type in WEIGHTED_OPS]
     plain = [var.name for var in kernels if var.op.op_type == "const" and _is_large(var)]
     if plain:
         raise ConversionError(
             f"{spec.name} cannot be stored as '{scheme.name}': {', '.join(plain)} would stay uncompressed; "
-            "choose another --quantize"
+            "choose another scheme with --quantize"
         )
 
 
@@ -202,7 +211,7 @@ def _is_large(var: Var) -> bool:
 
 
 def package_spec(spec: ModuleSpec) -> ModuleSpec:
-    """``spec`` as a package has it: a photo comes as an image of 8 bits per channel, not as a tensor."""
+    """Return the specification of a package, whose photo is an image with 8 bits per channel and not a tensor."""
     inputs = (
         replace(tensor, dtype="RGB image, uint8") if tensor.name == IMAGE_INPUT else tensor
         for tensor in spec.inputs
@@ -251,17 +260,17 @@ def _describe(model: ct.models.MLModel, spec: ModuleSpec, metadata: PackageMetad
         model.input_description[tensor.name] = f"{tensor.meaning} Range: {tensor.range}."
     for tensor in spec.outputs:
         model.output_description[tensor.name] = f"{tensor.meaning} Range: {tensor.range}."
-    # The date of conversion would make every package differ from the last.
+    # With the date of conversion, no two packages would be equal.
     model.user_defined_metadata.pop("com.github.apple.coremltools.conversion_date", None)
     for key, value in metadata.entries.items():
         model.user_defined_metadata[key] = value
 
 
 def _make_reproducible(package: Path) -> None:
-    """Replace what coremltools draws at random, so that equal models are equal files.
+    """Replace the random parts of a package, so that equal models are equal files.
 
-    The items of a package are named by random UUIDs in its manifest; here each UUID is derived from the
-    item's path. Maps in the specification are written in the order of their keys.
+    coremltools names the items in the manifest of a package by random UUIDs. Here each UUID is derived from the path of
+    the item. Maps in the specification are written in the order of their keys.
     """
     specification = next(file for file in files_below(package) if file.suffix == ".mlmodel")
     model = ct.utils.load_spec(str(specification))
@@ -282,7 +291,7 @@ def _make_reproducible(package: Path) -> None:
 
 @contextlib.contextmanager
 def _quiet_coremltools() -> Iterator[None]:
-    """Keep coremltools' progress bars, and warnings that a user can do nothing about, off the terminal."""
+    """Hide coremltools' progress bars, and warnings that users cannot act on."""
     constructor = tqdm.__init__
     tqdm.__init__ = functools.partialmethod(constructor, disable=True)
     try:
@@ -295,7 +304,10 @@ def _quiet_coremltools() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _disk_errors_named() -> Iterator[None]:
-    """coremltools writes weights to the temporary folder first, and reports a full disk as an unknown error."""
+    """Turn coremltools' unknown error for a full disk into an OutputError.
+
+    coremltools first writes the weights to the temporary folder.
+    """
     try:
         yield
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""How much of float16's range a module uses, measured by running it in float32."""
+"""Measuring how much of the range of float16 a module uses, by running it in float32."""
 
 import math
 from collections import defaultdict
@@ -11,22 +11,21 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 FLOAT16_MAX = torch.finfo(torch.float16).max  # 65504
-FLOAT16_TINIEST = (
-    torch.finfo(torch.float16).smallest_normal * torch.finfo(torch.float16).eps
-)  # 2**-24
+# The smallest positive number, 2**-24.
+FLOAT16_TINIEST = torch.finfo(torch.float16).smallest_normal * torch.finfo(torch.float16).eps
 
 _LAYER_NORM = torch.ops.aten.native_layer_norm.default
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """The largest magnitudes that were seen.
+    """The largest magnitudes that were observed.
 
     Attributes:
-        inputs: of each input of the module, in its order.
-        results: of what each operator computed while a module was the innermost one that ran. The operator
-            is called by its name in ATen, such as ``"gelu"``.
-        squares: of what each layer normalization squared, its input less the input's mean. They are not
+        inputs: largest magnitude of each input of the module, in order.
+        results: (innermost running module, operator) → largest magnitude of the operator's results. The operator has
+            its name in ATen, such as ``"gelu"``.
+        squares: layer normalization → largest square of its input minus the mean of the input. These squares are not
             results, but a runtime may compute them in float16.
     """
 
@@ -35,7 +34,7 @@ class Ranges:
     squares: Mapping[nn.Module, float]
 
     def largest(self, modules: Iterable[nn.Module]) -> float:
-        """The largest result of ``modules`` themselves, not of what they call; 0 if they computed none."""
+        """Return the largest result of ``modules``, without the modules that they call; 0 without results."""
         members = set(modules)
         return max(
             (value for (module, _), value in self.results.items() if module in members), default=0.0
@@ -43,18 +42,18 @@ class Ranges:
 
 
 def value_headroom(magnitude: float) -> float:
-    """How many times larger a value may be before it leaves float16; below 1 if it has left it."""
+    """Return how many times larger a value may become before it leaves float16; below 1 if it has left it."""
     return FLOAT16_MAX / magnitude if magnitude else math.inf
 
 
 def square_headroom(square: float) -> float:
-    """How many times larger a value may be before its square, which is given, leaves float16."""
+    """Return how many times larger a value may become before its square leaves float16, given that square."""
     return math.sqrt(value_headroom(square))
 
 
 @torch.no_grad()
 def measure_ranges(module: nn.Module, inputs: Iterable[tuple[Tensor, ...]]) -> Ranges:
-    """Run ``module`` on ``inputs`` and remember the largest magnitudes; NaN counts as infinite."""
+    """Run ``module`` on ``inputs`` and record the largest magnitudes. NaN counts as infinite."""
     largest_inputs: list[float] = []
     observer = _Observer()
     with _running_modules(module, observer.running), observer:
@@ -66,11 +65,11 @@ def measure_ranges(module: nn.Module, inputs: Iterable[tuple[Tensor, ...]]) -> R
 
 
 class _Observer(TorchDispatchMode):
-    """Sees every operation that runs under it."""
+    """Records the largest magnitudes of all operations that run while it is active."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.running: list[nn.Module] = []  # the modules whose forward runs, innermost last
+        self.running: list[nn.Module] = []  # modules whose forward is running, innermost last
         self.results: dict[tuple[nn.Module, str], float] = defaultdict(float)
         self.squares: dict[nn.Module, float] = defaultdict(float)
 
@@ -82,14 +81,14 @@ class _Observer(TorchDispatchMode):
             if func is _LAYER_NORM:
                 centered = args[0] - args[0].mean(-1, keepdim=True)
                 self.squares[module] = max(self.squares[module], _magnitude(centered) ** 2)
-                results = results[:1]  # the others, mean and 1/deviation, serve its derivative
+                results = results[:1]  # the others (mean, 1/deviation) only serve the derivative
             key = module, func.overloadpacket.__name__
             self.results[key] = max(self.results[key], *map(_magnitude, results))
         return outputs
 
 
 def _magnitude(value: object) -> float:
-    """The largest absolute value in a float tensor; infinity for NaN, and 0 for anything else."""
+    """Return the largest absolute value in a float tensor, infinity if it has NaN, and 0 for other objects."""
     if not isinstance(value, Tensor) or not value.is_floating_point() or not value.numel():
         return 0.0
     magnitude = value.abs().amax().item()
@@ -98,7 +97,7 @@ def _magnitude(value: object) -> float:
 
 @contextmanager
 def _running_modules(root: nn.Module, running: list[nn.Module]) -> Iterator[None]:
-    """Keep ``running`` a stack of the modules whose ``forward`` runs."""
+    """Keep ``running`` a stack of the modules whose ``forward`` is running."""
     hooks = []
     for module in root.modules():
         hooks.append(module.register_forward_pre_hook(lambda module, _: running.append(module)))

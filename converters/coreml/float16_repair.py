@@ -1,4 +1,7 @@
-"""Keeping a module within float16, exactly: what to scale, and what has to stay float32."""
+"""Making a module fit float16: choosing which values to scale, and which operations stay in float32.
+
+Scaling is exact: the outputs of the module stay the same.
+"""
 
 import copy
 import math
@@ -16,22 +19,22 @@ from converters.coreml.residual_streams import (
     streams_of,
 )
 
-# Activations of other photos may be larger than those of the calibration photos, by these factors.
-WANTED_HEADROOM = 4.0  # a scale, which costs nothing, is chosen to leave this much
-REQUIRED_HEADROOM = 2.0  # what would leave less is computed in float32, which costs time
-_MIDDLE = 256.0  # the largest value of a stream whose normalizations are float32
-_SMALLEST_EXPONENT = -14  # a value of 1 is scaled to no less than float16's smallest normal number
+# Headroom: how many times larger than on the calibration photos the activations of other photos may be.
+WANTED_HEADROOM = 4.0  # scales, which cost nothing, are chosen to leave this headroom
+REQUIRED_HEADROOM = 2.0  # operations with less headroom run in float32, which costs time
+_MIDDLE = 256.0  # target for the largest value of a stream whose normalizations are in float32
+_SMALLEST_EXPONENT = -14  # scales a value of 1 to the smallest normal number of float16
 
 
 @dataclass(frozen=True)
 class Overflows:
-    """What of a module float16 cannot hold, or holds without the required headroom.
+    """The values of a module that float16 cannot hold, or holds without the required headroom.
 
     Attributes:
         results: operators whose results are too large, each with the module that runs it.
         norms: layer normalizations whose squares are too large, or whose epsilon is too small.
-        inputs: numbers of the module's inputs that are too large.
-        headroom: how many times larger all other values may be before they leave float16.
+        inputs: indices of the module inputs that are too large.
+        headroom: how many times larger all other values may become before they leave float16.
     """
 
     results: frozenset[tuple[nn.Module, str]]
@@ -41,9 +44,9 @@ class Overflows:
 
 
 def choose_exponents(module: nn.Module, ranges: Ranges) -> dict[str, int]:
-    """The powers of two that bring the streams of ``module`` within float16; empty if all of them are.
+    """Return the powers of two that bring the streams of ``module`` into float16; empty if all of them fit.
 
-    Each has its stream's name, or the path of the layer normalization whose input it scales.
+    The keys are names of streams, and paths of layer normalizations whose inputs are scaled.
     """
     exponents = {stream.name: _stream_exponent(stream, ranges) for stream in streams_of(module)}
     exponents |= {
@@ -54,9 +57,9 @@ def choose_exponents(module: nn.Module, ranges: Ranges) -> dict[str, int]:
 
 
 def scaled(module: nn.Module, exponents: Mapping[str, int]) -> nn.Module:
-    """A copy of ``module`` with its streams scaled, or ``module`` itself if there is nothing to scale.
+    """Return a copy of ``module`` with scaled streams, or ``module`` itself if there are no exponents.
 
-    In float32 it computes what ``module`` does.
+    In float32, the copy computes the same outputs as ``module``.
     """
     if not exponents:
         return module
@@ -66,7 +69,7 @@ def scaled(module: nn.Module, exponents: Mapping[str, int]) -> nn.Module:
 
 
 def find_overflows(ranges: Ranges) -> Overflows:
-    """What has to be computed in float32, of a module with these ranges."""
+    """Return the values that must stay in float32, in a module with these ranges."""
     results = {key: value_headroom(value) for key, value in ranges.results.items()}
     norms = {norm: square_headroom(square) for norm, square in ranges.squares.items()}
     norms |= {norm: 0.0 for norm in norms if norm.eps < FLOAT16_TINIEST}
@@ -85,10 +88,10 @@ def _too_large(headrooms: Mapping) -> frozenset:
 
 
 def _stream_exponent(stream: Stream, ranges: Ranges) -> int:
-    """The largest power of two, at most 0, that leaves the stream's values and their squares room.
+    """Return the largest exponent, at most 0, that leaves headroom for the values of a stream and their squares.
 
-    Squares are left room only where the epsilon stays a number of float16; otherwise the normalizations have
-    to be float32, whose epsilon may be as small as it takes.
+    The squares get headroom only if the scaled epsilon is still a float16 number. Otherwise the normalizations stay in
+    float32, where the epsilon may be as small as needed.
     """
     largest = ranges.largest(stream.computed_by)
     for_values = _exponent(value_headroom(largest))
@@ -98,7 +101,7 @@ def _stream_exponent(stream: Stream, ranges: Ranges) -> int:
         norm.eps * 4.0**exponent >= FLOAT16_TINIEST for norm in stream.norms
     )
     if not fits and math.isfinite(largest):
-        # Into the middle of the range, so that neither the stream nor the weights that read it get tiny.
+        # The middle of the range keeps both the stream and the weights that read it from becoming tiny.
         exponent = min(0, -math.floor(math.log2(largest / _MIDDLE)))
     return max(exponent, _SMALLEST_EXPONENT)
 
@@ -106,10 +109,10 @@ def _stream_exponent(stream: Stream, ranges: Ranges) -> int:
 def _square_exponent(
     norm: LayerNorm, ranges: Ranges, trigger: float = WANTED_HEADROOM
 ) -> int | None:
-    """The power of two that leaves a normalization's squares room; None if there is none.
+    """Return the exponent that leaves headroom for the squares of a normalization; None if there is none.
 
-    The epsilon is scaled by its square, and must not vanish: a token of zeros, with which windows are padded,
-    would be divided by zero. So there may be less than the wanted headroom.
+    The epsilon is scaled by the square of the scale and must not vanish. Otherwise a token of zeros, which pads
+    windows, would be divided by zero. The headroom may therefore be less than the wanted one.
     """
     headroom = square_headroom(ranges.squares.get(norm, 0.0))
     if headroom >= trigger:
@@ -120,7 +123,7 @@ def _square_exponent(
 
 
 def _exponent(headroom: float) -> int:
-    """The largest power of two, at most 0, that turns ``headroom`` into the wanted one."""
-    if headroom in (0, math.inf):  # of infinity, which no scale helps, or of zero
+    """Return the largest exponent, at most 0, whose scale turns ``headroom`` into the wanted headroom."""
+    if headroom in (0, math.inf):  # infinite values, which no scale helps, or only zeros
         return 0
     return min(0, math.floor(math.log2(headroom / WANTED_HEADROOM)))

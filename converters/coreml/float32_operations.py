@@ -1,4 +1,4 @@
-"""Which operations of a MIL program stay float32, where all others are converted to float16."""
+"""Choosing the operations of a MIL program that stay in float32. All others are converted to float16."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from converters.coreml.trace_scopes import traced_path
 
 COORDINATES_INPUT = "point_coords"
 
-# Operators of ATen that only move values, and the operations of MIL that do.
+# ATen operators, and then MIL operations, that only move values.
 _MOVING_OPERATORS = frozenset(
     (
         "_reshape_alias",
@@ -54,8 +54,8 @@ _MOVING_OPERATIONS = frozenset(
         "transpose",
     )
 )
-# Other operators → what coremltools makes of them. One that is not listed, or not found, may have become any
-# operation of its module.
+# Other ATen operators → the MIL operations that coremltools makes from them. An operator that is not listed, or not
+# found, may have become any operation of its module.
 _OPERATIONS = {
     "addmm": ("linear", "matmul"),
     "mm": ("linear", "matmul"),
@@ -74,13 +74,13 @@ _OPERATIONS = {
 
 
 class Float16Selector:
-    """Tells coremltools which operations to convert to float16: all but those that have to stay float32.
+    """Tells coremltools which operations to convert to float16.
 
-    These are operations on what float16 cannot hold, and those that compute phases.
+    Operations on values that float16 cannot hold stay in float32, and so do those that compute phases.
 
     Args:
-        module: what was traced.
-        overflows: what was measured on it.
+        module: the module that was traced.
+        overflows: the values of the module that float16 cannot hold.
     """
 
     def __init__(self, module: nn.Module, overflows: Overflows) -> None:
@@ -88,14 +88,14 @@ class Float16Selector:
         self._float32: frozenset[Operation] | None = None
 
     def __call__(self, operation: Operation) -> bool:
-        """Whether to convert; coremltools asks for the first time before it has converted any."""
+        """Return whether to convert an operation. coremltools first calls this before it converts any."""
         if self._float32 is None:
             self._float32 = _find_float32(operation.enclosing_block, self._module, self._overflows)
         return operation not in self._float32 and not _computes_phases(operation)
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """The operations that are float32 for want of range, as ``path: operation``."""
+        """The operations that stay in float32 because of their range, as ``path: operation``."""
         names = (
             f"{traced_path(operation, self._module)}: {operation.op_type}"
             for operation in self._float32 or ()
@@ -104,7 +104,7 @@ class Float16Selector:
 
 
 def _find_float32(block: Block, module: nn.Module, overflows: Overflows) -> frozenset[Operation]:
-    """The operations that compute, square or take what float16 cannot hold."""
+    """Return the operations that compute, square or read values that float16 cannot hold."""
     traced = _operations_by_caller(block, module)
     norms = {(norm, "native_layer_norm") for norm in overflows.norms}
     kept = {operation for pair in norms for operation in _made_of(pair, traced)}
@@ -137,10 +137,10 @@ def _operations_by_caller(block: Block, module: nn.Module) -> dict[nn.Module, li
 def _made_of(
     pair: tuple[nn.Module, str], traced: Mapping[nn.Module, Sequence[Operation]]
 ) -> list[Operation]:
-    """What became of an operator that a module ran.
+    """Return the MIL operations that coremltools made from an operator that a module ran.
 
-    There may be nothing left of it: coremltools computes constants beforehand, makes one of operations that
-    compute the same, and fuses some into the next. Then what took its place was measured as well.
+    The operator may have disappeared: coremltools folds constants, merges equal operations, and fuses some operations
+    into the next one. The operation in its place was then measured too.
     """
     caller, operator = pair
     operations = traced.get(caller, [])
@@ -149,7 +149,7 @@ def _made_of(
 
 
 def _is_too_large(var: Var) -> bool:
-    """Whether ``var`` is a constant that float16 cannot hold."""
+    """Return whether ``var`` is a constant that float16 cannot hold."""
     value = var.val
     if not isinstance(value, np.ndarray | np.floating) or value.dtype.kind != "f":
         return False
@@ -157,17 +157,17 @@ def _is_too_large(var: Var) -> bool:
 
 
 def _computes_phases(op: Operation) -> bool:
-    """Whether an operation computes from coordinates alone: it stays in float32.
+    """Return whether an operation depends only on coordinates. Such an operation stays in float32.
 
-    float16 tells neither 1000.5 from 1000.0 nor, at the phases' size, angles closer than a hundredth. There
-    are a few thousand numbers of this kind, so that float32 costs nothing.
+    float16 cannot distinguish 1000.5 from 1000.0, nor angles closer than 0.01 at the size of the phases. Only a few
+    thousand numbers are computed like this, so float32 costs nothing.
     """
     reached = _graph_inputs(op.get_flattened_inputs())
     return reached == {COORDINATES_INPUT}
 
 
 def _graph_inputs(variables: Sequence[Var]) -> set[str]:
-    """Names of the graph's inputs that ``variables`` are computed from."""
+    """Return the names of the graph inputs that ``variables`` depend on."""
     names: set[str] = set()
     pending, seen = list(variables), set()
     while pending:

@@ -1,4 +1,4 @@
-"""coremltools' graph passes, and two of our own."""
+"""The graph passes of a conversion: those of coremltools, and two of this project."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ CONST_ELIMINATION = "common::const_elimination"
 KEEP_TABLES_SMALL = "mobile_sam::keep_tables_small"
 SEPARATE_EQUAL_CONSTANTS = "mobile_sam::separate_equal_constants"
 
-# Elements above which a folded constant that is larger than what it is computed from stays unfolded.
+# Elements. A folded constant with more elements than this, and than each of its inputs, stays unfolded.
 FOLD_LIMIT = 4096
 
 
 @dataclass(frozen=True)
 class Compression:
-    """A graph pass that compresses weights, and its configuration."""
+    """The name of a graph pass that compresses weights, and its configuration."""
 
     graph_pass: str
     config: cto.OptimizationConfig
@@ -28,10 +28,10 @@ class Compression:
 class keep_tables_small(AbstractGraphPass):  # noqa: N801  coremltools takes the pass's name from the class
     """Keep constant folding from expanding small tables, such as the attention biases, into large ones.
 
-    An operation on constants whose result is larger than its inputs loses its precomputed value, and so do the
-    operations that follow from it: const_elimination then leaves them in the graph. Casts of weights and the
-    like, which make nothing larger, are still folded. Passes that rebuild an operation compute its value anew,
-    so this one runs before every const_elimination.
+    If an operation on constants has a result larger than its inputs, this pass removes its precomputed value. It does
+    the same for operations that depend on the result. const_elimination then leaves them in the graph. Operations whose
+    results are not larger, such as casts of weights, are still folded. Passes that rebuild an operation compute its
+    value again, so this pass runs before every const_elimination.
     """
 
     def apply(self, prog: Program) -> None:
@@ -49,17 +49,17 @@ class keep_tables_small(AbstractGraphPass):  # noqa: N801  coremltools takes the
 
 
 def _expands(op: Operation) -> bool:
-    """Whether folding an operation on constants would give a larger constant than any that goes in."""
+    """Return whether folding an operation on constants would make a constant larger than each of its inputs."""
     sizes = [getattr(var.val, "size", 1) for var in op.get_flattened_inputs()]
     return any(getattr(output.val, "size", 1) > max(FOLD_LIMIT, *sizes) for output in op.outputs)
 
 
 @register_pass(namespace="mobile_sam")
 class separate_equal_constants(AbstractGraphPass):  # noqa: N801  as above
-    """Give each kind of operation constants of its own.
+    """Give each kind of operation its own constants.
 
-    coremltools makes one constant of equal ones, such as the zeros of a bias and of a normalization's offset. It
-    then refuses to compress the weights of either, because it compresses one of the two kinds only.
+    coremltools merges equal constants, such as the zeros of a bias and of a normalization's offset. It then refuses to
+    compress the weights of both operations, because it compresses only one of the two kinds.
     """
 
     def apply(self, prog: Program) -> None:
@@ -70,7 +70,7 @@ class separate_equal_constants(AbstractGraphPass):  # noqa: N801  as above
 
 
 def _separate(constant: Var) -> None:
-    """Give a copy of ``constant`` to every user of another kind than the first."""
+    """Give a copy of ``constant`` to every operation that uses it and has another kind than the first one."""
     first, *others = constant.child_ops or (None,)
     for user in others:
         if user.op_type == first.op_type:
@@ -86,10 +86,9 @@ def _separate(constant: Var) -> None:
 
 
 def pass_pipeline(compression: Compression | None) -> ct.PassPipeline:
-    """coremltools' default passes with small tables kept small, and then the compression of weights.
+    """Return coremltools' default passes, changed to keep small tables small, followed by the compression of weights.
 
-    Compressing here, not in the finished model, spares a second round of constant folding, which would expand
-    the tables after all.
+    Compressing the finished model instead would fold constants once more, and so expand the tables.
     """
     pipeline = ct.PassPipeline.DEFAULT
     passes = []

@@ -1,8 +1,9 @@
-"""Values that can be scaled by a power of two without changing what a module computes.
+"""Scaling values of a module by a power of two without changing its outputs.
 
-A layer normalization gives the same answer for x and for s·x, if s² is in its epsilon. So a stream of values that is
-written by linear layers and read by layer normalizations and linear layers may be scaled as a whole: its writers'
-weights and biases by s, its readers' weights by 1/s. With s a power of two no digit of any weight changes.
+A layer normalization gives the same answer for x and for s·x, if its epsilon is multiplied by s². A *stream* is a group
+of values that linear layers write, and that layer normalizations and linear layers read. It can be scaled as a whole:
+the weights and biases of its writers by s, and the weights of its readers by 1/s. If s is a power of two, no digit of
+any weight changes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,15 +21,15 @@ LayerNorm = nn.LayerNorm | ChannelLayerNorm
 
 @dataclass(frozen=True)
 class Stream:
-    """Values of one scale.
+    """Values that share one scale.
 
     Attributes:
-        name: the path of what computes them.
+        name: path of the module that computes the values.
         writers: linear layers and convolutions whose results belong to the stream.
-        carriers: convolutions from the stream to itself.
+        carriers: convolutions that read the stream and write to it.
         adders: modules that add values of the stream.
-        norms: layer normalizations that read it.
-        readers: linear layers and convolutions that read it.
+        norms: layer normalizations that read the stream.
+        readers: linear layers and convolutions that read the stream.
     """
 
     name: str
@@ -60,16 +61,15 @@ class Stream:
 
 @singledispatch
 def streams_of(module: nn.Module) -> tuple[Stream, ...]:
-    """The streams of an export module."""
+    """Return the streams of an export module."""
     return ()
 
 
 @streams_of.register
 def _(module: ImageEncoder) -> tuple[Stream, ...]:
     encoder = module.encoder
-    transformer_stages = list(encoder.stages)[
-        1:
-    ]  # the first has activations between its convolutions
+    # The first stage has activations between its convolutions, so it has no stream.
+    transformer_stages = list(encoder.stages)[1:]
     readers = [stage.downsample.conv1 for stage in transformer_stages[1:]] + [encoder.neck[0]]
     stages = (
         Stream(
@@ -103,7 +103,7 @@ def _(module: MaskDecoder) -> tuple[Stream, ...]:
 
 
 def _normalized_convolutions(name: str, layers: nn.Sequential) -> Iterable[Stream]:
-    """A stream for each convolution that is directly followed by its normalization."""
+    """Return a stream for each convolution that a normalization directly follows."""
     pairs = enumerate(zip(layers, layers[1:], strict=False))
     return (
         Stream(name=f"{name}.{index}", writers=(layer,), norms=(norm,))
@@ -113,7 +113,7 @@ def _normalized_convolutions(name: str, layers: nn.Sequential) -> Iterable[Strea
 
 
 class ScaledLayerNorm(nn.Module):
-    """A layer normalization that scales its input, which belongs to no stream, by 2**exponent."""
+    """A layer normalization that multiplies its input by 2**exponent. The input belongs to no stream."""
 
     def __init__(self, original: LayerNorm, exponent: int) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class ScaledLayerNorm(nn.Module):
 
 
 def separate_norms(module: nn.Module) -> dict[str, nn.LayerNorm]:
-    """Path → layer normalization, of those over the last axis whose input belongs to no stream."""
+    """Return path → layer normalization, for those over the last axis whose input belongs to no stream."""
     in_streams = {norm for stream in streams_of(module) for norm in stream.norms}
     return {
         path: norm
@@ -136,7 +136,7 @@ def separate_norms(module: nn.Module) -> dict[str, nn.LayerNorm]:
 
 
 def scale_in_place(module: nn.Module, exponents: Mapping[str, int]) -> None:
-    """Scale streams, by their names, and the inputs of separate normalizations, by their paths."""
+    """Scale streams, given by name, and the inputs of separate normalizations, given by path."""
     norms = separate_norms(module)
     for stream in streams_of(module):
         stream.scale(exponents.get(stream.name, 0))

@@ -1,4 +1,4 @@
-"""How a Core ML package stores and computes its numbers: the schemes of ``convert coreml --quantize``."""
+"""The quantization schemes of Core ML: how a package stores its weights and computes."""
 
 import copy
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from converters.coreml.passes import Compression
 
-# Weights of more elements than this are compressed; all others together are under 1 % of the file.
+# Weights with more elements than this are compressed. All others together are under 1 % of the file.
 LARGE_WEIGHT = 4096
 WEIGHTED_OPS = ("conv", "conv_transpose", "linear")
 INT4_BLOCK = 32  # consecutive inputs of one output channel that share a scale
@@ -18,10 +18,15 @@ INT4_BLOCK = 32  # consecutive inputs of one output channel that share a scale
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way to store and compute.
+    """One quantization scheme.
 
-    ``minimum_target`` is the lowest deployment target whose operations can express it; ``computes_float16``
-    says whether activations are float16, and ``quantizes_activations`` whether they pass through int8.
+    Attributes:
+        name: the name of the scheme.
+        meaning: one line that says how weights are stored. It is part of the metadata of a package.
+        minimum_target: the lowest deployment target that has the operations of the scheme.
+        compression: the graph pass that compresses the weights, or None.
+        computes_float16: whether activations are float16.
+        quantizes_activations: whether the inputs of large layers pass through int8.
     """
 
     name: str
@@ -33,7 +38,7 @@ class Scheme:
 
 
 def _kernels_only(config: object) -> cto.OptimizationConfig:
-    """``config`` for the kernels of linear layers and convolutions, and for no other constant."""
+    """Apply ``config`` to the kernels of linear layers and convolutions, and to no other constant."""
     return cto.OptimizationConfig(op_type_configs=dict.fromkeys(WEIGHTED_OPS, config))
 
 
@@ -42,7 +47,7 @@ def _linear(dtype: str, granularity: str) -> Compression:
         mode="linear_symmetric",
         dtype=dtype,
         granularity=granularity,
-        block_size=INT4_BLOCK,  # of no effect per channel
+        block_size=INT4_BLOCK,  # has no effect with a scale per channel
         weight_threshold=LARGE_WEIGHT,
     )
     return Compression("compression::linear_quantize_weights", _kernels_only(config))
@@ -82,12 +87,12 @@ SCHEMES = {
 
 
 class QuantizedInput(nn.Module):
-    """A layer whose input passes through int8, as the Neural Engine's int8 arithmetic takes it."""
+    """A layer whose input passes through int8, which the int8 arithmetic of the Neural Engine needs."""
 
     def __init__(self, layer: nn.Module, largest_input: float) -> None:
         super().__init__()
         self.layer = layer
-        self.scale = largest_input / 127  # symmetric: the only kind that runs on int8 hardware
+        self.scale = largest_input / 127  # symmetric: int8 hardware runs no other kind
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(torch.quantize_per_tensor(x, self.scale, 0, torch.qint8).dequantize())
@@ -95,9 +100,9 @@ class QuantizedInput(nn.Module):
 
 @torch.no_grad()
 def quantize_activations(module: nn.Module, inputs: Iterable[tuple[Tensor, ...]]) -> nn.Module:
-    """A copy of ``module`` whose large linear layers and convolutions take int8 inputs.
+    """Return a copy of ``module`` whose large linear layers and convolutions take int8 inputs.
 
-    The range of each input is the largest magnitude seen on ``inputs``.
+    The range of each layer input is its largest magnitude on ``inputs``.
     """
     module = copy.deepcopy(module)
     layers = {

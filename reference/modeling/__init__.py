@@ -1,1 +1,1 @@
-"""The network: image encoder, prompt encoder, mask decoder."""
+"""The network: image encoder, prompt encoder and mask decoder."""

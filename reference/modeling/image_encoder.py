@@ -1,8 +1,8 @@
-"""MobileSAM's image encoder: TinyViT from timm's blocks, at one-sixteenth resolution, with SAM's neck.
+"""The image encoder of MobileSAM: TinyViT, built from timm's blocks, with the neck of Segment Anything.
 
 Architecture: TinyViT (Wu et al., 2022) as distilled by MobileSAM (Zhang et al., 2023). It differs from timm's
-``tiny_vit_5m_224`` in the last downsampling, which keeps its resolution (stride 1), and in the neck that
-takes the place of the classifier head.
+``tiny_vit_5m_224`` in two ways. The last downsampling keeps its resolution (stride 1), so embeddings have one sixteenth
+of the resolution. A neck replaces the classifier head.
 """
 
 import timm.models.tiny_vit
@@ -14,10 +14,10 @@ from reference.modeling.variants import Variant
 
 
 class Attention(timm.models.tiny_vit.Attention):
-    """timm's attention with the original's order of operations.
+    """timm's attention with the order of operations of the original.
 
-    timm scales the queries before the product, or fuses all of it; the original scales the product. The same
-    number, but for the last bits: with this order the embeddings are the original's to the bit.
+    timm scales the queries before the product, or fuses all operations, while the original scales the product. The
+    results differ only in the last bits. With this order, the embeddings equal those of the original bit by bit.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -31,11 +31,11 @@ class Attention(timm.models.tiny_vit.Attention):
 
 
 class TinyViTImageEncoder(nn.Module):
-    """(B, 3, S, S) normalized pixels → (B, embedding_dim, S/16, S/16) image embeddings."""
+    """Computes image embeddings (B, embedding_dim, S/16, S/16) from normalized pixels (B, 3, S, S)."""
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
-        self.img_size = variant.image_size  # S, by the original's name
+        self.img_size = variant.image_size  # S; the original has this name too
         dims = variant.embed_dims
         self.patch_embed = PatchEmbed(in_chs=3, out_chs=dims[0], act_layer=nn.GELU)
         self.stages = nn.Sequential(
@@ -52,7 +52,7 @@ class TinyViTImageEncoder(nn.Module):
                 for stage in (1, 2, 3)
             ),
         )
-        # MobileSAM keeps SAM's 1/16 grid: the classifier's last halving is dropped, not its weights.
+        # MobileSAM keeps SAM's 1/16 grid: the last downsampling has the classifier's weights, but stride 1.
         self.stages[3].downsample.conv2.conv.stride = (1, 1)
         for stage in self.stages[1:]:
             for block in stage.blocks:

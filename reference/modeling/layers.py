@@ -14,7 +14,7 @@ class LayerNorm2d(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        centerd = x - x.mean(1, keepdim=True)
-        variance = centerd.pow(2).mean(1, keepdim=True)
-        x = centerd / torch.sqrt(variance + self.eps)
+        centered = x - x.mean(1, keepdim=True)
+        variance = centered.pow(2).mean(1, keepdim=True)
+        x = centered / torch.sqrt(variance + self.eps)
         return self.weight[:, None, None] * x + self.bias[:, None, None]

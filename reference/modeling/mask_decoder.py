@@ -1,4 +1,4 @@
-"""Segment Anything's mask decoder: image and prompt embeddings → mask logits and predicted IoU."""
+"""The mask decoder of Segment Anything, from image and prompt embeddings to mask logits and predicted IoU."""
 
 import torch
 from torch import Tensor, nn
@@ -7,9 +7,8 @@ from reference.modeling.layers import LayerNorm2d
 from reference.modeling.transformer import TwoWayTransformer
 from reference.modeling.variants import Variant
 
-NUM_MASKS = (
-    4  # mask 0 answers an unambiguous prompt; 1, 2 and 3 are the guesses for an ambiguous one
-)
+# Mask 0 answers an unambiguous prompt. Masks 1, 2 and 3 are the candidates for an ambiguous one.
+NUM_MASKS = 4
 
 
 class MLP(nn.Module):
@@ -27,7 +26,7 @@ class MLP(nn.Module):
 
 
 class MaskDecoder(nn.Module):
-    """Predicts four masks and their quality from one image's embeddings and the prompts of B objects."""
+    """Predicts four masks and their IoU from the embeddings of one image and the prompts of B objects."""
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
@@ -55,13 +54,13 @@ class MaskDecoder(nn.Module):
         """Decode the prompts of B objects.
 
         Args:
-            image_embeddings: (1, dim, h, w), of one image.
-            image_pe: (1, dim, h, w), the grid's positional encoding.
-            sparse: (B, tokens, dim) embeddings of points and boxes.
-            dense: (B, dim, h, w) embeddings of mask prompts.
+            image_embeddings: (1, dim, h, w), embeddings of one image.
+            image_pe: (1, dim, h, w), positional encoding of the embedding grid.
+            sparse: (B, tokens, dim), embeddings of points and boxes.
+            dense: (B, dim, h, w), embeddings of mask prompts.
 
         Returns:
-            (B, 4, 4h, 4w) mask logits and (B, 4) predicted IoU; see ``NUM_MASKS`` for the four.
+            Mask logits (B, 4, 4h, 4w) and predicted IoU (B, 4). ``NUM_MASKS`` explains the four masks.
         """
         output_tokens = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([output_tokens.expand(len(sparse), -1, -1), sparse], dim=1)
@@ -71,12 +70,12 @@ class MaskDecoder(nn.Module):
         tokens, image = self.transformer(image, image_pe, tokens)
         iou_token, mask_tokens = tokens[:, 0], tokens[:, 1 : 1 + NUM_MASKS]
 
-        image = image.transpose(1, 2).reshape(
-            batch, dim, height, width
-        )  # (B, h*w, dim) → (B, dim, h, w)
+        # (B, h*w, dim) → (B, dim, h, w)
+        image = image.transpose(1, 2).reshape(batch, dim, height, width)
         upscaled = self.output_upscaling(image)  # (B, dim/8, 4h, 4w)
+        # (B, 4, dim/8)
         kernels = torch.stack(
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
-        )  # (B, 4, dim/8)
+        )
         masks = (kernels @ upscaled.flatten(2)).unflatten(-1, upscaled.shape[-2:])
         return masks, self.iou_prediction_head(iou_token)

@@ -1,4 +1,4 @@
-"""Segment Anything's prompt encoder: points, boxes and masks → embeddings (Kirillov et al., 2023, section 3)."""
+"""The prompt encoder of Segment Anything, which embeds points, boxes and masks (Kirillov et al., 2023, section 3)."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from reference.modeling.layers import LayerNorm2d
 from reference.modeling.variants import Variant
 
-MASK_CHANNELS = 16  # hidden channels of the mask prompt's convolutions
+MASK_CHANNELS = 16  # hidden channels of the convolutions over a mask prompt
 
 
 class RandomPositionalEncoding(nn.Module):
@@ -19,18 +19,18 @@ class RandomPositionalEncoding(nn.Module):
         self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, num_frequencies))
 
     def forward(self, coords: Tensor) -> Tensor:
-        """Encode (..., 2) x, y coordinates in 0…1 as (..., 2 × num_frequencies) sines, then cosines."""
+        """Encode coordinates (…, 2), x and y in 0…1, as (…, 2 × num_frequencies): sines, then cosines."""
         phase = 2 * math.pi * ((2 * coords - 1) @ self.positional_encoding_gaussian_matrix)
         return torch.cat([phase.sin(), phase.cos()], dim=-1)
 
     def encode_grid(self, x: Tensor, y: Tensor) -> Tensor:
-        """Encode a grid of (w,) columns and (h,) rows in 0…1 as (1, 2 × num_frequencies, h, w)."""
+        """Encode a grid with columns at x (w,) and rows at y (h,), in 0…1, as (1, 2 × num_frequencies, h, w)."""
         y, x = torch.meshgrid(y, x, indexing="ij")
         return self(torch.stack([x, y], dim=-1)).permute(2, 0, 1)[None]
 
 
 class PromptEncoder(nn.Module):
-    """Embeds sparse prompts (points, boxes) and dense ones (masks) for the mask decoder."""
+    """Embeds sparse prompts (points and boxes) and dense prompts (masks) for the mask decoder."""
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class PromptEncoder(nn.Module):
         self.image_size = variant.image_size
         self.embedding_size = variant.embedding_size
         self.pe_layer = RandomPositionalEncoding(dim // 2)
-        # Background point, object point, a box's top-left corner, its bottom-right corner.
+        # Background point, object point, top-left corner of a box, bottom-right corner of a box.
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, dim) for _ in range(4))
         self.not_a_point_embed = nn.Embedding(1, dim)
         self.mask_downscaling = nn.Sequential(
@@ -53,13 +53,13 @@ class PromptEncoder(nn.Module):
         self.no_mask_embed = nn.Embedding(1, dim)
 
     def dense_positional_encoding(self) -> Tensor:
-        """Positional encoding of the centers of the embedding grid's cells, (1, dim, side, side)."""
+        """Return the positional encoding of the cell centers of the embedding grid, (1, dim, side, side)."""
         side = self.embedding_size
         centers = (torch.arange(side, device=self.no_mask_embed.weight.device) + 0.5) / side
         return self.pe_layer.encode_grid(centers, centers)
 
     def _embed_points(self, coords: Tensor, labels: Tensor) -> Tensor:
-        embeddings = self.pe_layer((coords + 0.5) / self.image_size)  # a pixel's center, in 0…1
+        embeddings = self.pe_layer((coords + 0.5) / self.image_size)  # center of a pixel, in 0…1
         is_padding = (labels == -1)[..., None]
         embeddings = torch.where(is_padding, self.not_a_point_embed.weight, embeddings)
         for label in (0, 1):
@@ -81,13 +81,14 @@ class PromptEncoder(nn.Module):
         """Embed the prompts of B objects.
 
         Args:
-            points: ((B, K, 2) x, y in pixels of the frame, (B, K) labels: 1 object, 0 background), or None.
-            boxes: (B, 4) x1, y1, x2, y2 in pixels of the frame, or None.
-            masks: (B, 1, side × 4, side × 4) logits of an earlier answer, or None.
+            points: coordinates (B, K, 2), x and y in pixels of the frame, and labels (B, K), 1 for a point on the
+                object and 0 for the background; or None.
+            boxes: (B, 4), x1, y1, x2, y2 in pixels of the frame, or None.
+            masks: (B, 1, side × 4, side × 4), logits of an earlier answer, or None.
 
         Returns:
-            Sparse embeddings (B, tokens, dim) and dense embeddings (B, dim, side, side). Where points come
-            without a box, a "not a point" token is appended, as the model was trained.
+            Sparse embeddings (B, tokens, dim) and dense embeddings (B, dim, side, side). If there are points without a
+            box, a "not a point" token is appended, as in the training of the model.
         """
         sparse = []
         if points is not None:

@@ -1,4 +1,4 @@
-"""The two-way transformer of Segment Anything's mask decoder: tokens attend to the image, and it to them."""
+"""The two-way transformer of the mask decoder: tokens attend to the image, and the image attends to the tokens."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose queries, keys and values may be narrower than its input."""
+    """Multi-head attention, whose queries, keys and values may have fewer channels than its input."""
 
     def __init__(self, dim: int, num_heads: int, downsample_rate: int = 1) -> None:
         super().__init__()
@@ -19,9 +19,8 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(inner_dim, dim)
 
     def _split_heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.num_heads, -1)).transpose(
-            1, 2
-        )  # (B, N, C) → (B, heads, N, C/heads)
+        # (B, N, C) → (B, heads, N, C/heads)
+        return x.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q = self._split_heads(self.q_proj(q))
@@ -32,7 +31,7 @@ class Attention(nn.Module):
 
 
 class MLPBlock(nn.Module):
-    """Two linear layers with a ReLU between."""
+    """Two linear layers with a ReLU between them."""
 
     def __init__(self, dim: int, hidden_dim: int) -> None:
         super().__init__()
@@ -44,7 +43,7 @@ class MLPBlock(nn.Module):
 
 
 class TwoWayAttentionBlock(nn.Module):
-    """Self-attention of tokens, tokens → image, an MLP on tokens, image → tokens."""
+    """Self-attention of tokens, attention from tokens to image, an MLP on tokens, attention from image to tokens."""
 
     def __init__(
         self,
@@ -68,7 +67,8 @@ class TwoWayAttentionBlock(nn.Module):
     def forward(
         self, queries: Tensor, keys: Tensor, query_pe: Tensor, key_pe: Tensor
     ) -> tuple[Tensor, Tensor]:
-        if self.skip_first_layer_pe:  # the first block's queries are their own positional encoding
+        # In the first block, the queries are their own positional encoding.
+        if self.skip_first_layer_pe:
             queries = self.self_attn(queries, queries, queries)
         else:
             q = queries + query_pe
@@ -85,7 +85,7 @@ class TwoWayAttentionBlock(nn.Module):
 
 
 class TwoWayTransformer(nn.Module):
-    """Blocks of two-way attention, then one last attention from the tokens to the image."""
+    """Blocks of two-way attention, followed by one attention from the tokens to the image."""
 
     def __init__(
         self, depth: int, dim: int, num_heads: int, mlp_dim: int, downsample_rate: int = 2
@@ -101,7 +101,16 @@ class TwoWayTransformer(nn.Module):
         self.norm_final_attn = nn.LayerNorm(dim)
 
     def forward(self, image: Tensor, image_pe: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, dim, h, w) image, its positional encoding, (B, N, dim) tokens → (B, N, dim), (B, h*w, dim)."""
+        """Let tokens and image attend to each other.
+
+        Args:
+            image: (B, dim, h, w), image embeddings.
+            image_pe: (1, dim, h, w), their positional encoding.
+            tokens: (B, N, dim), output tokens and prompt tokens.
+
+        Returns:
+            The updated tokens (B, N, dim) and the updated image (B, h*w, dim).
+        """
         keys = image.flatten(2).transpose(1, 2)  # (B, dim, h, w) → (B, h*w, dim)
         key_pe = image_pe.flatten(2).transpose(1, 2)
         queries = tokens

@@ -1,4 +1,4 @@
-"""The table of model variants: the only place that knows sizes, official files and pixel statistics."""
+"""The table of model variants, which is the only place for sizes, official files and pixel statistics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from reference.common.errors import MobileSAMError
 
 @dataclass(frozen=True)
 class OfficialCheckpoint:
-    """A published weights file, identified by its exact bytes."""
+    """A published file of weights, identified by its size and digest."""
 
     url: str
     size: int  # bytes
@@ -18,7 +18,7 @@ class OfficialCheckpoint:
 
 @dataclass(frozen=True)
 class DemoCheckpoint:
-    """Weights trained in this repository: a file of reference/weights/data, identified by its exact bytes."""
+    """Weights that were trained in this repository: a file in reference/weights/data, identified by its digest."""
 
     file_name: str
     sha256: str
@@ -28,9 +28,21 @@ class DemoCheckpoint:
 class Variant:
     """Sizes and constants of one Segment Anything model.
 
-    ``embed_dims``, ``depths``, ``num_heads`` and ``window_sizes`` are TinyViT's, one entry per stage.
-    ``title`` is the model's name in prose and ``file_stem`` in file names.
-    ``pixel_mean`` and ``pixel_std`` are per RGB channel on a 0…255 scale.
+    Attributes:
+        name: name of the variant, as in ``--model``.
+        title: name of the model in prose and in names of Core ML packages.
+        file_stem: name of the model in names of files and folders.
+        embed_dims: channels of each TinyViT stage.
+        depths: number of blocks of each stage.
+        num_heads: attention heads of each stage.
+        window_sizes: side of the attention windows of each stage, in tokens.
+        official: the published checkpoint, if there is one.
+        demo: the weights that come with this package, if there are any.
+        image_size: S, the side of the square frame in pixels.
+        embedding_dim: channels of the image embeddings.
+        decoder_mlp_dim: hidden channels of the MLPs in the mask decoder.
+        pixel_mean: mean of each RGB channel, in 0…255.
+        pixel_std: standard deviation of each RGB channel, in 0…255.
     """
 
     name: str
@@ -50,12 +62,12 @@ class Variant:
 
     @property
     def embedding_size(self) -> int:
-        """Side of the square grid of image embeddings; a cell covers 16×16 pixels of the frame."""
+        """The side of the square grid of image embeddings. A cell covers 16×16 pixels of the frame."""
         return self.image_size // 16
 
     @property
     def mask_size(self) -> int:
-        """Side of the low-resolution masks, a quarter of the frame's."""
+        """The side of the low-resolution masks, which is a quarter of the side of the frame."""
         return self.image_size // 4
 
 
@@ -81,8 +93,8 @@ _ALL = (
             sha256="d52121b78cdeacacc6a5ca3d630c06705b33b4fb2964986e656de0fb8945edd9",
         ),
     ),
-    # The same architecture at a hundredth of the size: for tests, and for trying the tools in seconds. It has
-    # no weights but seeded ones.
+    # The same architecture at a hundredth of the size, for tests and for trying the tools in seconds. It has only
+    # seeded weights.
     Variant(
         name="tiny",
         title="MobileSAMTiny",
@@ -101,7 +113,11 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType({variant.name: variant for va
 
 
 def get_variant(name: str) -> Variant:
-    """Look a variant up by name; raises MobileSAMError naming the known ones."""
+    """Return the variant with this name.
+
+    Raises:
+        MobileSAMError: the name is unknown. The message lists the known names.
+    """
     try:
         return VARIANTS[name]
     except KeyError:

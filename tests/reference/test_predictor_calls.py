@@ -243,7 +243,7 @@ class TestBatches:
     def test_photos_of_a_batch_that_lack_something(self, tiny_sam, missing):
         record = {"image": torch.zeros(3, 171, 256), "original_size": (427, 640)}
         del record[missing]
-        with pytest.raises(ImageError, match=f"batched_input lacks {missing}: expected image and"):
+        with pytest.raises(ImageError, match=f"batched_input lacks {missing}: expected image, "):
             tiny_sam([record], multimask_output=False)
 
     @pytest.mark.parametrize(

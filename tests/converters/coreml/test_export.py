@@ -216,8 +216,8 @@ def test_deployment_targets(target, decoder, tmp_path):
     [
         ("int5", None, "unknown Core ML scheme 'int5': expected one of none, fp16, int8"),
         ("int8", "iOS15", "unknown deployment target 'iOS15': expected one of iOS16, iOS17, iOS18"),
-        ("int4", "iOS17", "iOS17 cannot hold scheme 'int4': the lowest target that can is iOS18"),
-        ("w8a8", "iOS16", "iOS16 cannot hold scheme 'w8a8': the lowest target that can is iOS17"),
+        ("int4", "iOS17", "iOS17 does not support the scheme 'int4': expected iOS18 or later"),
+        ("w8a8", "iOS16", "iOS16 does not support the scheme 'w8a8': expected iOS17 or later"),
     ],
 )
 def test_impossible_options_are_refused(scheme, target, message):
