@@ -120,7 +120,7 @@ class ArtifactIdentity:
 
 
 @dataclass(frozen=True)
-class Limits:
+class CaseLimits:
     """The limits that every case must meet.
 
     Attributes:
@@ -133,7 +133,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class CaseResult:
+class DeviceCase:
     """The result of one golden case. Cases keep the order of goldens.json.
 
     Attributes:
@@ -240,8 +240,8 @@ class DeviceResults:
     app: App
     compute: Compute
     artifact: ArtifactIdentity
-    limits: Limits
-    cases: tuple[CaseResult, ...]
+    limits: CaseLimits
+    cases: tuple[DeviceCase, ...]
     milliseconds: Milliseconds
     memory: Memory
     before: DeviceState
@@ -249,7 +249,7 @@ class DeviceResults:
     failure: str | None
 
     @property
-    def wrong_cases(self) -> tuple[CaseResult, ...]:
+    def wrong_cases(self) -> tuple[DeviceCase, ...]:
         """The cases that do not meet the limits."""
         return tuple(case for case in self.cases if not case.passed)
 
@@ -319,7 +319,7 @@ def _moment(value: Value) -> datetime:
 
 def _results(values: Mapping[str, Value]) -> DeviceResults:
     device = _device(values["device"].object(_names(Device)))
-    limits = _limits(values["limits"].object(_names(Limits)))
+    limits = _limits(values["limits"].object(_names(CaseLimits)))
     failure = values["failure"].optional(Value.text)
     finished = failure is None
     results = DeviceResults(
@@ -378,14 +378,14 @@ def _file(value: Value) -> FileIdentity:
     return FileIdentity(values["bytes"].integer(0, MOST_MEMORY), _sha256(values["sha256"]))
 
 
-def _limits(values: Mapping[str, Value]) -> Limits:
-    return Limits(
+def _limits(values: Mapping[str, Value]) -> CaseLimits:
+    return CaseLimits(
         values["min_iou"].number(0, 1), values["max_score_difference"].number(0, LARGEST_DIFFERENCE)
     )
 
 
-def _case(value: Value, limits: Limits) -> CaseResult:
-    values = value.object(_names(CaseResult))
+def _case(value: Value, limits: CaseLimits) -> DeviceCase:
+    values = value.object(_names(DeviceCase))
     ious = values["mask_ious"].list(lambda iou: iou.number(0, 1), NUM_MASKS)
     if len(ious) != NUM_MASKS:
         values["mask_ious"].refuse(f"{NUM_MASKS} numbers, one per mask")
@@ -399,7 +399,7 @@ def _case(value: Value, limits: Limits) -> CaseResult:
     )
     if values["passed"].truth() != holds:
         values["passed"].refuse(f"{str(holds).lower()}, by 'limits' and the case's own figures")
-    return CaseResult(values["name"].text(), ious, difference, holds)
+    return DeviceCase(values["name"].text(), ious, difference, holds)
 
 
 def _milliseconds(values: Mapping[str, Value], finished: bool) -> Milliseconds:

@@ -31,7 +31,7 @@ class Watch:
     start: HostState
     spare: int
 
-    def over(self, action: Callable[[], Answer]) -> tuple[Answer, str | None]:
+    def measure(self, action: Callable[[], Answer]) -> tuple[Answer, str | None]:
         """Run ``action``. Return its answer and what disturbed it, or None."""
         before = self.host.state()
         answer = action()
@@ -98,7 +98,7 @@ def _begin(subject: Subject, plan: Plan, watch: Watch, stages: Sequence[str]) ->
     """Load the artifact, and run its encoder and decoder for the first time."""
     measurement, runner = subject.measurement, subject.runner
     runner.start()
-    load, disturbed = watch.over(runner.load)
+    load, disturbed = watch.measure(runner.load)
     if isinstance(load, Unavailable):
         measurement.missing = load.reason
         return
@@ -106,7 +106,7 @@ def _begin(subject: Subject, plan: Plan, watch: Watch, stages: Sequence[str]) ->
     for stage in stages:
         measurement.stages[stage] = times = StageTimes(plan)
         if stage != END_TO_END:
-            run, disturbed = watch.over(lambda stage=stage: runner.first(stage))
+            run, disturbed = watch.measure(lambda stage=stage: runner.first(stage))
             times.first = Turn(run.seconds, disturbed)
 
 
@@ -133,5 +133,5 @@ def _wants_more(subject: Subject, stage: str) -> bool:
 def _take_turn(subject: Subject, stage: str, watch: Watch) -> None:
     times = subject.measurement.stages[stage]
     calls = times.plan.calls(median(times.warm_up.seconds[-WINDOW:]))
-    run, disturbed = watch.over(lambda: subject.runner.turn(stage, calls))
+    run, disturbed = watch.measure(lambda: subject.runner.turn(stage, calls))
     times.turns.append(Turn(run.seconds, disturbed))

@@ -13,9 +13,9 @@ from validation.gates import gates_for, read_gates
 from validation.latency.device_results import (
     UNKNOWN,
     ArtifactIdentity,
+    CaseLimits,
     DeviceResults,
     FileIdentity,
-    Limits,
 )
 from validation.latency.results import Measurement, StageTimes, TargetResult, Turn
 from validation.latency.running.plan import Plan
@@ -112,10 +112,10 @@ def _unwatched(measurements: Sequence[Measurement]) -> list[str]:
     return ["throttling for heat"] if unknown else []
 
 
-def limits_of(artifact: Artifact) -> Limits:
+def limits_of(artifact: Artifact) -> CaseLimits:
     """Return the limits that an app checks an artifact's cases against, which are its gates."""
     gates = gates_for(artifact, read_gates())
-    return Limits(gates.min_iou, gates.max_score_difference)
+    return CaseLimits(gates.min_iou, gates.max_score_difference)
 
 
 def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platform: str) -> None:
