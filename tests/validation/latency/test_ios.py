@@ -163,4 +163,4 @@ def test_refusals(refuses, phone, tiny_artifact, tiny_package):
     refuses("is not the UDID", "latency", tiny_package, "--target", "ios:a b")
     image = tiny_package / "goldens" / "china.png"
     arguments = (tiny_package, "--target", "ios", "--image", image)
-    refuses("its app runs the artifact's goldens", "latency", *arguments)
+    refuses("because its app runs the goldens", "latency", *arguments)

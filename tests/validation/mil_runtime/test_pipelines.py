@@ -241,7 +241,7 @@ def test_a_model_that_only_a_mac_runs_is_not_to_be_converted_again():
         ),
         (
             lambda spec: spec.description.output[0].type.multiArrayType.shape.append(1),
-            r"the pipeline gives 'y' as fp32 of shape \[1, 40, 1\], and it is described as fp32",
+            r"the pipeline gives 'y' as fp32 of shape \[1, 40, 1\], but it was described as fp32",
         ),
         (
             lambda spec: (
@@ -249,7 +249,7 @@ def test_a_model_that_only_a_mac_runs_is_not_to_be_converted_again():
                 .description.output[0]
                 .type.multiArrayType.ClearField("shape")
             ),
-            r"stage 2 of the pipeline takes 'h' as fp32 of shape \[1, 40\], and it is .* shape any",
+            r"stage 2 of the pipeline takes 'h' as fp32 of shape \[1, 40\], but it was .* shape any",
         ),
         (lambda spec: spec.pipeline.ClearField("models"), "the pipeline has no models"),
         (
@@ -267,7 +267,9 @@ def test_models_that_do_not_meet(change, message):
 def test_types_must_meet_as_core_ml_wants_them_to():
     half = stage(lambda h: h * 2, "h", "y", (1, 40))
     wide = convert_traced(project, [tensor("x")], [ct.TensorType("h", dtype=np.float16)])
-    refuse(ct.utils.make_pipeline(wide, half), "takes 'h' as fp32 .* is described as fp16 of shape")
+    refuse(
+        ct.utils.make_pipeline(wide, half), "takes 'h' as fp32 .* was described as fp16 of shape"
+    )
 
 
 def test_an_operation_that_fails_is_named_with_its_stage():

@@ -185,7 +185,7 @@ def test_good_and_regressed_artifacts(runner, tiny_model, other_weights, tmp_pat
     summary = runner.summary.read_text()
     assert outcomes["Compare"] == "success"
     assert "masks against baseline masks" in summary
-    assert "image encoder's time" in summary
+    assert "image encoder time" in summary
     assert all(" time" in f" {quantity}" for quantity in failed_lines(summary))
 
     outcomes = again(**tiny, CHECKPOINT=str(other_weights))

@@ -155,5 +155,5 @@ def test_edited_numbers_are_where_the_program_looks_for_them(suite, package):
 
 def test_edit_keeps_the_number_of_bytes(package):
     editable = EditablePackage(package)
-    with pytest.raises(ValueError, match="bytes in the place of 73728"):
+    with pytest.raises(ValueError, match="bytes: expected 73728"):
         editable.edit(editable.constant("encoder_neck_2_weight"), lambda weights: weights[:1])

@@ -291,7 +291,7 @@ def test_crop():
 
 
 def test_crop_that_leaves_nothing_is_refused():
-    with pytest.raises(OperationError, match="leave a pixel"):
+    with pytest.raises(OperationError, match="leave at least one pixel"):
         _run(lambda x: mb.crop(x=x, crop_height=[1, 2], crop_width=[0, 0]), pictures(1, 3, 4))
 
 

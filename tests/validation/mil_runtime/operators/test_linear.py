@@ -101,7 +101,9 @@ def test_matmul_is_of_the_type_of_what_is_no_constant():
     )
     inputs = {"x": integers(2, 4)}
     model = build_model(lambda x: mb.matmul(x=x, y=fractions), inputs, "iOS17")
-    with pytest.raises(OperationError, match=r"declares int32\[2, 3\], but is given fractions"):
+    with pytest.raises(
+        OperationError, match=r"declares int32\[2, 3\], but multiplies floating-point numbers"
+    ):
         run_model(model, inputs)
 
 
