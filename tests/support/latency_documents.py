@@ -41,7 +41,7 @@ def target(**changes) -> dict:
 
 
 def missing_target() -> dict:
-    reason = "it takes 4 cores, and there are 2 here"
+    reason = "it needs 4 cores, but this machine has 2"
     skipped = artifact(
         "artifacts/one",
         status="not run",

@@ -118,7 +118,7 @@ def test_page_says_what_the_document_does(tmp_path):
         "980.0 – 1,020",
         LOADED,
         "image encoder: the engine crashed",
-        "it takes 4 cores, and there are 2 here",
+        "it needs 4 cores, but this machine has 2",
         "1 run above",
         "throttling for heat",
     ):
