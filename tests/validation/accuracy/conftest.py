@@ -12,7 +12,7 @@ from PIL import Image
 
 @pytest.fixture
 def dataset(tmp_path) -> Callable[..., Path]:
-    """Write a dataset of two photos; lists given by name take the place of the default ones."""
+    """Write a dataset of two photos. Lists passed by name replace the default ones."""
 
     def write(**lists) -> Path:
         folder = tmp_path / "dataset"

@@ -1,4 +1,4 @@
-"""``validate accuracy`` as a user meets it: tables, JSON, statuses and refusals, with a tiny model."""
+"""``validate accuracy`` on a tiny model: tables, JSON, exit statuses and refusals."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ def folder(dataset):
 
 @pytest.fixture
 def never_held(tmp_path):
-    """Gates that nothing holds: to lose less than nothing is asked for."""
+    """Gates that nothing passes, because they require a negative loss."""
     path = tmp_path / "gates.toml"
     path.write_text("[torchscript.none]\nmax_miou_lost = -1\n")
     return path
@@ -39,7 +39,7 @@ def test_artifact_and_checkpoint(validate, tiny_artifact, folder, tmp_path):
     sizes = [line.split()[0] for line in rest if line.startswith(("  small", "  medium"))]
     assert sizes == ["small", "medium"] * 2
     assert "The weights 'seeded' are untrained: their masks mean nothing." in rest
-    # Untrained, and of three small objects.
+    # The weights are untrained, and the three objects are small.
     unproven = {line for line in rest if line.startswith("NOT PROVEN: ")}
     assert {line.rpartition(": ")[2] for line in unproven} == {
         "the reference finds none of the objects, so a loss cannot show"
@@ -83,7 +83,7 @@ def no_model(folder):
 
 
 def image_encoder(folder):
-    """Loads, and fails when it is asked about a prompt."""
+    """A decoder that loads, but fails for every prompt."""
     return (folder / "mobile_sam_tiny_image_encoder.ptl").read_bytes()
 
 
@@ -110,7 +110,7 @@ def test_engine_that_is_not_here(validate, tiny_package, folder):
 
 
 def test_own_weights(validate, tiny_artifact, folder, edit_manifest):
-    """Without its checkpoint an artifact is measured, but not held to its gate."""
+    """Without its checkpoint an artifact is measured, but not judged by its gate."""
     edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="mine.pt"))
     arguments = (tiny_artifact, "--dataset", folder, "--json", "-")
     status, out, _ = validate("accuracy", *arguments)

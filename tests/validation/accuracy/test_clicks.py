@@ -1,4 +1,4 @@
-"""Clicks and boxes lie where somebody who knows the object would put them."""
+"""Clicks and boxes are where somebody who knows the object would put them."""
 
 import numpy as np
 import pytest
@@ -54,17 +54,17 @@ def test_nothing_to_correct():
 @pytest.mark.parametrize(
     ("mask", "truth", "expected"),
     [
-        # nothing found yet: the object's middle
+        # nothing is found yet: the click is in the object's middle
         (empty(), rectangle(10, 21, 30, 41), Click(35, 15, 1)),
-        # too much found: outside of the object
+        # too much is found: the click is outside the object
         (rectangle(10, 21, 0, 80), rectangle(10, 21, 11, 80), Click(5, 15, 0)),
-        # two errors: the larger one, though the other kind has more pixels in all
+        # two kinds of errors: the click is in the largest region, though the other kind has more pixels
         (
             rectangle(0, 11, 0, 11) | rectangle(50, 60, 0, 20) | rectangle(50, 60, 25, 45),
             rectangle(0, 11, 0, 11) | rectangle(0, 15, 30, 45),
             Click(37, 7, 1),
         ),
-        # an object in two pieces, of which the larger is missing
+        # the larger of an object's two pieces is missing
         (
             rectangle(0, 9, 0, 9),
             rectangle(0, 9, 0, 9) | rectangle(40, 51, 60, 71),

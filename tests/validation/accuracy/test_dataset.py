@@ -205,7 +205,7 @@ def test_damaged_photo(dataset):
 
 
 def test_all_problems_are_told_at_once(dataset):
-    """The first five, and how many more: one run, not one a run."""
+    """One run reports the first five problems, and the number of the rest."""
     folder = dataset(
         annotations=[annotation_record(number, 1, [0, 0, 500, 0, 500, 60]) for number in range(7)]
         + [annotation_record(7, 2, iscrowd="perhaps")]
@@ -217,7 +217,7 @@ def test_all_problems_are_told_at_once(dataset):
     assert message.count("annotations[") == 5
 
 
-# What other tools write
+# Forms that other tools write
 
 
 def test_numbers_in_any_form(dataset):
@@ -248,7 +248,7 @@ def test_ids_that_are_texts(dataset):
 
 
 def test_fields_that_are_not_needed(dataset):
-    """Sizes are the files', and ids of annotations only name them."""
+    """Sizes come from the files, and annotations need no ids."""
     image = {"id": 1, "file_name": "photo1.png"}
     annotations = [annotation_record(1, 1), annotation_record(2, 1)]
     for record in annotations:
@@ -305,7 +305,7 @@ def test_what_has_no_mask_is_left_out_and_counted(dataset):
 
 
 def test_sizes_of_before_the_rotation(dataset):
-    """Whether their masks lie in the stored or the shown photo is not clear: they are refused."""
+    """They are refused, because their masks may belong to the stored photo or to the shown one."""
     folder = dataset(annotations=[annotation_record(1, 1)])
     exif = Image.Exif()
     exif[0x0112] = 6

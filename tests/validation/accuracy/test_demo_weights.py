@@ -20,7 +20,7 @@ def sam():
 
 
 def test_held_out_scenes(sam):
-    """The first of the scenes that the scores are of."""
+    """These are the first of the scenes that the published scores come from."""
     miou = measure_accuracy(sam, HeldOutScenes(12)).miou
     assert miou["box"] >= 0.55
     assert miou["point_best_of_three"] >= 0.45
@@ -36,7 +36,7 @@ def test_real_photos(sam, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["none", "lut6"])
 def test_packages_hold_their_gates(scheme, tmp_path):
-    """Those whose masks are nearest to a limit, by docs/evidence/numbers.md."""
+    """By docs/evidence/numbers.md, the masks of these schemes are closest to a limit."""
     comparison = Comparer().compare(
         load_artifact(write_artifact(load_source(), CoreMLOptions(scheme), tmp_path))
     )

@@ -1,4 +1,4 @@
-"""Thousands of odd COCO files, drawn at random: each is read, or refused in one line."""
+"""Thousands of random, odd COCO files. Each is read, or refused in one line."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ SOUND = {
 
 
 def places(value, place=()):
-    """Every place in a document, as the keys that lead there."""
+    """Return every place in a document, as the keys that lead there."""
     inside = (
         value.items()
         if isinstance(value, dict)
@@ -57,7 +57,7 @@ CHANGES = st.lists(
 
 
 def changed(changes):
-    """The document with values set, deleted or repeated."""
+    """Return the document with values set, deleted or repeated."""
     document = copy.deepcopy(SOUND)
     for place, kind, value in changes:
         parent = document

@@ -1,4 +1,4 @@
-"""The protocol's arithmetic, with models whose answers are known."""
+"""The arithmetic of the protocol, on models with known answers."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ PHOTO = (150, 200)
 
 
 class KnownModel:
-    """Answers with logits that were given to it, and remembers what it was asked."""
+    """A model that answers with given logits, and records its prompts."""
 
     frame_size = FRAME
     mean_color = np.zeros(3, np.float32)
@@ -67,7 +67,7 @@ def test_whole_photo_scores_the_share_of_the_object():
 
 
 def test_best_of_three_and_shown_are_told_apart():
-    """Mask 0 is the box's, mask 1 has the highest score of the three, mask 3 is right."""
+    """Mask 0 answers the box, mask 1 has the highest score of the three, and mask 3 is right."""
     nothing = -EVERYTHING
     model = KnownModel(nothing, EVERYTHING, nothing, OBJECT, scores=(0.99, 0.9, 0.1, 0.2))
     miou = measure_accuracy(model, [sample(TRUTH)]).miou
@@ -94,7 +94,7 @@ def test_what_is_asked():
     for count, (points, box, mask_input) in enumerate(clicks, start=2):
         assert box is None
         assert points[0].shape == (1, count, 2)
-        # what was shown first is the whole photo; later too little of the object is found
+        # the first mask is the whole photo; later masks have too little of the object
         assert points[1].tolist() == [[1, 0, 1, 1][:count]]
         expected_logits = EVERYTHING if count == 2 else smaller
         assert torch.equal(mask_input[0, 0], expected_logits)
@@ -125,7 +125,7 @@ def test_not_finite_is_no_answer(scores):
 
 
 def test_masks_that_show_no_object_are_told():
-    """Mask 0 is the box's and the corrected one; mask 1 has the highest score of the three."""
+    """Mask 0 answers the box and the corrections; mask 1 has the highest score of the three."""
     accuracy = measure_accuracy(
         KnownModel(-EVERYTHING, EVERYTHING, OBJECT, OBJECT), [sample(TRUTH)]
     )

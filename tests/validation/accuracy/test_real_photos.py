@@ -1,4 +1,4 @@
-"""The real photos' true masks fit their photos."""
+"""The true masks of the real photos fit their photos."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from real_photos import real_photo_samples
 
 from validation.accuracy.clicks import interior_point
 
-# A pixel of the object and one of what is next to it, of each photo: x, y.
+# Photo → x, y of a pixel in the object, and of a pixel next to the object.
 PIXELS = {
     "flower.jpg": ((310, 220), (340, 390)),
     "astronaut.png": ((220, 100), (400, 420)),
@@ -37,7 +37,7 @@ def test_masks_hold_the_object_and_not_its_neighbor(samples):
 
 
 def test_outlines_lie_on_edges(samples):
-    """Across an outline colors differ more than they do a few pixels inside or outside of it."""
+    """Colors differ more across an outline than a few pixels inside or outside of it."""
     for sample in samples:
         mask, pixels = sample.instances[0].mask, sample.pixels.astype(float)
         contrast = [_contrast(pixels, np.roll(mask, shift, axis=1)) for shift in (-8, 0, 8)]
@@ -45,6 +45,6 @@ def test_outlines_lie_on_edges(samples):
 
 
 def _contrast(pixels, mask):
-    """Mean difference of color between horizontal neighbors that a mask parts."""
+    """Return the mean color difference of horizontal neighbors on both sides of a mask's outline."""
     parted = mask[:, 3:-3] & ~mask[:, 6:]
     return np.abs(pixels[:, 3:-3] - pixels[:, 6:])[parted].mean()

@@ -1,4 +1,4 @@
-"""Held-out scenes are the same for everybody, and none that training sees."""
+"""Held-out scenes are the same for everybody, and training never uses them."""
 
 import numpy as np
 import pytest

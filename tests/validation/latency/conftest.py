@@ -1,4 +1,4 @@
-"""Phones that are folders, with fakes of the programs that reach them on PATH."""
+"""Fake phones, which are folders, and fakes of the programs that reach them on PATH."""
 
 import json
 import os
@@ -11,7 +11,7 @@ SUPPORT = Path(__file__).parents[2] / "support"
 
 
 class FakePhones:
-    """What the fake programs know of phones, and what they were asked."""
+    """The state of the phones that the fake programs report, and the calls of these programs."""
 
     def __init__(self, folder, **state):
         self._file, self._log = folder / "phones.json", folder / "log.jsonl"
@@ -26,7 +26,7 @@ class FakePhones:
 
     @property
     def files(self):
-        """What is on the phone, but for folders."""
+        """Return the files on the phone."""
         return [path for path in self.root.rglob("*") if path.is_file()]
 
     @property
@@ -36,7 +36,7 @@ class FakePhones:
 
 @pytest.fixture
 def install_phones(monkeypatch, tmp_path_factory):
-    """Put fakes of programs on PATH, alone."""
+    """Put fakes of programs on PATH, and nothing else."""
 
     def install(script, programs, **state):
         folder = tmp_path_factory.mktemp("phones")

@@ -1,4 +1,4 @@
-"""The target android against a fake adb, which prints what the real one does."""
+"""The target android with a fake adb, which prints what the real one does."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ def phone(install_phones):
 
 @pytest.fixture
 def measured(validate, tmp_path):
-    """Run the command: exit status, table, and the target of the JSON document."""
+    """Run the command. Return the exit status, the table, and the target's part of the JSON document."""
 
     def run(*artifacts, target="android"):
         path = tmp_path / "latency.json"
@@ -61,7 +61,7 @@ def test_phone_with_the_app(measured, phone, tiny_artifact):
         decoder["summary"]["runs"] == sum(len(turn["seconds"]) for turn in decoder["turns"]) >= 10
     )
     assert len(decoder["turns"]) > 1
-    # What the app wrote is there as it was, for validate ingest.
+    # The app's document is kept unchanged, for validate ingest.
     assert read_device_results(json.dumps(artifact["phone"])).device.model == "Pixel 8"
     assert phone.files == []
 
@@ -291,7 +291,7 @@ def test_refusals(refuses, phone, tiny_artifact, tiny_package, tmp_path):
 
 
 def test_goldens_that_prove_nothing(measured, phone, tiny_artifact, accept_files):
-    """The app finds every mask to be the golden one, and each of them is empty."""
+    """Every mask equals its golden mask, but all of them are empty."""
     for path in (tiny_artifact / "goldens").glob("*.low_res_masks.f32"):
         np.full(4 * 64 * 64, -1, "<f4").tofile(path)
     accept_files(tiny_artifact)

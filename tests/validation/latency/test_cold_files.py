@@ -1,4 +1,4 @@
-"""Files that are dropped from the file cache, or not."""
+"""Files are dropped from the file cache, or the reason is reported."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The target coreml, with a stand-in for Core ML at coremltools' own seam."""
+"""The target coreml, with a replacement for Core ML where coremltools would call it."""
 
 import json
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ from validation.latency.targets.core_ml import CoreMLTarget
 
 
 def fakes(module):
-    """What opens Core ML and loads packages, of a module of tests/support."""
+    """Return the functions of a module in tests/support that open Core ML and load packages."""
     return opener(module, "open_engine"), opener(module, "load_models")
 
 
@@ -35,7 +35,7 @@ SHORTEST = Plan("shortest", runs=5, seconds=0.0)
 
 @pytest.fixture
 def mac(monkeypatch):
-    """A Mac that nobody else uses."""
+    """Pretend to be a Mac without other load."""
     state = HostState(0.0, None, 0.0, None, None, None)
     host = SimpleNamespace(cores=(0,), state=lambda: state, unwatched=list)
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Artifacts in processes of their own: what is measured, and what ends one."""
+"""Artifacts in child processes: what is measured, and what ends a process."""
 
 import multiprocessing
 import os
@@ -30,7 +30,7 @@ def no_process_left():
 
 @pytest.fixture
 def session(tiny_artifact):
-    """Open a session of the tiny model, or of an engine that is no good."""
+    """Open a session of the tiny model, or of a bad engine."""
     opened = []
 
     def open_session(target=LITE, setting=None, image=None):

@@ -1,4 +1,4 @@
-"""Results of a device: the documented example is read, and whatever is not as documented is refused."""
+"""Results of a device: the documented example is read, and everything undocumented is refused."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ UNFINISHED = {
 
 
 def changed(place, value):
-    """The example's text with another value at ``place``; a value of ``...`` removes the key."""
+    """Return the example with another value at ``place``. The value ``...`` removes the key."""
     document = copy.deepcopy(EXAMPLE)
     *parents, last = place
     target = document
@@ -164,7 +164,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
 
 
 def places(value, place=()):
-    """Every place in the example below ``value``, at the first of each list."""
+    """Yield every place in the example below ``value``, with only the first entry of each list."""
     items = value.items() if isinstance(value, dict) else list(enumerate(value))[:1]
     for key, item in items:
         yield (*place, key)

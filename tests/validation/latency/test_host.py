@@ -1,4 +1,4 @@
-"""Which machines are fit to measure on: proc and sys folders made for the test, and states."""
+"""Which machines are fit to measure on, with proc and sys folders that the tests write."""
 
 import os
 

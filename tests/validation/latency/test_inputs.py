@@ -1,4 +1,4 @@
-"""What is timed has to be an answer: of NaN there is no time worth knowing."""
+"""Only finite outputs are timed, because the time of NaN means nothing."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The target ios against a fake xcodebuild and devicectl, which print and write what the real ones do."""
+"""The target ios with fakes of xcodebuild and devicectl, which print and write what the real ones do."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ def phone(install_phones, monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def measured(validate, tmp_path):
-    """Run the command: exit status, table, and the target of the JSON document."""
+    """Run the command. Return the exit status, the table, and the target's part of the JSON document."""
 
     def run(*artifacts, target="ios"):
         path = tmp_path / "latency.json"
@@ -53,7 +53,7 @@ def test_phone_with_the_app(measured, phone, tiny_package):
     assert artifact["engine"] == "a runtime 2.1.0 on all in org.mobilesam.sample 1.0.0"
     assert artifact["stages"]["end_to_end"]["summary"]["min"] == 0.8
     assert read_device_results(json.dumps(artifact["phone"])).compute.unit == "all"
-    # The artifact is gone; the app's own file of results, the next test of the app removes.
+    # The artifact is removed. The app's next test removes the file of results.
     assert [path.suffix for path in phone.files] == [".json"]
     assert phone.requests[-1][-2:] == ["--remove-existing-content", "true"]
 

@@ -1,4 +1,4 @@
-"""``validate latency`` and ``validate targets`` as a user meets them."""
+"""The commands ``validate latency`` and ``validate targets``."""
 
 import json
 import os
@@ -16,7 +16,7 @@ ONE_THREAD = ("--threads", "1")  # two that wait for each other take their time 
 
 
 class FakeHost:
-    """A machine that nobody else uses; ``saving`` is how it saves power."""
+    """Pretend to be a machine without other load. ``saving`` is how it saves power."""
 
     saving = None
 
@@ -32,7 +32,7 @@ class FakeHost:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Few runs, on a machine that is fit; for tests of everything but how long it takes."""
+    """Measure only a few runs, on an undisturbed machine, for tests that do not check times."""
     monkeypatch.setattr(
         validation.latency.running.plan, "QUICK", Plan("quick", runs=10, seconds=0.0)
     )
@@ -41,7 +41,7 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def settles(monkeypatch):
-    """Three runs count as a warm-up, however noisy the machine is."""
+    """Let every warm-up end after three runs, however noisy the machine is."""
     from validation.latency.running.session import Session, WarmUp
 
     def warm_up(self, stage):

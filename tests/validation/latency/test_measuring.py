@@ -1,4 +1,4 @@
-"""Turns, what counts of them, and what is left when something dies; of runners that only keep a diary."""
+"""Turns, which of them count, and what is kept after a failure, with fake runners that keep a diary."""
 
 import pytest
 
@@ -15,7 +15,7 @@ CALLS = 5
 
 
 class Diary:
-    """A runner whose runs take as long as it is told; ``dies_in`` is a turn of the mask decoder."""
+    """A runner whose runs take given times. It fails in the turn ``dies_in`` of the mask decoder."""
 
     def __init__(self, name, diary, seconds=1.0, dies_in=None, steady=True, missing=None):
         self.name, self.diary, self.seconds = name, diary, seconds
@@ -50,7 +50,7 @@ class Diary:
 
 
 class ScriptedHost:
-    """Quiet, but in the turns whose numbers it is given, after ``skipped`` loads and first runs."""
+    """A host that is disturbed in given turns, which are counted after ``skipped`` loads and first runs."""
 
     cores = (0, 1)
 
@@ -67,7 +67,7 @@ class ScriptedHost:
 
 @pytest.fixture
 def measure():
-    """Measure runners; the diary, and a result."""
+    """Measure runners. Return the diary and the result."""
 
     def run(*runners, host=None):
         subjects = [Subject(runner, Measurement(artifact=None)) for runner in runners]

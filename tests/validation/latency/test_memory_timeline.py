@@ -1,4 +1,4 @@
-"""Memory over time: what is kept of it, and what a damaged process may not say."""
+"""Memory over time: which samples are kept, and which samples of a damaged process are refused."""
 
 import time
 
@@ -13,7 +13,7 @@ from validation.latency.machine.memory import (
 )
 from validation.latency.machine.memory_timeline import MemoryTimeline
 
-watched = pytest.mark.skipif(resident_memory() is None, reason="this system does not tell")
+watched = pytest.mark.skipif(resident_memory() is None, reason="this system does not report memory")
 
 
 def test_thinning_keeps_peaks_ends_and_order():

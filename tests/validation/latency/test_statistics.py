@@ -1,4 +1,4 @@
-"""Percentiles, intervals and ratios, on timings whose answers are known."""
+"""Percentiles, intervals and ratios of timings with known results."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,7 @@
-"""A baseline of the tiny model, and timings as one wishes them: child processes take seconds to start, and
-have tests of their own."""
+"""A baseline of the tiny model, and fake timings.
+
+Real child processes would take seconds to start, and have tests of their own.
+"""
 
 import contextlib
 from collections.abc import Callable
@@ -18,7 +20,7 @@ from validation.regression.baseline import Baseline, key_of, write_baseline
 
 @pytest.fixture(autouse=True)
 def timings(monkeypatch) -> Callable[..., None]:
-    """Let every artifact take so many times as long as the calibration; or be disturbed, or fail."""
+    """Make every artifact take a multiple of the calibration time, be disturbed, or fail."""
 
     def set_timings(**changes):
         monkeypatch.setattr(observation, "measure_latency", timed(**changes))
@@ -30,7 +32,7 @@ def timings(monkeypatch) -> Callable[..., None]:
 
 @pytest.fixture(scope="session")
 def baseline_text(tiny_folders, tmp_path_factory) -> str:
-    """What ``--update`` writes of the tiny model's TorchScript artifact."""
+    """The baseline that ``--update`` writes for the tiny model's TorchScript artifact."""
     path = tmp_path_factory.mktemp("baseline") / "baseline.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(observation, "open_isolated", open_here)
@@ -43,7 +45,7 @@ def baseline_text(tiny_folders, tmp_path_factory) -> str:
 
 @pytest.fixture
 def baseline(baseline_text, tmp_path) -> Path:
-    """Of ``tiny_artifact``, the test's own to change."""
+    """A baseline of ``tiny_artifact`` that the test may change."""
     path = tmp_path / "baseline.json"
     path.write_text(baseline_text)
     return path
@@ -51,7 +53,7 @@ def baseline(baseline_text, tmp_path) -> Path:
 
 @pytest.fixture
 def other_weights(tmp_path) -> Path:
-    """A checkpoint file of the tiny model, of other weights than the seeded ones."""
+    """A checkpoint file of the tiny model with other weights than the seeded ones."""
     generator = torch.Generator().manual_seed(1)
     weights = {
         name: tensor + 0.1 * tensor.abs().mean() * torch.randn(tensor.shape, generator=generator)
@@ -66,7 +68,7 @@ def other_weights(tmp_path) -> Path:
 
 @pytest.fixture
 def rows() -> Callable[[str], dict[str, str]]:
-    """A table's rows by their first words: quantity → the rest, verdict and reason included."""
+    """Return quantity → the rest of its row in a table, including verdict and reason."""
 
     def split(table):
         found = {}

@@ -1,4 +1,4 @@
-"""``validate ingest`` as a user meets it: results of phones, beside the baseline of a real artifact."""
+"""``validate ingest``: results of phones are compared with the baseline of a real artifact."""
 
 import copy
 import json
@@ -18,7 +18,7 @@ DEVICE = "Pixel 8, android 15, cpu, 4 threads"
 
 @pytest.fixture
 def phone(tiny_artifact, tmp_path):
-    """Write what an app measured of ``tiny_artifact``, with changes to the document."""
+    """Write an app's results for ``tiny_artifact``, with changes to the document."""
     manifest = json.loads((tiny_artifact / "manifest.json").read_text())
     goldens = json.loads((tiny_artifact / "goldens" / "goldens.json").read_text())
     document = copy.deepcopy(EXAMPLE)
@@ -66,7 +66,7 @@ def wrong(document):
 
 @pytest.fixture
 def known_phone(validate, baseline, phone):
-    """The baseline, with what ``phone`` measured."""
+    """The baseline, including the results of ``phone``."""
     arguments = ("ingest", phone("first.json"), "--baseline", baseline, "--update")
     status, out, err = validate(*arguments)
     assert (status, err) == (0, ""), out
@@ -181,7 +181,10 @@ def test_another_build_of_the_artifact(known_phone, validate, phone, rows):
         assert status == 1
         line = rows(out)["artifact"]
         assert "2 differ 0 FAIL" in line
-        assert "these differ from the baseline: mobile_sam_tiny_mask_decoder.ptl, the checkpoint; measure" in line
+        assert (
+            "these differ from the baseline: mobile_sam_tiny_mask_decoder.ptl, the checkpoint; measure"
+            in line
+        )
         assert rows(out)["image encoder"].endswith("NOT RUN another artifact was measured")
     assert known_phone.read_text() == before
 
@@ -262,7 +265,7 @@ def test_masks_that_prove_nothing(validate, phone, rows, change, reason):
 
 
 def test_baseline_without_a_mask_proves_nothing(validate, baseline, phone, rows):
-    """Though the phone's masks are the golden ones; and nothing of it is written."""
+    """This holds even if the phone's masks equal the golden masks. Nothing is written."""
     document = json.loads(baseline.read_text())
     (record,) = document["artifacts"].values()
     record["masks"] = dict.fromkeys(record["masks"], EMPTY)

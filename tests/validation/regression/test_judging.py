@@ -1,4 +1,4 @@
-"""Latencies are judged by raw samples alone."""
+"""Latencies are judged only by their raw samples."""
 
 import random
 
@@ -19,7 +19,7 @@ LIMIT, UNCERTAINTY = 0.15, 0.15
 
 
 def measurement(seconds, disturbances=(None,) * 5, steady=True) -> Measurement:
-    """The same turns in every stage."""
+    """Return a measurement with the same turns in every stage."""
     result = Measurement(artifact=None)
     for stage in STAGES:
         turns = [Turn(tuple(runs), why) for runs, why in zip(seconds, disturbances, strict=True)]
@@ -28,7 +28,7 @@ def measurement(seconds, disturbances=(None,) * 5, steady=True) -> Measurement:
 
 
 def turns(factors, seed=0, jitter=0.02):
-    """Five runs each, around the factors."""
+    """Return turns of five runs each, whose times are around the factors."""
     generator = random.Random(seed)
     return [
         [factor * (1 + generator.uniform(-jitter, jitter)) for _ in range(5)] for factor in factors
@@ -39,7 +39,7 @@ CALIBRATION = turns([0.1] * 5)
 
 
 def alike(measured, calibration) -> list[Launch]:
-    """Launches that all went the same way."""
+    """Return launches that are all alike."""
     return [Launch(measured, calibration)] * LAUNCHES
 
 
@@ -53,7 +53,7 @@ def judged_alike(seconds, calibration=CALIBRATION):
 
 
 def judged_apart(factors):
-    """Each launch has its own ratio to the baseline's."""
+    """Judge launches that each have their own ratio to the baseline."""
     return judged(
         [
             Launch(measurement(turns([0.2 * factor] * 5, seed=1)), measurement(CALIBRATION))
@@ -133,7 +133,7 @@ def test_disturbed_turns_give_no_ratio(disturbed):
 
 
 def test_disturbed_turns_are_left_out_of_pairs():
-    """Turns of one number are side by side: a disturbed one takes the other with it."""
+    """Turns with the same number form a pair. If one is disturbed, neither counts."""
     seconds = turns([0.2] * 5 + [9.0], seed=1)
     calibration = turns([0.1] * 6)
     busy = (*(None,) * 5, "busy")

@@ -1,4 +1,4 @@
-"""What a baseline keeps of a manifest."""
+"""The entries that a baseline keeps of a manifest."""
 
 from validation.regression.manifest_entries import manifest_entries
 

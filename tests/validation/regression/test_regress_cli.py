@@ -1,4 +1,4 @@
-"""``validate regress`` as a user meets it, on real artifacts of the tiny model."""
+"""``validate regress`` on real artifacts of the tiny model."""
 
 import json
 import shutil
@@ -69,7 +69,10 @@ def test_faster_is_said(validate, baseline, tiny_artifact, timings, rows):
     status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
     assert status == 0
     assert rows(out)[SLOWER] == "2 × 1 × -50 % +15 % pass: better"
-    assert "3 figures improved by more than their limits; run with --update to make them the new baseline" in out
+    assert (
+        "3 figures improved by more than their limits; run with --update to make them the new baseline"
+        in out
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,7 @@ def test_other_weights(validate, baseline, tiny_model, other_weights, rows, tmp_
     assert status == 1
     table = rows(out)
     assert table["manifest: checkpoint.sha256"].endswith("changed - FAIL")
-    # Its own goldens are those of the new weights: only the baseline's masks tell.
+    # Its own goldens fit the new weights, so only the baseline's masks show the change.
     assert table["mask IoU, mean"].endswith("pass")
     assert table["masks against baseline masks"].endswith("0.95 FAIL")
 
@@ -310,12 +313,12 @@ def test_limits_that_are_none(refuses, baseline, tiny_artifact, tmp_path, text, 
     refuses(expected, "regress", tiny_artifact, "--baseline", baseline, "--limits", path)
 
 
-# What proves nothing
+# Artifacts that prove nothing
 
 
 @pytest.fixture
 def answering(monkeypatch, timings):
-    """Let the artifact answer with what ``change`` makes of its masks and scores."""
+    """Replace the artifact's masks and scores by what ``change`` returns for them."""
     open_here = observation.open_isolated
 
     def set_change(change):
@@ -353,7 +356,7 @@ def test_what_is_not_finite_is_no_baseline(
 def test_goldens_without_a_mask_are_no_baseline(
     validate, baseline, tiny_artifact, answering, accept_files, rows, tmp_path
 ):
-    """The artifact draws none either: no golden, and no mask of a baseline, would show a mistake."""
+    """The artifact draws no mask either, so neither a golden nor a baseline would show a mistake."""
     for path in (tiny_artifact / "goldens").glob("*.low_res_masks.f32"):
         np.full(4 * 64 * 64, -1, "<f4").tofile(path)
     accept_files(tiny_artifact)
@@ -382,7 +385,7 @@ def test_baseline_without_masks_is_said(validate, baseline, tiny_artifact, rows)
 
 
 def test_nothing_new_is_no_pass(validate, tiny_artifact, tmp_path):
-    """A first baseline is compared with nothing."""
+    """There is nothing to compare a first baseline with."""
     results = tmp_path / "regression.json"
     arguments = ("--baseline", tmp_path / "new.json", "--update", "--json", results)
     status, out, _ = validate("regress", tiny_artifact, *arguments)

@@ -1,4 +1,4 @@
-"""The workflow that users copy: each of its steps is run, as a runner would, with the tiny model."""
+"""The workflow that users copy. Each of its steps is run as on a runner, with the tiny model."""
 
 import os
 import re
@@ -17,7 +17,7 @@ DOCUMENT = yaml.safe_load(TEXT)
 STEPS = JOB["steps"]
 TIME_LIMIT = 900  # seconds of a step
 
-# What GitHub would put in place of expressions, for a user who set no variables.
+# Expression → the value that GitHub substitutes for a user who set no variables.
 EXPRESSIONS = {
     "vars.MOBILE_SAM_EXPORT || '.'": ".",
     "vars.TORCH_CPU_INDEX": "",
@@ -25,7 +25,7 @@ EXPRESSIONS = {
 }
 IF_CONVERTED = "${{ !cancelled() && steps.convert.outcome == 'success' }}"
 
-# In place of the two commands: they know the tiny model, and measure little, on a machine that is fit.
+# Replaces the two commands by ones that know the tiny model and measure little, undisturbed.
 COMMAND = """#!{python}
 import sys
 sys.path[:0] = {paths!r}
@@ -52,7 +52,7 @@ if __name__ == "__main__":
     main()
 """
 
-# In place of python, for "python -m venv .venv": an environment whose pip notes what it is asked for.
+# Replaces python in "python -m venv .venv": the environment's pip records its arguments.
 PYTHON = """#!/bin/sh
 set -eu
 test "$*" = "-m venv .venv"
@@ -80,7 +80,7 @@ class Runner:
         }
 
     def run(self, **environment: str) -> dict[str, str]:
-        """Name → "success", "failure" or "skipped" of each step; the job's variables may be others."""
+        """Run the job, with changed variables if given. Return step → "success", "failure" or "skipped"."""
         outcomes: dict[str, str] = {}
         for step in STEPS:
             if "run" not in step:
@@ -180,7 +180,7 @@ def test_good_and_regressed_artifacts(runner, tiny_model, other_weights, tmp_pat
         runner.summary.unlink()
         return runner.run(**environment)
 
-    # Whatever machine runs this: of the times it is only asked that they are there.
+    # The machine that runs this is unknown, so the test only requires that there are times.
     outcomes = again(**good)
     summary = runner.summary.read_text()
     assert outcomes["Compare"] == "success"
@@ -197,6 +197,6 @@ def test_good_and_regressed_artifacts(runner, tiny_model, other_weights, tmp_pat
 
 
 def failed_lines(summary: str) -> set[str]:
-    """Quantities whose verdict is FAIL."""
+    """Return the quantities whose verdict is FAIL."""
     lines = [line.strip() for line in summary.splitlines() if re.search(r" FAIL( |$)", line)]
     return {re.split(r"  +", line)[0] for line in lines}
