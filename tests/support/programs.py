@@ -16,6 +16,7 @@ from validation.evidence.conformance.cli import conformance
 from validation.evidence.mutation.cli import mutation
 from validation.evidence.numbers.cli import numbers
 from validation.evidence.peers.cli import peers
+from validation.evidence.picture.cli import picture
 
 # What is typed → the command.
 PROGRAMS = {
@@ -31,6 +32,7 @@ PROGRAMS = {
     "python -m validation.evidence.mutation": mutation,
     "python -m validation.evidence.numbers": numbers,
     "python -m validation.evidence.peers": peers,
+    "python -m validation.evidence.picture": picture,
 }
 
 
