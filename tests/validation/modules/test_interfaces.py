@@ -316,7 +316,7 @@ def test_picture_outputs(layout):
     [
         (
             pixels("RGB") / 255,
-            "as a pixel, expected whole numbers of 0 to 255, since the conversion",
+            "as a pixel, expected whole numbers of 0 to 255, because this input",
         ),
         (torch.full((1, 3, 4, 5), 256.0), "input 'image': 256 as a pixel"),
         (torch.full((1, 3, 4, 5), -1.0), "input 'image': -1 as a pixel"),
