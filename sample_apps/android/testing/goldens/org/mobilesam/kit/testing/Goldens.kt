@@ -6,14 +6,14 @@ import java.nio.ByteOrder
 import org.json.JSONArray
 import org.json.JSONException
 import org.json.JSONObject
-import org.mobilesam.kit.Artifact
-import org.mobilesam.kit.ArtifactException
-import org.mobilesam.kit.Box
-import org.mobilesam.kit.Point
-import org.mobilesam.kit.Prompt
-import org.mobilesam.kit.PromptPoint
-import org.mobilesam.kit.RunLengthEncoding
-import org.mobilesam.kit.Size
+import org.mobilesam.kit.arithmetic.Box
+import org.mobilesam.kit.arithmetic.Point
+import org.mobilesam.kit.arithmetic.Prompt
+import org.mobilesam.kit.arithmetic.PromptPoint
+import org.mobilesam.kit.arithmetic.RunLengthEncoding
+import org.mobilesam.kit.arithmetic.Size
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.artifact.ArtifactException
 
 /**
  * A photo of an artifact's goldens.

@@ -2,7 +2,7 @@ package org.mobilesam.kit.testing
 
 import java.io.File
 import org.junit.Assume.assumeTrue
-import org.mobilesam.kit.Artifact
+import org.mobilesam.kit.artifact.Artifact
 
 /** The artifact in the folder that the environment variable MOBILE_SAM_ARTIFACT names; without it the test is skipped. */
 fun givenArtifact(): Artifact {

@@ -1,13 +1,13 @@
 package org.mobilesam.kit.testing
 
 import kotlin.math.abs
-import org.mobilesam.kit.Artifact
-import org.mobilesam.kit.BitmapPixels
-import org.mobilesam.kit.DecoderAnswer
-import org.mobilesam.kit.Frame
-import org.mobilesam.kit.PhotoReader
-import org.mobilesam.kit.PromptSlots
-import org.mobilesam.kit.SegmentationEngine
+import org.mobilesam.kit.android.BitmapPixels
+import org.mobilesam.kit.android.PhotoReader
+import org.mobilesam.kit.arithmetic.Frame
+import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.engine.DecoderAnswer
+import org.mobilesam.kit.engine.SegmentationEngine
 
 /**
  * Answers with an artifact's goldens, exactly what was asked of the reference and nothing else.

@@ -6,9 +6,9 @@ import java.time.Instant
 import java.time.temporal.ChronoUnit
 import org.json.JSONArray
 import org.json.JSONObject
-import org.mobilesam.kit.Artifact
-import org.mobilesam.kit.LiteEngine
-import org.mobilesam.kit.Manifest
+import org.mobilesam.kit.android.LiteEngine
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.artifact.Manifest
 
 /** What every case is held to. */
 class Limits(val minIou: Double, val maxScoreDifference: Double)

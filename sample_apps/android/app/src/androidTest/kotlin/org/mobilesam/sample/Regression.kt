@@ -1,15 +1,15 @@
 package org.mobilesam.sample
 
 import kotlin.math.abs
-import org.mobilesam.kit.Artifact
-import org.mobilesam.kit.BitmapPixels
-import org.mobilesam.kit.DecoderAnswer
-import org.mobilesam.kit.Frame
-import org.mobilesam.kit.FrameGeometry
-import org.mobilesam.kit.MaskResizer
-import org.mobilesam.kit.PhotoReader
-import org.mobilesam.kit.PromptSlots
-import org.mobilesam.kit.SegmentationEngine
+import org.mobilesam.kit.android.BitmapPixels
+import org.mobilesam.kit.android.PhotoReader
+import org.mobilesam.kit.arithmetic.Frame
+import org.mobilesam.kit.arithmetic.FrameGeometry
+import org.mobilesam.kit.arithmetic.MaskResizer
+import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.engine.DecoderAnswer
+import org.mobilesam.kit.engine.SegmentationEngine
 import org.mobilesam.kit.testing.GoldenCase
 import org.mobilesam.kit.testing.GoldenPhoto
 import org.mobilesam.kit.testing.Goldens

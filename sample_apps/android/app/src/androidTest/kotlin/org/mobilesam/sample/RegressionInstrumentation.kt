@@ -6,9 +6,9 @@ import android.os.Build
 import android.os.Bundle
 import android.os.PowerManager
 import java.io.File
-import org.mobilesam.kit.Artifact
-import org.mobilesam.kit.LiteEngine
-import org.mobilesam.kit.SegmentationEngine
+import org.mobilesam.kit.android.LiteEngine
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.engine.SegmentationEngine
 
 /**
  * The regression test of a phone; docs/devices.md has its arguments. It fails if a mask does.

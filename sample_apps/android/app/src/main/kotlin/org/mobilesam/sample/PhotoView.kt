@@ -9,9 +9,9 @@ import android.graphics.RectF
 import android.view.GestureDetector
 import android.view.MotionEvent
 import android.view.View
-import org.mobilesam.kit.Box
-import org.mobilesam.kit.Point
-import org.mobilesam.kit.PromptPoint
+import org.mobilesam.kit.arithmetic.Box
+import org.mobilesam.kit.arithmetic.Point
+import org.mobilesam.kit.arithmetic.PromptPoint
 
 /** Shows the photo, the mask over it, and what the user has pointed at; and turns touches into taps and boxes. */
 class PhotoView(context: Context) : View(context) {

@@ -1,8 +1,8 @@
 package org.mobilesam.sample
 
-import org.mobilesam.kit.Box
-import org.mobilesam.kit.Prompt
-import org.mobilesam.kit.PromptPoint
+import org.mobilesam.kit.arithmetic.Box
+import org.mobilesam.kit.arithmetic.Prompt
+import org.mobilesam.kit.arithmetic.PromptPoint
 
 /** What the user has pointed at so far, step by step. A new box takes the place of the one before. */
 data class PromptHistory(private val steps: List<Step> = emptyList()) {

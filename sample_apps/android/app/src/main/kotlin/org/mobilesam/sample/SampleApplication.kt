@@ -2,9 +2,9 @@ package org.mobilesam.sample
 
 import android.app.Application
 import java.io.InputStream
-import org.mobilesam.kit.Artifact
-import org.mobilesam.kit.LiteEngine
-import org.mobilesam.kit.SegmentationEngine
+import org.mobilesam.kit.android.LiteEngine
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.engine.SegmentationEngine
 
 /** Where the app has its model from, and what runs it. */
 open class SampleApplication : Application() {

@@ -3,20 +3,20 @@ package org.mobilesam.sample
 import android.graphics.Bitmap
 import android.os.Handler
 import android.os.Looper
+import java.io.File
 import java.io.InputStream
 import java.nio.ByteBuffer
-import java.io.File
 import java.util.concurrent.Executor
 import java.util.concurrent.Executors
-import org.mobilesam.kit.Artifact
-import org.mobilesam.kit.ArtifactException
-import org.mobilesam.kit.BitmapPixels
-import org.mobilesam.kit.Mask
-import org.mobilesam.kit.PhotoException
-import org.mobilesam.kit.PhotoReader
-import org.mobilesam.kit.PromptException
-import org.mobilesam.kit.Segmentation
-import org.mobilesam.kit.Segmenter
+import org.mobilesam.kit.android.BitmapPixels
+import org.mobilesam.kit.android.PhotoException
+import org.mobilesam.kit.android.PhotoReader
+import org.mobilesam.kit.arithmetic.Mask
+import org.mobilesam.kit.arithmetic.PromptException
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.artifact.ArtifactException
+import org.mobilesam.kit.engine.Segmentation
+import org.mobilesam.kit.engine.Segmenter
 
 /**
  * All that the screen shows.

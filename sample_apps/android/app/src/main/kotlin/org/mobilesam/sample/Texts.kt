@@ -1,7 +1,7 @@
 package org.mobilesam.sample
 
 import java.util.Locale
-import org.mobilesam.kit.Segmentation
+import org.mobilesam.kit.engine.Segmentation
 
 /** What the app says. In code, so that it compiles without Android's resource compiler. */
 object Texts {

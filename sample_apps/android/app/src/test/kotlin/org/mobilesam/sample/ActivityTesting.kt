@@ -15,9 +15,9 @@ import android.widget.TextView
 import java.io.File
 import java.io.InputStream
 import java.time.Duration
-import org.mobilesam.kit.Artifact
-import org.mobilesam.kit.Point
-import org.mobilesam.kit.SegmentationEngine
+import org.mobilesam.kit.arithmetic.Point
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.engine.SegmentationEngine
 import org.robolectric.Robolectric
 import org.robolectric.Shadows.shadowOf
 

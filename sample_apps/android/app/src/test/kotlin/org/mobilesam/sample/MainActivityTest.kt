@@ -19,7 +19,7 @@ import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
-import org.mobilesam.kit.Point
+import org.mobilesam.kit.arithmetic.Point
 import org.mobilesam.kit.testing.Goldens
 import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.Robolectric

@@ -13,10 +13,10 @@ import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
-import org.mobilesam.kit.Artifact
-import org.mobilesam.kit.DecoderAnswer
-import org.mobilesam.kit.PromptSlots
-import org.mobilesam.kit.SegmentationEngine
+import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.engine.DecoderAnswer
+import org.mobilesam.kit.engine.SegmentationEngine
 import org.mobilesam.kit.testing.Goldens
 import org.mobilesam.kit.testing.RecordedEngine
 import org.mobilesam.kit.testing.givenArtifact

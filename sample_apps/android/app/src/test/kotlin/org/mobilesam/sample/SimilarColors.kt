@@ -1,9 +1,9 @@
 package org.mobilesam.sample
 
-import org.mobilesam.kit.DecoderAnswer
-import org.mobilesam.kit.Manifest
-import org.mobilesam.kit.PromptSlots
-import org.mobilesam.kit.SegmentationEngine
+import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.artifact.Manifest
+import org.mobilesam.kit.engine.DecoderAnswer
+import org.mobilesam.kit.engine.SegmentationEngine
 
 /**
  * Stands in for the models where no runtime is: an object is what is as warm a color as a tapped pixel and

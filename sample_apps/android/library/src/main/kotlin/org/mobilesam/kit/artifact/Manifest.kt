@@ -1,8 +1,10 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.artifact
 
 import org.json.JSONArray
 import org.json.JSONException
 import org.json.JSONObject
+import org.mobilesam.kit.arithmetic.MaskChoice
+import org.mobilesam.kit.arithmetic.PromptLayout
 
 /** An artifact that is missing, damaged or made for something else. The message is one line for the user. */
 class ArtifactException(message: String, cause: Throwable? = null) : Exception(message, cause)

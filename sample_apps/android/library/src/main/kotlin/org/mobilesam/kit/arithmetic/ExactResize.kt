@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.arithmetic
 
 import kotlin.math.abs
 import kotlin.math.max

@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.arithmetic
 
 /**
  * A prompt as the mask decoder takes it: N fixed slots.

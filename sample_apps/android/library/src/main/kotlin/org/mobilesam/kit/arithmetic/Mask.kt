@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.arithmetic
 
 /** A rectangle of pixels: left column, top row, and how many of each. All 0 around nothing. */
 data class PixelBox(val x: Int, val y: Int, val width: Int, val height: Int)

@@ -1,5 +1,11 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.android
 
+import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.artifact.Artifact
+import org.mobilesam.kit.artifact.ArtifactException
+import org.mobilesam.kit.artifact.Manifest
+import org.mobilesam.kit.engine.DecoderAnswer
+import org.mobilesam.kit.engine.SegmentationEngine
 import org.pytorch.IValue
 import org.pytorch.LiteModuleLoader
 import org.pytorch.Module

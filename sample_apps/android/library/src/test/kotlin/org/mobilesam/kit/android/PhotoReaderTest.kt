@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.android
 
 import android.graphics.Bitmap
 import android.graphics.Canvas
@@ -12,6 +12,8 @@ import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.mobilesam.kit.arithmetic.Frame
+import org.mobilesam.kit.arithmetic.Size
 import org.robolectric.RobolectricTestRunner
 
 /** Photos are decoded upright, at a bounded size. Android's own decoders run here. */

@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.engine
 
 import java.util.Collections
 import java.util.concurrent.CountDownLatch
@@ -10,6 +10,17 @@ import org.junit.Assert.assertNotNull
 import org.junit.Assert.assertNull
 import org.junit.Assert.assertTrue
 import org.junit.Test
+import org.mobilesam.kit.android.PhotoException
+import org.mobilesam.kit.arithmetic.MaskChoice
+import org.mobilesam.kit.arithmetic.Point
+import org.mobilesam.kit.arithmetic.Prompt
+import org.mobilesam.kit.arithmetic.PromptException
+import org.mobilesam.kit.arithmetic.PromptLayout
+import org.mobilesam.kit.arithmetic.PromptPoint
+import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.arithmetic.RgbPixels
+import org.mobilesam.kit.arithmetic.Size
+import org.mobilesam.kit.artifact.Manifest
 
 /** What runs when, and on which thread. */
 class SegmenterTest {

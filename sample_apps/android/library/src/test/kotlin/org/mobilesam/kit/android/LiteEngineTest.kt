@@ -1,9 +1,10 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.android
 
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.mobilesam.kit.arithmetic.PromptSlots
 import org.mobilesam.kit.testing.givenArtifact
 import org.pytorch.IValue
 import org.pytorch.Tensor

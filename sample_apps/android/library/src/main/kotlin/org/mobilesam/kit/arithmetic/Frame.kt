@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.arithmetic
 
 /**
  * A photo in the square frame, before it becomes the image encoder's input.

@@ -1,4 +1,6 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.engine
+
+import org.mobilesam.kit.arithmetic.PromptSlots
 
 /**
  * Masks of one prompt, and how good the model thinks they are.

@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.arithmetic
 
 /**
  * A mask as COCO's compressed run-length encoding: runs down the columns, of background first.

@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.arithmetic
 
 /** Rows of RGB pixels, as a photo or a bitmap has them. */
 interface Pixels {

@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.arithmetic
 
 /**
  * Which mask to show: `masks` of `manifest.json`.

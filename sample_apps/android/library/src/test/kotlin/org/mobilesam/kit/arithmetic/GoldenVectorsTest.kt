@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.arithmetic
 
 import java.io.File
 import java.nio.ByteBuffer

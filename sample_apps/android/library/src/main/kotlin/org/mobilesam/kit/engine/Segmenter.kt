@@ -1,9 +1,16 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.engine
 
 import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 import java.util.concurrent.RejectedExecutionException
 import java.util.concurrent.atomic.AtomicInteger
+import org.mobilesam.kit.arithmetic.Frame
+import org.mobilesam.kit.arithmetic.Mask
+import org.mobilesam.kit.arithmetic.MaskResizer
+import org.mobilesam.kit.arithmetic.Pixels
+import org.mobilesam.kit.arithmetic.Prompt
+import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.artifact.Manifest
 
 /**
  * The mask that answers a prompt.

@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.engine
 
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.TimeUnit
@@ -6,6 +6,11 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.mobilesam.kit.android.BitmapPixels
+import org.mobilesam.kit.android.PhotoReader
+import org.mobilesam.kit.arithmetic.FrameGeometry
+import org.mobilesam.kit.arithmetic.MaskResizer
+import org.mobilesam.kit.arithmetic.RunLengthEncoding
 import org.mobilesam.kit.testing.Goldens
 import org.mobilesam.kit.testing.RecordedEngine
 import org.mobilesam.kit.testing.givenArtifact

@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.android
 
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
@@ -9,6 +9,8 @@ import android.graphics.Matrix
 import android.media.ExifInterface
 import java.io.IOException
 import java.io.InputStream
+import org.mobilesam.kit.arithmetic.Pixels
+import org.mobilesam.kit.arithmetic.Size
 
 /** A photo that cannot be read. The message is for the user. */
 class PhotoException(message: String, cause: Throwable? = null) : Exception(message, cause)

@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.arithmetic
 
 /**
  * Enlarges mask logits to a photo's size: bilinear to the frame, the photo's part of it, bilinear to the photo.

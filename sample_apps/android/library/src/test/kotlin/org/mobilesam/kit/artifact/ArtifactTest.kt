@@ -1,4 +1,4 @@
-package org.mobilesam.kit
+package org.mobilesam.kit.artifact
 
 import java.io.File
 import java.io.InputStream
