@@ -6,12 +6,12 @@ import java.nio.ByteOrder
 import org.json.JSONArray
 import org.json.JSONException
 import org.json.JSONObject
-import org.mobilesam.kit.arithmetic.Box
+import org.mobilesam.kit.arithmetic.PixelSize
 import org.mobilesam.kit.arithmetic.Point
 import org.mobilesam.kit.arithmetic.Prompt
+import org.mobilesam.kit.arithmetic.PromptBox
 import org.mobilesam.kit.arithmetic.PromptPoint
 import org.mobilesam.kit.arithmetic.RunLengthEncoding
-import org.mobilesam.kit.arithmetic.Size
 import org.mobilesam.kit.artifact.Artifact
 import org.mobilesam.kit.artifact.ArtifactException
 
@@ -20,7 +20,7 @@ import org.mobilesam.kit.artifact.ArtifactException
  *
  * @property file where it lies.
  */
-class GoldenPhoto(val name: String, val file: File, val size: Size, private val embeddings: File) {
+class GoldenPhoto(val name: String, val file: File, val size: PixelSize, private val embeddings: File) {
     /** The reference's image embeddings, read anew each time. */
     fun imageEmbeddings(): FloatArray = readFloats(embeddings)
 }
@@ -30,8 +30,8 @@ class GoldenPhoto(val name: String, val file: File, val size: Size, private val 
  *
  * @property points in pixels of the photo, as [box].
  * @property maskFrom the case whose mask [maskIndex] is the prompt's mask; null without.
- * @property coordinates (N, 2) x, y in pixels of the frame.
- * @property labels (N).
+ * @property pointCoords (N, 2) x, y in pixels of the frame.
+ * @property pointLabels (N).
  * @property scores of the masks.
  * @property masks at the photo's size.
  */
@@ -39,11 +39,11 @@ class GoldenCase(
     val name: String,
     val photo: GoldenPhoto,
     private val points: List<PromptPoint>,
-    private val box: Box?,
+    private val box: PromptBox?,
     val maskFrom: GoldenCase?,
     private val maskIndex: Int,
-    val coordinates: FloatArray,
-    val labels: FloatArray,
+    val pointCoords: FloatArray,
+    val pointLabels: FloatArray,
     val scores: FloatArray,
     private val lowRes: File,
     val masks: List<RunLengthEncoding>,
@@ -97,7 +97,7 @@ class Goldens private constructor(val photos: List<GoldenPhoto>, val cases: List
         private fun photo(name: String, record: JSONObject) = GoldenPhoto(
             name,
             file(record.getString("file")),
-            Size(record.getInt("height"), record.getInt("width")),
+            PixelSize(record.getInt("height"), record.getInt("width")),
             file(record.getJSONObject("image_embeddings").getString("file")),
         )
 
@@ -105,18 +105,18 @@ class Goldens private constructor(val photos: List<GoldenPhoto>, val cases: List
             val points = record.getJSONArray("points").arrays().map { Point(it.getDouble(0), it.getDouble(1)) }
             val labels = record.getJSONArray("labels").floats()
             val earlier = record.optJSONObject("mask_input")
-            val coordinates = record.getJSONArray("point_coords").arrays().flatMap { it.floats().toList() }
+            val pointCoords = record.getJSONArray("point_coords").arrays().flatMap { it.floats().toList() }
             return GoldenCase(
                 name = record.getString("name"),
                 photo = find(photos, record.getString("photo")),
                 points = points.zip(labels.toList()) { point, label -> PromptPoint(point, label == 1f) },
                 box = record.optJSONArray("box")?.let {
-                    Box(Point(it.getDouble(0), it.getDouble(1)), Point(it.getDouble(2), it.getDouble(3)))
+                    PromptBox(Point(it.getDouble(0), it.getDouble(1)), Point(it.getDouble(2), it.getDouble(3)))
                 },
                 maskFrom = earlier?.let { find(cases, it.getString("case")) },
                 maskIndex = earlier?.getInt("index") ?: 0,
-                coordinates = coordinates.toFloatArray(),
-                labels = record.getJSONArray("point_labels").floats(),
+                pointCoords = pointCoords.toFloatArray(),
+                pointLabels = record.getJSONArray("point_labels").floats(),
                 scores = record.getJSONArray("iou_predictions").floats(),
                 lowRes = file(record.getJSONObject("low_res_masks").getString("file")),
                 masks = record.getJSONArray("masks").objects().map(::mask),
@@ -125,7 +125,7 @@ class Goldens private constructor(val photos: List<GoldenPhoto>, val cases: List
 
         private fun mask(record: JSONObject): RunLengthEncoding {
             val size = record.getJSONArray("size")
-            return RunLengthEncoding(Size(size.getInt(0), size.getInt(1)), record.getString("counts"))
+            return RunLengthEncoding(PixelSize(size.getInt(0), size.getInt(1)), record.getString("counts"))
         }
 
         /** A file beside the list, which the manifest has to know. */

@@ -1,10 +1,10 @@
 package org.mobilesam.kit.testing
 
 import kotlin.math.abs
-import org.mobilesam.kit.android.BitmapPixels
+import org.mobilesam.kit.android.BitmapPhoto
 import org.mobilesam.kit.android.PhotoReader
 import org.mobilesam.kit.arithmetic.Frame
-import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Artifact
 import org.mobilesam.kit.engine.DecoderAnswer
 import org.mobilesam.kit.engine.SegmentationEngine
@@ -16,27 +16,27 @@ import org.mobilesam.kit.engine.SegmentationEngine
  */
 class RecordedEngine(artifact: Artifact, private val goldens: Goldens) : SegmentationEngine {
     private val recorded = goldens.photos.map { photo ->
-        val pixels = BitmapPixels(PhotoReader(Int.MAX_VALUE).read(photo.file::inputStream))
-        val frame = Frame.of(pixels, artifact.manifest.frameSize).toTensor(artifact.manifest.paddingRgb)
+        val bitmapPhoto = BitmapPhoto(PhotoReader(Int.MAX_VALUE).read(photo.file::inputStream))
+        val frame = Frame.of(bitmapPhoto, artifact.manifest.frameSize).toTensor(artifact.manifest.paddingRgb)
         Recorded(photo, frame, photo.imageEmbeddings())
     }
 
     override fun encode(frame: FloatArray): FloatArray =
         checkNotNull(recorded.find { it.frame.contentEquals(frame) }) { "this frame was not recorded" }.embeddings
 
-    override fun decode(imageEmbeddings: FloatArray, prompt: PromptSlots, maskInput: FloatArray?): DecoderAnswer {
+    override fun decode(imageEmbeddings: FloatArray, prompt: SlotPrompt): DecoderAnswer {
         val photo = recorded.find { it.embeddings.contentEquals(imageEmbeddings) }?.photo
-        val case = goldens.cases.find { it.photo == photo && isAsked(it, prompt, maskInput) }
+        val case = goldens.cases.find { it.photo == photo && isAsked(it, prompt) }
         checkNotNull(case) { "this prompt was not recorded" }
         return DecoderAnswer(case.lowResMasks(), case.scores)
     }
 
     override fun close() = Unit
 
-    private fun isAsked(case: GoldenCase, prompt: PromptSlots, maskInput: FloatArray?): Boolean {
-        val isNear = case.coordinates.zip(prompt.coordinates).all { (a, b) -> abs(a - b) <= SAME_POINT }
+    private fun isAsked(case: GoldenCase, prompt: SlotPrompt): Boolean {
+        val isNear = case.pointCoords.zip(prompt.pointCoords).all { (a, b) -> abs(a - b) <= SAME_POINT }
         val recordedMask = case.maskInput(case.maskFrom?.lowResMasks())
-        return isNear && case.labels.contentEquals(prompt.labels) && recordedMask.contentEquals(maskInput)
+        return isNear && case.pointLabels.contentEquals(prompt.pointLabels) && recordedMask.contentEquals(prompt.maskInput)
     }
 
     private class Recorded(val photo: GoldenPhoto, val frame: FloatArray, val embeddings: FloatArray)

@@ -61,7 +61,7 @@ open class RegressionInstrumentation : Instrumentation() {
             sendStatus(1, Bundle().apply { putString("step", step) })
         }
         try {
-            Regression(artifact, { openEngine(artifact) }, Stopwatch(::nanoTime), limits, results, onStep).run(runs, seconds)
+            RegressionRun(artifact, { openEngine(artifact) }, Stopwatch(::nanoTime), limits, results, onStep).run(runs, seconds)
             results.step = null
         } catch (error: Throwable) {
             results.step = "${results.step ?: "reading the goldens"}: ${reason(error)}"

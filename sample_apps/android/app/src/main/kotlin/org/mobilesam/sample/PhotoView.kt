@@ -9,8 +9,8 @@ import android.graphics.RectF
 import android.view.GestureDetector
 import android.view.MotionEvent
 import android.view.View
-import org.mobilesam.kit.arithmetic.Box
 import org.mobilesam.kit.arithmetic.Point
+import org.mobilesam.kit.arithmetic.PromptBox
 import org.mobilesam.kit.arithmetic.PromptPoint
 
 /** Shows the photo, the mask over it, and what the user has pointed at; and turns touches into taps and boxes. */
@@ -131,10 +131,10 @@ class PhotoView(context: Context) : View(context) {
         invalidate()
     }
 
-    private fun draggedBox(): Box? {
+    private fun draggedBox(): PromptBox? {
         val from = dragFrom ?: return null
         val to = dragTo ?: return null
-        return Box(Point(minOf(from.x, to.x), minOf(from.y, to.y)), Point(maxOf(from.x, to.x), maxOf(from.y, to.y)))
+        return PromptBox(Point(minOf(from.x, to.x), minOf(from.y, to.y)), Point(maxOf(from.x, to.x), maxOf(from.y, to.y)))
     }
 
     private fun insidePhoto(event: MotionEvent): Point? {
@@ -150,7 +150,7 @@ class PhotoView(context: Context) : View(context) {
         return Point(at[0].toDouble(), at[1].toDouble())
     }
 
-    private fun drawBox(canvas: Canvas, box: Box) {
+    private fun drawBox(canvas: Canvas, box: PromptBox) {
         val (left, top) = toView(box.topLeft)
         val (right, bottom) = toView(box.bottomRight)
         line.strokeWidth = 2 * density
@@ -159,7 +159,7 @@ class PhotoView(context: Context) : View(context) {
 
     /** A plus for the object, a minus for background: color alone does not tell everyone. */
     private fun drawPoint(canvas: Canvas, point: PromptPoint) {
-        val (x, y) = toView(point.at)
+        val (x, y) = toView(point.point)
         val arm = 4 * density
         fill.color = if (point.isObject) OBJECT_COLOR else BACKGROUND_COLOR
         line.strokeWidth = 2 * density

@@ -1,7 +1,7 @@
 package org.mobilesam.sample
 
-import org.mobilesam.kit.arithmetic.Box
 import org.mobilesam.kit.arithmetic.Prompt
+import org.mobilesam.kit.arithmetic.PromptBox
 import org.mobilesam.kit.arithmetic.PromptPoint
 
 /** What the user has pointed at so far, step by step. A new box takes the place of the one before. */
@@ -10,14 +10,14 @@ data class PromptHistory(private val steps: List<Step> = emptyList()) {
     sealed interface Step {
         data class Tap(val point: PromptPoint) : Step
 
-        data class Drag(val box: Box) : Step
+        data class Drag(val box: PromptBox) : Step
     }
 
     val isEmpty: Boolean get() = steps.isEmpty()
 
     val points: List<PromptPoint> get() = steps.filterIsInstance<Step.Tap>().map { it.point }
 
-    val box: Box? get() = steps.filterIsInstance<Step.Drag>().lastOrNull()?.box
+    val box: PromptBox? get() = steps.filterIsInstance<Step.Drag>().lastOrNull()?.box
 
     fun toPrompt() = Prompt(points, box)
 

@@ -8,7 +8,7 @@ import java.io.InputStream
 import java.nio.ByteBuffer
 import java.util.concurrent.Executor
 import java.util.concurrent.Executors
-import org.mobilesam.kit.android.BitmapPixels
+import org.mobilesam.kit.android.BitmapPhoto
 import org.mobilesam.kit.android.PhotoException
 import org.mobilesam.kit.android.PhotoReader
 import org.mobilesam.kit.arithmetic.Mask
@@ -120,7 +120,7 @@ class Session(private val application: SampleApplication) {
             isBusy = true,
             status = Texts.ENCODING,
         )
-        segmenter?.open({ BitmapPixels(photo) }) { result ->
+        segmenter?.setPhoto({ BitmapPhoto(photo) }) { result ->
             val status = result.fold({ Texts.ready(it) }, ::words)
             if (state.prompts.isEmpty || result.isFailure) state = state.copy(isBusy = false, status = status)
         }
@@ -156,7 +156,7 @@ class Session(private val application: SampleApplication) {
         val alpha = ByteBuffer.allocate(overlay.rowBytes * mask.size.height)
         for (y in 0 until mask.size.height) {
             for (x in 0 until mask.size.width) {
-                if (mask.bits[y * mask.size.width + x]) alpha.put(y * overlay.rowBytes + x, -1)
+                if (mask.pixels[y * mask.size.width + x]) alpha.put(y * overlay.rowBytes + x, -1)
             }
         }
         overlay.copyPixelsFromBuffer(alpha)

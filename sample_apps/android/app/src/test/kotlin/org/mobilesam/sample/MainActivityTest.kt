@@ -92,7 +92,7 @@ class MainActivityTest {
     @Test
     fun `more taps than the model takes are told of`() {
         screen.show(photo.file)
-        repeat(artifact.manifest.prompts.slots + 1) { screen.tap(Point(50.0 + it, 50.0)) }
+        repeat(artifact.manifest.promptLayout.slots + 1) { screen.tap(Point(50.0 + it, 50.0)) }
         screen.await("the message") { "slots" in screen.status }
         screen.button(Texts.UNDO).performClick()
         awaitMask()

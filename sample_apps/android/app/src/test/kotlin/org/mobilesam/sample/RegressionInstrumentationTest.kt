@@ -13,7 +13,7 @@ import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
-import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Artifact
 import org.mobilesam.kit.engine.DecoderAnswer
 import org.mobilesam.kit.engine.SegmentationEngine
@@ -174,7 +174,7 @@ class RegressionInstrumentationTest {
         private val engine: SegmentationEngine,
         private val change: (DecoderAnswer) -> DecoderAnswer,
     ) : SegmentationEngine by engine {
-        override fun decode(imageEmbeddings: FloatArray, prompt: PromptSlots, maskInput: FloatArray?) =
-            change(engine.decode(imageEmbeddings, prompt, maskInput))
+        override fun decode(imageEmbeddings: FloatArray, prompt: SlotPrompt) =
+            change(engine.decode(imageEmbeddings, prompt))
     }
 }

@@ -1,6 +1,6 @@
 package org.mobilesam.sample
 
-import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Manifest
 import org.mobilesam.kit.engine.DecoderAnswer
 import org.mobilesam.kit.engine.SegmentationEngine
@@ -20,12 +20,12 @@ class SimilarColors(private val manifest: Manifest) : SegmentationEngine {
         frame[(channel * manifest.frameSize + y * step + step / 2) * manifest.frameSize + x * step + step / 2]
     }
 
-    override fun decode(imageEmbeddings: FloatArray, prompt: PromptSlots, maskInput: FloatArray?): DecoderAnswer {
+    override fun decode(imageEmbeddings: FloatArray, prompt: SlotPrompt): DecoderAnswer {
         val isObject = BooleanArray(side * side)
-        val corners = prompt.labels.indices.filter { prompt.labels[it] > 1 }
+        val corners = prompt.pointLabels.indices.filter { prompt.pointLabels[it] > 1 }
         if (corners.isNotEmpty()) fillBox(isObject, pixel(prompt, corners[0]), pixel(prompt, corners[1]))
-        for (slot in prompt.labels.indices.filter { prompt.labels[it] in 0f..1f }) {
-            fillRegion(isObject, imageEmbeddings, pixel(prompt, slot), prompt.labels[slot] == 1f)
+        for (slot in prompt.pointLabels.indices.filter { prompt.pointLabels[it] in 0f..1f }) {
+            fillRegion(isObject, imageEmbeddings, pixel(prompt, slot), prompt.pointLabels[slot] == 1f)
         }
         val logits = FloatArray(manifest.masks * side * side) { if (isObject[it % (side * side)]) 1f else -1f }
         return DecoderAnswer(logits, FloatArray(manifest.masks) { SCORE })
@@ -33,8 +33,8 @@ class SimilarColors(private val manifest: Manifest) : SegmentationEngine {
 
     override fun close() = Unit
 
-    private fun pixel(prompt: PromptSlots, slot: Int): Int {
-        val (x, y) = (0..1).map { (prompt.coordinates[2 * slot + it] / step).toInt().coerceIn(0, side - 1) }
+    private fun pixel(prompt: SlotPrompt, slot: Int): Int {
+        val (x, y) = (0..1).map { (prompt.pointCoords[2 * slot + it] / step).toInt().coerceIn(0, side - 1) }
         return y * side + x
     }
 

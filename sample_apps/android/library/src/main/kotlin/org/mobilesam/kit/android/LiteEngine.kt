@@ -1,6 +1,6 @@
 package org.mobilesam.kit.android
 
-import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Artifact
 import org.mobilesam.kit.artifact.ArtifactException
 import org.mobilesam.kit.artifact.Manifest
@@ -19,20 +19,20 @@ class LiteEngine internal constructor(
     private val decoder: Module,
 ) : SegmentationEngine {
     private val frameShape = longArrayOf(1, 3, manifest.frameSize.toLong(), manifest.frameSize.toLong())
-    private val slots = manifest.prompts.slots.toLong()
+    private val slots = manifest.promptLayout.slots.toLong()
     private val maskShape = longArrayOf(1, 1, manifest.lowResSize.toLong(), manifest.lowResSize.toLong())
     private val noMask = FloatArray(manifest.lowResSize * manifest.lowResSize)
 
     override fun encode(frame: FloatArray): FloatArray =
         encoder.forward(tensor(frame, frameShape)).toTensor().dataAsFloatArray
 
-    override fun decode(imageEmbeddings: FloatArray, prompt: PromptSlots, maskInput: FloatArray?): DecoderAnswer {
+    override fun decode(imageEmbeddings: FloatArray, prompt: SlotPrompt): DecoderAnswer {
         val (lowResMasks, scores) = decoder.forward(
             tensor(imageEmbeddings, manifest.embeddingsShape),
-            tensor(prompt.coordinates, longArrayOf(1, slots, 2)),
-            tensor(prompt.labels, longArrayOf(1, slots)),
-            tensor(maskInput ?: noMask, maskShape),
-            tensor(floatArrayOf(if (maskInput == null) 0f else 1f), longArrayOf(1)),
+            tensor(prompt.pointCoords, longArrayOf(1, slots, 2)),
+            tensor(prompt.pointLabels, longArrayOf(1, slots)),
+            tensor(prompt.maskInput ?: noMask, maskShape),
+            tensor(floatArrayOf(if (prompt.maskInput == null) 0f else 1f), longArrayOf(1)),
         ).toTuple()
         return DecoderAnswer(lowResMasks.toTensor().dataAsFloatArray, scores.toTensor().dataAsFloatArray)
     }

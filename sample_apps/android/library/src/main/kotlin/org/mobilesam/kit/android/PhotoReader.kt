@@ -9,8 +9,8 @@ import android.graphics.Matrix
 import android.media.ExifInterface
 import java.io.IOException
 import java.io.InputStream
-import org.mobilesam.kit.arithmetic.Pixels
-import org.mobilesam.kit.arithmetic.Size
+import org.mobilesam.kit.arithmetic.Photo
+import org.mobilesam.kit.arithmetic.PixelSize
 
 /** A photo that cannot be read. The message is for the user. */
 class PhotoException(message: String, cause: Throwable? = null) : Exception(message, cause)
@@ -103,8 +103,8 @@ class PhotoReader(private val enough: Int) {
 }
 
 /** Pixels of a bitmap; its transparency is ignored. */
-class BitmapPixels(private val bitmap: Bitmap) : Pixels {
-    override val size = Size(bitmap.height, bitmap.width)
+class BitmapPhoto(private val bitmap: Bitmap) : Photo {
+    override val size = PixelSize(bitmap.height, bitmap.width)
     private val row = IntArray(bitmap.width)
 
     override fun readRow(y: Int, into: ByteArray) {

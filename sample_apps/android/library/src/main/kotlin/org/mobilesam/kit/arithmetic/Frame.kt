@@ -5,7 +5,7 @@ package org.mobilesam.kit.arithmetic
  *
  * @property geometry where in the frame the photo lies.
  */
-class Frame private constructor(val geometry: FrameGeometry, private val resized: RgbPixels) {
+class Frame private constructor(val geometry: FrameGeometry, private val resized: RgbPhoto) {
     /**
      * The image encoder's input: (1, 3, S, S) in C order, RGB in 0…255, not normalized.
      *
@@ -30,9 +30,9 @@ class Frame private constructor(val geometry: FrameGeometry, private val resized
 
     companion object {
         /** Resize [photo] so that its longest side is [frameSize]. */
-        fun of(photo: Pixels, frameSize: Int): Frame {
+        fun of(photo: Photo, frameSize: Int): Frame {
             val geometry = FrameGeometry(photo.size, frameSize)
-            return Frame(geometry, resizeExactly(photo, geometry.resized))
+            return Frame(geometry, PhotoResizer.resize(photo, geometry.resized))
         }
     }
 }

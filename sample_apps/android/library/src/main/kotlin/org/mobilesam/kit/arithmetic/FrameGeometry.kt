@@ -3,19 +3,6 @@ package org.mobilesam.kit.arithmetic
 import kotlin.math.floor
 import kotlin.math.max
 
-/** Height and width in pixels, at least 1 each. */
-data class Size(val height: Int, val width: Int) {
-    init {
-        require(height >= 1 && width >= 1) { "a size of $height×$width: expected at least 1×1" }
-    }
-
-    /** Number of pixels. */
-    val area: Int get() = Math.multiplyExact(height, width)
-}
-
-/** x, then y, in pixels: (0, 0) is the top left corner of the top left pixel. */
-data class Point(val x: Double, val y: Double)
-
 /**
  * Where a photo lies in the square frame that the image encoder sees: top left, its longest side as long as the frame's.
  *
@@ -24,13 +11,13 @@ data class Point(val x: Double, val y: Double)
  * @property photo the photo's size.
  * @property frameSize S, the frame's side.
  */
-class FrameGeometry(val photo: Size, val frameSize: Int) {
+class FrameGeometry(val photo: PixelSize, val frameSize: Int) {
     /** The photo's size in the frame: sides rounded half up, at least 1. */
-    val resized: Size
+    val resized: PixelSize
 
     init {
         val scale = frameSize.toDouble() / max(photo.height, photo.width)
-        resized = Size(side(photo.height, scale), side(photo.width, scale))
+        resized = PixelSize(side(photo.height, scale), side(photo.width, scale))
     }
 
     /** Pixels of the photo → pixels of the frame; rounded to float only at the end. */

@@ -6,15 +6,15 @@ data class PixelBox(val x: Int, val y: Int, val width: Int, val height: Int)
 /**
  * Which pixels of a photo belong to an object.
  *
- * @property bits one per pixel, row by row.
+ * @property pixels whether each pixel belongs to the object, row by row.
  */
-class Mask(val size: Size, val bits: BooleanArray) {
+class Mask(val size: PixelSize, val pixels: BooleanArray) {
     init {
-        require(bits.size == size.area) { "${bits.size} pixels: expected ${size.area} for $size" }
+        require(pixels.size == size.area) { "${pixels.size} pixels: expected ${size.area} for $size" }
     }
 
     /** How many pixels belong to the object. */
-    val area: Int get() = bits.count { it }
+    val area: Int get() = pixels.count { it }
 
     /** The smallest box around the object. */
     val boundingBox: PixelBox
@@ -23,7 +23,7 @@ class Mask(val size: Size, val bits: BooleanArray) {
             var (top, bottom) = size.height to -1
             for (y in 0 until size.height) {
                 for (x in 0 until size.width) {
-                    if (!bits[y * size.width + x]) continue
+                    if (!pixels[y * size.width + x]) continue
                     left = minOf(left, x)
                     right = maxOf(right, x)
                     top = minOf(top, y)
@@ -38,14 +38,14 @@ class Mask(val size: Size, val bits: BooleanArray) {
         require(size == other.size) { "masks of $size and of ${other.size} cannot be compared" }
         var intersection = 0
         var union = 0
-        for (index in bits.indices) {
-            if (bits[index] && other.bits[index]) intersection++
-            if (bits[index] || other.bits[index]) union++
+        for (index in pixels.indices) {
+            if (pixels[index] && other.pixels[index]) intersection++
+            if (pixels[index] || other.pixels[index]) union++
         }
         return if (union == 0) 1.0 else intersection.toDouble() / union
     }
 
-    override fun equals(other: Any?) = other is Mask && size == other.size && bits.contentEquals(other.bits)
+    override fun equals(other: Any?) = other is Mask && size == other.size && pixels.contentEquals(other.pixels)
 
-    override fun hashCode() = 31 * size.hashCode() + bits.contentHashCode()
+    override fun hashCode() = 31 * size.hashCode() + pixels.contentHashCode()
 }

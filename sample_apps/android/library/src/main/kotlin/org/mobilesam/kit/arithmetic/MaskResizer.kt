@@ -25,11 +25,11 @@ class MaskResizer(private val geometry: FrameGeometry, private val lowResSize: I
 
     /** The photo's pixels whose logits are above [threshold]. */
     fun mask(lowRes: FloatArray, threshold: Float): Mask {
-        val bits = BooleanArray(photo.area)
+        val pixels = BooleanArray(photo.area)
         forEachRow(lowRes) { y, row ->
-            for (x in row.indices) bits[y * photo.width + x] = row[x] > threshold
+            for (x in row.indices) pixels[y * photo.width + x] = row[x] > threshold
         }
-        return Mask(photo, bits)
+        return Mask(photo, pixels)
     }
 
     private inline fun forEachRow(lowRes: FloatArray, use: (Int, FloatArray) -> Unit) {

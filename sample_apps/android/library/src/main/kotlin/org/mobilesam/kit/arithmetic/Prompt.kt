@@ -3,13 +3,13 @@ package org.mobilesam.kit.arithmetic
 /**
  * A tap.
  *
- * @property at where, in pixels of the photo.
+ * @property point where it is, in pixels of the photo.
  * @property isObject whether the object is there, or background.
  */
-data class PromptPoint(val at: Point, val isObject: Boolean)
+data class PromptPoint(val point: Point, val isObject: Boolean)
 
 /** A box around an object, in pixels of the photo. */
-data class Box(val topLeft: Point, val bottomRight: Point)
+data class PromptBox(val topLeft: Point, val bottomRight: Point)
 
 /**
  * What is known about one object.
@@ -20,7 +20,7 @@ data class Box(val topLeft: Point, val bottomRight: Point)
  */
 class Prompt(
     val points: List<PromptPoint> = emptyList(),
-    val box: Box? = null,
+    val box: PromptBox? = null,
     val maskInput: FloatArray? = null,
 ) {
     val isEmpty: Boolean get() = points.isEmpty() && box == null

@@ -7,7 +7,7 @@ package org.mobilesam.kit.arithmetic
  *   below one that says whether more follow; from the fourth number on, the difference to the one two back.
  *   Source: `rleToString` and `rleFrString` in cocoapi's `maskApi.c`.
  */
-data class RunLengthEncoding(val size: Size, val counts: String) {
+data class RunLengthEncoding(val size: PixelSize, val counts: String) {
     /**
      * The lengths of the runs.
      *
@@ -43,15 +43,15 @@ data class RunLengthEncoding(val size: Size, val counts: String) {
         val runs = runs()
         val total = runs.sumOf { it.toLong() }
         require(total == size.area.toLong()) { "runs of $total pixels: expected ${size.area}" }
-        val bits = BooleanArray(size.area)
+        val pixels = BooleanArray(size.area)
         var index = 0
         runs.forEachIndexed { number, run ->
-            for (pixel in index until index + run) {
-                if (number % 2 == 1) bits[pixel % size.height * size.width + pixel / size.height] = true
+            for (at in index until index + run) {
+                if (number % 2 == 1) pixels[at % size.height * size.width + at / size.height] = true
             }
             index += run
         }
-        return Mask(size, bits)
+        return Mask(size, pixels)
     }
 
     companion object {
@@ -65,7 +65,7 @@ data class RunLengthEncoding(val size: Size, val counts: String) {
             var length = 0
             for (x in 0 until mask.size.width) {
                 for (y in 0 until mask.size.height) {
-                    if (mask.bits[y * mask.size.width + x] != value) {
+                    if (mask.pixels[y * mask.size.width + x] != value) {
                         runs.add(length)
                         length = 0
                         value = !value

@@ -1,6 +1,6 @@
 package org.mobilesam.kit.engine
 
-import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.arithmetic.SlotPrompt
 
 /**
  * Masks of one prompt, and how good the model thinks they are.
@@ -21,10 +21,6 @@ interface SegmentationEngine : AutoCloseable {
     /** (1, 3, S, S) frame in 0…255 → image embeddings. */
     fun encode(frame: FloatArray): FloatArray
 
-    /**
-     * Answer a prompt about the photo with [imageEmbeddings].
-     *
-     * @param maskInput (1, 1, lowResSize, lowResSize) logits of an earlier answer, or null.
-     */
-    fun decode(imageEmbeddings: FloatArray, prompt: PromptSlots, maskInput: FloatArray?): DecoderAnswer
+    /** Answer a prompt about the photo with [imageEmbeddings]. */
+    fun decode(imageEmbeddings: FloatArray, prompt: SlotPrompt): DecoderAnswer
 }

@@ -7,9 +7,9 @@ import java.util.concurrent.atomic.AtomicInteger
 import org.mobilesam.kit.arithmetic.Frame
 import org.mobilesam.kit.arithmetic.Mask
 import org.mobilesam.kit.arithmetic.MaskResizer
-import org.mobilesam.kit.arithmetic.Pixels
+import org.mobilesam.kit.arithmetic.Photo
 import org.mobilesam.kit.arithmetic.Prompt
-import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Manifest
 
 /**
@@ -30,7 +30,7 @@ class Segmentation(
 /**
  * Answers prompts about one photo at a time, on a thread of its own, which alone uses the model.
  *
- * Nothing here waits: results come through [deliver]. The photo is embedded once; a newer prompt cancels older ones,
+ * Nothing here waits: results come through [deliver]. The photo is encoded once; a newer prompt cancels older ones,
  * and a newer photo cancels all of the earlier one.
  *
  * @param openEngine loads the model, on the segmenter's thread, when it is first needed.
@@ -54,21 +54,21 @@ class Segmenter(
     private var embeddings: FloatArray? = null
 
     /**
-     * Ask about another photo from now on, and embed it.
+     * Ask about another photo from now on, and encode it.
      *
      * @param read gives the photo's pixels; called on the segmenter's thread.
      * @param onReady told once prompts are cheap, with how long the image encoder took, or of what went wrong.
      */
-    fun open(read: () -> Pixels, onReady: (Result<Double>) -> Unit) {
+    fun setPhoto(read: () -> Photo, onReady: (Result<Double>) -> Unit) {
         val photo = latestPhoto.incrementAndGet()
         latestPrompt.incrementAndGet()
         submit({ photo == latestPhoto.get() }, onReady) {
             frame = null
             embeddings = null
-            val opened = Frame.of(read(), manifest.frameSize)
-            frame = opened
-            resizer = MaskResizer(opened.geometry, manifest.lowResSize)
-            embed(opened)
+            val newFrame = Frame.of(read(), manifest.frameSize)
+            frame = newFrame
+            resizer = MaskResizer(newFrame.geometry, manifest.lowResSize)
+            encode(newFrame)
         }
     }
 
@@ -77,13 +77,13 @@ class Segmenter(
         val number = latestPrompt.incrementAndGet()
         val isLatest = { number == latestPrompt.get() }
         submit(isLatest, onAnswer) {
-            val opened = checkNotNull(frame) { "no photo is open" }
-            val encoderMilliseconds = if (embeddings == null) embed(opened) else null
+            val frame = checkNotNull(frame) { "no photo is set" }
+            val encoderMilliseconds = if (embeddings == null) encode(frame) else null
             val start = nanoTime()
-            val slots = PromptSlots.of(prompt, opened.geometry, manifest.prompts)
-            val answer = engine().decode(checkNotNull(embeddings), slots, prompt.maskInput)
+            val slotPrompt = SlotPrompt.of(prompt, frame.geometry, manifest.promptLayout)
+            val answer = engine().decode(checkNotNull(embeddings), slotPrompt)
             if (!isLatest()) throw Superseded()
-            val index = manifest.choice.shown(prompt, answer.scores)
+            val index = manifest.maskChoice.shown(prompt, answer.scores)
             val mask = checkNotNull(resizer).mask(answer.lowResMask(index), manifest.threshold)
             Segmentation(mask, answer.scores[index], encoderMilliseconds, millisecondsSince(start))
         }
@@ -110,8 +110,8 @@ class Segmenter(
         thread.shutdown()
     }
 
-    private fun embed(opened: Frame): Double {
-        val input = opened.toTensor(manifest.paddingRgb)
+    private fun encode(frame: Frame): Double {
+        val input = frame.toTensor(manifest.paddingRgb)
         val engine = engine()
         val start = nanoTime()
         embeddings = engine.encode(input)

@@ -4,7 +4,7 @@ import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Test
 import org.junit.runner.RunWith
-import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.testing.givenArtifact
 import org.pytorch.IValue
 import org.pytorch.Tensor
@@ -17,7 +17,7 @@ class LiteEngineTest {
     private val manifest = givenArtifact().manifest
     private val side = manifest.frameSize.toLong()
     private val low = manifest.lowResSize.toLong()
-    private val slots = manifest.prompts.slots.toLong()
+    private val slots = manifest.promptLayout.slots.toLong()
     private val masks = manifest.masks.toLong()
     private val asked = ArrayList<List<Tensor>>()
     private var destroyed = 0
@@ -41,9 +41,9 @@ class LiteEngineTest {
     @Test
     fun `the mask decoder gets embeddings, slots and an earlier mask in the manifest's order and shapes`() {
         val embeddings = FloatArray(manifest.embeddingsShape.reduce(Long::times).toInt()) { 5f }
-        val prompt = PromptSlots(FloatArray(2 * slots.toInt()) { 6f }, FloatArray(slots.toInt()) { 7f })
         val earlier = FloatArray((low * low).toInt()) { 8f }
-        val answer = engine.decode(embeddings, prompt, earlier)
+        val prompt = SlotPrompt(FloatArray(2 * slots.toInt()) { 6f }, FloatArray(slots.toInt()) { 7f }, earlier)
+        val answer = engine.decode(embeddings, prompt)
         val expected = listOf(
             manifest.embeddingsShape to 5f,
             longArrayOf(1, slots, 2) to 6f,
@@ -62,8 +62,8 @@ class LiteEngineTest {
 
     @Test
     fun `without an earlier mask there are zeros, and a zero that says so`() {
-        val prompt = PromptSlots(FloatArray(2 * slots.toInt()), FloatArray(slots.toInt()))
-        engine.decode(FloatArray(manifest.embeddingsShape.reduce(Long::times).toInt()), prompt, null)
+        val prompt = SlotPrompt(FloatArray(2 * slots.toInt()), FloatArray(slots.toInt()))
+        engine.decode(FloatArray(manifest.embeddingsShape.reduce(Long::times).toInt()), prompt)
         val (mask, hasMask) = asked.single().takeLast(2)
         assertArrayEquals(FloatArray((low * low).toInt()), mask.dataAsFloatArray, 0f)
         assertArrayEquals(floatArrayOf(0f), hasMask.dataAsFloatArray, 0f)

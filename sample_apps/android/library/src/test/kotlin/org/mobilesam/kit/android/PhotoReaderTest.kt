@@ -13,7 +13,7 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.mobilesam.kit.arithmetic.Frame
-import org.mobilesam.kit.arithmetic.Size
+import org.mobilesam.kit.arithmetic.PixelSize
 import org.robolectric.RobolectricTestRunner
 
 /** Photos are decoded upright, at a bounded size. Android's own decoders run here. */
@@ -28,8 +28,8 @@ class PhotoReaderTest {
         )
         for ((orientation, corners) in upright) {
             val photo = PhotoReader(1000).read { withOrientation(corners(), orientation).inputStream() }
-            val size = if (orientation < 5) Size(48, 64) else Size(64, 48)
-            assertEquals("orientation $orientation", size, Size(photo.height, photo.width))
+            val size = if (orientation < 5) PixelSize(48, 64) else PixelSize(64, 48)
+            assertEquals("orientation $orientation", size, PixelSize(photo.height, photo.width))
             val (right, bottom) = photo.width - 9 to photo.height - 9
             val found = listOf(8 to 8, right to 8, 8 to bottom, right to bottom).map { (x, y) -> name(photo.getPixel(x, y)) }
             assertEquals("orientation $orientation", corners, found.joinToString(""))
@@ -43,8 +43,8 @@ class PhotoReaderTest {
         val whole = PhotoReader(Int.MAX_VALUE).read(large::inputStream)
         assertEquals(4400, whole.width)
         val bounded = PhotoReader(2 * frameSize).read(large::inputStream)
-        assertEquals(Size(413, 550), Size(bounded.height, bounded.width))
-        val (a, b) = listOf(whole, bounded).map { Frame.of(BitmapPixels(it), frameSize).toTensor(FloatArray(3)) }
+        assertEquals(PixelSize(413, 550), PixelSize(bounded.height, bounded.width))
+        val (a, b) = listOf(whole, bounded).map { Frame.of(BitmapPhoto(it), frameSize).toTensor(FloatArray(3)) }
         val difference = a.indices.sumOf { abs(a[it] - b[it]).toDouble() } / a.size
         println("mean difference of frames: $difference")
         assertTrue("$difference", difference <= PhotoReader.SUBSAMPLING_TOLERANCE)

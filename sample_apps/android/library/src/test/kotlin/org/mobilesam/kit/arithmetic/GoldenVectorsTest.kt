@@ -33,11 +33,11 @@ class GoldenVectorsTest {
 
     @Test
     fun `frames are Pillow's, bit for bit`() = forEach("resize") { vector ->
-        val photo = vector.getJSONObject("photo")
-        val pixels = RgbPixels(Size(photo.getInt("height"), photo.getInt("width")), bytes(photo.getString("rgb")))
+        val record = vector.getJSONObject("photo")
+        val photo = RgbPhoto(PixelSize(record.getInt("height"), record.getInt("width")), bytes(record.getString("rgb")))
         val side = vector.getInt("frame_size")
         val padding = floats(vector.getJSONArray("padding_rgb"))
-        val tensor = Frame.of(pixels, side).toTensor(padding)
+        val tensor = Frame.of(photo, side).toTensor(padding)
         val found = ByteArray(tensor.size) { tensor[it % 3 * side * side + it / 3].toInt().toByte() }
         assertArrayEquals(bytes(vector.getString("frame")), found)
     }
@@ -48,19 +48,19 @@ class GoldenVectorsTest {
         val labels = floats(vector.getJSONArray("labels"))
         val box = vector.optJSONArray("box")?.let { corners ->
             val (left, top, right, bottom) = floats(corners).map { it.toDouble() }
-            Box(Point(left, top), Point(right, bottom))
+            PromptBox(Point(left, top), Point(right, bottom))
         }
         val prompt = Prompt(points.zip(labels.toList()) { point, label -> PromptPoint(point, label == 1f) }, box)
-        val layout = PromptLayout(vector.getInt("prompt_slots"), 1f, 0f, 2f, 3f, -2f)
-        val identity = FrameGeometry(Size(FRAME, FRAME), FRAME)
+        val layout = PromptLayout(vector.getInt("prompt_slots"), PromptLabels(1f, 0f, 2f, 3f, -2f))
+        val identity = FrameGeometry(PixelSize(FRAME, FRAME), FRAME)
         if (vector.optBoolean("error")) {
-            assertThrows(PromptException::class.java) { PromptSlots.of(prompt, identity, layout) }
+            assertThrows(PromptException::class.java) { SlotPrompt.of(prompt, identity, layout) }
             return@forEach
         }
-        val slots = PromptSlots.of(prompt, identity, layout)
+        val slotPrompt = SlotPrompt.of(prompt, identity, layout)
         val expected = points(vector.getJSONArray("point_coords")).flatMap { listOf(it.x.toFloat(), it.y.toFloat()) }
-        assertArrayEquals(expected.toFloatArray(), slots.coordinates, 0f)
-        assertArrayEquals(floats(vector.getJSONArray("point_labels")), slots.labels, 0f)
+        assertArrayEquals(expected.toFloatArray(), slotPrompt.pointCoords, 0f)
+        assertArrayEquals(floats(vector.getJSONArray("point_labels")), slotPrompt.pointLabels, 0f)
     }
 
     @Test
@@ -98,7 +98,7 @@ class GoldenVectorsTest {
         val point = PromptPoint(Point(1.0, 1.0), true)
         val prompt = Prompt(
             List(vector.getInt("points")) { point },
-            if (vector.getBoolean("has_box")) Box(point.at, Point(2.0, 2.0)) else null,
+            if (vector.getBoolean("has_box")) PromptBox(point.point, Point(2.0, 2.0)) else null,
             if (vector.getBoolean("has_mask")) FloatArray(1) else null,
         )
         val choice = MaskChoice(0, listOf(1, 2, 3))
@@ -108,15 +108,15 @@ class GoldenVectorsTest {
     @Test
     fun `damaged run-length encodings are refused`() {
         for (counts in listOf("", "P", "5", "\u00e9", "ooooooooooo", "\\7")) {
-            assertThrows(IllegalArgumentException::class.java) { RunLengthEncoding(Size(12, 17), counts).decode() }
+            assertThrows(IllegalArgumentException::class.java) { RunLengthEncoding(PixelSize(12, 17), counts).decode() }
         }
     }
 
     @Test
     fun `masks are equal if their pixels are`() {
-        val mask = Mask(Size(1, 2), booleanArrayOf(true, false))
-        assertTrue(mask == Mask(Size(1, 2), booleanArrayOf(true, false)))
-        assertFalse(mask == Mask(Size(2, 1), booleanArrayOf(true, false)))
+        val mask = Mask(PixelSize(1, 2), booleanArrayOf(true, false))
+        assertTrue(mask == Mask(PixelSize(1, 2), booleanArrayOf(true, false)))
+        assertFalse(mask == Mask(PixelSize(2, 1), booleanArrayOf(true, false)))
     }
 
     private fun forEach(key: String, check: (JSONObject) -> Unit) {
@@ -125,7 +125,7 @@ class GoldenVectorsTest {
         for (index in 0 until list.length()) check(list.getJSONObject(index))
     }
 
-    private fun size(array: JSONArray) = Size(array.getInt(0), array.getInt(1))
+    private fun size(array: JSONArray) = PixelSize(array.getInt(0), array.getInt(1))
 
     private fun points(array: JSONArray) =
         (0 until array.length()).map(array::getJSONArray).map { Point(it.getDouble(0), it.getDouble(1)) }

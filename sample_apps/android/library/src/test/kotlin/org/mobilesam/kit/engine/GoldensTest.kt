@@ -6,7 +6,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
-import org.mobilesam.kit.android.BitmapPixels
+import org.mobilesam.kit.android.BitmapPhoto
 import org.mobilesam.kit.android.PhotoReader
 import org.mobilesam.kit.arithmetic.FrameGeometry
 import org.mobilesam.kit.arithmetic.MaskResizer
@@ -38,13 +38,13 @@ class GoldensTest {
         val manifest = artifact.manifest
         Segmenter(manifest, { RecordedEngine(artifact, goldens) }, Runnable::run).use { segmenter ->
             for (photo in goldens.photos) {
-                val pixels = BitmapPixels(PhotoReader(2 * manifest.frameSize).read(photo.file::inputStream))
-                assertEquals(photo.size, pixels.size)
-                await { segmenter.open({ pixels }, it) }
+                val bitmapPhoto = BitmapPhoto(PhotoReader(2 * manifest.frameSize).read(photo.file::inputStream))
+                assertEquals(photo.size, bitmapPhoto.size)
+                await { segmenter.setPhoto({ bitmapPhoto }, it) }
                 for (case in goldens.cases.filter { it.photo == photo }) {
                     val prompt = case.prompt(case.maskFrom?.lowResMasks())
                     val answer = await { segmenter.segment(prompt, it) }
-                    val index = manifest.choice.shown(prompt, case.scores)
+                    val index = manifest.maskChoice.shown(prompt, case.scores)
                     assertEquals(case.name, case.masks[index], RunLengthEncoding.of(answer.mask))
                     assertEquals(case.scores[index], answer.score, 0f)
                 }

@@ -12,14 +12,15 @@ import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.mobilesam.kit.android.PhotoException
 import org.mobilesam.kit.arithmetic.MaskChoice
+import org.mobilesam.kit.arithmetic.PixelSize
 import org.mobilesam.kit.arithmetic.Point
 import org.mobilesam.kit.arithmetic.Prompt
 import org.mobilesam.kit.arithmetic.PromptException
+import org.mobilesam.kit.arithmetic.PromptLabels
 import org.mobilesam.kit.arithmetic.PromptLayout
 import org.mobilesam.kit.arithmetic.PromptPoint
-import org.mobilesam.kit.arithmetic.PromptSlots
-import org.mobilesam.kit.arithmetic.RgbPixels
-import org.mobilesam.kit.arithmetic.Size
+import org.mobilesam.kit.arithmetic.RgbPhoto
+import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Manifest
 
 /** What runs when, and on which thread. */
@@ -29,21 +30,21 @@ class SegmenterTest {
     private var decoding = CountDownLatch(0)
     private val decoderEntered = LinkedBlockingQueue<Unit>()
     private val segmenter = Segmenter(MANIFEST, { CalledEngine() }, Runnable::run)
-    private val photo = RgbPixels(Size(20, 30), ByteArray(20 * 30 * 3))
+    private val photo = RgbPhoto(PixelSize(20, 30), ByteArray(20 * 30 * 3))
 
     @After
     fun close() = segmenter.close()
 
     @Test
-    fun `a photo is embedded once, however many prompts come`() {
-        open()
+    fun `a photo is encoded once, however many prompts come`() {
+        setPhoto()
         repeat(3) { assertNull(segment(tap(1.0 * it)).encoderMilliseconds) }
-        assertEquals(listOf("open", "encode", "decode", "decode", "decode"), calls)
+        assertEquals(listOf("load", "encode", "decode", "decode", "decode"), calls)
     }
 
     @Test
     fun `the model is used by one thread`() {
-        open()
+        setPhoto()
         segment(tap(1.0))
         segmenter.releaseMemory()
         segment(tap(2.0))
@@ -52,7 +53,7 @@ class SegmenterTest {
 
     @Test
     fun `a newer tap cancels older ones`() {
-        open()
+        setPhoto()
         decoding = CountDownLatch(1)
         val answers = LinkedBlockingQueue<String>()
         segmenter.segment(tap(1.0)) { answers.put("first") }
@@ -67,12 +68,12 @@ class SegmenterTest {
 
     @Test
     fun `a newer photo cancels prompts about the older one`() {
-        open()
+        setPhoto()
         decoding = CountDownLatch(1)
         val answers = LinkedBlockingQueue<String>()
         segmenter.segment(tap(1.0)) { answers.put("older") }
         assertNotNull(decoderEntered.poll(10, TimeUnit.SECONDS))
-        segmenter.open({ photo }) { answers.put("photo") }
+        segmenter.setPhoto({ photo }) { answers.put("photo") }
         decoding.countDown()
         assertEquals("photo", answers.poll(10, TimeUnit.SECONDS))
         assertTrue(answers.isEmpty())
@@ -80,28 +81,28 @@ class SegmenterTest {
 
     @Test
     fun `what a cancelled prompt would have said is not told`() {
-        open()
+        setPhoto()
         decoding = CountDownLatch(1)
         val answers = LinkedBlockingQueue<String>()
         segmenter.segment(tap(1.0)) { answers.put("cancelled") }
         assertNotNull(decoderEntered.poll(10, TimeUnit.SECONDS))
         segmenter.cancel()
         decoding.countDown()
-        open() // comes after it in the queue
+        setPhoto() // comes after it in the queue
         assertTrue(answers.isEmpty())
     }
 
     @Test
     fun `released memory comes back when it is needed`() {
-        open()
+        setPhoto()
         segmenter.releaseMemory()
         assertNotNull(segment(tap(1.0)).encoderMilliseconds)
-        assertEquals(listOf("open", "encode", "close", "open", "encode", "decode"), calls)
+        assertEquals(listOf("load", "encode", "close", "load", "encode", "decode"), calls)
     }
 
     @Test
     fun `a prompt that does not fit is told of, and later ones are answered`() {
-        open()
+        setPhoto()
         val answers = LinkedBlockingQueue<Result<Segmentation>>()
         segmenter.segment(Prompt(List(9) { PromptPoint(Point(1.0, 1.0), true) }), answers::put)
         val error = checkNotNull(answers.poll(10, TimeUnit.SECONDS)).exceptionOrNull()
@@ -112,23 +113,23 @@ class SegmenterTest {
     @Test
     fun `a photo that cannot be read is told of`() {
         val results = LinkedBlockingQueue<Result<Double>>()
-        segmenter.open({ throw PhotoException("no photo") }, results::put)
+        segmenter.setPhoto({ throw PhotoException("no photo") }, results::put)
         val error = checkNotNull(results.poll(10, TimeUnit.SECONDS)).exceptionOrNull()
         assertEquals("no photo", error?.message)
     }
 
     @Test
     fun `masks have the photo's size and the best guess's score`() {
-        open()
+        setPhoto()
         val answer = segment(tap(1.0))
         assertEquals(photo.size, answer.mask.size)
         assertEquals(photo.size.area, answer.mask.area)
         assertEquals(0.7f, answer.score, 0f)
     }
 
-    private fun open() {
+    private fun setPhoto() {
         val results = LinkedBlockingQueue<Result<Double>>()
-        segmenter.open({ photo }, results::put)
+        segmenter.setPhoto({ photo }, results::put)
         checkNotNull(results.poll(10, TimeUnit.SECONDS)).getOrThrow()
     }
 
@@ -142,7 +143,7 @@ class SegmenterTest {
 
     private inner class CalledEngine : SegmentationEngine {
         init {
-            note("open")
+            note("load")
         }
 
         override fun encode(frame: FloatArray): FloatArray {
@@ -150,7 +151,7 @@ class SegmenterTest {
             return FloatArray(1)
         }
 
-        override fun decode(imageEmbeddings: FloatArray, prompt: PromptSlots, maskInput: FloatArray?): DecoderAnswer {
+        override fun decode(imageEmbeddings: FloatArray, prompt: SlotPrompt): DecoderAnswer {
             note("decode")
             decoderEntered.put(Unit)
             decoding.await()
@@ -173,8 +174,8 @@ class SegmenterTest {
             frameSize = 32,
             paddingRgb = floatArrayOf(1f, 2f, 3f),
             embeddingsShape = longArrayOf(1),
-            prompts = PromptLayout(8, 1f, 0f, 2f, 3f, -2f),
-            choice = MaskChoice(0, listOf(1, 2, 3)),
+            promptLayout = PromptLayout(8, PromptLabels(1f, 0f, 2f, 3f, -2f)),
+            maskChoice = MaskChoice(0, listOf(1, 2, 3)),
             masks = 4,
             lowResSize = 8,
             threshold = 0f,

@@ -1,12 +1,12 @@
 package org.mobilesam.sample
 
 import kotlin.math.abs
-import org.mobilesam.kit.android.BitmapPixels
+import org.mobilesam.kit.android.BitmapPhoto
 import org.mobilesam.kit.android.PhotoReader
 import org.mobilesam.kit.arithmetic.Frame
 import org.mobilesam.kit.arithmetic.FrameGeometry
 import org.mobilesam.kit.arithmetic.MaskResizer
-import org.mobilesam.kit.arithmetic.PromptSlots
+import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Artifact
 import org.mobilesam.kit.engine.DecoderAnswer
 import org.mobilesam.kit.engine.SegmentationEngine
@@ -21,7 +21,7 @@ import org.mobilesam.kit.testing.Goldens
  * @param results what is filled in.
  * @param onStep told before each step, after which [results] can be written.
  */
-class Regression(
+class RegressionRun(
     private val artifact: Artifact,
     private val openEngine: () -> SegmentationEngine,
     private val stopwatch: Stopwatch,
@@ -57,17 +57,17 @@ class Regression(
         val photo = goldens.photos.first()
         val prompts = goldens.cases.filter { it.photo == photo && it.maskFrom == null }.map { it.prompt(null) }
         val geometry = FrameGeometry(photo.size, manifest.frameSize)
-        val slots = prompts.map { PromptSlots.of(it, geometry, manifest.prompts) }
+        val slotPrompts = prompts.map { SlotPrompt.of(it, geometry, manifest.promptLayout) }
         val frame = frameOf(photo)
         var embeddings = FloatArray(0)
         var turn = 0
         return linkedMapOf(
             DeviceResults.IMAGE_ENCODER to { embeddings = engine.encode(frame) },
-            DeviceResults.MASK_DECODER to { engine.decode(embeddings, slots[turn++ % slots.size], null) },
+            DeviceResults.MASK_DECODER to { engine.decode(embeddings, slotPrompts[turn++ % slotPrompts.size]) },
             DeviceResults.END_TO_END to {
                 val number = turn++ % prompts.size
-                val answer = engine.decode(engine.encode(frameOf(photo)), slots[number], null)
-                val index = manifest.choice.shown(prompts[number], answer.scores)
+                val answer = engine.decode(engine.encode(frameOf(photo)), slotPrompts[number])
+                val index = manifest.maskChoice.shown(prompts[number], answer.scores)
                 MaskResizer(geometry, manifest.lowResSize).mask(answer.lowResMask(index), manifest.threshold)
             },
         )
@@ -82,8 +82,7 @@ class Regression(
             val prompt = case.prompt(case.maskFrom?.let { answers.getValue(it).lowResMasks })
             val answer = engine.decode(
                 embeddings.getOrPut(case.photo) { engine.encode(frameOf(case.photo)) },
-                PromptSlots.of(prompt, geometry, manifest.prompts),
-                prompt.maskInput,
+                SlotPrompt.of(prompt, geometry, manifest.promptLayout),
             )
             answers[case] = answer
             results.cases.add(compare(case, answer, MaskResizer(geometry, manifest.lowResSize)))
@@ -101,8 +100,8 @@ class Regression(
     }
 
     private fun frameOf(photo: GoldenPhoto): FloatArray {
-        val pixels = BitmapPixels(reader.read(photo.file::inputStream))
-        return Frame.of(pixels, manifest.frameSize).toTensor(manifest.paddingRgb)
+        val bitmapPhoto = BitmapPhoto(reader.read(photo.file::inputStream))
+        return Frame.of(bitmapPhoto, manifest.frameSize).toTensor(manifest.paddingRgb)
     }
 
     private fun words(stage: String) = stage.replace('_', ' ')

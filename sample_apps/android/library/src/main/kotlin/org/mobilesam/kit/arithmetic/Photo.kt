@@ -1,8 +1,8 @@
 package org.mobilesam.kit.arithmetic
 
 /** Rows of RGB pixels, as a photo or a bitmap has them. */
-interface Pixels {
-    val size: Size
+interface Photo {
+    val size: PixelSize
 
     /** Write row [y] as red, green, blue, red… to the start of [into], 3 bytes a pixel, 0…255 without sign. */
     fun readRow(y: Int, into: ByteArray)
@@ -13,7 +13,7 @@ interface Pixels {
  *
  * @property rgb height × width × 3 bytes, row by row.
  */
-class RgbPixels(override val size: Size, val rgb: ByteArray) : Pixels {
+class RgbPhoto(override val size: PixelSize, val rgb: ByteArray) : Photo {
     init {
         require(rgb.size == size.area * 3) { "${rgb.size} bytes: expected ${size.area * 3} for $size" }
     }

@@ -9,43 +9,46 @@ private const val PRECISION_BITS = 32 - 8 - 2
 private const val HALF = 1 shl (PRECISION_BITS - 1)
 
 /**
- * Resize to [target]: bilinear, antialiased, in 8 bits, bit for bit as Pillow's `Image.resize(…, BILINEAR)` does.
+ * Bilinear, antialiased resizing in 8 bits: bit for bit what Pillow's `Image.resize(…, BILINEAR)` computes.
  *
  * Horizontally, then vertically; weights are fixed-point numbers, and what lies between the two is rounded to 8 bits.
  * A direction in which the size stays is left out. Android's own scaling is not antialiased in this way.
  *
  * Source: Pillow's `src/libImaging/Resample.c`.
  */
-fun resizeExactly(photo: Pixels, target: Size): RgbPixels {
-    val rows = resizeRows(photo, target.width)
-    return if (target.height == photo.size.height) rows else resizeColumns(rows, target.height)
-}
-
-private fun resizeRows(photo: Pixels, width: Int): RgbPixels {
-    val size = Size(photo.size.height, width)
-    val row = ByteArray(photo.size.width * CHANNELS)
-    val result = ByteArray(size.area * CHANNELS)
-    val filter = if (width == photo.size.width) null else TriangleFilter(photo.size.width, width)
-    for (y in 0 until size.height) {
-        photo.readRow(y, row)
-        val start = y * width * CHANNELS
-        if (filter == null) row.copyInto(result, start) else filter.applyToRow(row, result, start)
+object PhotoResizer {
+    /** Resize [photo] to [size]. */
+    fun resize(photo: Photo, size: PixelSize): RgbPhoto {
+        val rows = resizeRows(photo, size.width)
+        return if (size.height == photo.size.height) rows else resizeColumns(rows, size.height)
     }
-    return RgbPixels(size, result)
-}
 
-private fun resizeColumns(photo: RgbPixels, height: Int): RgbPixels {
-    val size = Size(height, photo.size.width)
-    val stride = size.width * CHANNELS
-    val result = ByteArray(size.area * CHANNELS)
-    val filter = TriangleFilter(photo.size.height, height)
-    for (y in 0 until height) {
-        for (column in 0 until stride) {
-            val first = filter.first(y) * stride + column
-            result[y * stride + column] = filter.weightedSum(y, photo.rgb, first, stride)
+    private fun resizeRows(photo: Photo, width: Int): RgbPhoto {
+        val size = PixelSize(photo.size.height, width)
+        val row = ByteArray(photo.size.width * CHANNELS)
+        val result = ByteArray(size.area * CHANNELS)
+        val filter = if (width == photo.size.width) null else TriangleFilter(photo.size.width, width)
+        for (y in 0 until size.height) {
+            photo.readRow(y, row)
+            val start = y * width * CHANNELS
+            if (filter == null) row.copyInto(result, start) else filter.applyToRow(row, result, start)
         }
+        return RgbPhoto(size, result)
     }
-    return RgbPixels(size, result)
+
+    private fun resizeColumns(photo: RgbPhoto, height: Int): RgbPhoto {
+        val size = PixelSize(height, photo.size.width)
+        val stride = size.width * CHANNELS
+        val result = ByteArray(size.area * CHANNELS)
+        val filter = TriangleFilter(photo.size.height, height)
+        for (y in 0 until height) {
+            for (column in 0 until stride) {
+                val first = filter.first(y) * stride + column
+                result[y * stride + column] = filter.weightedSum(y, photo.rgb, first, stride)
+            }
+        }
+        return RgbPhoto(size, result)
+    }
 }
 
 /** Weights of the [from] pixels of a line for each of the [to] pixels that it becomes. */
