@@ -6,7 +6,10 @@ from shutil import copyfile
 HOME = "README"
 NAVIGATION = {
     "Ship a model": [
+        "docs/tutorial",
+        "docs/choosing",
         "docs/conversion",
+        "docs/artifact-folder",
         "docs/quantization",
         "docs/photos",
         "docs/prompts",
@@ -38,6 +41,7 @@ NAVIGATION = {
     ],
     "Reference": [
         "docs/commands",
+        "docs/troubleshooting",
         "docs/api",
         "docs/architecture",
         "CHANGELOG",
