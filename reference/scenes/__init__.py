@@ -1,4 +1,4 @@
-"""Generated scenes: photo-like pictures with exact masks of every object and part, from seeds."""
+"""Generated scenes: photo-like pictures with exact masks of every object and part, one scene per seed."""
 
 from reference.common.lazy_names import lazy_names
 

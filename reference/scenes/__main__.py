@@ -1,4 +1,4 @@
-"""``python -m reference.scenes``."""
+"""The entry point of ``python -m reference.scenes``."""
 
 from reference.common.entry_point import start
 

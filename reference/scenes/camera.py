@@ -1,4 +1,4 @@
-"""What a camera does to a scene: uneven light, blur, exposure, color cast, noise and JPEG."""
+"""The effects of a camera on a scene: uneven light, blur, exposure, color cast, noise and JPEG loss."""
 
 import functools
 import math
@@ -11,17 +11,17 @@ from reference.scenes.dice import Dice
 from reference.scenes.looks import GRAY
 from reference.scenes.rows import indices
 
-NOISE_SIDE = 1536  # pixels of the sheet of noise that pictures take pieces of
+NOISE_SIDE = 1536  # pixels; side of the sheet of noise from which pictures take pieces
 BLUR_RADIUS = 4  # pixels
-MEDIUM_GRAY = 115  # of 255, about the mean of ordinary photos
+MEDIUM_GRAY = 115  # of 255; about the mean of ordinary photos
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> None:
-    """Blur pictures in place by a Gaussian, those with a sigma above 0.
+    """Blur the pictures with a sigma above 0 by a Gaussian, in place.
 
     Args:
         pictures: float32 (B, 3, H, W).
-        sigma: (B,), pixels, on the CPU; from 2 on, blurred at half the size.
+        sigma: (B,), in pixels, on the CPU. From 2 pixels on, the blur is computed at half the size.
     """
     for scene in indices(sigma > 0).tolist():
         picture, width = pictures[scene : scene + 1], sigma[scene].item()
@@ -52,16 +52,16 @@ def _gaussian(picture: Tensor, sigma: float) -> Tensor:
 
 
 def draw_background_blur(dice: Dice) -> Tensor:
-    """Sigma (B,) of the blur behind the objects, mostly 0."""
+    """Draw the sigma (B,) of the blur behind the objects, which is mostly 0."""
     return torch.where(dice.chance(0.3), dice.log_uniform(0.7, 6), 0.0)
 
 
 def photograph(pictures: Tensor, dice: Dice) -> Tensor:
-    """The finished photos: float32 (B, 3, H, W), whole numbers in 0…255.
+    """Apply all effects, and return the finished photos: float32 (B, 3, H, W), whole numbers in 0…255.
 
     Args:
-        pictures: float32 (B, 3, H, W), RGB; changed.
-        dice: of the B scenes.
+        pictures: float32 (B, 3, H, W), RGB. They are changed.
+        dice: the dice of the B scenes.
     """
     pictures *= _uneven_light(dice, pictures)
     _expose(pictures)
@@ -73,7 +73,7 @@ def photograph(pictures: Tensor, dice: Dice) -> Tensor:
 
 
 def _uneven_light(dice: Dice, pictures: Tensor) -> Tensor:
-    """Brightness (B, 1, H, W): more on one side of the picture than on the other."""
+    """Return factors of brightness (B, 1, H, W), larger on one side of the picture than on the other."""
     height, width = pictures.shape[2:]
     slope = (0.2 * dice.normal(2)).clamp(-0.5, 0.5).to(pictures.device)[..., None, None, None]
     x = torch.linspace(-1, 1, width, device=pictures.device)
@@ -82,14 +82,15 @@ def _uneven_light(dice: Dice, pictures: Tensor) -> Tensor:
 
 
 def _expose(pictures: Tensor) -> None:
-    """Bring bright and dark scenes closer to a medium gray, as a camera's metering does."""
-    for picture in pictures:  # one by one: a mean must not depend on the batch, not by a rounding
+    """Bring bright and dark scenes closer to a medium gray, like the metering of a camera."""
+    # One by one, because the rounding of a mean must not depend on the batch.
+    for picture in pictures:
         brightness = picture.clamp(0, 255).mean().clamp(min=5)
         picture *= ((MEDIUM_GRAY / brightness) ** 0.6).clamp(0.6, 2.5)
 
 
 def _tone(pictures: Tensor, dice: Dice) -> Tensor:
-    """Exposure, contrast, white balance, saturation and the tone curve."""
+    """Apply exposure, contrast, white balance, saturation and the tone curve."""
     exposure = 2 ** (0.3 * dice.normal(1))
     balance = exposure * (1 + 0.08 * dice.normal(3))
     saturation = torch.where(dice.chance(0.08), 0.0, 1 + 0.25 * dice.normal())[:, None, None]
@@ -102,13 +103,13 @@ def _tone(pictures: Tensor, dice: Dice) -> Tensor:
     for channel in range(3):
         toned = torch.addcmul(toned, matrix[:, :, channel, None, None], pictures[:, channel, None])
     toned.clamp_(0, 255)
-    # Brighter or darker in the middle, black and white as they are.
+    # The curve makes middle tones brighter or darker, and keeps black and white.
     bent = toned * (255 - toned)
     return toned.addcmul_(bent, (curve / 255).to(pictures.device)[:, None, None, None])
 
 
 def _add_noise(pictures: Tensor, dice: Dice) -> None:
-    """Sensor noise, more or less of it, coarse in some photos."""
+    """Add sensor noise of a random strength, with coarse grain in some photos."""
     height, width = pictures.shape[2:]
     strength = 14 * dice.uniform(0, 1) ** 3
     coarse = dice.chance(0.3)
@@ -128,21 +129,21 @@ def _add_noise(pictures: Tensor, dice: Dice) -> None:
 
 @functools.cache
 def _noise_sheet(device: torch.device, side: int) -> Tensor:
-    """Normal noise (2, side, side), of deviation 1: independent pixels, and coarse grain."""
+    """Return normal noise (2, side, side) of standard deviation 1: independent pixels, and coarse grain."""
     fine = torch.randn(1, 1, side, side, generator=torch.Generator().manual_seed(0))
     coarse = functional.avg_pool2d(fine, 3, stride=1, padding=1)
     return torch.cat([fine[0], coarse[0] * 2]).to(device)
 
 
 def _compress(pictures: Tensor, dice: Dice) -> None:
-    """In some photos, JPEG's loss: the fine detail of each 8×8 block rounded off."""
+    """Apply the loss of JPEG to some photos, by rounding the fine detail of each 8×8 block."""
     compressed = dice.chance(0.3)
     step = dice.log_uniform(4, 40)
     height, width = pictures.shape[2:]
     if min(height, width) < 8:
         return
     cosines = _cosines().to(pictures.device)
-    # High frequencies are rounded more coarsely, as in JPEG's tables.
+    # High frequencies are rounded more coarsely, as in the tables of JPEG.
     order = torch.arange(8, device=pictures.device)
     steps = 0.5 + (order[:, None] + order) / 4
     for scene in indices(compressed).tolist():
@@ -156,7 +157,7 @@ def _compress(pictures: Tensor, dice: Dice) -> None:
 
 
 def _cosines() -> Tensor:
-    """The orthonormal discrete cosine transform (8, 8)."""
+    """Return the matrix (8, 8) of the orthonormal discrete cosine transform."""
     position = torch.arange(8) + 0.5
     cosines = torch.cos(math.pi / 8 * torch.arange(8)[:, None] * position) / 2
     cosines[0] /= math.sqrt(2)

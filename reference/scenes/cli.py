@@ -1,4 +1,4 @@
-"""``python -m reference.scenes``: a sheet of generated scenes, to be looked at."""
+"""``python -m reference.scenes``, which draws a contact sheet of generated scenes."""
 
 from pathlib import Path
 from typing import NoReturn
@@ -11,10 +11,18 @@ from reference.common.output_files import replacing, require_writable
 
 @click.command("scenes")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**62), default=0, show_default=True, help="The first scene's."
+    "--seed",
+    type=click.IntRange(0, 2**62),
+    default=0,
+    show_default=True,
+    help="Seed of the first scene. The following scenes have the next seeds.",
 )
 @click.option(
-    "--count", type=click.IntRange(1, 64), default=16, show_default=True, help="How many scenes."
+    "--count",
+    type=click.IntRange(1, 64),
+    default=16,
+    show_default=True,
+    help="Number of scenes to draw.",
 )
 @click.option(
     "--size",
@@ -26,16 +34,16 @@ from reference.common.output_files import replacing, require_writable
 @click.option(
     "--frame",
     type=click.IntRange(32, 4096),
-    help="Side of the frame that the pictures are crops of; default, their own.",
+    help="Side of the full frame in pixels, if the pictures are crops of it. The default is the side of the pictures.",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="The sheet, as PNG: each scene, and beside it the same with its masks.",
+    help="PNG file to write. It shows each scene, and beside it the same scene with its masks.",
 )
 def scenes(seed: int, count: int, size: int, frame: int | None, output: Path) -> None:
-    """Draw generated scenes and their masks.
+    """Draw generated scenes and their masks on one contact sheet.
 
     \b
     Example:
@@ -43,7 +51,7 @@ def scenes(seed: int, count: int, size: int, frame: int | None, output: Path) ->
     """
     require_writable(output)
 
-    # Here: they take seconds to import, which --help and refusals shall not wait for.
+    # Imported here because they take seconds to import, and --help and refusals do not need them.
     from reference.scenes.contact_sheet import draw_contact_sheet
     from reference.scenes.scenes import generate_scenes
 

@@ -1,4 +1,4 @@
-"""Scenes to look at: pictures side by side, each beside itself with its masks drawn in."""
+"""Drawing scenes on a contact sheet, each picture beside a copy with its masks."""
 
 import math
 
@@ -13,9 +13,9 @@ GAP = 8  # pixels between pictures
 
 
 def draw_contact_sheet(scenes: Scenes) -> Image.Image:
-    """All pictures of ``scenes`` in rows and columns, on white.
+    """Arrange all pictures of ``scenes`` in rows and columns on white.
 
-    Wholes are drawn before parts, so that the parts' outlines show.
+    Whole objects are drawn before parts, so that the outlines of the parts are visible.
     """
     count, height, width = scenes.images.shape[0], *scenes.images.shape[2:]
     columns = max(1, round(math.sqrt(count / 2)))

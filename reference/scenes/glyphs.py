@@ -1,4 +1,4 @@
-"""Letters and digits as distance maps, from the scalable font that Pillow brings along."""
+"""Letters and digits as distance maps, from the scalable font that comes with Pillow."""
 
 import functools
 
@@ -8,32 +8,34 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-# Without I, l and 1, which are but strokes in this font.
+# I, l and 1 are missing because they are only strokes in this font.
 CHARACTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZabdefghkmnpqrstwy23456789&?@"
-SIDE = 96  # pixels of a map: the letters are smooth even where it is magnified
-OVERSAMPLING = 4  # times finer, so that the outline lies between pixels
-MARGIN = 0.12  # of the side, around the glyph
+SIDE = 96  # pixels of a map; letters stay smooth even when it is magnified
+OVERSAMPLING = 4  # factor of the drawing's resolution, so that outlines lie between pixels
+MARGIN = 0.12  # width of the margin around the glyph, relative to the side
 
 
 def glyph_count() -> int:
-    """How many there are to choose from."""
+    """Return the number of glyphs to choose from."""
     return len(CHARACTERS)
 
 
 def sample_glyphs(index: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """Distance inside the outline, negative outside; the glyph fills -1…1 both ways.
+    """Return the distance from the outline of a glyph, positive inside and negative outside.
+
+    The glyph fills -1…1 in both directions.
 
     Args:
-        index: int64 (n, 1, 1).
-        u: (n, H, W), to the right.
-        v: (n, H, W), downwards.
+        index: int64 (n, 1, 1), index of the glyph.
+        u: (n, H, W), coordinate to the right.
+        v: (n, H, W), coordinate downwards.
     """
     maps = _distance_maps(u.device)  # (1, 1, G*SIDE, SIDE)
     scale = 0.5 - MARGIN
     column = (0.5 + scale * u).clamp(0, 1) * (SIDE - 1) + 0.5
     row = (0.5 + scale * v).clamp(0, 1) * (SIDE - 1) + 0.5 + index * SIDE
     grid = torch.stack([2 * column / SIDE - 1, 2 * row / maps.shape[2] - 1], dim=-1)
-    flat = grid.view(1, -1, u.shape[-1], 2)  # all maps are one tall picture
+    flat = grid.view(1, -1, u.shape[-1], 2)  # all maps together are one tall picture
     sampled = torch.nn.functional.grid_sample(maps, flat, align_corners=False)
     return sampled.view_as(u)
 
@@ -45,7 +47,7 @@ def _distance_maps(device: torch.device) -> Tensor:
 
 
 def _distance_map(character: str) -> np.ndarray:
-    """Float32 (SIDE, SIDE); 1 is half of the glyph's longer side."""
+    """Return the distance map of a character, float32 (SIDE, SIDE). The unit is half of the glyph's longer side."""
     side = SIDE * OVERSAMPLING
     room = side * (1 - 2 * MARGIN)
     font = ImageFont.load_default(room)
@@ -53,7 +55,7 @@ def _distance_map(character: str) -> np.ndarray:
     font = ImageFont.load_default(room * room / max(right - left, bottom - top))
     canvas = Image.new("L", (side, side))
     ImageDraw.Draw(canvas).text((side / 2, side / 2), character, 255, font, anchor="mm")
-    # anchor="mm" centers the line, not the glyph: move the ink to the middle.
+    # anchor="mm" centers the line and not the glyph, so the ink is moved to the middle.
     left, top, right, bottom = canvas.getbbox()
     offset = ((left + right - side) // 2, (top + bottom - side) // 2)
     canvas = canvas.transform(

@@ -1,4 +1,4 @@
-"""Where objects are, in which order they are painted, and which of them are alike."""
+"""Arranging the objects of a scene: their places, their order of painting, and copies of the same design."""
 
 import math
 
@@ -9,15 +9,15 @@ from reference.scenes.dice import Dice
 
 
 def large_before_small(dice: Dice, diameter: Tensor) -> Tensor:
-    """Mostly, so that the small ones are seen."""
+    """Sort diameters (B, count) roughly from large to small, so that small objects are painted last and visible."""
     key = diameter.log2() + 1.2 * dice.normal(diameter.shape[1])
     return diameter.gather(1, key.argsort(dim=1, descending=True))
 
 
 def source_of_copies(dice: Dice, count: int) -> Tensor:
-    """Index (B, count) of the object whose design each takes: its own, or the one's before it.
+    """Return the index (B, count) of the object whose design each object takes: its own, or that of the one before it.
 
-    Photos are full of groups of like things, which lie side by side and must be told apart.
+    Photos often show groups of similar things side by side, which must be told apart.
     """
     copies = dice.chance(0.2, count)
     source = torch.arange(count).repeat(len(copies), 1)
@@ -27,14 +27,14 @@ def source_of_copies(dice: Dice, count: int) -> Tensor:
 
 
 def draw_centers(dice: Dice, diameter: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, count, 2), x and y: anywhere, or next to the object before; large ones are cut by the border."""
+    """Draw centers (B, count, 2), x and y: anywhere, or next to the object before. The border cuts large objects."""
     count = diameter.shape[1]
     extent = torch.tensor([size[1], size[0]], dtype=torch.float32)
     share = dice.uniform(0, 1, count, 2)
     place = share * extent
     direction = dice.uniform(0, 2 * math.pi, count)
     direction = torch.stack([direction.cos(), direction.sin()], dim=-1)
-    # Of a large object, most is seen; of one larger than the picture, a piece of its edge.
+    # Most of a large object is visible. Of one larger than the picture, a piece of its edge is visible.
     span = diameter[..., None]
     mostly_seen = extent / 2 + (share - 0.5) * (extent - 0.6 * span)
     place = torch.where(span > 0.6 * extent.min(), mostly_seen, place)

@@ -1,4 +1,4 @@
-"""What surfaces look like: color, pattern, texture and light."""
+"""The looks of surfaces: color, pattern and texture."""
 
 import dataclasses
 import itertools
@@ -13,35 +13,35 @@ from reference.scenes.dice import Dice
 from reference.scenes.rows import Rows, indices
 from reference.scenes.textures import sample_textures
 
-PALETTE = 6  # colors that a scene's surfaces share; the first is its background's
-SHORTEST_PERIOD = 5  # pixels of a pattern's cycle; shorter ones would alias
-TEXTURE_MIDDLE = 128  # brightness of a texture that leaves a color as it is
+PALETTE = 6  # colors that the surfaces of a scene share; the first is the background color
+SHORTEST_PERIOD = 5  # pixels; shorter cycles of a pattern would alias
+TEXTURE_MIDDLE = 128  # brightness of a texture that leaves a color unchanged
 GRAY = torch.tensor([0.30, 0.59, 0.11])  # luma of RGB
-# Stripes, checks and spots: weights of sin x, sin y and sin x sin y, and what is taken off their sum.
+# Stripes, checks and spots: weights of sin x, sin y and sin x sin y, and a number to subtract from their sum.
 PATTERNS = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [1.0, 1.0, 0.0, 0.9]])
 
 
 @dataclass(frozen=True)
 class Looks(Rows):
-    """n surfaces. Colors are RGB in 0…255; they are clipped only in the finished picture."""
+    """The looks of n surfaces. Colors are RGB in 0…255, and are clipped only in the finished picture."""
 
     base: Tensor  # (n, 3), the main color
-    other: Tensor  # (n, 3), the pattern's second color
+    other: Tensor  # (n, 3), the second color of the pattern
     patterned: Tensor  # bool (n,)
     pattern: Tensor  # (n, 4), a row of PATTERNS
-    sharpness: Tensor  # (n,), of the pattern's edges; low ones make gradients
-    cycles: Tensor  # (n,), of the pattern across the object
+    sharpness: Tensor  # (n,), sharpness of the edges in the pattern; low values make gradients
+    cycles: Tensor  # (n,), cycles of the pattern across the object
     pattern_angle: Tensor  # (n,), radians
     phase: Tensor  # (n, 2), radians
     textured: Tensor  # bool (n,)
     texture: Tensor  # int64 (n,), index into the textures
-    texture_color: Tensor  # (n, 3, 3), the texture's RGB around its middle to what it adds
-    texture_scale: Tensor  # (n,), pixels of the texture a pixel of the picture
+    texture_color: Tensor  # (n, 3, 3), from the texture's RGB around its middle to added color
+    texture_scale: Tensor  # (n,), pixels of the texture per pixel of the picture
     texture_angle: Tensor  # (n,), radians
     texture_offset: Tensor  # (n, 2), pixels of the texture
 
     def simplified(self, which: Tensor) -> "Looks":
-        """One color without pattern or texture, where ``which``, of fewer dimensions, says so."""
+        """Return the looks without pattern and texture where ``which`` is True. It may have fewer dimensions."""
         kept = ~which.view(*which.shape, *[1] * (self.patterned.ndim - which.ndim))
         return dataclasses.replace(
             self, patterned=self.patterned & kept, textured=self.textured & kept
@@ -49,7 +49,7 @@ class Looks(Rows):
 
 
 def draw_colors(dice: Dice, *shape: int) -> Tensor:
-    """Colors (B, *shape, 3) of any hue, mostly pale or grayish as in photos, dark to bright."""
+    """Draw colors (B, *shape, 3) of any hue, dark to bright and mostly pale or grayish, as in photos."""
     hue = dice.uniform(0, 6, *shape)[..., None]
     saturation = dice.uniform(0, 1, *shape)[..., None] ** 1.6
     value = 255 * dice.uniform(0.02, 1, *shape)[..., None] ** 0.7
@@ -60,20 +60,21 @@ def draw_colors(dice: Dice, *shape: int) -> Tensor:
 def draw_looks(
     dice: Dice, palette: Tensor, textures: int, textured: float, shape: Sequence[int]
 ) -> Looks:
-    """Surfaces (B, *shape) of a scene.
+    """Draw the looks of surfaces (B, *shape).
 
     Args:
-        palette: (B, PALETTE, 3).
-        textures: how many there are to choose from.
-        textured: the share of surfaces with a texture.
-        shape: beside B.
+        dice: the dice of B scenes.
+        palette: (B, PALETTE, 3), colors of each scene.
+        textures: number of textures to choose from.
+        textured: share of surfaces with a texture.
+        shape: shape of the surfaces in each scene.
     """
     base, other = (_pick(dice, palette, shape) for _ in range(2))
-    natural = dice.chance(0.5, *shape)[..., None]  # a photo's own colors, more or less
+    natural = dice.chance(0.5, *shape)[..., None]  # roughly keeps the colors of the photo
     gain = dice.log_uniform(0.6, 1.3, *shape)[..., None]
     mixing = (torch.eye(3) + 0.12 * dice.normal(*shape, 3, 3)) * gain[..., None]
     contrast = dice.log_uniform(0.3, 1.5, *shape)[..., None]
-    # A gray texture between two colors, or else light and dark of one.
+    # A gray texture varies between two colors, or between light and dark of one color.
     tint = torch.where(dice.chance(0.5, *shape)[..., None], (other - base) / 100, base / 128)
     tint = (contrast * tint)[..., None] * GRAY
     textured_mask = dice.chance(textured, *shape)
@@ -97,7 +98,7 @@ def draw_looks(
 
 
 def _pick(dice: Dice, palette: Tensor, shape: Sequence[int]) -> Tensor:
-    """Colors near the palette's, or free ones: (B, *shape, 3)."""
+    """Draw colors (B, *shape, 3) near those of the palette, or any colors."""
     index = dice.choice([2] + [1] * (PALETTE - 1), *shape)
     scene = torch.arange(len(index)).view(-1, *[1] * len(shape))
     shared = palette[scene, index] + 10 * dice.normal(*shape, 3)
@@ -112,15 +113,15 @@ def surface_colors(
     y: Tensor,
     diameter: Tensor,
 ) -> Tensor:
-    """Color of every pixel of n surfaces: (n, 3, H, W).
+    """Return the color of every pixel of n surfaces: (n, 3, H, W).
 
     Args:
-        looks: the surfaces'.
-        flags: ``patterned`` and ``textured`` once more, on the CPU: a GPU need not be waited for.
-        textures: (T, 3, h, w).
-        x: (n, 1, W), pixels from the surface's middle.
-        y: (n, H, 1).
-        diameter: (n,), the surface's, in pixels.
+        looks: the looks of the surfaces.
+        flags: copies of ``patterned`` and ``textured`` on the CPU, which avoid waiting for a GPU.
+        textures: (T, 3, h, w), from ``load_textures``.
+        x: (n, 1, W), pixels from the middle of the surface.
+        y: (n, H, 1), pixels from the middle of the surface.
+        diameter: (n,), diameter of the surface in pixels.
     """
     colors = torch.empty(len(x), 3, y.shape[1], x.shape[2], device=x.device)
     for patterned, textured in itertools.product((False, True), repeat=2):
@@ -141,7 +142,7 @@ def surface_colors(
 
 
 def _pattern(looks: Looks, x: Tensor, y: Tensor, diameter: Tensor) -> Tensor:
-    """Where between its two colors a surface is: (n, H, W) in 0…1."""
+    """Return the share of the second color at each pixel: (n, H, W) in 0…1."""
     frequency = 2 * math.pi * (looks.cycles / diameter).clamp(max=1 / SHORTEST_PERIOD)
     across, down = _rotate(x, y, looks.pattern_angle, frequency, looks.phase)
     across, down = across.sin_(), down.sin_()
@@ -163,7 +164,7 @@ def _add_texture(colors: Tensor, looks: Looks, textures: Tensor, x: Tensor, y: T
 def _rotate(
     x: Tensor, y: Tensor, angle: Tensor, scale: Tensor, offset: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Coordinates (n, H, W) turned, scaled and then moved by ``offset`` (n, 2)."""
+    """Rotate and scale coordinates, and then move them by ``offset`` (n, 2): two tensors (n, H, W)."""
     cosine = (angle.cos() * scale)[:, None, None]
     sine = (angle.sin() * scale)[:, None, None]
     across, down = offset[..., None, None].unbind(1)

@@ -1,4 +1,4 @@
-"""What objects are: their outlines, parts and looks, drawn at random."""
+"""Drawing the objects of a scene at random: their outlines, parts and looks."""
 
 import dataclasses
 import math
@@ -14,14 +14,14 @@ from reference.scenes.outlines import KINDS
 from reference.scenes.rows import Rows
 from reference.scenes.shapes import NUMBERS, REACH, Shapes
 
-MIN_DIAMETER = 16  # pixels, of a labeled object
-MAX_DIAMETER = 0.5  # of the frame's longer side
-ADDITIONS = 2  # shapes beside the body's, at most
+MIN_DIAMETER = 16  # pixels; smallest labeled object
+MAX_DIAMETER = 0.5  # largest object, relative to the longer side of the frame
+ADDITIONS = 2  # most shapes of an object beside its body
 
-# What an addition does to its object.
+# Roles of an addition.
 NOTHING, HOLE, INSET, CUT, ATTACHED = range(5)
 
-# How often a kind of shape is an object's body, and an addition's shape.
+# Kind of shape → how often it is the body of an object, and the shape of an addition.
 BODY_WEIGHTS = {
     "ellipse": 3,
     "rounded_rectangle": 3,
@@ -53,28 +53,28 @@ SOLID = (
 
 @dataclass(frozen=True)
 class Objects(Rows):
-    """n things, flat, one painted over the other; lengths in pixels."""
+    """n flat objects that are painted one over the other. Lengths are in pixels."""
 
     body: Shapes
     body_looks: Looks
     additions: Shapes  # (n, ADDITIONS, …)
     addition_looks: Looks  # (n, ADDITIONS, …)
     role: Tensor  # int64 (n, ADDITIONS): NOTHING, HOLE, INSET, CUT or ATTACHED
-    diameter: Tensor  # (n,), of the whole
+    diameter: Tensor  # (n,), of the whole object
     softness: Tensor  # (n,), width of the edge
-    light: Tensor  # (n, 2), how much brighter it gets from its middle to its rim, to the right and downwards
+    light: Tensor  # (n, 2), increase of brightness from the middle to the rim, to the right and downwards
     rim: Tensor  # (n,), how much darker the rim is than the middle
-    shadow: Tensor  # (n,), opacity
-    shadow_blur: Tensor  # (n,)
-    shadow_offset: Tensor  # (n, 2)
+    shadow: Tensor  # (n,), opacity of the shadow
+    shadow_blur: Tensor  # (n,), width of the edge of the shadow
+    shadow_offset: Tensor  # (n, 2), x and y
 
     def reach(self) -> Tensor:
-        """Distance (n,) from the body's center that neither it nor its shadow, unmoved, exceeds."""
+        """Return the largest distance (n,) of the object, and of its shadow without offset, from the body's center."""
         shadow_blur = torch.where(self.shadow > 0, self.shadow_blur, 0)
         return self.diameter / 2 * REACH + torch.maximum(shadow_blur, self.softness) / 2 + 1
 
     def simplified(self, which: Tensor) -> "Objects":
-        """The same without patterns and textures, in the scenes that ``which`` (B,) names."""
+        """Return the objects without patterns and textures in the scenes where ``which`` (B,) is True."""
         return dataclasses.replace(
             self,
             body_looks=self.body_looks.simplified(which),
@@ -82,7 +82,7 @@ class Objects(Rows):
         )
 
     def addition(self, slot: int, rows: Tensor) -> tuple[Shapes, Looks, Tensor]:
-        """Shapes, looks and roles of one of the additions, for some of the objects."""
+        """Return the shapes, looks and roles of one addition, for some of the objects."""
 
         def pick(field: Tensor) -> Tensor:
             return field[rows, slot]
@@ -97,14 +97,15 @@ class Objects(Rows):
 def draw_objects(
     dice: Dice, palette: Tensor, textures: int, diameter: Tensor, size: tuple[int, int]
 ) -> Objects:
-    """Objects (B, K, …), the farther ones first.
+    """Draw objects (B, K, …) at random, in the order in which they are painted.
 
     Args:
-        dice: of B scenes.
-        palette: (B, PALETTE, 3).
-        textures: how many there are to choose from.
-        diameter: (B, K), pixels, in any order; some become copies of others, in size too.
-        size: the picture's (height, width).
+        dice: the dice of B scenes.
+        palette: (B, PALETTE, 3), colors of each scene.
+        textures: number of textures to choose from.
+        diameter: (B, K), diameters in pixels, in any order. Some objects become copies of others, with about their
+            size.
+        size: (height, width) of the picture.
     """
     count = diameter.shape[1]
     source = source_of_copies(dice, count)
@@ -123,7 +124,7 @@ def _gather(design: Objects, source: Tensor) -> Objects:
 
 
 def _draw_designs(dice: Dice, palette: Tensor, textures: int, count: int) -> Objects:
-    """Objects (B, count, …) of diameter 2 around the origin, upright; widths are parts of the radius."""
+    """Draw upright objects (B, count, …) of diameter 2 around the origin. Widths are relative to the radius."""
     body = _draw_shapes(dice, BODY_WEIGHTS, (count,))
     role = _draw_roles(dice, body.kind, count)
     attached = role == ATTACHED
@@ -131,7 +132,7 @@ def _draw_designs(dice: Dice, palette: Tensor, textures: int, count: int) -> Obj
     body = dataclasses.replace(body, radius=body.radius * shrink)
     has_shadow = dice.chance(0.6, count)
     strong_light = dice.uniform(0, 1, count, 1) ** 2
-    toward = dice.uniform(0, 2 * math.pi, 1, 1)  # one light for the whole scene
+    toward = dice.uniform(0, 2 * math.pi, 1, 1)  # one light source per scene
     direction = torch.cat([toward.cos(), toward.sin()], dim=2)
     return Objects(
         body=body,
@@ -152,7 +153,7 @@ def _draw_designs(dice: Dice, palette: Tensor, textures: int, count: int) -> Obj
 
 
 def _draw_shapes(dice: Dice, weights: dict[str, float], shape: tuple[int, ...]) -> Shapes:
-    """Shapes (B, *shape, …) of radius 1 around the origin."""
+    """Draw shapes (B, *shape, …) of radius 1 around the origin."""
     kind = dice.choice([weights.get(name, 0) for name in KINDS], *shape)
     aspect = 1 - 0.7 * dice.uniform(0, 1, *shape) ** 2
     is_glyph = kind == list(KINDS).index("glyph")
@@ -168,7 +169,7 @@ def _draw_shapes(dice: Dice, weights: dict[str, float], shape: tuple[int, ...]) 
 
 
 def _draw_roles(dice: Dice, kind: Tensor, count: int) -> Tensor:
-    """(B, count, ADDITIONS); thin, hollow and lettered bodies stay as they are."""
+    """Draw the roles (B, count, ADDITIONS) of additions. Thin bodies, hollow bodies and letters get none."""
     solid = torch.isin(kind, torch.tensor([list(KINDS).index(name) for name in SOLID]))
     role = dice.choice([0, 2, 3, 3, 3], count, ADDITIONS)
     role[..., 0] *= solid & dice.chance(0.45, count)
@@ -177,7 +178,7 @@ def _draw_roles(dice: Dice, kind: Tensor, count: int) -> Tensor:
 
 
 def _draw_additions(dice: Dice, role: Tensor, count: int) -> Shapes:
-    """Holes and insets lie within the body, cuts reach across it, attached ones stick out."""
+    """Draw additions. Holes and insets lie within the body, cuts reach across it, and attached ones stick out."""
     shape = (count, ADDITIONS)
     shapes = _draw_shapes(dice, ADDITION_WEIGHTS, shape)
     distance = dice.uniform(0, 1, *shape)
@@ -193,7 +194,7 @@ def _draw_additions(dice: Dice, role: Tensor, count: int) -> Shapes:
         offset = torch.where(role == name, its_offset, offset)
         radius = torch.where(role == name, its_radius, radius)
     direction = dice.uniform(0, 2 * math.pi, *shape)
-    # A cut's aspect is mild, or it might miss the body.
+    # A narrow cut might miss the body.
     aspect = torch.where(role == CUT, shapes.aspect.clamp(min=0.8), shapes.aspect)
     return dataclasses.replace(
         shapes,
@@ -205,7 +206,7 @@ def _draw_additions(dice: Dice, role: Tensor, count: int) -> Shapes:
 
 
 def _draw_angles(dice: Dice, design: Objects) -> Tensor:
-    """(B, count), radians: letters nearly upright, half of the others near upright or lying."""
+    """Draw angles (B, count) in radians. Letters are nearly upright, and half of the others nearly upright or lying."""
     shape = design.role.shape[1:2]
     tilt = 0.08 * dice.normal(*shape)
     quarter = dice.choice([1, 1, 1, 1], *shape) * (math.pi / 2)
@@ -216,7 +217,7 @@ def _draw_angles(dice: Dice, design: Objects) -> Tensor:
 
 
 def _place(design: Objects, diameter: Tensor, center: Tensor, angle: Tensor) -> Objects:
-    """Scale designs to their diameters, turn them and move them to their centers."""
+    """Scale designs to their diameters, rotate them, and move them to their centers."""
     radius = diameter / 2
     cosine, sine = angle.cos()[..., None], angle.sin()[..., None]
     x, y = design.additions.center.unbind(-1)

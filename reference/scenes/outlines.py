@@ -1,6 +1,6 @@
 """Kinds of outlines as implicit functions of the plane: positive inside, negative outside, zero on the edge.
 
-Each fits the unit circle, or nearly, and takes its form from random numbers in 0…1.
+Each outline roughly fits the unit circle. Random numbers in 0…1 determine its form.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reference.scenes.glyphs import glyph_count, sample_glyphs
 
-Values = list[Tensor]  # the shape's own numbers, each (n, 1, 1)
+Values = list[Tensor]  # the random numbers of the shape, each (n, 1, 1)
 
 
 def ellipse(u: Tensor, v: Tensor, values: Values) -> Tensor:
@@ -26,7 +26,7 @@ def rounded_rectangle(u: Tensor, v: Tensor, values: Values) -> Tensor:
 
 
 def blob(u: Tensor, v: Tensor, values: Values) -> Tensor:
-    """A circle whose radius is a sum of harmonics of the angle, the higher ones weaker."""
+    """A circle whose radius is a sum of harmonics of the angle, where higher harmonics are weaker."""
     harmonics = torch.arange(2, 7, device=u.device)[:, None, None]
     amplitude = torch.stack(values[2:7], dim=1) * 0.8 / harmonics  # (n, 5, 1, 1)
     phase = 2 * math.pi * torch.stack(values[7:12], dim=1)
@@ -43,14 +43,14 @@ def blob(u: Tensor, v: Tensor, values: Values) -> Tensor:
 
 
 def convex_polygon(u: Tensor, v: Tensor, values: Values) -> Tensor:
-    """What 3 to 8 half planes have in common."""
+    """The intersection of 3 to 8 half planes."""
     sides = (3 + 6 * values[0]).floor()[:, None]
     side = torch.arange(8, device=u.device)[:, None, None]
     value = torch.stack(values[1:9], dim=1)  # (n, 8, 1, 1)
     angle = (2 * math.pi / sides) * (side + 0.7 * (value - 0.5))
     offset = (math.pi / sides).cos() * (0.7 + 0.3 * (7 * value % 1))
     offset = torch.where(side < sides, offset, 10)  # too far away to matter
-    inside = 1.1 - torch.hypot(u, v)  # corners of acute angles are cut
+    inside = 1.1 - torch.hypot(u, v)  # cuts off corners of acute angles
     for cosine, sine, distance in zip(
         angle.cos().unbind(1), angle.sin().unbind(1), offset.unbind(1), strict=True
     ):
@@ -59,7 +59,7 @@ def convex_polygon(u: Tensor, v: Tensor, values: Values) -> Tensor:
 
 
 def star_polygon(u: Tensor, v: Tensor, values: Values) -> Tensor:
-    """4 to 12 corners at equal angles and free distances, or near and far in turn."""
+    """4 to 12 corners at equal angles, with random distances, or alternating between near and far."""
     corners = 4 + (9 * values[0]).floor()
     number = torch.arange(13, device=u.device)[:, None, None]
     corners_then_first = torch.where(number < corners[:, None], number, 0)  # (n, 13, 1, 1)
@@ -91,11 +91,11 @@ def flower(u: Tensor, v: Tensor, values: Values) -> Tensor:
 
 
 def limbs(u: Tensor, v: Tensor, values: Values) -> Tensor:
-    """Discs and sausages melted together: smooth, and often far from convex."""
+    """Four capsules joined smoothly, often far from convex."""
     joints = [(1.1 * values[2 * i] - 0.55, 1.1 * values[2 * i + 1] - 0.55) for i in range(5)]
     joined = None
     for index, start in enumerate(joints[:4]):
-        end = joints[index + 1] if index < 3 else joints[1]  # the last one grows from the middle
+        end = joints[index + 1] if index < 3 else joints[1]  # the last one starts in the middle
         thickness = 0.1 + 0.25 * values[10 + index]
         sausage = thickness - _segment_distance(u, v, start, end)
         joined = sausage if joined is None else _smooth_maximum(joined, sausage, 0.15)
@@ -116,7 +116,7 @@ def _segment_distance(u: Tensor, v: Tensor, start: tuple, end: tuple) -> Tensor:
 
 
 def vase(u: Tensor, v: Tensor, values: Values) -> Tensor:
-    """A turned piece, alike on both sides of its axis: bottle, vase, lamp, pawn."""
+    """A shape that is symmetric about its axis, such as a bottle, a vase, a lamp or a pawn."""
     profile = 0.32
     for wave in range(1, 4):
         phase = 6.3 * values[wave + 4]
@@ -176,7 +176,7 @@ def glyph(u: Tensor, v: Tensor, values: Values) -> Tensor:
     return sample_glyphs(index, u / 0.8, v / 0.8) + 0.08 * values[1]
 
 
-# Name → function of the plane's coordinates (n, H, W) and the shape's own numbers.
+# Name → function of the coordinates (n, H, W) in the plane and the random numbers of the shape.
 KINDS: dict[str, Callable[[Tensor, Tensor, Values], Tensor]] = {
     function.__name__: function
     for function in (

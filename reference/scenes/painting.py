@@ -1,6 +1,6 @@
-"""Painting objects into pictures, in painter's order, and into the label map that masks are read from.
+"""Painting objects into pictures, from back to front, and into the label map from which masks are read.
 
-Each object is rendered in a window of its own, all windows of one size at once.
+Each object is rendered in its own window. All windows of one size are rendered at once.
 """
 
 import math
@@ -14,22 +14,22 @@ from reference.scenes.objects import ADDITIONS, ATTACHED, CUT, HOLE, INSET, NOTH
 from reference.scenes.rows import indices
 from reference.scenes.shapes import signed_distance
 
-BACKGROUND = 255  # in label maps
-# Labels of one object: what is no part, the rest beside cut or attached parts, and its parts.
+BACKGROUND = 255  # label of the background in label maps
+# Labels of one object: pixels of no part, the rest beside cut or attached parts, and its parts.
 REGIONS = 2 + ADDITIONS
 
-SMALLEST_WINDOW = 32  # pixels a side
-# How much wider each next window is: fewer sizes cost pixels, more of them cost operations.
+SMALLEST_WINDOW = 32  # pixels per side
+# Ratio of one window size to the next smaller one. Fewer sizes cost pixels, and more sizes cost operations.
 GROWTH = 1.4
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Pictures in the making.
+    """Unfinished pictures and their label maps.
 
     Attributes:
         colors: float32 (B, 3, H, W), RGB in 0…255, not yet clipped.
-        labels: uint8 (B, H, W): ``object * REGIONS + region``, or BACKGROUND.
+        labels: uint8 (B, H, W), ``object * REGIONS + region`` or ``BACKGROUND``.
     """
 
     colors: Tensor
@@ -38,32 +38,32 @@ class Canvas:
 
 @dataclass(frozen=True)
 class _Sprites:
-    """n objects in windows of (h, w)."""
+    """n rendered objects in windows of (h, w)."""
 
-    keep: Tensor  # (n, 1, h, w), the share of the color below that stays
-    add: Tensor  # (n, 3, h, w), the color on top
-    region: Tensor  # uint8 (n, h, w), of REGIONS, or BACKGROUND
-    below: Tensor  # (n, 1, h, w), the share of the light that the shadow lets through
-    shadow_offset: list[list[int] | None]  # x, y of its move; None where there is no shadow
+    keep: Tensor  # (n, 1, h, w), share of the color below that stays
+    add: Tensor  # (n, 3, h, w), color to add on top
+    region: Tensor  # uint8 (n, h, w), region of the object, or BACKGROUND
+    below: Tensor  # (n, 1, h, w), share of the light that the shadow lets through
+    shadow_offset: list[list[int] | None]  # x, y of the shadow's offset; None without a shadow
 
 
 def paint(canvas: Canvas, objects: Objects, present: Tensor, textures: Tensor) -> Tensor:
-    """Paint objects over one another and over what is there.
+    """Paint objects over the canvas, one over the other.
 
     Args:
-        canvas: changed in place.
-        objects: (B, K, …), on the CPU; K < BACKGROUND / REGIONS.
-        present: bool (B, K), on the CPU: which of them there are.
-        textures: (T, 3, h, w), on the canvas' device.
+        canvas: the pictures and label maps. They are changed in place.
+        objects: (B, K, …), on the CPU, where K < BACKGROUND / REGIONS.
+        present: bool (B, K), on the CPU, whether to paint the object.
+        textures: (T, 3, h, w), on the device of the canvas.
 
     Returns:
-        Area (B, K) in pixels that each object would have if nothing lay over it, int64.
+        The area in pixels that each object would have if nothing lay over it, int64 (B, K).
     """
     scenes, count = present.shape
     size = canvas.labels.shape[1:]
     flat, shown = objects.flatten(), indices(present.flatten())
     sides = _window_sides(flat, size)[shown]
-    # Windows of one size become neighbors: slices, not copies.
+    # Windows of one size become neighbors, so that they are slices and not copies.
     shown = shown[sides.argsort(stable=True)]
     flat = flat[shown]
     on_device = flat.to(canvas.colors.device)
@@ -85,17 +85,20 @@ def paint(canvas: Canvas, objects: Objects, present: Tensor, textures: Tensor) -
 
 
 def _window_sides(objects: Objects, size: tuple[int, int]) -> Tensor:
-    """The least window (n,) that holds an object; wider than the picture where none does."""
+    """Return the side (n,) of the smallest window that holds each object.
+
+    It is larger than the picture if no window in the picture holds the object.
+    """
     ladder = [SMALLEST_WINDOW]
     while ladder[-1] <= min(size):
-        # In whole 16 pixels, so that a row of a window fills the processor's vectors.
+        # Multiples of 16 pixels, so that the rows of a window fill the vector registers.
         ladder.append(math.ceil(ladder[-1] * GROWTH / 16) * 16)
     index = torch.searchsorted(torch.tensor(ladder, dtype=torch.float32), 2 * objects.reach())
     return torch.tensor(ladder)[index.clamp(max=len(ladder) - 1)]
 
 
 def _corners(center: Tensor, window: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Left and top (n, 2) of windows around centers, moved into the picture: what they lose lies outside."""
+    """Return left and top (n, 2) of windows around centers, moved so that they lie inside the picture."""
     extent = torch.tensor([window[1], window[0]])
     room = torch.tensor([size[1], size[0]]) - extent
     return torch.minimum((center - extent / 2).round().long().clamp(min=0), room)
@@ -103,11 +106,11 @@ def _corners(center: Tensor, window: tuple[int, int], size: tuple[int, int]) -> 
 
 @dataclass(frozen=True)
 class _Window:
-    """Pixel centers of n windows, and what an object's layers are made of there so far."""
+    """Pixel centers of n windows, and the layers of the objects in them so far."""
 
     x: Tensor  # (n, 1, w)
     y: Tensor  # (n, h, 1)
-    distance: Tensor  # (n, h, w), pixels inside the whole object's outline
+    distance: Tensor  # (n, h, w), distance inside the outline of the whole object, in pixels
     colors: Tensor  # (n, 3, h, w)
     region: Tensor  # uint8 (n, h, w)
 
@@ -119,10 +122,10 @@ def _render(
     size: tuple[int, int],
     textures: Tensor,
 ) -> _Sprites:
-    """Render n objects in windows of (height, width) with the given left top corners (n, 2).
+    """Render n objects in windows of (height, width) with the given top-left corners (n, 2).
 
-    What decides on the course of the work is read from ``objects``, on the CPU, all else from
-    ``device_objects``, the same ones: no GPU has to be waited for.
+    ``objects``, on the CPU, and ``device_objects`` are the same objects. Decisions are made with ``objects``, so that
+    the code never waits for a GPU.
     """
     corners = corners.to(textures.device)
     height, width = (torch.arange(side, device=textures.device) + 0.5 for side in size)
@@ -177,7 +180,7 @@ def _render_addition(
     window: _Window,
     textures: Tensor,
 ) -> None:
-    """Change the windows of the objects with these indices by what is in one of their slots."""
+    """Render one addition of the objects with these indices into their windows."""
     at = rows.to(window.x.device)
     shapes, looks, role = device_objects.addition(slot, at)
     flags = (
@@ -200,7 +203,7 @@ def _render_addition(
 
 
 def _light(objects: Objects, device_objects: Objects, window: _Window) -> Tensor:
-    """How bright each pixel is: (n, h, w), around 1."""
+    """Return the brightness factor of each pixel: (n, h, w), around 1."""
     center, diameter = device_objects.body.center, device_objects.diameter
     slope_x, slope_y = (device_objects.light / (diameter / 2)[:, None])[..., None, None].unbind(1)
     x, y = window.x - center[:, 0, None, None], window.y - center[:, 1, None, None]
@@ -214,7 +217,7 @@ def _light(objects: Objects, device_objects: Objects, window: _Window) -> Tensor
 
 
 def _shade_below(objects: Objects, distance: Tensor) -> Tensor:
-    """The share (n, 1, H, W) of light that the objects' soft shadows let through."""
+    """Return the share of light that the soft shadows of the objects let through: (n, 1, H, W)."""
     opacity = (0.5 + distance / objects.shadow_blur[:, None, None]).clamp_(0, 1)
     return (1 - opacity.mul_(objects.shadow[:, None, None]))[:, None]
 
@@ -234,7 +237,7 @@ def _paste(
 
 
 def _paste_shadow(colors: Tensor, sprites: _Sprites, position: int, corner: list[int]) -> None:
-    """Darken what lies beside the object, as far as it is in the picture (3, H, W)."""
+    """Darken the colors (3, H, W) of a picture where the shadow of an object falls."""
     there, here = [], []
     sizes = zip(sprites.region.shape[:0:-1], colors.shape[:0:-1], strict=True)
     for start, offset, (side, extent) in zip(

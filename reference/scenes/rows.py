@@ -1,4 +1,4 @@
-"""Records of tensors that share their first dimension: one row per object."""
+"""Dataclasses of tensors that share their first dimension, with one row per object."""
 
 import dataclasses
 from collections.abc import Callable
@@ -10,22 +10,22 @@ from torch import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """Base of dataclasses whose fields are all tensors of shape (n, …), or such records themselves."""
+    """Base class of dataclasses whose fields are tensors of shape (n, …) or other such dataclasses."""
 
     def __getitem__(self, rows: Tensor | slice) -> Self:
-        """Some of the rows, by their indices or as a slice."""
+        """Return some of the rows, by their indices or as a slice."""
         return self.map_fields(lambda field: field[rows])
 
     def to(self, device: torch.device | str) -> Self:
-        """The same rows on another device."""
+        """Return the same rows on another device."""
         return self.map_fields(lambda field: field.to(device))
 
     def flatten(self) -> Self:
-        """(B, K, …) → (B*K, …)."""
+        """Flatten the tensors from (B, K, …) to (B*K, …)."""
         return self.map_fields(lambda field: field.flatten(0, 1))
 
     def map_fields(self, function: Callable[[Tensor], Tensor]) -> Self:
-        """The record of what a function makes of each tensor."""
+        """Return a copy with a function applied to each tensor."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return type(self)(
             **{
@@ -36,5 +36,5 @@ class Rows:
 
 
 def indices(condition: Tensor) -> Tensor:
-    """Where a bool (n,) tensor is True: int64 (m,)."""
+    """Return the indices at which a bool (n,) tensor is True: int64 (m,)."""
     return condition.nonzero().flatten()

@@ -1,4 +1,4 @@
-"""Photo-like scenes with exact instance masks, from seeds."""
+"""Generating photo-like scenes with exact instance masks, one scene per seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from reference.scenes.objects import MAX_DIAMETER, MIN_DIAMETER, draw_objects
 from reference.scenes.painting import BACKGROUND, Canvas, paint
 from reference.scenes.textures import load_textures
 
-OBJECTS = 24  # labeled, in a full frame, at most
-OBJECTS_IN_CROP = 10  # a crop of at most half the frame's side sees fewer
-CLOSE_UPS = 0.12  # the share of scenes in which one object measures more than half of the frame
-CLUTTER = 40  # small things without a label, behind the objects, at most
+OBJECTS = 24  # most labeled objects in a full frame
+OBJECTS_IN_CROP = 10  # most labeled objects in a crop of at most half the side of the frame
+CLOSE_UPS = 0.12  # share of scenes in which one object is larger than half of the frame
+CLUTTER = 40  # most small things without a label behind the objects
 CLUTTER_DIAMETERS = (4, 32)  # pixels
-BACKDROPS = 2  # large ones, such as a wall or a table, at most
-PLAIN_OBJECTS = 6  # in a plain scene, at most
-PLAIN_DIAMETERS = (0.12, 0.7)  # of a plain scene's objects, of the picture's side
-# Whether scenes are plain is drawn apart, so that the others stay what they are.
+BACKDROPS = 2  # most large things without a label, such as a wall or a table
+PLAIN_OBJECTS = 6  # most objects in a plain scene
+PLAIN_DIAMETERS = (0.12, 0.7)  # diameters in a plain scene, relative to the side of the picture
+# Plain scenes are drawn with separate seeds, so that the other scenes do not depend on them.
 _PLAIN_SEEDS = 1 << 60
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """B pictures and the instances in them; INSTANCES = 32 places for each, not all of them taken.
+    """B pictures and their instances. Each picture has INSTANCES = 32 places for instances, which are not all used.
 
     Attributes:
-        images: float32 (B, 3, H, W), RGB in 0…255, whole numbers, as of a decoded 8-bit photo.
-        masks: bool (B, INSTANCES, H, W), each instance's visible pixels; a part's are its whole's, too.
-        valid: bool (B, INSTANCES), which places are taken; the masks of the others are empty.
-        parents: int64 (B, INSTANCES), index of the whole that a part belongs to, -1 for a whole.
+        images: float32 (B, 3, H, W), RGB in 0…255, whole numbers like those of a decoded 8-bit photo.
+        masks: bool (B, INSTANCES, H, W), the visible pixels of each instance. Pixels of a part belong to its whole too.
+        valid: bool (B, INSTANCES), whether the place holds an instance. The masks of the others are empty.
+        parents: int64 (B, INSTANCES), index of the whole to which a part belongs, and -1 for a whole.
     """
 
     images: Tensor
@@ -51,16 +51,16 @@ def generate_scenes(
     frame: int | None = None,
     plain: float = 0.0,
 ) -> Scenes:
-    """Make one scene per seed; it depends on nothing else, and is the same on all devices up to rounding.
+    """Generate one scene per seed. A scene depends only on its seed, and is the same on all devices up to rounding.
 
     Args:
-        seeds: at least one; any of torch's seeds.
-        size: the pictures' side, or (height, width), in pixels.
-        device: where to make them; the tensors stay there.
-        textures: float32 (T, 3, h, w), RGB in 0…255, on the device; default, ``load_textures``.
-        frame: side in pixels of the full frame that the pictures are crops of: objects measure from
-            16 pixels to half of it, and one of them more in a few scenes; default, the longer side.
-        plain: the share of scenes that are easy: a few large objects, without pattern, texture or clutter.
+        seeds: at least one seed that torch accepts.
+        size: side of the pictures in pixels, or their (height, width).
+        device: device that makes the scenes and holds the tensors.
+        textures: float32 (T, 3, h, w), RGB in 0…255, on the device. The default is ``load_textures``.
+        frame: side in pixels of the full frame, if the pictures are crops of it. Objects measure from 16 pixels to half
+            of the frame, and in a few scenes one of them is larger. The default is the longer side of the pictures.
+        plain: share of easy scenes, which have a few large objects without pattern, texture or clutter.
     """
     size = (size, size) if isinstance(size, int) else tuple(size)
     frame = frame or max(size)
@@ -89,7 +89,7 @@ def generate_scenes(
 def _backdrop(
     dice: Dice, palette: Tensor, size: tuple[int, int], textures: Tensor, is_plain: Tensor
 ) -> Canvas:
-    """What is behind the objects: a surface, sometimes large things on it, and clutter; if plain, one color."""
+    """Paint the background: a surface, sometimes large things on it, and clutter. In a plain scene it is one color."""
     scenes, device, count = len(palette), textures.device, len(textures)
     background = draw_looks(dice, palette[:, :1].expand(-1, PALETTE, -1), count, 0.7, (1,))
     background = background.simplified(is_plain).flatten()

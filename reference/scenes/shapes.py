@@ -1,4 +1,4 @@
-"""Outlines of any kind, size and turn as distances on the pixels of a picture."""
+"""Computing the distance of pixels from outlines of any kind, size and rotation."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from torch import Tensor
 from reference.scenes.outlines import KINDS
 from reference.scenes.rows import Rows, indices
 
-NUMBERS = 16  # random numbers that a shape may take its form from
+NUMBERS = 16  # random numbers that may determine the form of a shape
 
 
 @dataclass(frozen=True)
 class Shapes(Rows):
-    """n outlines in a picture; lengths are in pixels, x before y.
+    """n outlines in a picture. Lengths are in pixels, x before y.
 
-    A kind's function knows only its own plane, in which the outline fits the unit circle (with a
-    little to spare, see ``REACH``); ``radius``, ``aspect``, ``angle`` and ``center`` place it.
+    The function of a kind has its own plane, in which the outline roughly fits the unit circle (see ``REACH``).
+    ``radius``, ``aspect``, ``angle`` and ``center`` place it in the picture.
     """
 
     kind: Tensor  # int64 (n,), index into KINDS
@@ -24,24 +24,21 @@ class Shapes(Rows):
     radius: Tensor  # (n,)
     aspect: Tensor  # (n,), height / width before the rotation
     angle: Tensor  # (n,), radians
-    wobble: Tensor  # (n,), amplitude of the waves that bend it, of its radius
+    wobble: Tensor  # (n,), amplitude of the waves that bend it, relative to the radius
     numbers: Tensor  # (n, NUMBERS), 0…1
 
 
-REACH = 1.15  # in radii: no outline goes farther from its center
+REACH = 1.15  # radii; no point of an outline is farther from its center
 
 
 def signed_distance(shapes: Shapes, kinds: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """Distance from the outline in pixels, positive inside; exact near the outline only.
+    """Return the distance (n, H, W) from the outline in pixels, positive inside. It is exact only near the outline.
 
     Args:
         shapes: n outlines.
-        kinds: the outlines' kinds once more, on the CPU: a GPU need not be waited for.
+        kinds: a copy of the kinds on the CPU, which avoids waiting for a GPU.
         x: (n, 1, W), pixel centers.
         y: (n, H, 1), pixel centers.
-
-    Returns:
-        (n, H, W).
     """
     u, v = _own_plane(shapes, x, y)
     field = torch.empty_like(u)
@@ -53,7 +50,7 @@ def signed_distance(shapes: Shapes, kinds: Tensor, x: Tensor, y: Tensor) -> Tens
 
 
 def _own_plane(shapes: Shapes, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Where pixels lie in the planes in which the outlines fit the unit circle: two (n, H, W)."""
+    """Return the coordinates u and v (n, H, W) of pixels in the planes where the outlines fit the unit circle."""
     x, y = x - shapes.center[:, 0, None, None], y - shapes.center[:, 1, None, None]
     cosine = (shapes.angle.cos() / shapes.radius)[:, None, None]
     sine = (shapes.angle.sin() / shapes.radius)[:, None, None]
@@ -68,10 +65,10 @@ def _own_plane(shapes: Shapes, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _to_pixels(field: Tensor, radius: Tensor) -> Tensor:
-    """Divide a field (n, H, W) by its slope, so that it counts pixels across the outline."""
+    """Divide a field (n, H, W) by its slope, so that it measures pixels across the outline."""
     padded = torch.nn.functional.pad(field[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
     slope_x = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
     slope_y = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]
-    # Half of the usual slope at least, so that ridges and plateaus do not become cliffs.
+    # The slope is at least half of the usual one, so that ridges and plateaus do not become cliffs.
     slope = 0.5 * slope_x.square().addcmul_(slope_y, slope_y).sqrt_()
     return field / torch.maximum(slope, 0.5 / radius)

@@ -1,4 +1,4 @@
-"""Textures: squares cut from photos that come with the libraries, and noise of several octaves."""
+"""Textures: squares from photos that come with the libraries, and noise of several octaves."""
 
 import functools
 from importlib import resources
@@ -11,8 +11,8 @@ from torch.nn import functional
 
 SIDE = 256  # pixels of a texture
 
-# Photos in the wheels of scikit-learn and scikit-image. Left out are flower, astronaut, coffee, chelsea
-# and rocket, on which the trained network is judged.
+# Photos in the wheels of scikit-learn and scikit-image. The photos flower, astronaut, coffee, chelsea and rocket are
+# not used, because the trained network is evaluated on them.
 PHOTOS = {
     "sklearn.datasets.images": ("china.jpg",),
     "skimage.data": (
@@ -32,14 +32,14 @@ PHOTOS = {
         "text.png",
     ),
 }
-CUTS_PER_PHOTO = 3  # at each of two scales
+CUTS_PER_PHOTO = 3  # squares at each of two scales
 NOISE_TEXTURES = 12
 
 
 def load_textures(device: torch.device | str) -> Tensor:
-    """All textures, float32 (T, 3, SIDE, SIDE), RGB in 0…255; loaded once per device.
+    """Load all textures, once per device: float32 (T, 3, SIDE, SIDE), RGB in 0…255.
 
-    Transposed to (3, T, …) they are contiguous, as ``sample_textures`` wants them.
+    The tensor is contiguous if it is transposed to (3, T, …), which ``sample_textures`` needs.
     """
     return _load_textures(torch.device(device))
 
@@ -57,7 +57,7 @@ def _load_textures(device: torch.device) -> Tensor:
 
 
 def _read_photo(folder: str, name: str) -> Tensor:
-    """float32 (3, H, W), not smaller than a texture."""
+    """Read a photo as float32 (3, H, W), enlarged if it is smaller than a texture."""
     with resources.files(folder).joinpath(name).open("rb") as file:
         photo = np.asarray(Image.open(file).convert("RGB"), dtype=np.float32)
     photo = torch.from_numpy(photo).permute(2, 0, 1)
@@ -74,7 +74,7 @@ def _resize(photo: Tensor, scale: float) -> Tensor:
 
 
 def _cuts(photo: Tensor) -> list[Tensor]:
-    """Squares spread over a photo, at its own scale and at half of it: coarse and fine detail."""
+    """Return squares spread over a photo, at full and at half scale, which show coarse and fine detail."""
     cuts = []
     for scaled in (photo, _resize(photo, 0.5)):
         spare_rows, spare_columns = scaled.shape[1] - SIDE, scaled.shape[2] - SIDE
@@ -86,7 +86,7 @@ def _cuts(photo: Tensor) -> list[Tensor]:
 
 
 def _noise_textures(generator: torch.Generator) -> Tensor:
-    """Gray clouds, each octave weaker than the one before by a ratio of the texture's own."""
+    """Return gray clouds. From one octave to the next, the amplitude changes by a ratio that each texture has."""
     clouds = torch.zeros(NOISE_TEXTURES, 1, SIDE, SIDE)
     ratio = torch.linspace(0.4, 1.1, NOISE_TEXTURES)[:, None, None, None]
     for octave in range(7):
@@ -102,13 +102,13 @@ def _noise_textures(generator: torch.Generator) -> Tensor:
 
 
 def sample_textures(textures: Tensor, index: Tensor, column: Tensor, row: Tensor) -> Tensor:
-    """Textures at given places, bilinear; beyond their edges they go on mirrored.
+    """Sample textures at given positions, bilinearly. Beyond its edges, a texture is mirrored.
 
     Args:
-        textures: (T, 3, h, w), as ``load_textures`` gives them.
-        index: int64 (n,), which one.
+        textures: (T, 3, h, w), from ``load_textures``.
+        index: int64 (n,), index of the texture.
         column: (n, H, W), in pixels of the texture.
-        row: (n, H, W).
+        row: (n, H, W), in pixels of the texture.
 
     Returns:
         (n, 3, H, W).
@@ -116,7 +116,7 @@ def sample_textures(textures: Tensor, index: Tensor, column: Tensor, row: Tensor
     count, channels, height, width = textures.shape
     grid = torch.empty(*column.shape, 2, device=column.device)
     grid[..., 0] = _mirror(column, width)
-    # All textures are one tall picture (1, 3, T*h, w), and all grids one: neither is copied.
+    # All textures together are one tall picture (1, 3, T*h, w), and all grids are one, so nothing is copied.
     grid[..., 1] = (_mirror(row, height) + (1 + 2 * index - count)[:, None, None]) / count
     tall = textures.transpose(0, 1).reshape(1, channels, count * height, width)
     sampled = functional.grid_sample(tall, grid.view(1, -1, grid.shape[2], 2), align_corners=False)
@@ -125,7 +125,7 @@ def sample_textures(textures: Tensor, index: Tensor, column: Tensor, row: Tensor
 
 
 def _mirror(position: Tensor, length: int) -> Tensor:
-    """Where in the texture, from -1 to 1, a position in pixels lies; it runs there and back again."""
+    """Convert a position in pixels to -1…1 in the mirrored texture."""
     from_end = position.remainder(2 * length).sub_(length).abs_()
-    # Half a pixel off the edges, or the neighbor in the tall picture would show.
+    # Stay half a pixel away from the edges, where the next texture in the tall picture begins.
     return from_end.clamp_(0.5, length - 0.5).mul_(-2 / length).add_(1)

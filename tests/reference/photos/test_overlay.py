@@ -107,7 +107,7 @@ def test_points_are_marked_by_color_and_shape(photo):
         assert is_color(picture[y - 9 : y + 10, x - 9 : x + 10], WHITE).any()
 
 
-def test_markers_are_centerd_on_their_points(photo):
+def test_markers_are_centered_on_their_points(photo):
     blank = np.zeros_like(photo)
     for label in (1, 0):
         picture = draw(blank, [], normalize_prompts([151, 200], label))
