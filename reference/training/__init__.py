@@ -1,1 +1,1 @@
-"""Training in this repository: generated scenes, Segment Anything's recipe, and MobileSAM's distillation."""
+"""Training weights: on generated scenes, with the recipe of Segment Anything, or by the distillation of MobileSAM."""

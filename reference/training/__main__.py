@@ -1,4 +1,4 @@
-"""``python -m reference.training``."""
+"""The entry point of ``python -m reference.training``."""
 
 from reference.common.entry_point import start
 

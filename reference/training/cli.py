@@ -1,4 +1,7 @@
-"""``python -m reference.training``: train on scenes, or distil from a teacher; with ``torchrun``, on several GPUs."""
+"""``python -m reference.training``, which trains on generated scenes or distills a teacher.
+
+With ``torchrun`` it trains on several GPUs.
+"""
 
 import contextlib
 from collections.abc import Callable
@@ -12,7 +15,7 @@ from reference.common.command_line import FiniteRange, print_lines, run
 from reference.common.progress import progress
 from reference.options import model_option
 
-if TYPE_CHECKING:  # not at run time: they import torch, which takes seconds
+if TYPE_CHECKING:  # these modules import torch, which takes seconds
     from reference.modeling.sam import Sam
     from reference.training.trainer import Task
 
@@ -21,32 +24,46 @@ _shared_options = (
         "--output",
         type=click.Path(path_type=Path, file_okay=False),
         required=True,
-        help="Folder for state, log and weights; one with the same training is continued.",
+        help="Folder for the state, the log and the weights. If it holds the same training, that training is "
+        "continued.",
     ),
-    model_option("Which variant to train."),
-    click.option("--steps", type=click.IntRange(1), required=True, help="Of the optimizer."),
+    model_option("The model variant to train."),
+    click.option(
+        "--steps", type=click.IntRange(1), required=True, help="Number of optimizer steps."
+    ),
     click.option(
         "--pictures",
         type=click.IntRange(1),
         default=8,
         show_default=True,
-        help="Per step and process.",
+        help="Number of pictures per step and process.",
     ),
     click.option(
         "--learning-rate",
         type=FiniteRange(0, 1, min_open=True),
         default=5e-4,
         show_default=True,
-        help="The highest; it falls to 0.",
+        help="Highest learning rate, reached after the warm-up. It then falls to 0.",
     ),
-    click.option("--seed", type=click.IntRange(0, 255), default=0, show_default=True),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 255),
+        default=0,
+        show_default=True,
+        help="Seed of everything random in the training.",
+    ),
     click.option(
         "--bfloat16/--float32",
         default=None,
-        help="What to compute in; by default bfloat16 on a GPU. A CPU should have it in hardware (avx512_bf16, amx).",
+        help="Number format to compute in. The default is bfloat16 on a GPU and float32 on a CPU. On a CPU, bfloat16 "
+        "is fast only if the hardware supports it (avx512_bf16, amx).",
     ),
     click.option(
-        "--save-every", type=click.IntRange(1), default=200, show_default=True, help="Steps."
+        "--save-every",
+        type=click.IntRange(1),
+        default=200,
+        show_default=True,
+        help="Number of steps between two saved states.",
     ),
 )
 
@@ -55,48 +72,50 @@ _scene_options = (
     click.option(
         "--crop",
         type=int,
-        help="Side of the pictures; below the frame's they are crops in their place: for a CPU. "
-        "[default: the frame's]",
+        help="Side of the pictures in pixels. If it is smaller than --frame, the pictures are crops of the frame, "
+        "which suits a CPU.  [default: the side of the frame]",
     ),
     click.option(
         "--frame",
         type=click.IntRange(128, 1024),
         default=1024,
         show_default=True,
-        help="Side of the frame, a multiple of 32. Weights fit any, and in a small one prompts are learned sooner.",
+        help="Side of the frame in pixels, a multiple of 32. Weights fit frames of any size, and the model learns "
+        "prompts sooner in a small frame.",
     ),
     click.option(
         "--workers",
         type=click.IntRange(0),
         default=0,
         show_default=True,
-        help="Processes that paint scenes, on the CPU; 0: painted in between, on the GPU if there is one.",
+        help="Number of processes that paint scenes on the CPU. With 0, the training process paints them, on the GPU "
+        "if there is one.",
     ),
     click.option(
         "--plain",
         type=FiniteRange(0, 1),
         default=0.0,
         show_default=True,
-        help="The share of easy scenes, a few large objects without texture or clutter: for the beginning.",
+        help="Share of easy scenes, with a few large objects and no texture or clutter. They help at the beginning.",
     ),
     click.option(
         "--zoom",
         type=FiniteRange(1, 16),
         default=1.0,
         show_default=True,
-        help="Show each step's scenes magnified up to so many times, cut by the border: larger objects, for a "
-        "small --frame.",
+        help="Largest magnification of the scenes, drawn at random in each step. Objects become larger and the border "
+        "cuts them, which suits a small --frame.",
     ),
 )
 
 
 def shared_options(command: Callable) -> Callable:
-    """What every training has."""
+    """Add the options of every training to a click command."""
     return _with(_shared_options, command)
 
 
 def scene_options(command: Callable) -> Callable:
-    """What every training on generated scenes has."""
+    """Add the options of every training on generated scenes to a click command."""
     return _with(_scene_options, command)
 
 
@@ -107,7 +126,7 @@ def _with(options: tuple[Callable, ...], command: Callable) -> Callable:
 
 
 def picture_side(crop: int | None, frame: int) -> int:
-    """The side of the pictures that ``scene_options`` ask for, in pixels."""
+    """Return the side of the pictures in pixels, from the values of ``scene_options``."""
     if frame % 32:
         raise click.UsageError(f"--frame {frame}: expected a multiple of 32")
     return frame if crop is None else crop
@@ -115,7 +134,7 @@ def picture_side(crop: int | None, frame: int) -> int:
 
 @click.group("training")
 def training() -> None:
-    """Train MobileSAM.
+    """Train MobileSAM on generated scenes, or distill it from a larger model.
 
     \b
     Examples:
@@ -131,13 +150,13 @@ def training() -> None:
 def grouping(
     crop: int | None, workers: int, frame: int, plain: float, zoom: float, **shared: object
 ) -> None:
-    """Let the image encoder learn what belongs together and what color it has, as a start for training on scenes.
+    """Train the image encoder to group the pixels of one object, as a start for `scenes`.
 
     \b
     Example:
       python -m reference.training grouping --output runs/grouping --crop 224 --steps 1000
 
-    Weights from here are for scenes --checkpoint.
+    The encoder also learns the colors of the picture. Pass the weights to `scenes` with --checkpoint.
     """
     from reference.training.grouping_task import GroupingTask
     from reference.training.painted_batches import PictureOptions
@@ -152,38 +171,46 @@ def grouping(
 
 @training.command()
 @shared_options
-@click.option("--checkpoint", default=None, help="Weights to begin with, instead of random ones.")
+@click.option(
+    "--checkpoint", default=None, help="Weights to start from. The default is random weights."
+)
 @click.option(
     "--fixed-statistics",
     is_flag=True,
-    help="Normalize by the statistics that --checkpoint came with, not by each step's: for few --pictures.",
+    help="Normalize batches by the statistics in --checkpoint instead of those of each step. This helps with few "
+    "--pictures.",
 )
 @scene_options
 @click.option(
-    "--objects", type=int, default=8, show_default=True, help="Asked about in each picture."
+    "--objects",
+    type=int,
+    default=8,
+    show_default=True,
+    help="Number of objects to ask about in each picture, an even number.",
 )
 @click.option(
     "--clicks",
     type=click.IntRange(0, 7),
     default=2,
     show_default=True,
-    help="Corrections of each answer; with 0 more pictures are seen in the time, which is for the beginning.",
+    help="Number of corrective clicks after each answer. With 0 the model sees more pictures in the same time, which "
+    "helps at the beginning.",
 )
 @click.option(
     "--balance",
     type=FiniteRange(0),
     default=0.0,
     show_default=True,
-    help="Weight of a loss that cannot be lowered by where a pixel is, only by what the picture shows: for the "
-    "beginning, about 0.5.",
+    help="Weight of a loss that depends on what the picture shows and not on the position of a pixel. About 0.5 helps "
+    "at the beginning.",
 )
 @click.option(
     "--whole",
     type=FiniteRange(0, 1),
     default=0.0,
     show_default=True,
-    help="The share of steps that show whole scenes in a frame as small as the --crop: of large objects, crops "
-    "show pieces only.",
+    help="Share of steps that show whole scenes in a frame as small as --crop. Crops show only pieces of large "
+    "objects.",
 )
 def scenes(
     checkpoint: str | None,
@@ -198,7 +225,7 @@ def scenes(
     zoom: float,
     **shared: object,
 ) -> None:
-    """Learn to segment on generated scenes, as Segment Anything learned.
+    """Train the whole model on generated scenes, with the recipe of Segment Anything.
 
     \b
     Examples:
@@ -209,7 +236,7 @@ def scenes(
     from reference.weights.checkpoint import load_weights, resolve_checkpoint
 
     if shared["fixed_statistics"] and checkpoint is None:
-        raise click.UsageError("--fixed-statistics: expected --checkpoint as well, which has them")
+        raise click.UsageError("--fixed-statistics: expected --checkpoint too, which holds them")
     options = SceneOptions(
         picture_side(crop, frame),
         plain=plain,
@@ -235,22 +262,22 @@ def scenes(
     "--teacher",
     type=click.Path(path_type=Path),
     required=True,
-    help="Checkpoint of Segment Anything with a ViT: sam_vit_b, l or h.",
+    help="The checkpoint of the teacher, a Segment Anything with a ViT: sam_vit_b, sam_vit_l or sam_vit_h.",
 )
 @click.option(
     "--images",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     required=True,
-    help="Folder of photos.",
+    help="Folder with the photos to train on. Its subfolders are searched too.",
 )
 def distill(teacher: Path, images: Path, **shared: object) -> None:
-    """Teach the small image encoder a large one's embeddings, as MobileSAM was made.
+    """Train the small image encoder to compute the embeddings of a large one, as MobileSAM was made.
 
     \b
     Example:
       python -m reference.training distill --teacher sam_vit_b.pth --images photos --output runs/d --steps 100000
 
-    Prompt encoder and mask decoder are the teacher's.
+    The prompt encoder and the mask decoder are copied from the teacher.
     """
     from reference.training.distillation_task import DistillationTask, find_photos, load_decoder
     from reference.training.teacher import TeacherImageEncoder
@@ -291,7 +318,7 @@ def _train(
         variant = get_variant(model)
         if frame is not None:
             variant = replace(variant, image_size=frame)
-        # Convolutions of this memory format are a tenth faster, on a CPU as well.
+        # Convolutions are a tenth faster in this memory format, on a CPU too.
         sam = Sam(variant).to(processes.device, memory_format=torch.channels_last)
         localize_prompts(sam)
         pass_on_what_is_seen(sam)
@@ -314,7 +341,7 @@ def _train(
 
 
 def _ignore(metrics: dict[str, float]) -> None:
-    """Of processes other than the first."""
+    """Show nothing, in all processes except the first."""
 
 
 def _shown_on(bar) -> Callable[[dict[str, float]], None]:

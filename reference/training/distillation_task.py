@@ -1,7 +1,7 @@
-"""MobileSAM's distillation: the small image encoder learns a teacher's image embeddings.
+"""The distillation of MobileSAM: the small image encoder learns the image embeddings of a teacher.
 
-Source: MobileSAM (Zhang et al., 2023, section 3.2, "decoupled distillation"): mean squared error of the
-embeddings alone; prompt encoder and mask decoder are the teacher's own and stay as they are.
+Source: MobileSAM (Zhang et al., 2023, section 3.2, "decoupled distillation"). The loss is the mean squared error of the
+embeddings. The prompt encoder and the mask decoder are those of the teacher and do not change.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 class EmbeddingError(nn.Module):
-    """The loss, as a module of the student alone."""
+    """The loss as a module, which contains only the student."""
 
     def __init__(self, image_encoder: nn.Module) -> None:
         super().__init__()
@@ -32,17 +32,24 @@ class EmbeddingError(nn.Module):
     def forward(
         self, batch: tuple[Tensor, Tensor], generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Mean squared error for (pixels, the teacher's embeddings), and its share of their variance."""
+        """Return the mean squared error of the embeddings of a batch, and for the log its share of their variance.
+
+        A batch holds pixels and the teacher's embeddings of them.
+        """
         pixels, wanted = batch
         loss = (self.image_encoder(pixels).float() - wanted).square().mean()
         return loss, {"unexplained": (loss / wanted.var()).detach()}
 
 
 class DistillationTask:
-    """A ``Task`` of the trainer, on a folder of photos."""
+    """A ``Task`` of the trainer that distills a teacher on photos."""
 
     def __init__(self, sam: Sam, teacher: TeacherImageEncoder, photos: Sequence[Path]) -> None:
-        """TrainingError if the teacher's frame is another, or there are no photos."""
+        """Prepare the task.
+
+        Raises:
+            TrainingError: the teacher has another frame than the model, or there are no photos.
+        """
         if teacher.frame_size != sam.frame_size:
             raise TrainingError(
                 f"the teacher's frame is {teacher.frame_size} pixels wide: expected {sam.frame_size}"
@@ -53,7 +60,7 @@ class DistillationTask:
         self.module = EmbeddingError(sam.image_encoder)
 
     def batches(self, numbers: Iterable[range]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Photos in an order that is drawn anew for each pass, and what the teacher makes of them."""
+        """Yield photos and their teacher embeddings. Each pass over the photos has its own random order."""
         return map(self._batch, numbers)
 
     @torch.no_grad()
@@ -70,10 +77,15 @@ class DistillationTask:
 
 
 def load_decoder(sam: Sam, weights: Mapping[str, Tensor], name: str) -> None:
-    """Give a model the prompt encoder and the mask decoder of the teacher's checkpoint.
+    """Load the prompt encoder and the mask decoder of the teacher's checkpoint into a model.
+
+    Args:
+        sam: the model.
+        weights: official tensor name → tensor, of the whole teacher.
+        name: name of the checkpoint, for error messages.
 
     Raises:
-        CheckpointError: they do not fit; ``name`` is what the message calls the checkpoint.
+        CheckpointError: the tensors do not fit the model.
     """
     own = {official_name(key): tensor for key, tensor in sam.state_dict().items()}
     encoder = {key: own[key] for key in own if key.startswith("image_encoder.")}
@@ -82,5 +94,5 @@ def load_decoder(sam: Sam, weights: Mapping[str, Tensor], name: str) -> None:
 
 
 def find_photos(folder: Path) -> list[Path]:
-    """Every photo in a folder and below it, by name."""
+    """Return all photos in a folder and its subfolders, sorted by name."""
     return [path for path in files_below(folder) if path.suffix.lower() in PHOTO_SUFFIXES]

@@ -1,14 +1,14 @@
-"""Learning to group: features that are alike within an object, differ across its edge, and say what is seen.
+"""Learning to group: features that are similar within an object and differ across its edge.
 
-A start for the image encoder, before it learns together with the decoder. A decoder that knows nothing yet draws blobs
-where the prompts are, whatever the picture shows, and gives the encoder hardly anything to learn from. Here every pair
-of places teaches it.
+This is a start for the image encoder, before it learns together with the decoder. An untrained decoder draws blobs at
+the prompts, whatever the picture shows, so the encoder learns hardly anything from it. Here every pair of places
+teaches the encoder.
 
-Pairs are compared with pairs of the same distance only, half of the weight on those within one object. Otherwise
-features soon say where in the picture they are, since near places mostly belong together, and little else.
+Pairs are compared only with pairs of the same distance, and pairs within one object have half of the weight. Otherwise
+the features would learn little more than their position in the picture, because near places mostly belong together.
 
-They are also to say what color each place is, as far as a linear readout can tell, and the best one is found anew for
-each batch: half of what tells objects apart is there, and features that were not asked for it had lost it.
+The features must also tell the color of each place through a linear readout. The best readout is computed for each
+batch. Half of the differences between objects are differences of color, and without this task the features lose them.
 """
 
 import math
@@ -27,50 +27,50 @@ from reference.training.rollout import decoder_input
 from reference.training.scene_task import require_crop
 
 DISTANCES = (1, 2, 3, 5, 8, 12, 18, 26)  # cells
-DIRECTIONS = 2  # drawn for each distance
-SHARPNESS = 5.0  # of the logistic function that turns cosines into chances
-BORDERLINE = 0.5  # the cosine that says nothing
-RIDGE = 1e-5  # added to the readout's normal equations, of their trace
-_NO_AREA = 1 << 40  # more than any picture has
+DIRECTIONS = 2  # random directions for each distance
+SHARPNESS = 5.0  # slope of the logistic function that turns cosines into probabilities
+BORDERLINE = 0.5  # the cosine with probability one half
+RIDGE = 1e-5  # ridge of the readout's normal equations, relative to their trace
+_NO_AREA = 1 << 40  # more pixels than any picture has
 
 
 @dataclass(frozen=True)
 class LabeledPictures:
-    """B pictures, and what is where in them.
+    """B pictures with label maps.
 
     Attributes:
-        images: float (B, 3, H, W) RGB in 0…255.
-        labels: int64 (B, H/4, W/4), the smallest instance at each cell's center, from 1; 0 without one.
+        images: float (B, 3, H, W), RGB in 0…255.
+        labels: int64 (B, H/4, W/4), the smallest instance at the center of each cell, from 1, or 0 without an instance.
     """
 
     images: Tensor
     labels: Tensor
 
     def to(self, device: torch.device) -> "LabeledPictures":
-        """The same on another device."""
+        """Return the same pictures on another device."""
         images = self.images.to(device, non_blocking=True)
         return LabeledPictures(images, self.labels.to(device, non_blocking=True))
 
     def pin_memory(self) -> "LabeledPictures":
-        """The same in memory that a GPU can fetch by itself."""
+        """Return the same pictures in pinned memory, which a GPU can read directly."""
         return LabeledPictures(self.images.pin_memory(), self.labels.pin_memory())
 
 
 @dataclass(frozen=True)
 class LabelPainter:
-    """Paints scenes with a label map; objects are sized for the frame."""
+    """Paints scenes with label maps. The sizes of objects are relative to the frame."""
 
     options: PictureOptions
     frame_size: int
 
     def paint(self, pictures: range, device: torch.device) -> LabeledPictures:
-        """The scenes of these seeds."""
+        """Paint the scenes with these seeds."""
         scenes = self.options.paint(pictures, self.frame_size, device)
         return LabeledPictures(scenes.images, smallest_instances(scenes))
 
 
 class Grouping(nn.Module):
-    """The loss, as a module of the image encoder and the decoder's enlargement."""
+    """The loss as a module, which contains the image encoder and the upscaling layers of the decoder."""
 
     def __init__(self, sam: Sam) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Grouping(nn.Module):
     def forward(
         self, batch: LabeledPictures, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss; for the log, the share of pairs told right, near and far, and of color that is lost."""
+        """Return the loss, and for the log the share of correct pairs, near and far, and the share of lost color."""
         pixels = (batch.images - self.pixel_mean) / self.pixel_std
         embeddings = self.image_encoder(pixels)
         features = self.upscaling(decoder_input(embeddings)).float()
@@ -106,13 +106,18 @@ class Grouping(nn.Module):
 
 
 class GroupingTask:
-    """A ``Task`` of the trainer, on generated scenes."""
+    """A ``Task`` of the trainer that teaches grouping on generated scenes."""
 
     def __init__(self, sam: Sam, options: PictureOptions, workers: int = 0) -> None:
-        """See ``painted_batches`` for ``workers``.
+        """Prepare the task.
+
+        Args:
+            sam: the model.
+            options: the scenes to show.
+            workers: number of processes that paint scenes on the CPU. With 0, this process paints them.
 
         Raises:
-            TrainingError: the crop does not fit the model's frame.
+            TrainingError: the crop does not fit the frame of the model.
         """
         require_crop(options.crop, sam.frame_size)
         self.device, self.workers = sam.device, workers
@@ -120,12 +125,12 @@ class GroupingTask:
         self.module = Grouping(sam)
 
     def batches(self, numbers: Iterable[range]) -> Iterator[LabeledPictures]:
-        """Scenes by their seeds."""
+        """Yield a batch of scenes for each range of seeds."""
         return painted_batches(self.painter, numbers, self.device, self.workers)
 
 
 def smallest_instances(scenes: Scenes) -> Tensor:
-    """A label map of ``LabeledPictures`` from masks: parts before their wholes."""
+    """Return the labels of ``LabeledPictures`` for scenes. A part takes precedence over its whole."""
     start = CELL // 2
     masks = scenes.masks[..., start::CELL, start::CELL] & scenes.valid[..., None, None]
     area = scenes.masks.flatten(2).sum(2)[..., None, None]
@@ -134,16 +139,16 @@ def smallest_instances(scenes: Scenes) -> Tensor:
 
 
 def pair_loss(features: Tensor, labels: Tensor, right: int, down: int) -> tuple[Tensor, Tensor]:
-    """How well unit features tell whether two places are of one instance.
+    """Measure how well features tell whether two places belong to one instance.
 
     Args:
-        features: (B, C, h, w), of length 1.
-        labels: int (B, h, w); 0 where there is no instance. Pairs without any are left out.
-        right: cells from the first place of a pair to the second; negative: to its left.
-        down: likewise, not negative.
+        features: (B, C, h, w), feature vectors of length 1.
+        labels: int (B, h, w), 0 where there is no instance. Pairs without an instance are left out.
+        right: cells to the right from the first place of a pair to the second. A negative number means to the left.
+        down: cells down from the first place to the second, not negative.
 
     Returns:
-        The loss, with half of the weight on pairs of one instance, and the share told right, weighted alike.
+        The loss and the share of correct pairs. In both, pairs within one instance have half of the weight.
     """
     cosines = (_first(features, right, down) * _second(features, right, down)).sum(1)
     logits = SHARPNESS * (cosines - BORDERLINE)
@@ -155,7 +160,9 @@ def pair_loss(features: Tensor, labels: Tensor, right: int, down: int) -> tuple[
 
 
 def unexplained_colors(features: Tensor, colors: Tensor) -> Tensor:
-    """The share of the colors' variance that the best linear readout of features leaves, without its gradient.
+    """Return the share of the variance of colors that the best linear readout of the features does not explain.
+
+    The readout itself gets no gradient.
 
     Args:
         features: (B, C, h, w), float32.
@@ -171,7 +178,7 @@ def unexplained_colors(features: Tensor, colors: Tensor) -> Tensor:
 
 
 def _step(distance: int, angle: float) -> tuple[int, int]:
-    """Cells to the right and down; angles are in 0…pi, so that every pair is met once."""
+    """Convert a distance and an angle to cells to the right and down. Angles in 0…pi reach every pair once."""
     return round(distance * math.cos(angle)), round(distance * math.sin(angle))
 
 

@@ -1,7 +1,7 @@
-"""What training minimizes: focal and dice loss of masks, and at first a loss that position cannot lower.
+"""The losses of a training: focal and dice loss of masks, and a balanced loss for the beginning.
 
-Source: Segment Anything (Kirillov et al., 2023, appendix A), focal to dice 20 : 1; focal loss after Lin et al. (2017),
-dice loss after Milletari et al. (2016).
+Source: Segment Anything (Kirillov et al., 2023, appendix A), with a ratio of focal to dice loss of 20 : 1. The focal
+loss is that of Lin et al. (2017), and the dice loss that of Milletari et al. (2016).
 """
 
 import torch
@@ -9,29 +9,29 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 FOCAL_WEIGHT = 20.0
-FOCAL_ALPHA = 0.25  # weight of the object's pixels; 1 - alpha is the background's
+FOCAL_ALPHA = 0.25  # weight of object pixels; background pixels have the weight 1 - alpha
 FOCAL_GAMMA = 2.0
-ZONE_CELLS = 30  # of the object and of the rest, that a zone must have to count
-ZONE_SHARE = 0.01  # of a zone's cells that must be the object's
+ZONE_CELLS = 30  # a zone counts if it has this many cells of objects, and as many of the rest
+ZONE_SHARE = 0.01  # a zone counts if at least this share of its cells belongs to objects
 
 
 def mask_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Loss of each of M masks for each of B objects.
+    """Compute the loss of each of M masks for each of B objects.
 
     Args:
         logits: (B, M, h, w).
-        target: (B, h, w) share of each cell that the object covers, 0…1. Logits are a quarter of the
-            frame's size, and a share says where in the cell the edge is.
+        target: (B, h, w), share of each cell that the object covers, 0…1. A cell covers 4 × 4 pixels of the frame, and
+            the share tells where in the cell the edge lies.
 
     Returns:
-        (B, M), 20 parts of focal loss and one of dice loss.
+        The loss (B, M): 20 times the focal loss plus the dice loss.
     """
     target = target[:, None].expand_as(logits)
     return FOCAL_WEIGHT * focal_loss(logits, target) + dice_loss(logits, target)
 
 
 def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """(..., h, w) logits and targets in 0…1 → (...), the mean over the pixels."""
+    """Return the mean focal loss over pixels (…), given logits (…, h, w) and targets (…, h, w) in 0…1."""
     probability = logits.sigmoid()
     entropy = binary_cross_entropy_with_logits(logits, target, reduction="none")
     error = (probability - target).abs()
@@ -40,7 +40,10 @@ def focal_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """(..., h, w) logits and targets in 0…1 → (...); with a pixel added, so that empty masks agree."""
+    """Return the dice loss (…), given logits (…, h, w) and targets (…, h, w) in 0…1.
+
+    One common pixel is added to both masks, so that two empty masks agree.
+    """
     probability = logits.sigmoid()
     shared = (probability * target).sum((-2, -1))
     total = probability.sum((-2, -1)) + target.sum((-2, -1))
@@ -48,17 +51,18 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def balanced_loss(logits: Tensor, target: Tensor, zones: Tensor) -> Tensor:
-    """Cross-entropy that cannot be lowered by where a cell is: in each zone half of the weight is the objects'.
+    """Compute a cross-entropy that the position of a cell alone cannot lower.
 
-    Zones count alike; those with hardly a cell of the objects, or of the rest, do not.
+    In each zone, the cells of objects have half of the weight. All zones have the same weight, except that zones with
+    few cells of objects, or of the rest, do not count.
 
     Args:
         logits: (B, M, h, w).
-        target: (B, h, w) share of each cell that the object covers, 0…1.
-        zones: int64 (B, h, w), from 0; see ``prompt_zones``.
+        target: (B, h, w), share of each cell that the object covers, 0…1.
+        zones: int64 (B, h, w), number of the zone of each cell, from 0; see ``prompt_zones``.
 
     Returns:
-        (B, M), whose mean over B is a mean over zones.
+        The loss (B, M). Its mean over B is a mean over zones.
     """
     inside = target >= 0.5
     count = int(zones.max()) + 1
@@ -78,7 +82,10 @@ def balanced_loss(logits: Tensor, target: Tensor, zones: Tensor) -> Tensor:
 
 
 def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
-    """IoU (B, M) of thresholded logits (B, M, h, w) with the cells of (B, h, w) that are covered by half or more."""
+    """Return the IoU (B, M) of thresholded logits (B, M, h, w) with a target (B, h, w).
+
+    A cell belongs to the target mask if the object covers at least half of it.
+    """
     predicted, true = logits > 0, (target >= 0.5)[:, None]
     shared = (predicted & true).sum((-2, -1))
     union = (predicted | true).sum((-2, -1))

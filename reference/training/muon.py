@@ -1,7 +1,8 @@
-"""Muon: momentum whose update of a matrix has singular values of about one, so that no direction is left behind.
+"""Muon, an optimizer whose updates of a matrix have singular values of about one, so that all directions are learned.
 
-Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024), with the scale of Liu et al.,
-"Muon is scalable for LLM training" (2025), under which learning rates are AdamW's. torch has one from version 2.9.
+Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks" (2024). The scale is that of Liu et
+al., "Muon is scalable for LLM training" (2025), with which the learning rates of AdamW apply. torch has Muon from
+version 2.9.
 """
 
 from collections.abc import Iterable
@@ -10,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 MOMENTUM = 0.95
-SCALE = 0.2  # root mean square of an update, of the learning rate: about that of AdamW's
-# Of the Newton-Schulz iteration: singular values of up to 1 are brought to 0.7…1.2 in five rounds.
+SCALE = 0.2  # root mean square of an update, relative to the learning rate; about that of AdamW
+# Coefficients of the Newton-Schulz iteration, which brings singular values of up to 1 to 0.7…1.2 in five rounds.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """For parameters of two dimensions or more; kernels are matrices with a row for each of their first dimension."""
+    """Muon for parameters with two or more dimensions. A kernel counts as a matrix with one row per output channel."""
 
     def __init__(
         self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0
@@ -26,7 +27,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self) -> None:
-        """Change every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is None:
@@ -41,9 +42,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalized(update: Tensor) -> Tensor:
-    """``update`` with singular values of about one, times a scale that makes all shapes' entries alike in size.
+    """Return ``update`` with singular values of about one, scaled so that entries have the same size for all shapes.
 
-    Computed in bfloat16: the iteration corrects itself.
+    bfloat16 is precise enough, because the iteration corrects itself.
     """
     matrix = update.flatten(1)
     rows, columns = matrix.shape

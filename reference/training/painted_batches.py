@@ -1,4 +1,4 @@
-"""Batches of painted scenes, in this process or ahead of it in others."""
+"""Painting batches of scenes in the training process, or ahead of it in other processes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from reference.scenes.seeds import mixed_seed
 
 @dataclass(frozen=True)
 class PictureOptions:
-    """Which scenes are shown.
+    """Options of the scenes that a training shows.
 
     Attributes:
-        crop: side of the pictures in pixels; below the frame's they are crops.
-        plain: the share of easy scenes; see ``generate_scenes``.
-        zoom: of the pictures, at most: each step's are painted as pieces of a frame up to so many times as large.
+        crop: side of the pictures in pixels. If it is smaller than the frame, the pictures are crops of the frame.
+        plain: share of easy scenes; see ``generate_scenes``.
+        zoom: largest magnification of the pictures. In each step they are painted as pieces of a frame that is larger
+            by a random factor up to this one.
     """
 
     crop: int
@@ -26,7 +27,7 @@ class PictureOptions:
     zoom: float = 1.0
 
     def paint(self, pictures: range, frame_size: int, device: torch.device) -> Scenes:
-        """The scenes of these seeds, whose first one says how much they are magnified."""
+        """Paint the scenes with these seeds. The first seed determines their magnification."""
         generator = torch.Generator().manual_seed(mixed_seed(pictures.start))
         zoom = self.zoom ** torch.rand((), generator=generator).item()
         frame = round(frame_size * zoom)
@@ -34,14 +35,14 @@ class PictureOptions:
 
 
 class Batch(Protocol):
-    """What a painter makes: tensors that are moved together."""
+    """The result of a painter: tensors that are moved together."""
 
     def to(self, device: torch.device) -> "Batch":
-        """The same on another device."""
+        """Return the same batch on another device."""
         ...
 
     def pin_memory(self) -> "Batch":
-        """The same in memory that a GPU can fetch by itself; a ``DataLoader`` asks for it."""
+        """Return the same batch in pinned memory, which a GPU can read directly. A ``DataLoader`` calls this."""
         ...
 
 
@@ -49,23 +50,23 @@ AnyBatch = TypeVar("AnyBatch", bound=Batch, covariant=True)
 
 
 class Painter(Protocol[AnyBatch]):
-    """Paints scenes, and says what is to be learned from them; sent to other processes."""
+    """Paints scenes together with the answers to learn. It must be picklable, because worker processes receive it."""
 
     def paint(self, pictures: range, device: torch.device) -> AnyBatch:
-        """The scenes of these seeds, on the device."""
+        """Paint the scenes with these seeds on the device."""
         ...
 
 
 def painted_batches(
     painter: Painter[AnyBatch], numbers: Iterable[range], device: torch.device, workers: int
 ) -> Iterator[AnyBatch]:
-    """A batch for each range of seeds, on the device.
+    """Yield a batch on the device for each range of seeds.
 
     Args:
-        painter: what makes them.
+        painter: the painter of the batches.
         numbers: the seeds of each batch.
-        device: where they are wanted.
-        workers: processes that paint ahead, on the CPU; with 0 this one paints, on the device.
+        device: the device of the batches.
+        workers: number of processes that paint ahead on the CPU. With 0, this process paints on the device.
     """
     if not workers:
         return (painter.paint(pictures, device) for pictures in numbers)
@@ -79,7 +80,7 @@ def painted_batches(
 
 
 class _Paintings(Dataset):
-    """What workers paint, batch by batch."""
+    """The batches that workers paint, as a dataset."""
 
     def __init__(self, painter: Painter, numbers: Sequence[range]) -> None:
         self.painter, self.numbers = painter, numbers

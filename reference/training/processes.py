@@ -1,4 +1,4 @@
-"""One process, or several that ``torchrun`` started."""
+"""The processes of a training: one, or several that ``torchrun`` started."""
 
 import contextlib
 import os
@@ -14,9 +14,9 @@ class Processes:
     """This process among those that train together.
 
     Attributes:
-        rank: number of this one.
-        count: of all.
-        device: that this one works on.
+        rank: number of this process, from 0.
+        count: number of all processes.
+        device: device of this process.
     """
 
     rank: int
@@ -25,18 +25,18 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that writes files and shows progress."""
+        """Whether this process is the one that writes files and shows progress."""
         return self.rank == 0
 
     def wait(self) -> None:
-        """Until all have come here."""
+        """Wait until all processes have called this method."""
         if self.count > 1:
             distributed.barrier()
 
 
 @contextlib.contextmanager
 def joined_processes() -> Iterator[Processes]:
-    """Join the group that ``torchrun`` describes in the environment, or stay alone; on a CUDA GPU if there is one."""
+    """Join the group that ``torchrun`` describes in the environment, or train alone, on a CUDA GPU if there is one."""
     has_gpu = torch.cuda.is_available()
     rank, count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     device = torch.device("cpu")

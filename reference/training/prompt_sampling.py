@@ -1,20 +1,20 @@
-"""Prompts that training makes up from true masks: points, noisy boxes and corrective clicks.
+"""Drawing prompts from true masks for training: points, noisy boxes and corrective clicks.
 
-All are in pixels of the picture, x first, and pixel (0, 0) is the one in its top-left corner. Source: Segment Anything
-(Kirillov et al., 2023, appendix A, "Training algorithm").
+All coordinates are pixels of the picture, x before y, and pixel (0, 0) is in its top-left corner. Source: Segment
+Anything (Kirillov et al., 2023, appendix A, "Training algorithm").
 """
 
 import torch
 from torch import Tensor
 
-BOX_NOISE = 0.1  # standard deviation of a corner, of the box's side
+BOX_NOISE = 0.1  # standard deviation of a corner, relative to the side of the box
 MOST_BOX_NOISE = 20.0  # pixels
 
 
 def random_points(regions: Tensor, generator: torch.Generator) -> Tensor:
-    """A pixel of each of (B, H, W) boolean regions, all of a region equally likely, as float (B, 2) x, y.
+    """Draw a uniformly distributed pixel of each boolean region (B, H, W): float (B, 2), x and y.
 
-    A region without a pixel gives any pixel of the picture.
+    For an empty region, any pixel of the picture is drawn.
     """
     width = regions.shape[-1]
     lots = torch.rand(regions.shape, generator=generator, device=regions.device)
@@ -23,7 +23,7 @@ def random_points(regions: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def tight_boxes(masks: Tensor) -> Tensor:
-    """Outermost pixels of (B, H, W) boolean masks, as float (B, 4) x1, y1, x2, y2; none may be empty."""
+    """Return the outermost pixels of boolean masks (B, H, W): float (B, 4), x1, y1, x2, y2. No mask may be empty."""
     columns, rows = masks.any(1).int(), masks.any(2).int()
     x1, y1 = columns.argmax(1), rows.argmax(1)
     x2 = columns.shape[1] - 1 - columns.flip(1).argmax(1)
@@ -32,7 +32,7 @@ def tight_boxes(masks: Tensor) -> Tensor:
 
 
 def noisy_boxes(masks: Tensor, generator: torch.Generator) -> Tensor:
-    """``tight_boxes``, each corner moved as a hurried user would, and kept in the picture."""
+    """Return ``tight_boxes`` whose corners are moved at random, as by an imprecise user, within the picture."""
     boxes = tight_boxes(masks)
     sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
     noise = torch.randn(boxes.shape, generator=generator, device=boxes.device) * BOX_NOISE * sides
@@ -44,16 +44,16 @@ def noisy_boxes(masks: Tensor, generator: torch.Generator) -> Tensor:
 def corrective_points(
     predicted: Tensor, true: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """A click where an answer is wrong.
+    """Draw a click where an answer is wrong.
 
     Args:
-        predicted: (B, H, W) boolean.
-        true: (B, H, W) boolean.
-        generator: on the masks' device.
+        predicted: bool (B, H, W), the predicted masks.
+        true: bool (B, H, W), the true masks.
+        generator: a generator on the device of the masks.
 
     Returns:
-        (B, 2) x, y and int64 (B,) labels: 1 where the object was missed, 0 where background was taken for it. An answer
-        without an error gets another click on the object.
+        Points (B, 2), x and y, and int64 labels (B,): 1 where the answer missed the object, and 0 where it includes the
+        background. An answer without an error gets another click on the object.
     """
     error = predicted ^ true
     perfect = ~error.flatten(1).any(1)

@@ -1,9 +1,10 @@
-"""One round of Segment Anything's training: prompt, answer, correct, and what all answers lost.
+"""One round of Segment Anything's training: prompt the model, correct its answers, and compute the loss of all answers.
 
-Source: Segment Anything (Kirillov et al., 2023, appendix A). Half of the objects begin with a point, half with a box;
-then each is corrected by clicks, with its last answer fed back. The first answer is judged by the best of its
-three masks, so that an ambiguous prompt may have several right answers, and by mask 0 as well, because mask 0 is
-what an artifact shows for a box; answers to corrected prompts by mask 0 alone.
+Source: Segment Anything (Kirillov et al., 2023, appendix A). Half of the objects begin with a point and half with a
+box. Each answer is then corrected by clicks, with the last mask as mask input.
+
+The loss of a first answer is that of its best mask among 1 to 3, so that an ambiguous prompt may have several right
+answers. Mask 0 counts too, because an artifact shows it for a box. The loss of later answers is that of mask 0 alone.
 """
 
 from dataclasses import dataclass
@@ -20,11 +21,12 @@ from reference.training.prompt_zones import box_zones, point_zones
 
 @dataclass(frozen=True)
 class Place:
-    """Where pictures lie: a picture may be a crop of the frame, and has its part of the positional encoding.
+    """The place of pictures in the frame. A picture may be a crop, with its part of the positional encoding.
 
     Attributes:
-        frame: side of the frame in pixels, a multiple of 16. It need not be the model's: weights fit any.
-        offset: x, y of the pictures' top-left corner in the frame, in pixels, multiples of 16.
+        frame: side of the frame in pixels, a multiple of 16. It may differ from the frame of the model, because weights
+            fit frames of any size.
+        offset: x and y of the top-left corner of the pictures in the frame, in pixels, multiples of 16.
     """
 
     frame: int
@@ -33,12 +35,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Targets:
-    """True masks of the objects that are asked about, O of each of B pictures.
+    """Pictures, and the true masks of the objects to ask about: O objects in each of B pictures.
 
     Attributes:
-        images: float (B, 3, H, W) RGB in 0…255.
+        images: float (B, 3, H, W), RGB in 0…255.
         masks: bool (B, O, H, W).
-        place: of the pictures.
+        place: place of the pictures in the frame.
     """
 
     images: Tensor
@@ -46,18 +48,18 @@ class Targets:
     place: Place
 
     def to(self, device: torch.device) -> "Targets":
-        """The same on another device."""
+        """Return the same targets on another device."""
         images = self.images.to(device, non_blocking=True)
         return Targets(images, self.masks.to(device, non_blocking=True), self.place)
 
     def pin_memory(self) -> "Targets":
-        """The same in memory that a GPU can fetch by itself; a ``DataLoader`` asks for it."""
+        """Return the same targets in pinned memory, which a GPU can read directly. A ``DataLoader`` calls this."""
         return Targets(self.images.pin_memory(), self.masks.pin_memory(), self.place)
 
 
 @dataclass
 class _Prompts:
-    """What is known of a group of objects so far."""
+    """The prompts of a group of objects so far."""
 
     coords: Tensor | None  # (N, K, 2)
     labels: Tensor | None  # (N, K)
@@ -74,7 +76,7 @@ class _Prompts:
     def in_frame(
         self, side: int, wanted: int
     ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
-        """Points and boxes for the prompt encoder: from pixels of a frame of one side to those of another."""
+        """Convert points and boxes from a frame of one side to a frame of another, for the prompt encoder."""
         coords, boxes = (
             known if known is None or side == wanted else (known + 0.5) * (wanted / side) - 0.5
             for known in (self.coords, self.boxes)
@@ -83,15 +85,15 @@ class _Prompts:
 
 
 class Rollout(nn.Module):
-    """A model that is asked and corrected, as one module, so that it can be trained on several processes."""
+    """The rounds of prompts and answers as one module, so that several processes can train it."""
 
     def __init__(self, sam: Sam, clicks: int, balance: float = 0.0) -> None:
-        """Ask ``sam``.
+        """Prepare to prompt ``sam``.
 
         Args:
             sam: the model.
-            clicks: how often each answer is corrected.
-            balance: weight of ``balanced_loss`` of first answers.
+            clicks: number of corrective clicks after each answer.
+            balance: weight of the ``balanced_loss`` of first answers.
         """
         super().__init__()
         self.sam = sam
@@ -100,11 +102,11 @@ class Rollout(nn.Module):
     def forward(
         self, targets: Targets, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The loss, a mean over objects, and its parts and the masks' IoU for the log.
+        """Return the loss, as a mean over objects, and the IoU of the masks for the log.
 
         Args:
-            targets: every mask has a pixel; an even number of objects a picture.
-            generator: on the pictures' device.
+            targets: pictures with an even number of objects each. No mask may be empty.
+            generator: a generator on the device of the pictures.
         """
         sam = self.sam
         pixels = (targets.images - sam.pixel_mean) / sam.pixel_std
@@ -125,7 +127,7 @@ class Rollout(nn.Module):
         place: Place,
         generator: torch.Generator,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The rounds of one group: (N, dim, h, w) embeddings and (N, H, W) masks."""
+        """Run the rounds of one group of objects, with embeddings (N, dim, h, w) and masks (N, H, W)."""
         target = interpolate(masks[:, None].float(), scale_factor=0.25, mode="area")[:, 0]
         shift = masks.new_tensor(place.offset, dtype=torch.float32)
         prompts = _first_prompts(masks, first, shift, generator)
@@ -157,14 +159,14 @@ class Rollout(nn.Module):
             sparse, dense = sam.prompt_encoder(points, boxes, prompts.mask_input)
             positions = self._positions(place, height, width)
         if prompts.mask_input is None:
-            # One vector, which the prompt encoder repeats over a grid as large as the model's frame.
+            # The prompt encoder repeats one vector over a grid as large as the model's frame. One vector is enough.
             dense = sam.prompt_encoder.no_mask_embed.weight[..., None, None]
         positions, dense = (known.to(embeddings.dtype) for known in (positions, dense))
         logits, scores = sam.mask_decoder(embeddings, positions, sparse, dense)
         return logits.float(), scores.float()
 
     def _positions(self, place: Place, height: int, width: int) -> Tensor:
-        """The pictures' part of the frame's positional encoding, (1, dim, height, width)."""
+        """Return the positional encoding of the pictures' part of the frame, (1, dim, height, width)."""
         x, y = (
             (distance + 16 * torch.arange(length, device=self.sam.device) + 8) / place.frame
             for distance, length in zip(place.offset, (width, height), strict=True)
@@ -173,7 +175,10 @@ class Rollout(nn.Module):
 
 
 def decoder_input(embeddings: Tensor) -> Tensor:
-    """In autocast's format: the encoder ends with a norm in float32, which the decoder's residuals would inherit."""
+    """Convert embeddings to the format of autocast.
+
+    The encoder ends with a normalization in float32, and the residuals of the decoder would inherit float32 from it.
+    """
     device = embeddings.device.type
     if torch.is_autocast_enabled(device):
         return embeddings.to(torch.get_autocast_dtype(device))
@@ -192,14 +197,14 @@ def _first_prompts(
 
 
 def _first_loss(logits: Tensor, scores: Tensor, target: Tensor) -> Tensor:
-    """Of mask 0, of the best of the other three, and of all predicted IoUs."""
+    """Return the loss of mask 0, of the best of the other three masks, and of all predicted IoUs."""
     losses = mask_loss(logits, target)
     error = (scores - mask_iou(logits.detach(), target)) ** 2
     return (_first_masks(losses) + error.sum(1) / 2).mean()
 
 
 def _first_masks(losses: Tensor) -> Tensor:
-    """(N,), of the four masks' (N, 4): mask 0's and the least of the others', which may mean something else."""
+    """Return the mean (N,) of the loss of mask 0 and the lowest loss of masks 1 to 3, given all losses (N, 4)."""
     return (losses[:, 0] + losses[:, 1:].min(1).values) / 2
 
 
@@ -210,19 +215,19 @@ def _zones(prompts: _Prompts, shift: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _single_loss(logits: Tensor, scores: Tensor, target: Tensor) -> Tensor:
-    """(N,), of mask 0 and its predicted IoU."""
+    """Return the loss (N,) of mask 0 and its predicted IoU."""
     logits = logits[:, :1]
     error = (scores[:, :1] - mask_iou(logits.detach(), target)) ** 2
     return (mask_loss(logits, target) + error)[:, 0]
 
 
 def _best_scored(logits: Tensor, scores: Tensor) -> Tensor:
-    """(N, 1, h, w): of masks 1, 2 and 3 the one with the highest score."""
+    """Return the mask with the highest score among masks 1, 2 and 3: (N, 1, h, w)."""
     best = 1 + scores[:, 1:].argmax(1)
     return logits[torch.arange(len(logits), device=logits.device), best][:, None]
 
 
 def _shown_iou(logits: Tensor, scores: Tensor, target: Tensor, first: str) -> Tensor:
-    """Mean IoU of the best of three for a point, of mask 0 for a box."""
+    """Return the mean IoU of the best of masks 1 to 3 for a point, and of mask 0 for a box."""
     ious = mask_iou(logits, target)
     return (ious[:, 1:].max(1).values if first == "point" else ious[:, 0]).mean().detach()

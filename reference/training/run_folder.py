@@ -1,8 +1,8 @@
-"""What a training keeps on disk: its options, its state, its log, and the weights that come out.
+"""The folder of a training, with its options, state, log and weights.
 
-options.json         what it was begun with
-state.pt             everything that it needs to go on exactly where it was
-metrics.jsonl        a line per LOG_EVERY steps
+options.json         the options of the training
+state.pt             the state from which the training continues exactly
+metrics.jsonl        one line per LOG_EVERY steps
 weights.safetensors  the averaged weights in float16, under the official names
 """
 
@@ -23,7 +23,7 @@ from reference.weights.official_names import official_name
 
 
 class RunFolder:
-    """Files of one training; each is there whole or not at all, whenever the process is killed."""
+    """The files of one training. Each file is complete or missing, even if the process is killed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,14 +32,14 @@ class RunFolder:
         self.weights = path / "weights.safetensors"
 
     def begin(self, options: Mapping[str, object]) -> None:
-        """Make the folder, or see that a training with the same options is what it holds.
+        """Create the folder, or check that it holds a training with the same options.
 
         Args:
-            options: numbers and strings by name.
+            options: option name → number or string.
 
         Raises:
-            TrainingError: it holds something else.
-            OutputError: it takes no files, or is an artifact.
+            TrainingError: the folder holds another training, or its options are damaged.
+            OutputError: the folder is not writable, or is an artifact.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         require_writable(self.weights)
@@ -55,30 +55,30 @@ class RunFolder:
             raise TrainingError(f"{path}: is damaged; choose another --output") from None
         if other:
             raise TrainingError(
-                f"{self.path}: the training there was begun with {', '.join(other)}: pass the same, "
+                f"{self.path}: holds a training with {', '.join(other)}: pass the same options, "
                 "or choose another --output"
             )
 
     def read_state(self) -> dict | None:
-        """What ``write_state`` wrote last, on the CPU; None before the first time."""
+        """Return the state that ``write_state`` wrote last, on the CPU; None if there is no state yet."""
         if not _is_there(self._state):
             return None
         try:
             return torch.load(self._state, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file makes the reader raise almost anything
+        except Exception as error:  # the reader raises almost any error on a damaged file
             raise TrainingError(
                 f"{self._state}: cannot be read ({type(error).__name__}); choose another --output"
             ) from error
 
     def write_state(self, state: Mapping[str, object]) -> None:
-        """Tensors, numbers, and dicts and lists of them."""
+        """Write the state: tensors, numbers, and dicts and lists of them."""
         with replacing(self._state) as draft:
-            data = io.BytesIO()  # torch's own writer has no OSError for a full disk
+            data = io.BytesIO()  # torch's file writer raises no OSError on a full disk
             torch.save(dict(state), data)
             draft.write_bytes(data.getbuffer())
 
     def forget_after(self, step: int) -> None:
-        """Drop what was logged after the state of ``step`` was written: it will be logged again."""
+        """Drop log lines after ``step``, because the training logs them again."""
         if _is_there(self._metrics):
             lines = self._metrics.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
@@ -86,12 +86,12 @@ class RunFolder:
                 draft.write_text("".join(kept), encoding="utf-8")
 
     def log(self, metrics: Mapping[str, float]) -> None:
-        """Add a line, with its ``step``."""
+        """Add a line to the log. ``metrics`` must have ``step``."""
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(dict(metrics)) + "\n")
 
     def write_weights(self, sam: nn.Module) -> None:
-        """The model as a checkpoint that every command takes.
+        """Write the model as a checkpoint that every command accepts.
 
         Raises:
             TrainingError: a weight is not finite in float16.
@@ -106,13 +106,14 @@ class RunFolder:
         if overflowed is not None:
             raise TrainingError(f"'{overflowed}' is not finite in float16: the training diverged")
         with replacing(self.weights) as draft:
-            draft.write_bytes(save(tensors))  # nor has this one's
+            # The file writer of safetensors raises no OSError on a full disk either.
+            draft.write_bytes(save(tensors))
 
 
 def _is_there(path: Path) -> bool:
-    """Whether the folder has the file; TrainingError if it is no file."""
+    """Return whether the folder has the file. Raise TrainingError if the path is not a regular file."""
     try:
-        require_regular_file(path, TrainingError, "expected what a training wrote")
+        require_regular_file(path, TrainingError, "expected a file of a training")
     except FileNotFoundError:
         return False
     return True

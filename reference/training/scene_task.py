@@ -1,4 +1,4 @@
-"""Learning to segment: generated scenes, and Segment Anything's rounds of prompts."""
+"""Learning to segment generated scenes, with the rounds of prompts of Segment Anything."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,18 +12,19 @@ from reference.scenes.seeds import mixed_seed
 from reference.training.painted_batches import PictureOptions, painted_batches
 from reference.training.rollout import Place, Rollout, Targets
 
-EMBEDDING_STRIDE = 16  # pixels of the frame a cell of the image embeddings: where a crop may begin
+EMBEDDING_STRIDE = 16  # pixels of the frame per embedding cell; crops begin at multiples of it
 
 
 @dataclass(frozen=True)
 class SceneOptions(PictureOptions):
-    """What is shown and asked. Crops are in their place in the frame.
+    """Options of the scenes and prompts of a training.
 
     Attributes:
-        objects: asked about in each picture; even, since half begin with a point and half with a box.
-        clicks: corrections of each answer.
-        balance: weight of a loss that cannot be lowered by where a pixel is: for the beginning.
-        whole: the share of steps that show whole scenes, in a frame of the pictures' side, in place of crops.
+        objects: number of objects to ask about in each picture. It is even, because half of the objects begin with a
+            point and half with a box.
+        clicks: number of corrective clicks after each answer.
+        balance: weight of ``balanced_loss``, which helps at the beginning.
+        whole: share of steps that show whole scenes instead of crops, in a frame as small as the pictures.
     """
 
     objects: int = 8
@@ -33,13 +34,19 @@ class SceneOptions(PictureOptions):
 
 
 class SceneTask:
-    """A ``Task`` of the trainer."""
+    """A ``Task`` of the trainer that teaches segmentation on generated scenes."""
 
     def __init__(self, sam: Sam, options: SceneOptions, workers: int = 0) -> None:
-        """Generate in ``workers`` processes of their own, on the CPU; with 0 in this one, on the model's device.
+        """Prepare the task.
+
+        Args:
+            sam: the model.
+            options: the scenes to show and the prompts.
+            workers: number of processes that paint scenes on the CPU. With 0, this process paints them on the device of
+                the model.
 
         Raises:
-            TrainingError: the options make no sense for the model.
+            TrainingError: the options do not fit the model.
         """
         require_crop(options.crop, sam.frame_size)
         if options.objects % 2 or options.objects < 2:
@@ -49,19 +56,19 @@ class SceneTask:
         self.module = Rollout(sam, options.clicks, options.balance)
 
     def batches(self, numbers: Iterable[range]) -> Iterator[Targets]:
-        """Scenes by their seeds, somewhere in the frame."""
+        """Yield a batch of scenes for each range of seeds."""
         return painted_batches(self.painter, numbers, self.device, self.workers)
 
 
 @dataclass(frozen=True)
 class TargetPainter:
-    """Paints scenes, and chooses what is asked about them."""
+    """Paints scenes, and chooses the objects to ask about."""
 
     options: SceneOptions
     frame_size: int
 
     def paint(self, pictures: range, device: torch.device) -> Targets:
-        """The scenes of these seeds, and the objects and the place that their first one says."""
+        """Paint the scenes with these seeds. The first seed determines the objects to ask about and the place."""
         options = self.options
         generator = torch.Generator().manual_seed(mixed_seed(pictures.start))
         is_whole = options.whole and torch.rand((), generator=generator).item() < options.whole
@@ -73,7 +80,7 @@ class TargetPainter:
 
 
 def require_crop(crop: int, frame_size: int) -> None:
-    """TrainingError unless pictures of this side can be cut from the frame."""
+    """Raise TrainingError unless pictures of this side can be cut from the frame."""
     if crop % 32 or not 32 <= crop <= frame_size:
         raise TrainingError(f"--crop {crop}: expected a multiple of 32, at most {frame_size}")
 
@@ -81,9 +88,9 @@ def require_crop(crop: int, frame_size: int) -> None:
 def choose_targets(
     scenes: Scenes, objects: int, place: Place, generator: torch.Generator
 ) -> Targets:
-    """Draw the objects that are asked about, with replacement: a picture may have fewer.
+    """Draw the objects to ask about, with replacement, because a picture may have fewer objects.
 
-    Pictures without any are dropped. The generator is one of the CPU's, whatever the scenes' device.
+    Pictures without objects are dropped. The generator is on the CPU, whatever the device of the scenes.
     """
     shown = scenes.valid.any(1)
     images, masks = scenes.images[shown], scenes.masks[shown]

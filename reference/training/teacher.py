@@ -1,6 +1,6 @@
-"""The image encoder of the original Segment Anything, as MobileSAM's teacher: a ViT, with timm's blocks.
+"""The image encoder of the original Segment Anything, a ViT built from timm's blocks, as the teacher of MobileSAM.
 
-All sizes are read off the checkpoint, so that ViT-B, L and H, and small ones, need no table.
+All sizes are read from the checkpoint, so ViT-B, L, H and smaller ones need no table.
 """
 
 import re
@@ -17,13 +17,17 @@ PATCH_SIZE = 16
 
 
 class TeacherImageEncoder(nn.Module):
-    """(B, 3, S, S) normalized pixels → (B, embedding_dim, S/16, S/16) image embeddings, frozen."""
+    """Computes image embeddings (B, embedding_dim, S/16, S/16) from normalized pixels (B, 3, S, S). It is frozen."""
 
     def __init__(self, state_dict: Mapping[str, Tensor], name: str) -> None:
-        """From a checkpoint of the whole of Segment Anything, under the official names.
+        """Build the encoder from a checkpoint of the whole Segment Anything model, with the official names.
+
+        Args:
+            state_dict: official tensor name → tensor.
+            name: name of the checkpoint, for error messages.
 
         Raises:
-            CheckpointError: it is not one; ``name`` is what the message calls it.
+            CheckpointError: the checkpoint is of another model.
         """
         super().__init__()
         try:
@@ -32,14 +36,14 @@ class TeacherImageEncoder(nn.Module):
             self.vit.load_state_dict(weights)
         except (KeyError, ValueError, RuntimeError, IndexError) as error:
             raise CheckpointError(
-                f"'{name}' is no checkpoint of Segment Anything with a ViT image encoder "
-                f"({first_line(error)}): expected sam_vit_b, l or h"
+                f"'{name}' is not a checkpoint of Segment Anything with a ViT image encoder "
+                f"({first_line(error)}): expected sam_vit_b, sam_vit_l or sam_vit_h"
             ) from error
         self.eval().requires_grad_(False)
 
     @property
     def frame_size(self) -> int:
-        """Side of the frame that it was made for, in pixels."""
+        """The side in pixels of the frame for which the encoder was made."""
         return self.vit.pos_embed.shape[1] * PATCH_SIZE
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,7 +55,7 @@ def _build(state_dict: Mapping[str, Tensor]) -> VisionTransformerSAM:
     numbers = [re.match(r"image_encoder\.blocks\.(\d+)\.", name) for name in state_dict]
     depth = 1 + max(int(number[1]) for number in numbers if number)
     positions = [state_dict[f"image_encoder.blocks.{i}.attn.rel_pos_h"] for i in range(depth)]
-    windows = [(len(table) + 1) // 2 for table in positions]  # of 2 × window - 1 distances
+    windows = [(len(table) + 1) // 2 for table in positions]  # a table has 2 × window - 1 distances
     hidden = state_dict["image_encoder.blocks.0.mlp.lin1.weight"].shape[0]
     return VisionTransformerSAM(
         img_size=side * PATCH_SIZE,

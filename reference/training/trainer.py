@@ -1,7 +1,7 @@
-"""The training loop: a batch, a step of Muon and AdamW, an average of the weights; resumable to the bit.
+"""The training loop: take a batch, make a step of Muon and AdamW, and average the weights.
 
-Everything that is drawn at random is drawn from the seed, the step and the process, so a training that was killed goes
-on from its last state as if nothing had been.
+All random numbers depend only on the seed, the step and the process. A training that was killed therefore continues
+from its last state with exactly the same results.
 """
 
 import math
@@ -23,41 +23,42 @@ from reference.training.processes import Processes
 from reference.training.run_folder import RunFolder
 
 LOG_EVERY = 20  # steps
-GRADIENT_NORM = 1.0  # at most
+GRADIENT_NORM = 1.0  # gradients are clipped to this norm
 ADAM_BETAS = (0.9, 0.98)
-_SEED_BITS = 32  # of a picture's number in a training; the training's own seed is above them
+_SEED_BITS = 32  # bits for a picture's number; the seed of the training lies above them
 
 
 class Task(Protocol):
-    """What is learned, from what.
+    """A loss, and the batches on which it is computed.
 
     Attributes:
-        module: called with a batch and the generator, it gives the loss and figures for the log. Its parameters are the
-            model's.
+        module: takes a batch and a generator, and returns the loss and figures for the log. Its parameters are those of
+            the model.
     """
 
     module: nn.Module
 
     def batches(self, numbers: Iterable[range]) -> Iterator[object]:
-        """A batch for each range of pictures' numbers, which alone say what is in it."""
+        """Yield a batch for each range of picture numbers. A batch depends only on these numbers."""
         ...
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast to train.
+    """The length and speed of a training.
 
     Attributes:
-        steps: of the optimizer.
-        pictures: per step and process.
-        learning_rate: at its highest, after the warm-up; it then falls to 0 along a cosine.
-        warmup: steps.
-        weight_decay: of matrices and kernels; not of biases, norms and embeddings.
+        steps: number of optimizer steps.
+        pictures: number of pictures per step and process.
+        learning_rate: highest learning rate, reached after the warm-up. It then falls to 0 along a cosine.
+        warmup: number of warm-up steps.
+        weight_decay: weight decay of matrices and kernels. Biases, norms and embeddings have none.
         average: decay of the moving average of the weights.
-        seed: 0…255.
-        bfloat16: compute in it, coordinates and losses excepted; for processors that have it in hardware.
-        fixed_statistics: let batch normalization use the statistics that the weights came with, as it does
-            once trained, and not each step's: those of a few large pictures are no good.
+        seed: seed of the training, 0…255.
+        bfloat16: whether to compute in bfloat16, except coordinates and losses. It suits processors that have bfloat16
+            in hardware.
+        fixed_statistics: whether batch normalization uses the statistics of the initial weights instead of those of
+            each step. The statistics of a few large pictures are too noisy.
     """
 
     steps: int
@@ -72,22 +73,22 @@ class Schedule:
 
 
 class Trainer:
-    """A model in training, and the folder that it is kept in."""
+    """A model in training, and the folder in which it is saved."""
 
     def __init__(
         self, sam: Sam, task: Task, schedule: Schedule, folder: RunFolder, processes: Processes
     ) -> None:
-        """Begin, or go on where ``folder`` was left.
+        """Start a training, or continue the one in ``folder``.
 
         Args:
-            sam: the model, on the process's device, with the weights to begin with.
-            task: what it learns.
-            schedule: how long and how fast.
-            folder: where state, log and weights go; it exists.
-            processes: this one, and how many others.
+            sam: the model with its initial weights, on the device of the process.
+            task: the loss and the batches.
+            schedule: the length and speed of the training.
+            folder: the existing folder for the state, the log and the weights.
+            processes: this process and the number of all processes.
 
         Raises:
-            TrainingError: the folder's state cannot be read.
+            TrainingError: the state in the folder cannot be read.
         """
         self.sam, self.task, self.schedule = sam.train(), task, schedule
         if schedule.fixed_statistics:
@@ -99,19 +100,19 @@ class Trainer:
         self.optimizers = _optimizers(sam, schedule)
         self.module = task.module
         if processes.count > 1:
-            # Without corrections nothing is learned of mask inputs.
+            # Without corrective clicks, the parameters for mask inputs get no gradient.
             self.module = DistributedDataParallel(task.module, find_unused_parameters=True)
         self.step = 0
         self._resume(folder.read_state())
 
     def train(self, save_every: int, on_log: Callable[[dict[str, float]], None]) -> None:
-        """Go on to the last step, saving every ``save_every`` steps and at the end.
+        """Train up to the last step, and save every ``save_every`` steps and at the end.
 
-        ``on_log`` is called with every line of the log, means since the one before: "step", "loss", the task's
-        figures, "learning_rate", "pictures_per_second" and "seconds_left".
+        ``on_log`` is called with every line of the log: "step", "loss", the figures of the task, "learning_rate",
+        "pictures_per_second" and "seconds_left". The loss and the figures are means since the line before.
 
         Raises:
-            TrainingError: the loss is no longer a number; the last state is kept.
+            TrainingError: the loss is NaN or infinite. The last saved state is kept.
         """
         begun, first = time.monotonic(), self.step
         taken: list[dict[str, Tensor]] = []
@@ -127,7 +128,7 @@ class Trainer:
                 self._save()
 
     def _numbers(self, step: int) -> range:
-        """The pictures of this process in a step, counted over the whole training."""
+        """Return the numbers of the pictures of this process in a step, counted over the whole training."""
         pictures = self.schedule.pictures
         first = (step * self.processes.count + self.processes.rank) * pictures
         first += self.schedule.seed << _SEED_BITS
@@ -151,14 +152,14 @@ class Trainer:
         return {"loss": loss.detach(), **figures}
 
     def _log(self, taken: list[dict[str, Tensor]], pace: float) -> dict[str, float]:
-        """A line from the figures of the last steps, at ``pace`` seconds a step."""
+        """Log the means of the figures of the last steps, at ``pace`` seconds per step."""
         means = {
             name: round(sum(float(figures[name]) for figures in taken) / len(taken), 5)
             for name in taken[0]
         }
         if not math.isfinite(means["loss"]):
             raise TrainingError(
-                f"the loss is {means['loss']} after step {self.step}: begin again with a lower "
+                f"the loss is {means['loss']} after step {self.step}: start again with a lower "
                 "--learning-rate"
             )
         pictures = self.schedule.pictures * self.processes.count
@@ -175,7 +176,7 @@ class Trainer:
 
     def _save(self) -> None:
         if self.processes.is_first:
-            self.folder.write_weights(self.average.module)  # first: it refuses what has diverged
+            self.folder.write_weights(self.average.module)  # comes first because it refuses NaN
             self.folder.write_state(
                 {
                     "step": self.step,
@@ -205,7 +206,10 @@ def _fix_statistics(sam: nn.Module) -> None:
 
 
 def learning_rate(schedule: Schedule, step: int) -> float:
-    """Of a step, counted from 0: rising over the warm-up, then falling to 0 along a cosine."""
+    """Return the learning rate of a step, counted from 0.
+
+    It rises during the warm-up, and then falls to 0 along a cosine.
+    """
     if step < schedule.warmup:
         return schedule.learning_rate * (step + 1) / schedule.warmup
     done = (step - schedule.warmup) / max(1, schedule.steps - schedule.warmup)
@@ -213,7 +217,7 @@ def learning_rate(schedule: Schedule, step: int) -> float:
 
 
 def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """A decay that begins low, so that the random weights of the beginning are soon forgotten."""
+    """Return the update of the average. Its decay begins low, so that the initial weights are soon forgotten."""
 
     def update(average: Tensor, current: Tensor, count: Tensor) -> Tensor:
         keep = min(decay, (1 + int(count)) / (10 + int(count)))
@@ -223,7 +227,10 @@ def _moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
 
 
 def _optimizers(sam: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
-    """Muon for matrices that mix channels; AdamW for kernels of single channels, and without decay for all the rest."""
+    """Return Muon for matrices that mix channels, and AdamW for the other parameters.
+
+    AdamW decays the kernels of single channels, and no other parameters.
+    """
     matrices, kernels, others = [], [], []
     for module in sam.modules():
         is_layer = isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)

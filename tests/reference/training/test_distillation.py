@@ -110,7 +110,7 @@ def test_refusals(teacher_weights, photos, tmp_path):
     with pytest.raises(TrainingError, match="no photos: expected files ending in .jpg"):
         DistillationTask(sam, teacher, [])
     student = {official_name(name): tensor for name, tensor in sam.state_dict().items()}
-    with pytest.raises(CheckpointError, match="'mobile.pt' is no checkpoint of Segment Anything"):
+    with pytest.raises(CheckpointError, match="'mobile.pt' is not a checkpoint"):
         TeacherImageEncoder(student, "mobile.pt")
     narrow = teacher_weights | {"mask_decoder.iou_token.weight": torch.zeros(1, 32)}
     with pytest.raises(CheckpointError, match="'small.pth' does not fit"):

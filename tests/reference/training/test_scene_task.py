@@ -97,7 +97,7 @@ def test_command_trains_and_goes_on(command, tmp_path, capsys):
     load_weights(Sam(TINY), read_checkpoint(output / "weights.safetensors"))
     assert command(*arguments, "--steps", 3, "--save-every", 2) == 0  # nothing is left to do
     assert command(*arguments, "--steps", 4) == 2
-    assert "was begun with steps 3" in capsys.readouterr().err
+    assert "holds a training with steps 3" in capsys.readouterr().err
 
 
 def test_a_frame_of_another_size_in_bfloat16(command, tmp_path):

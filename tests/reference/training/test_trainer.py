@@ -131,7 +131,7 @@ def test_divergence_is_an_error_and_the_last_state_is_kept(tmp_path):
 
 def test_folder_of_another_training_is_refused(tmp_path):
     make_trainer(tmp_path)
-    with pytest.raises(TrainingError, match="was begun with learning_rate 0.001: pass the same"):
+    with pytest.raises(TrainingError, match="holds a training with learning_rate 0.001"):
         make_trainer(tmp_path, Schedule(steps=STEPS, pictures=2, learning_rate=1, warmup=2))
     (tmp_path / "options.json").write_text("{")
     with pytest.raises(TrainingError, match="options.json: is damaged"):
