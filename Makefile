@@ -34,10 +34,11 @@ SEED ?= 1
 test-slow: $(READY)  ## the tests that convert the full-size model in every way
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n auto --dist loadscope --hypothesis-seed=$(SEED)
 
-lint: $(READY)  ## style, format, and the direction of imports
+lint: $(READY)  ## style, format, types of the public modules, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 docs: $(READY)  ## the documentation as a site; fails on a broken link or a page missing from the menu
 	$(BIN)/python -m sphinx --builder html --conf-dir docs/site --fail-on-warning --quiet --fresh-env . $(SITE)

@@ -207,12 +207,15 @@ def write_artifact(
         _format_entries(options),
         np.rint(source.sam.mean_color) if is_coreml else source.sam.mean_color,
     )
-    write = _write_package if is_coreml else _write_lite_file
     with staged(folder, force) as partial:
         components = {}
         for part in _components(source, options):
             on_step(part.spec.name)
-            components[part.spec.name] = write(part, source, options, entries, partial)
+            components[part.spec.name] = (
+                _write_package(part, source, options, entries, partial)
+                if isinstance(options, CoreMLOptions)
+                else _write_lite_file(part, source, options, entries, partial)
+            )
         on_step("goldens")
         write_goldens(source.goldens, partial / GOLDENS_FOLDER, variant.image_size)
         on_step("manifest")

@@ -1,6 +1,6 @@
 """``Predictor``: embed a photo once, then answer many prompts about it."""
 
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -31,8 +31,15 @@ from reference.prompt_arrays import check_boxes, check_points
 class PromptableModel(Protocol):
     """The interface that ``Predictor`` needs of a model. ``Sam`` and converted artifacts have it."""
 
-    frame_size: int
-    mean_color: np.ndarray  # (3,) float32, the color that pads the frame
+    @property
+    def frame_size(self) -> int:
+        """The side S of the frame, in pixels."""
+        ...
+
+    @property
+    def mean_color(self) -> np.ndarray:
+        """The color that pads the frame, float32 (3,) RGB in 0…255."""
+        ...
 
     def encode_image(self, frame: Tensor) -> Tensor: ...
 
@@ -43,6 +50,12 @@ class PromptableModel(Protocol):
         boxes: Tensor | None,
         mask_input: Tensor | None,
     ) -> tuple[Tensor, Tensor]: ...
+
+
+class _EmbeddedPhoto(NamedTuple):
+    features: Tensor
+    original_size: tuple[int, int]
+    input_size: tuple[int, int]
 
 
 class Predictor:
@@ -98,8 +111,9 @@ class Predictor:
         """
         photo = read_image(_as_rgb(image, image_format))
         frame = photo_to_frame(photo, self.model.frame_size, self.model.mean_color)
-        size = photo.shape[:2]
-        self._embed(frame, size, resized_size(*size, self.model.frame_size))
+        height, width = photo.shape[:2]
+        resized = resized_size(height, width, self.model.frame_size)
+        self._embed(frame, (height, width), resized)
 
     def set_torch_image(
         self, transformed_image: Tensor, original_image_size: tuple[int, int]
@@ -139,7 +153,7 @@ class Predictor:
         frame = np.empty((1, 3, side, side), np.float32)
         frame[:] = self.model.mean_color.reshape(1, 3, 1, 1)
         frame[..., : shape[2], : shape[3]] = pixels.cpu().float().numpy()
-        self._embed(frame, (height, width), shape[2:])
+        self._embed(frame, (height, width), (shape[2], shape[3]))
 
     def get_image_embedding(self) -> Tensor:
         """Return the image embeddings of the photo, (1, dim, S/16, S/16).
@@ -147,8 +161,7 @@ class Predictor:
         Raises:
             PromptError: no photo is set.
         """
-        self._require_image()
-        return self.features
+        return self._require_image().features
 
     def predict(
         self,
@@ -180,22 +193,23 @@ class Predictor:
         Raises:
             PromptError: no photo is set, or a prompt has an invalid shape or value.
         """
-        self._require_image()
-        points = boxes = None
+        original_size = self._require_image().original_size
+        points = boxes = mask = None
         if point_coords is not None or point_labels is not None:
             coords, labels = points_of_one_object(point_coords, point_labels)
             if len(coords) == 0 and box is None and mask_input is None:
                 raise PromptError("no points in point_coords: expected one, a box or a mask_input")
-            check_points(coords, labels, self.original_size)
+            check_points(coords, labels, original_size)
             points = self._to_frame(coords)[None], torch.from_numpy(labels)[None]
         if box is not None:
             corners = box_of_one_object(box)
-            check_boxes(corners, self.original_size)
+            check_boxes(corners, original_size)
             boxes = self._to_frame(corners.reshape(1, 2, 2)).reshape(1, 4)
         if mask_input is not None:
-            mask_input = self._logits(mask_input, (1,))[None]
-        answers = self._answer(points, boxes, mask_input, multimask_output, return_logits)
-        return tuple(answer[0].cpu().numpy() for answer in answers)
+            mask = self._logits(mask_input, (1,))[None]
+        answers = self._answer(points, boxes, mask, multimask_output, return_logits)
+        masks, scores, logits = (answer[0].cpu().numpy() for answer in answers)
+        return masks, scores, logits
 
     def predict_torch(
         self,
@@ -227,15 +241,15 @@ class Predictor:
         Raises:
             PromptError: no photo is set, or a prompt has an invalid shape or value.
         """
-        self._require_image()
+        input_size = self._require_image().input_size
         points = None
         if point_coords is not None or point_labels is not None:
             coords, labels = points_of_objects(point_coords, point_labels)
-            check_points(coords, labels, self.input_size, "the resized photo")
+            check_points(coords, labels, input_size, "the resized photo")
             points = torch.from_numpy(coords).float(), torch.from_numpy(labels)
         if boxes is not None:
             corners = boxes_of_objects(boxes)
-            check_boxes(corners, self.input_size, "the resized photo")
+            check_boxes(corners, input_size, "the resized photo")
             boxes = torch.from_numpy(corners).float()
         if mask_input is not None:
             # A mask with three axes has no batch axis. ``predict`` takes it like this.
@@ -265,16 +279,20 @@ class Predictor:
         return_logits: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Answer prompts that were checked; returns what ``predict_torch`` returns."""
-        low_res_logits, scores = self.model.decode_prompts(self.features, points, boxes, mask_input)
+        photo = self._require_image()
+        low_res_logits, scores = self.model.decode_prompts(
+            photo.features, points, boxes, mask_input
+        )
         chosen = slice(1, None) if multimask_output else slice(0, 1)
         low_res_logits, scores = low_res_logits[:, chosen], scores[:, chosen]
         to_masks = masks_to_photo if return_logits else threshold_masks
         frame_size = self.model.frame_size
-        masks = to_masks(low_res_logits, self.original_size, frame_size, self.input_size)
+        masks = to_masks(low_res_logits, photo.original_size, frame_size, photo.input_size)
         return masks, scores, low_res_logits
 
     def _to_frame(self, points: np.ndarray) -> Tensor:
-        return torch.from_numpy(points_to_frame(points, self.original_size, self.model.frame_size))
+        size = self._require_image().original_size
+        return torch.from_numpy(points_to_frame(points, size, self.model.frame_size))
 
     def _logits(self, mask_input: object, leading: tuple[int, ...]) -> Tensor:
         """Return a mask prompt as a float32 tensor (*leading, S/4, S/4)."""
@@ -284,12 +302,14 @@ class Predictor:
             raise PromptError("mask_input holds numbers too large for float32: expected logits")
         return logits
 
-    def _require_image(self) -> None:
-        if not self.is_image_set:
+    def _require_image(self) -> _EmbeddedPhoto:
+        features, original_size, input_size = self.features, self.original_size, self.input_size
+        if not self.is_image_set or features is None or not original_size or not input_size:
             raise PromptError("no photo is set: call set_image(image) before asking about it")
+        return _EmbeddedPhoto(features, original_size, input_size)
 
 
-def _as_rgb(image: object, image_format: str) -> object:
+def _as_rgb(image: Any, image_format: str) -> Any:
     """Return the image with its channels in RGB order."""
     if image_format not in ("RGB", "BGR"):
         raise ImageError(f"image_format {quote(image_format)}: expected 'RGB' or 'BGR'")

@@ -1,8 +1,10 @@
 """``Prompt``, the normal form of a prompt, and its conversion from the forms that users write."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -119,14 +121,14 @@ def normalize_prompts(
 
     objects = max(len(point_groups), len(boxes))
     point_groups, label_groups = point_groups or [[]] * objects, label_groups or [[]] * objects
-    boxes = boxes or [None] * objects
+    box_of_each: Sequence[list[float] | None] = boxes or [None] * objects
     return [
         Prompt(
             point_coords=np.array(group, np.float64).reshape(-1, 2),
             point_labels=np.array(group_labels, np.int64),
             box=None if box is None else np.array(box, np.float64),
         )
-        for group, group_labels, box in zip(point_groups, label_groups, boxes, strict=True)
+        for group, group_labels, box in zip(point_groups, label_groups, box_of_each, strict=True)
     ]
 
 
@@ -166,7 +168,7 @@ def _check_counts(point_groups: int, boxes: int) -> None:
         )
 
 
-def _point_groups(points: object) -> list[list[list[float]]]:
+def _point_groups(points: Any) -> list[list[list[float]]]:
     """Convert points in any of the three nestings to one list of points per object."""
     depth = _depth(points)
     if depth == 1:
@@ -191,7 +193,7 @@ def _point(values: object) -> list[float]:
     return _numbers(values, 2, "a point", "[x, y]")
 
 
-def _boxes(bboxes: object) -> list[list[float]]:
+def _boxes(bboxes: Any) -> list[list[float]]:
     """Convert one box or a list of boxes to a list of boxes, each with an area."""
     nested = bboxes if _depth(bboxes) > 1 else [bboxes]
     boxes = [_numbers(box, 4, "a box", "[x1, y1, x2, y2]") for box in nested]
@@ -250,12 +252,12 @@ def _same_nesting(nested: list, groups: list[list]) -> bool:
     )
 
 
-def _label(label: object) -> int:
+def _label(label: Any) -> int:
     if not isinstance(label, Real) or label not in (0, 1):
         raise PromptError(
             f"label {quote(label)}: expected 1 for a point of the object, 0 for the background"
         )
-    return int(label)
+    return 1 if label == 1 else 0
 
 
 def _clip_box(box: list[float], image_size: tuple[int, int]) -> list[float]:

@@ -293,13 +293,14 @@ def _make_reproducible(package: Path) -> None:
 def _quiet_coremltools() -> Iterator[None]:
     """Hide coremltools' progress bars, and warnings that users cannot act on."""
     constructor = tqdm.__init__
-    tqdm.__init__ = functools.partialmethod(constructor, disable=True)
+    silent = functools.partialmethod(constructor, disable=True)
+    tqdm.__init__ = silent  # type: ignore[method-assign, assignment]  # tqdm has no switch for all bars
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        tqdm.__init__ = constructor
+        tqdm.__init__ = constructor  # type: ignore[method-assign]  # as it was
 
 
 @contextlib.contextmanager

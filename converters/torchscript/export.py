@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
 from torch.jit.mobile import (
     LiteScriptModule,
     _backport_for_mobile_to_buffer,
@@ -144,7 +145,7 @@ def _lite_archive(
     """Trace, bundle the inputs, and serialize for the lite interpreter."""
     with _fresh_class_names(), warnings.catch_warnings():
         # The tracer warns that Python numbers become constants. They are sizes, which are fixed.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", TracerWarning)
         warnings.filterwarnings("ignore", "TypedStorage is deprecated")  # torch itself uses it
         traced = torch.jit.trace(module, inputs[0], check_trace=False)
         bundle_inputs(traced, inputs)

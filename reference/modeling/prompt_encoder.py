@@ -14,6 +14,8 @@ MASK_CHANNELS = 16  # hidden channels of the convolutions over a mask prompt
 class RandomPositionalEncoding(nn.Module):
     """Positional encoding with random spatial frequencies (Tancik et al., 2020)."""
 
+    positional_encoding_gaussian_matrix: Tensor
+
     def __init__(self, num_frequencies: int) -> None:
         super().__init__()
         self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, num_frequencies))
@@ -58,18 +60,24 @@ class PromptEncoder(nn.Module):
         centers = (torch.arange(side, device=self.no_mask_embed.weight.device) + 0.5) / side
         return self.pe_layer.encode_grid(centers, centers)
 
+    def _type_embedding(self, label: int) -> Tensor:
+        """The learned embedding (1, dim) of a type of point."""
+        embedding = self.point_embeddings[label]
+        assert isinstance(embedding, nn.Embedding)
+        return embedding.weight
+
     def _embed_points(self, coords: Tensor, labels: Tensor) -> Tensor:
         embeddings = self.pe_layer((coords + 0.5) / self.image_size)  # center of a pixel, in 0…1
         is_padding = (labels == -1)[..., None]
         embeddings = torch.where(is_padding, self.not_a_point_embed.weight, embeddings)
         for label in (0, 1):
             of_label = (labels == label)[..., None]
-            embeddings = embeddings + of_label * self.point_embeddings[label].weight
+            embeddings = embeddings + of_label * self._type_embedding(label)
         return embeddings
 
     def _embed_boxes(self, boxes: Tensor) -> Tensor:
         corners = (boxes.reshape(-1, 2, 2) + 0.5) / self.image_size
-        types = torch.stack([self.point_embeddings[i].weight[0] for i in (2, 3)])
+        types = torch.stack([self._type_embedding(i)[0] for i in (2, 3)])
         return self.pe_layer(corners) + types
 
     def forward(

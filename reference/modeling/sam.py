@@ -27,6 +27,9 @@ class Sam(nn.Module):
         mask_decoder: computes mask logits and predicted IoU from both.
     """
 
+    pixel_mean: Tensor
+    pixel_std: Tensor
+
     def __init__(self, variant: Variant) -> None:
         super().__init__()
         self.variant = variant
@@ -81,11 +84,13 @@ class Sam(nn.Module):
                     "original_size and prompts"
                 )
             predictor.set_torch_image(record["image"][None], record["original_size"])
-            prompts = (
-                record.get(name)
-                for name in ("point_coords", "point_labels", "boxes", "mask_inputs")
+            answer = predictor.predict_torch(
+                record.get("point_coords"),
+                record.get("point_labels"),
+                record.get("boxes"),
+                record.get("mask_inputs"),
+                multimask_output,
             )
-            answer = predictor.predict_torch(*prompts, multimask_output)
             names = "masks", "iou_predictions", "low_res_logits"
             answers.append(dict(zip(names, answer, strict=True)))
         return answers

@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import cast
 
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from converters.prompt_slots import fill_slots
 from converters.samples import SampleCase
 from reference.common.errors import ArtifactError
 from reference.common.progress import progress
+from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.artifacts.conventions import false_statements
 from validation.comparison.conclusion import conclude
@@ -154,7 +156,8 @@ class Comparer:
         prompt = fill_slots(slots, mask_size, points, box, mask_input=None)
         frame = candidate.preprocess(pixels)
         try:
-            drifts = measure_drift(artifact, reference.model, frame, prompt)
+            # ``load_reference`` returns a ``Sam``.
+            drifts = measure_drift(artifact, cast(Sam, reference.model), frame, prompt)
         except ArtifactError as error:
             return Unavailable(str(error))
         return drifts if isinstance(drifts, Unavailable) else tuple(worst(drifts))

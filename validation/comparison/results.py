@@ -67,7 +67,7 @@ class CaseResult:
     @property
     def is_finite(self) -> bool:
         """Whether reference and artifact gave no NaN and no infinity; True if the case did not run."""
-        if self.agreement is None:
+        if self.agreement is None or self.evidence is None:
             return True
         outputs = [self.agreement.logits, *(loss.output for loss in self.stages if loss.output)]
         return (
@@ -156,7 +156,7 @@ class Comparison:
     def not_run_reasons(self) -> tuple[str, ...]:
         """The reasons why cases did not run, each once."""
         reasons = (case.reason for case in self.cases if case.status == NOT_RUN)
-        return tuple(dict.fromkeys(reasons))
+        return tuple(dict.fromkeys(reason for reason in reasons if reason is not None))
 
     @property
     def size_bytes(self) -> int:

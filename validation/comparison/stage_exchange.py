@@ -108,7 +108,7 @@ def exchange_stages(
     arithmetic: PhotoArithmetic,
     reference: Pipeline | None,
     candidate: Pipeline,
-    on_case: Callable[[], None] = lambda: None,
+    on_case: Callable[[], object] = lambda: None,
 ) -> PhotoAnswers:
     """Answer all prompts about one photo with every exchange of stages.
 

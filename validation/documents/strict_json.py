@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from reference.common.errors import MobileSAMError
 from reference.common.input_files import require_regular_file
@@ -101,7 +101,7 @@ class Value:
 
     source: Source
     place: str
-    value: object
+    value: Any
 
     def refuse(self, expected: str) -> NoReturn:
         """Raise the source's error, which says that the value is not ``expected``."""

@@ -97,7 +97,9 @@ class ArtifactModel(PhotoSegmenter):
                 None if part is None else part[b : b + 1]
                 for part in (coords, labels, boxes, mask_input)
             )
-            object_points = None if object_coords is None else (object_coords, object_labels)
+            object_points = None
+            if object_coords is not None and object_labels is not None:
+                object_points = object_coords, object_labels
             answers.append(self._decode_object(image_embeddings, object_points, box, mask))
         low_res_masks, iou_predictions = zip(*answers, strict=True)
         return torch.cat(low_res_masks), torch.cat(iou_predictions)

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard, cast
 
 from reference.photos.images import read_image
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.latency.document import any_failed, build_document
 from validation.latency.results import TargetResult
 from validation.latency.running.plan import QUICK, THOROUGH, Plan
-from validation.latency.targets.cpu import adjust
+from validation.latency.targets.cpu import CpuTarget, adjust
 from validation.latency.targets.registry import DEFAULT_TARGET, find_targets
 from validation.latency.targets.target import Target, TargetError
 
@@ -95,13 +96,17 @@ def _adjusted(
     """The targets, with threads and cores for the one that takes them."""
     if threads is None and cores is None:
         return list(chosen)
-    if all(target.name != DEFAULT_TARGET for target in chosen):
+    if DEFAULT_TARGET not in [target.name for target in chosen]:
         raise TargetError(
             f"--threads and --cores with {', '.join(names)}: expected the target {DEFAULT_TARGET}; "
             "device-like profiles have their own"
         )
     pinned = None if cores is None else tuple(cores)
     return [
-        adjust(target, threads, pinned) if target.name == DEFAULT_TARGET else target
+        cast(Target, adjust(target, threads, pinned)) if _takes_threads(target) else target
         for target in chosen
     ]
+
+
+def _takes_threads(target: Target) -> TypeGuard[CpuTarget]:
+    return target.name == DEFAULT_TARGET

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
+from typing import cast
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from validation.mil_runtime.model.feature_description import (
     OtherFeature,
 )
 from validation.mil_runtime.model.program_structure import Block, Function
-from validation.mil_runtime.model.value_types import StateType, TensorType, ValueType
+from validation.mil_runtime.model.value_types import DataType, StateType, TensorType, ValueType
 from validation.mil_runtime.registry import StateCell
 
 _DAMAGED = "the model is damaged: convert it again"
@@ -107,8 +108,8 @@ class Program:
         """Return a state of zeros, to pass to every ``predict`` that shares it."""
         held_in = self._interpreter.numerics.held_in
         cells = {
-            name: StateCell(torch.zeros(declared.shape, dtype=held_in(declared.dtype)))
-            for name, declared in self._states().items()
+            name: StateCell(torch.zeros(shape, dtype=held_in(dtype)))
+            for name, (dtype, shape) in self._states().items()
         }
         return State(cells)
 
@@ -164,8 +165,9 @@ class Program:
 
     def _read_inputs(self, data: Mapping[str, object]) -> dict[str, object]:
         arrays = read_inputs(data, self._description)
+        numerics = self._interpreter.numerics
         return {
-            item.name: to_program(arrays[item.name], item.type, self._interpreter.numerics)
+            item.name: to_program(arrays[item.name], cast(TensorType, item.type), numerics)
             for item in self.function.inputs
             if item.name in arrays
         }
@@ -178,21 +180,21 @@ class Program:
             given = "no state" if state is None else f"a {type(state).__name__} as state"
             raise InputError(f"{given}: the model is stateful, expected one from make_state()")
         held_in = self._interpreter.numerics.held_in
-        expected = {name: (held_in(item.dtype), item.shape) for name, item in states.items()}
-        given = {
+        expected = {name: (held_in(dtype), shape) for name, (dtype, shape) in states.items()}
+        held = {
             name: (cell.value.dtype, tuple(cell.value.shape)) for name, cell in state.cells.items()
         }
-        if given != expected:
+        if held != expected:
             raise InputError(
-                f"a state of other tensors ({_describe_states(given)}): expected "
+                f"a state of other tensors ({_describe_states(held)}): expected "
                 f"{_describe_states(expected)}, from make_state() of this program"
             )
         return state.cells
 
-    def _states(self) -> Mapping[str, TensorType]:
-        """The types of the program's states, by name."""
+    def _states(self) -> Mapping[str, tuple[DataType, tuple[int, ...]]]:
+        """The types of the program's states, by name. ``_require_described`` found that their shapes are fixed."""
         return {
-            item.name: item.type.tensor
+            item.name: (item.type.tensor.dtype, cast(tuple[int, ...], item.type.tensor.shape))
             for item in self.function.inputs
             if isinstance(item.type, StateType)
         }
@@ -214,7 +216,8 @@ class Program:
                 raise ModelError(f"the state '{name}' is not a state in the function; {_DAMAGED}")
             _require_agreement("state", name, feature, kind.tensor)
             shape = kind.tensor.shape
-            if shape is None or None in shape or math.prod(shape) > MAX_ELEMENTS:
+            fixed = [size for size in shape or () if size is not None]
+            if shape is None or len(fixed) < len(shape) or math.prod(fixed) > MAX_ELEMENTS:
                 raise ModelError(
                     f"the state '{name}' is declared as {kind.tensor}, expected a fixed shape of "
                     f"at most {MAX_ELEMENTS} elements"
@@ -231,10 +234,12 @@ class Program:
                 _require_agreement("output", name, feature, computed[name])
 
 
-def _require_agreement(
-    what: str, name: str, feature: ArrayFeature | ImageFeature, declared: ValueType
-) -> None:
-    if not isinstance(declared, TensorType) or not feature.agrees_with(declared):
+def _require_agreement(what: str, name: str, feature: Feature, declared: ValueType) -> None:
+    if (
+        isinstance(feature, OtherFeature)
+        or not isinstance(declared, TensorType)
+        or not feature.agrees_with(declared)
+    ):
         raise ModelError(
             f"the {what} '{name}' is described as {feature}, but declared as {declared} in the "
             f"function; {_DAMAGED}"

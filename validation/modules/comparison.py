@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.jit.mobile import _load_for_lite_interpreter
+from torch.jit.mobile import LiteScriptModule, _load_for_lite_interpreter
 from torch.utils._pytree import tree_map_only
 
 from reference.common.errors import ArtifactError
@@ -162,7 +162,7 @@ def _runner(
     raise ArtifactError(f"{path}: expected a .ptl file or an .mlpackage")
 
 
-def _load_lite_file(path: Path):
+def _load_lite_file(path: Path) -> LiteScriptModule:
     require_possible(path, ArtifactError)
     require_utf8(path, ArtifactError)
     if not path.is_file():
@@ -175,6 +175,8 @@ def _load_lite_file(path: Path):
 
 def _in_order(module: nn.Module, inputs: Inputs) -> tuple[Tensor, ...]:
     """The inputs in the order of the module's parameters, as a lite file takes them."""
+    if isinstance(inputs, Tensor):
+        return (inputs,)
     if not isinstance(inputs, Mapping):
         return inputs
     try:
@@ -183,7 +185,7 @@ def _in_order(module: nn.Module, inputs: Inputs) -> tuple[Tensor, ...]:
         return tuple(inputs.values())
 
 
-def _run_lite_file(path: Path, lite, inputs: tuple[Tensor, ...]) -> list[Named]:
+def _run_lite_file(path: Path, lite: LiteScriptModule, inputs: tuple[Tensor, ...]) -> list[Named]:
     try:
         with torch.no_grad():
             outputs = lite(*inputs)

@@ -23,7 +23,12 @@ from validation.mil_runtime.model.feature_description import (
     parse_description,
 )
 from validation.mil_runtime.model.package import Package, open_package
-from validation.mil_runtime.model.program_structure import Function, Reference, parse_function
+from validation.mil_runtime.model.program_structure import (
+    Function,
+    Operation,
+    Reference,
+    parse_function,
+)
 from validation.modules.outputs import Named, to_array
 
 Inputs = Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]
@@ -108,7 +113,7 @@ class PackageModel:
     def _feature(self, name: str, value: Tensor) -> np.ndarray | Image.Image:
         array = to_array(value)
         feature = self._interface.inputs.get(name) if self._interface else None
-        if isinstance(feature, ImageFeature):
+        if self._interface and isinstance(feature, ImageFeature):
             return _picture(array, feature, self._interface.scaling.get(name))
         if isinstance(feature, ArrayFeature) and array.ndim == 0 and feature.rank == 1:
             return array.reshape(1)
@@ -118,8 +123,8 @@ class PackageModel:
 def _interface(model: Predicting) -> Interface | None:
     try:
         if isinstance(model, mil_runtime.Program):
-            names, functions = model.function.block.outputs, (model.function,)
-            return Interface(model.inputs, model.outputs, names, _scaling(functions))
+            names = model.function.block.outputs
+            return Interface(model.inputs, model.outputs, names, _scaling((model.function,)))
         if isinstance(model, mil_runtime.Pipeline):
             functions = _functions(model)
             return Interface(model.inputs, model.outputs, tuple(model.outputs), _scaling(functions))
@@ -169,7 +174,7 @@ def _functions(pipeline: mil_runtime.Pipeline) -> tuple[Function, ...]:
 
 def _scaling(functions: tuple[Function, ...]) -> dict[str, Scaling]:
     """Scale and bias of each input, found by the names that coremltools gives to these operations."""
-    found = {}
+    found: dict[str, Scaling] = {}
     for function in functions:
         operations = {operation.name: operation for operation in function.block.operations}
         for item in function.inputs:
@@ -181,12 +186,14 @@ def _scaling(functions: tuple[Function, ...]) -> dict[str, Scaling]:
     return found
 
 
-def _constant(function: Function, operation: object, neutral: float) -> np.ndarray:
+def _constant(function: Function, operation: Operation | None, neutral: float) -> np.ndarray:
     if operation is None:
-        return np.float64(neutral)
+        return np.array(neutral, np.float64)
     (value,) = operation.arguments["y"]
-    value = function.block.constants[value.name] if isinstance(value, Reference) else value
-    return value.numpy().astype(np.float64)
+    constant = function.block.constants[value.name] if isinstance(value, Reference) else value
+    if not isinstance(constant, Tensor):
+        raise ArtifactError(f"{operation.name} is not a number: convert the model again")
+    return constant.numpy().astype(np.float64)
 
 
 def _picture(array: np.ndarray, feature: ImageFeature, scaling: Scaling | None) -> Image.Image:

@@ -142,9 +142,9 @@ def check_device_results(
         MobileSAMError: a file of results cannot be read.
         OutputError: the baseline cannot be written.
     """
-    path = None if baseline is None else Path(baseline)
-    if update and path is None:
+    if update and baseline is None:
         raise BaselineError("--update writes to a baseline: expected --baseline FILE as well")
+    path = None if baseline is None else Path(baseline)
 
     # Imported here so that refusals need not wait for torch.
     from validation.latency.device_results import read_device_results
@@ -160,12 +160,12 @@ def check_device_results(
     chosen_limits = read_limits(None if limits is None else Path(limits))
     groups = by_device([Run(Path(file), read_device_results(Path(file))) for file in files])
     before = None if path is None else read_baseline(path)
-    if update:
+    if update and path is not None:
         require_writable(path)
     lines: dict[str, list[Line]] = {}
     devices = {} if before is None else {**before.devices}
     for (device, key), runs in groups.items():
-        artifact = None if before is None else require_record(before, path, key)
+        artifact = None if before is None or path is None else require_record(before, path, key)
         figures_before = devices.get(device, {}).get(key)
         lines[f"{key} on {device}"] = judge_device(
             runs, artifact, figures_before, chosen_limits, update
@@ -175,7 +175,7 @@ def check_device_results(
             devices[device] = {**devices.get(device, {}), key: renewed}
     # Times may get worse on purpose. Wrong masks, or those of another artifact, never enter a baseline.
     updated = update and not any(is_unfit(line) for each in lines.values() for line in each)
-    if updated:
+    if updated and before is not None and path is not None:
         write_baseline(path, replace(before, devices=devices))
     return RegressionResult(lines, path, updated)
 
