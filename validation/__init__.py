@@ -9,6 +9,7 @@ Each ``validate`` command has a function behind it:
 * ``measure_cost`` (``validate cost``) counts multiply-adds and memory without running anything.
 * ``check_regression`` (``validate regress``) compares artifacts with a committed baseline.
 * ``check_device_results`` (``validate ingest``) judges what apps measured on phones.
+* ``set_up_environments`` (``validate setup``) builds what emulated engines run in.
 
 ``compare(module, artifact, inputs, min_sqnr)`` compares any torch module with its conversion, and
 ``load_artifact`` reads and verifies an artifact folder.
@@ -30,6 +31,7 @@ _HOMES = {
     "measure_cost": "validation.inspection.cost.measure",
     "measure_latency": "validation.latency.measure",
     "open_artifact": "validation.engines.artifact_model",
+    "set_up_environments": "validation.engines.environments.setting_up",
 }
 __all__ = list(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

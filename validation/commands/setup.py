@@ -1,13 +1,10 @@
 """The command ``validate setup``."""
 
-from functools import partial
-from pathlib import Path
-
 import click
 
 from reference.common.command_line import print_lines
-from validation.engines.environments import ENVIRONMENTS, find_environments
-from validation.engines.environments.environment import Environment, SetupError, set_up
+from validation.engines.environments import ENVIRONMENTS
+from validation.engines.environments.setting_up import set_up_environments
 
 
 @click.command("setup")
@@ -29,25 +26,8 @@ def setup(names: tuple[str, ...]) -> None:
     runtime:2.1.0  torch 2.1.0, the version of the lite interpreter on phones; 4 GB on Linux,
                    where it comes with libraries for GPUs
     """
-    environments = find_environments(names)
-    for environment in environments:
-        report = partial(_report, environment)
-        report(f"in {set_up(environment, partial(_try, environment), report)}")
+    set_up_environments(names, _report)
 
 
-def _report(environment: Environment, step: str) -> None:
-    print_lines([f"{environment.name}: {step}"])
-
-
-def _try(environment: Environment, folder: Path) -> None:
-    """Start the environment in ``folder`` once, in the way that engines will use it."""
-    # Imported here, because torch takes seconds.
-    from validation.engines.base import EngineDiedError
-    from validation.engines.environments.lite_process import LiteProcess
-
-    try:
-        LiteProcess(environment, 1, environment.counts, folder).close()
-    except EngineDiedError as error:
-        raise SetupError(
-            f"it was built but does not start ({error}): report this as a bug"
-        ) from error
+def _report(name: str, step: str) -> None:
+    print_lines([f"{name}: {step}"])

@@ -17,10 +17,8 @@ from validation.mil_runtime.feature_values import (
 )
 from validation.mil_runtime.interpreter import Interpreter, Observer
 from validation.mil_runtime.model.feature_description import (
-    ArrayFeature,
     Description,
     Feature,
-    ImageFeature,
     OtherFeature,
 )
 from validation.mil_runtime.model.program_structure import Block, Function
