@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from coremltools.converters.mil.mil import Builder as mb
 from coremltools.proto import MIL_pb2, Model_pb2
-from damage import damage_bytes, damage_proto
-from mil_programs import build_model
-from traced_models import convert_traced, tensor
 
+from tests.support.damage import damage_bytes, damage_proto
+from tests.support.mil_programs import build_model
+from tests.support.traced_models import convert_traced, tensor
 from validation import mil_runtime
 from validation.mil_runtime import MilRuntimeError, ModelError, UnsupportedOperationError
 
@@ -282,7 +282,7 @@ def test_weights_outside_the_package_are_refused(package, name):
         package,
         lambda model: setattr(weights_in_file(model)[0].blobFileValue, "fileName", name),
     )
-    refuse(package, "outside the package|leaves the package|no file|cannot be")
+    refuse(package, "outside the package|leaves the package|not a file|cannot be")
 
 
 def test_weights_behind_a_link_that_leaves_the_package_are_refused(package):
