@@ -4,10 +4,12 @@ The rooms come from the layers in pyproject.toml.
 """
 
 import ast
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import grimp
 
@@ -113,12 +115,31 @@ def figures_of(house: House) -> list[str]:
         ("longest function, lines without its docstring", f"{length}, {place}"),
         (f"files over {LONG_FILE} lines", len(long)),
         ("files", len(files)),
+        ("words per sentence of the pages", f"{words_per_sentence(_pages()):.1f}"),
     )
     return [
         "| what | figure |",
         "| :-- | :-- |",
         *(f"| {name} | {value} |" for name, value in rows),
     ]
+
+
+def words_per_sentence(pages: Iterable[str]) -> float:
+    """Return the mean number of words in the sentences of Markdown pages, without code, tables and headings."""
+    lengths = []
+    for page in pages:
+        prose = re.sub(r"^(```|~~~).*?^\1|<!--.*?-->", "", page, flags=re.DOTALL | re.MULTILINE)
+        prose = re.sub(r"^(\||#).*$", "", prose, flags=re.MULTILINE)
+        prose = re.sub(r"^ *(-|\*|\d+\.) ", "\n\n", prose, flags=re.MULTILINE)
+        prose = re.sub(r"\]\([^)]*\)", "]", re.sub(r"`[^`]*`", "code", prose))
+        for sentence in re.split(r"[.!?](?=\s|$)|\n\s*\n", prose):
+            if words := re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", sentence):
+                lengths.append(len(words))
+    return fmean(lengths)
+
+
+def _pages() -> list[str]:
+    return [path.read_text() for path in sorted((CHECKOUT / "docs").rglob("*.md"))]
 
 
 def _reduced(arrows: frozenset[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from validation.evidence.architecture.cli import PAGE
-from validation.evidence.architecture.diagram import House, diagram_of, read_house
+from validation.evidence.architecture.diagram import (
+    House,
+    diagram_of,
+    read_house,
+    words_per_sentence,
+)
 from validation.evidence.page import CHECKOUT
 
 HOUSE = House(
@@ -35,6 +40,22 @@ def test_the_picture_is_of_this_checkout():
     house = read_house()
     assert house.arrows_up == []
     assert "\n".join(diagram_of(house)) in PAGE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("Two words.", 2),
+        ("One two three. Four five!\n\nSix", 2),
+        ("# A title that does not count\n\nThree words here.\n\n| a | table |\n", 3),
+        ("Three words here.\n```sh\na block of code. that does not count\n```\n", 3),
+        ("See [the page](a/b.md), or `a long command`.", 5),
+        ("- an item\n- another item\n", 2),
+        ("It's well-known: version 1.5 is one.", 7),
+    ],
+)
+def test_words_per_sentence(page, words):
+    assert words_per_sentence([page]) == words
 
 
 def pages() -> list[Path]:
