@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from late_openers import opener
 
 import validation.artifacts.artifact
 import validation.evidence.page
@@ -18,6 +17,7 @@ from converters.prompt_slots import fill_slots
 from reference.common.command_line import run
 from reference.common.errors import OutputError
 from reference.weights.checkpoint import read_checkpoint
+from tests.support.late_openers import opener
 from validation.evidence.peers.cli import peers
 from validation.evidence.peers.contestants import BASELINE, EMULATED, OURS, PEER, contestants
 from validation.evidence.peers.document import build_document
@@ -229,7 +229,7 @@ def test_invalid_times_are_not_written(everyone, standings, tmp_path):
     page = tmp_path / "peers.md"
     page.write_text("mine")
     invalid = made_up(everyone, "other processes used more than 0.1 of a core")
-    with pytest.raises(OutputError, match="times are INVALID, of PyTorch eager.*measure again"):
+    with pytest.raises(OutputError, match="times are INVALID: PyTorch eager.*measure again"):
         write_page(standings, invalid, page, tmp_path / "peers.svg")
     assert page.read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["peers.md"]
