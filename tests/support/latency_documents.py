@@ -1,18 +1,31 @@
 """Documents of ``validate latency`` with times that are known."""
 
+import copy
+
 HOSTILE_NAME = "artifacts/<script>alert(1)\"'"
 LOADED = "in 1 of 1 turns other processes used more than 0.1 of a core"
 
 
 def document(*targets: dict) -> dict:
     return {
-        "schema": "mobile-sam-export/latency/1",
+        "schema": "mobile-sam-export/latency/2",
         "plan": {"name": "quick", "runs": 50, "seconds": 2.0},
         "image": None,
         "machine": "2 cores of a test, Linux",
         "versions": {"python": "3.11.7", "torch": "2.7.1"},
         "targets": list(targets or (target(),)),
     }
+
+
+def of_schema_1(document: dict) -> dict:
+    """The document as it was written before schema 2."""
+    old = {**copy.deepcopy(document), "schema": "mobile-sam-export/latency/1"}
+    for target in old["targets"]:
+        for entry in target["artifacts"]:
+            record = entry["artifact"]
+            entry["artifact"] = record["path"]
+            entry.update({key: record[key] for key in ("model", "format", "scheme", "checkpoint")})
+    return old
 
 
 def target(**changes) -> dict:
@@ -68,11 +81,15 @@ def counting_target() -> dict:
 
 def artifact(folder: str, **changes) -> dict:
     return {
-        "artifact": folder,
-        "model": "mobile_sam",
-        "format": "torchscript",
-        "scheme": "none",
-        "checkpoint": {"name": "seeded", "sha256": "0" * 64, "trained": False},
+        "artifact": {
+            "name": folder.rpartition("/")[2],
+            "path": folder,
+            "model": "mobile_sam",
+            "format": "torchscript",
+            "scheme": "none",
+            "bytes": 40_000_000,
+            "checkpoint": {"name": "seeded", "sha256": "0" * 64, "trained": False},
+        },
         "status": "measured",
         "reasons": [],
         "engine": "lite interpreter",

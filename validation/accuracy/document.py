@@ -7,7 +7,7 @@ from validation.accuracy.evaluation import Evaluation
 from validation.accuracy.results import PROTOCOLS, Accuracy
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
 
-ACCURACY_SCHEMA = "mobile-sam-export/accuracy/2"
+ACCURACY_SCHEMA = "mobile-sam-export/accuracy/3"
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,8 @@ def _record(evaluation: Evaluation) -> dict:
     artifact, accuracy = evaluation.artifact, evaluation.accuracy
     return {
         "name": evaluation.name,
-        "artifact": None if artifact is None else str(artifact.folder),
+        "artifact": None if artifact is None else artifact.record(),
         "model": evaluation.model,
-        "format": None if artifact is None else artifact.format,
-        "scheme": None if artifact is None else artifact.scheme,
         "checkpoint": asdict(evaluation.checkpoint),
         "engine": evaluation.engine,
         "verdict": evaluation.verdict,

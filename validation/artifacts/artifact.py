@@ -6,7 +6,7 @@ every file must have its listed size and SHA-256 before anything is run.
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from converters.artifact_layout import (
@@ -93,6 +93,18 @@ class Artifact:
     def model(self) -> str:
         """The name of the model variant."""
         return self.variant.name
+
+    def record(self) -> dict:
+        """The entry "artifact" of the JSON documents; docs/validation.md describes its fields."""
+        return {
+            "name": self.name,
+            "path": str(self.folder),
+            "model": self.model,
+            "format": self.format,
+            "scheme": self.scheme,
+            "bytes": self.size_bytes,
+            "checkpoint": asdict(self.checkpoint),
+        }
 
     def require_file(self, path: Path) -> Path:
         """Return ``path`` if the manifest lists it, so that it was verified; otherwise raise ArtifactError."""

@@ -57,14 +57,10 @@ def show(
 
 
 def _source(artifact: Artifact, engine: str) -> dict:
-    """Where the masks come from: the fields that ``segment`` prints, and the artifact and engine."""
+    """Where the masks come from: the fields that ``segment`` prints, the artifact and the engine."""
     return {
         "model": artifact.model,
         "checkpoint": asdict(artifact.checkpoint),
-        "artifact": {
-            "path": str(artifact.folder),
-            "format": artifact.format,
-            "scheme": artifact.scheme,
-            "engine": engine,
-        },
+        "artifact": artifact.record(),
+        "engine": engine,
     }

@@ -10,7 +10,7 @@ from validation.comparison.results import CaseResult, Comparison
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, Unavailable
 from validation.inspection.drift import Drift
 
-RESULTS_SCHEMA = "mobile-sam-export/comparison/3"
+RESULTS_SCHEMA = "mobile-sam-export/comparison/4"
 
 
 def build_document(comparisons: Sequence[Comparison]) -> dict:
@@ -27,14 +27,8 @@ def build_document(comparisons: Sequence[Comparison]) -> dict:
 
 
 def _comparison_record(comparison: Comparison) -> dict:
-    artifact = comparison.artifact
     return {
-        "artifact": str(artifact.folder),
-        "model": artifact.model,
-        "format": artifact.format,
-        "scheme": artifact.scheme,
-        "bytes": comparison.size_bytes,
-        "checkpoint": asdict(artifact.checkpoint),
+        "artifact": comparison.artifact.record(),
         "engine": comparison.engine,
         "verdict": comparison.verdict,
         "blamed": comparison.blamed,

@@ -14,7 +14,7 @@ from validation.latency.machine.memory_timeline import Stretch
 from validation.latency.results import Measurement, StageTimes, TargetResult
 from validation.latency.running.plan import Plan
 
-SCHEMA = "mobile-sam-export/latency/1"
+SCHEMA = "mobile-sam-export/latency/2"
 _TOOLS = ("torch", "numpy", "coremltools")
 
 
@@ -51,16 +51,11 @@ def _target(result: TargetResult) -> dict:
 
 
 def _measurement(result: TargetResult, item: Measurement) -> dict:
-    artifact, load = item.artifact, item.load
     return {
-        "artifact": str(artifact.folder),
-        "model": artifact.model,
-        "format": artifact.format,
-        "scheme": artifact.scheme,
-        "checkpoint": asdict(artifact.checkpoint),
+        "artifact": item.artifact.record(),
         "status": item.status,
         "reasons": item.reasons,
-        "engine": None if load is None else load.engine,
+        "engine": None if item.load is None else item.load.engine,
         "note": item.note,
         "load": _load(item),
         "memory": _memory(item),

@@ -5,7 +5,7 @@ escapes the texts.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.document import SCHEMA
 from validation.latency.results import INVALID, MEASURED
 
+_SCHEMA_1 = "mobile-sam-export/latency/1"
 _MOST_BYTES = 1 << 26  # a document of eleven artifacts, measured thoroughly, has half of that
 _MOST_CHARACTERS = 10_000  # in one text
 _FIX = "write it with validate latency --json"
@@ -103,7 +104,7 @@ class RecordedCounts:
 class RecordedArtifact:
     """One artifact on one target."""
 
-    folder: str
+    name: str
     status: str
     reasons: tuple[str, ...]
     trained: bool
@@ -114,11 +115,6 @@ class RecordedArtifact:
     memory: RecordedMemory | None
     stages: tuple[RecordedStage, ...]
     counts: tuple[RecordedCounts, ...]
-
-    @property
-    def name(self) -> str:
-        """The last part of the folder that was measured."""
-        return self.folder.replace("\\", "/").rstrip("/").rpartition("/")[2] or self.folder
 
 
 @dataclass(frozen=True)
@@ -168,7 +164,9 @@ def parse_latency(document: object) -> RecordedLatency:
 
 
 def _latency(source: Source, document: object) -> RecordedLatency:
-    record = source.document(document, SCHEMA)
+    is_old = isinstance(document, dict) and document.get("schema") == _SCHEMA_1
+    record = source.document(document, _SCHEMA_1 if is_old else SCHEMA)
+    read_artifact = _old_artifact if is_old else _artifact
     plan = record.get("plan")
     return RecordedLatency(
         plan=f"{_text(plan.get('name'))}: at least {_count(plan.get('runs'))} runs and "
@@ -176,28 +174,37 @@ def _latency(source: Source, document: object) -> RecordedLatency:
         image=record.get("image").optional(_text),
         machine=_text(record.get("machine")),
         versions=record.get("versions").mapping(_text),
-        targets=record.get("targets").list(_target),
+        targets=record.get("targets").list(lambda target: _target(target, read_artifact)),
     )
 
 
-def _target(record: Value) -> RecordedTarget:
+def _target(record: Value, read_artifact: Callable[[Value], RecordedArtifact]) -> RecordedTarget:
     return RecordedTarget(
         name=_text(record.get("target")),
         description=_text(record.get("description")),
         device_like=record.get("device_like").truth(),
         missing=record.get("missing").optional(_text),
         unwatched=record.get("unwatched").list(_text),
-        artifacts=record.get("artifacts").list(_artifact),
+        artifacts=record.get("artifacts").list(read_artifact),
     )
 
 
+def _old_artifact(entry: Value) -> RecordedArtifact:
+    """Read an entry of schema 1, which has the artifact's path and checkpoint beside its results."""
+    path, checkpoint = _text(entry.get("artifact")), entry.get("checkpoint")
+    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
+    checkpoint.get("trained").truth()  # refused here, since the message names the place in the file
+    artifact = {"name": name, "path": path, "checkpoint": checkpoint.value}
+    return _artifact(replace(entry, value={**entry.value, "artifact": artifact}))
+
+
 def _artifact(record: Value) -> RecordedArtifact:
-    load = record.get("load")
+    artifact, load = record.get("artifact"), record.get("load")
     return RecordedArtifact(
-        folder=_text(record.get("artifact")),
+        name=_text(artifact.get("name")),
         status=record.get("status").choice(_STATUSES),
         reasons=record.get("reasons").list(_text),
-        trained=record.get("checkpoint").get("trained").truth(),
+        trained=artifact.get("checkpoint").get("trained").truth(),
         engine=record.get("engine").optional(_text),
         note=record.get("note").optional(_text),
         load_seconds=load.optional(lambda value: _number(value.get("seconds"))),

@@ -38,6 +38,19 @@ def test_reads_what_convert_writes(tiny_artifact):
     assert artifact.components["mask_decoder"] == tiny_artifact / DECODER
     assert artifact.padding_rgb == (123.675, 116.28, 103.53)
     assert artifact.name == "tiny-torchscript"
+    assert artifact.record() == {
+        "name": "tiny-torchscript",
+        "path": str(tiny_artifact),
+        "model": "tiny",
+        "format": "torchscript",
+        "scheme": "none",
+        "bytes": sum(path.stat().st_size for path in tiny_artifact.glob("*.ptl")),
+        "checkpoint": {
+            "name": "seeded",
+            "sha256": artifact.checkpoint.sha256,
+            "trained": False,
+        },
+    }
 
 
 def test_reads_packages(tiny_package):

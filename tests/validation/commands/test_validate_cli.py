@@ -13,6 +13,7 @@ from sklearn.datasets import load_sample_image
 import validation.comparison.comparer
 from reference.cli import main as segment_main
 from reference.photos.masks import decode_rle
+from validation.artifacts.artifact import load_artifact
 from validation.engines import core_ml
 from validation.metrics import mask_iou
 
@@ -47,7 +48,7 @@ def test_full_size_model_agrees(validate, full_artifact, tmp_path):
     document = json.loads(results.read_text())
     (comparison,) = document["artifacts"]
     assert (status, err) == (0, "")
-    assert document["schema"] == "mobile-sam-export/comparison/3"
+    assert document["schema"] == "mobile-sam-export/comparison/4"
     assert document["verdict"] == comparison["verdict"] == "passed"
     assert comparison["counts"] == {"passed": CASES, "failed": 0, "not proven": 0, "not run": 0}
     assert comparison["engine"].startswith("lite interpreter of torch 2.7")
@@ -98,8 +99,11 @@ def test_several_artifacts(validate, tiny_artifact, tiny_package, tiny_gates, tm
     document = json.loads(out)
     assert (status, err, document["verdict"]) == (0, "", "passed")
     package, lite = document["artifacts"]
-    assert (package["verdict"], package["format"]) == ("passed", "coreml")
-    assert (lite["verdict"], lite["format"], lite["scheme"]) == ("passed", "torchscript", "none")
+    assert package["verdict"] == lite["verdict"] == "passed"
+    assert [package["artifact"]["name"], lite["artifact"]["name"]] == [
+        "tiny-coreml",
+        "tiny-torchscript",
+    ]
     assert len(lite["cases"][0]["agreement"]["mask_ious"]) == 4
     for artifact in (package, lite):
         assert artifact["drift"]["status"] == "measured"
@@ -192,8 +196,8 @@ def test_show_draws_and_says_what_segment_does(validate, capsys, full_artifact, 
     assert err.count("\n") <= 1
     for entry in ("image", "prompts", "model", "checkpoint"):
         assert answer[entry] == expected[entry]
-    assert answer["artifact"]["path"] == str(full_artifact)
-    assert answer["artifact"]["engine"].startswith("lite interpreter")
+    assert answer["artifact"] == load_artifact(full_artifact).record()
+    assert answer["engine"].startswith("lite interpreter")
     for mask, wanted in zip(answer["masks"], expected["masks"], strict=True):
         iou = mask_iou(decode_rle(mask["segmentation"]), decode_rle(wanted["segmentation"]))
         assert iou >= 0.999

@@ -9,6 +9,7 @@ from sklearn.datasets import load_sample_image
 
 import validation.latency.running.plan
 import validation.latency.targets.cpu
+from validation.artifacts.artifact import load_artifact
 from validation.latency.machine.host import HostState
 from validation.latency.running.plan import STAGES, Plan
 
@@ -72,13 +73,16 @@ def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_pat
     )
 
     document = json.loads(path.read_text())
-    assert document["schema"] == "mobile-sam-export/latency/1"
+    assert document["schema"] == "mobile-sam-export/latency/2"
     assert document["plan"] == {"name": "quick", "runs": 10, "seconds": 0.0}
     (target,) = document["targets"]
     assert (target["target"], target["device_like"], target["missing"]) == ("cpu", False, None)
     lite, package = target["artifacts"]
     assert (lite["status"], lite["note"], lite["reasons"]) == ("measured", None, [])
-    assert (package["format"], package["note"]) == ("coreml", "mil_runtime, not Core ML")
+    assert package["note"] == "mil_runtime, not Core ML"
+    folders = (tiny_artifact, tiny_package)
+    records = [load_artifact(folder).record() for folder in folders]
+    assert [entry["artifact"] for entry in target["artifacts"]] == records
     assert package["engine"].startswith("mil_runtime")
     for artifact in (lite, package):
         assert list(artifact["stages"]) == list(STAGES)

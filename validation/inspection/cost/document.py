@@ -6,7 +6,7 @@ from dataclasses import asdict
 from validation.inspection.cost.component import ArtifactCost, ComponentCost
 from validation.inspection.cost.neural_engine.risks import PlacementRisks, Risk
 
-SCHEMA = "mobile-sam-export/cost/1"
+SCHEMA = "mobile-sam-export/cost/2"
 
 
 def build_document(costs: Sequence[ArtifactCost]) -> dict:
@@ -15,14 +15,8 @@ def build_document(costs: Sequence[ArtifactCost]) -> dict:
 
 
 def _artifact(cost: ArtifactCost) -> dict:
-    artifact = cost.artifact
     return {
-        "name": artifact.name,
-        "path": str(artifact.folder),
-        "model": artifact.model,
-        "format": artifact.format,
-        "scheme": artifact.scheme,
-        "file_bytes": cost.file_bytes,
+        "artifact": cost.artifact.record(),
         "components": [_component(component) for component in cost.components],
     }
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from validation.artifacts.artifact import load_artifact
+
 
 def test_the_table(validate, tiny_artifact, tiny_package):
     status, out, err = validate("cost", tiny_artifact, tiny_package)
@@ -36,16 +38,12 @@ def test_the_document(validate, tiny_artifact, tiny_package, tmp_path):
     status, printed, _ = validate("cost", tiny_artifact, tiny_package, "--json", "-")
     assert status == 0
     document = json.loads(printed)
-    assert document["schema"] == "mobile-sam-export/cost/1"
+    assert document["schema"] == "mobile-sam-export/cost/2"
     script, package = document["artifacts"]
-    assert (script["name"], script["model"]) == ("tiny-torchscript", "tiny")
-    assert (script["format"], package["format"], package["scheme"]) == (
-        *("torchscript", "coreml"),
-        "none",
-    )
-    for artifact in (script, package):
+    for artifact, folder in ((script, tiny_artifact), (package, tiny_package)):
+        assert artifact["artifact"] == load_artifact(folder).record()
         stored = sum(item["parameters"]["stored_bytes"] for item in artifact["components"])
-        assert 0 < stored < artifact["file_bytes"]
+        assert 0 < stored < artifact["artifact"]["bytes"]
         for component in artifact["components"]:
             by_operator = component["multiply_adds_by_operator"]
             assert sum(by_operator.values()) == component["multiply_adds"]

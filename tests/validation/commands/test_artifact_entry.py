@@ -1,0 +1,45 @@
+"""Every document of ``validate`` names an artifact in the same way."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+import validation.comparison.comparer
+import validation.latency.targets.core_ml
+from validation.artifacts.artifact import load_artifact
+from validation.engines import core_ml
+
+
+@pytest.fixture
+def no_core_ml(monkeypatch):
+    """Without Core ML nothing is compared or measured, so that the documents are written at once."""
+    linux = SimpleNamespace(platform="linux")
+    monkeypatch.setattr(core_ml, "sys", linux)
+    monkeypatch.setattr(validation.latency.targets.core_ml, "sys", linux)
+    monkeypatch.setattr(validation.comparison.comparer, "built_in_questions", lambda slots: [])
+
+
+@pytest.mark.usefixtures("no_core_ml")
+def test_documents_have_the_same_entry(validate, tiny_package, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.new("RGB", (64, 48), "gray").save(photo)
+
+    def document(command, *arguments):
+        status, out, _ = validate(command, tiny_package, *arguments)
+        assert status == 0
+        return json.loads(out)
+
+    absent, to_stdout = ("--engine", "core_ml"), ("--json", "-")
+    (compared,) = document("compare", *absent, *to_stdout)["artifacts"]
+    (costed,) = document("cost", *to_stdout)["artifacts"]
+    (scored,) = document("accuracy", "--scenes", "1", *absent, *to_stdout)["models"]
+    targets = document("latency", "--target", "coreml", *to_stdout)["targets"]
+    shown = document("show", photo, "--point", "5,5", "--engine", "mil_runtime", "--json")
+    entries = [compared, costed, scored, targets[0]["artifacts"][0], shown]
+
+    assert [entry["artifact"] for entry in entries] == [load_artifact(tiny_package).record()] * 5
+    assert shown["engine"].startswith("mil_runtime")
+    for key in ("model", "checkpoint"):  # as in the document of ``segment``
+        assert shown[key] == shown["artifact"][key]
