@@ -25,7 +25,7 @@ def quick(monkeypatch):
 def phone(install_phones):
     """One phone with the sample app."""
     phones = {SERIAL: "device"}
-    return install_phones("fake_adb.py", {"adb": ""}, phones=phones, app=True, benchmark=False)
+    return install_phones("fake_adb", {"adb": ""}, phones=phones, app=True, benchmark=False)
 
 
 @pytest.fixture
@@ -287,7 +287,7 @@ def test_refusals(refuses, phone, tiny_artifact, tiny_package, tmp_path):
         "its format is coreml: expected torchscript", "latency", tiny_package, "--target", "android"
     )
     refuses("is not the serial number", "latency", tiny_artifact, "--target", "android:-s x")
-    refuses("'' is no serial number", "latency", tiny_artifact, "--target", "android:")
+    refuses("'' is not the serial number", "latency", tiny_artifact, "--target", "android:")
 
 
 def test_goldens_that_prove_nothing(measured, phone, tiny_artifact, accept_files):
