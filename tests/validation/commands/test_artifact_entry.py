@@ -1,4 +1,4 @@
-"""Every document of ``validate`` names an artifact in the same way."""
+"""The JSON documents of ``validate`` name an artifact in the same way."""
 
 import json
 from types import SimpleNamespace
