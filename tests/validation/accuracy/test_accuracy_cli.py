@@ -8,6 +8,7 @@ import pytest
 from coco_records import annotation_record
 
 from validation.accuracy.results import PROTOCOLS
+from validation.artifacts.artifact import load_artifact
 
 MODEL = ("--model", "tiny")
 
@@ -46,14 +47,18 @@ def test_artifact_and_checkpoint(validate, tiny_artifact, folder, tmp_path):
     }
 
     document = json.loads(results.read_text())
-    assert document["schema"] == "mobile-sam-export/accuracy/2"
+    assert document["schema"] == "mobile-sam-export/accuracy/3"
     assert document["verdict"] == "passed"
     data = {"kind": "dataset", "path": str(folder), "photos": 2, "left_out": {}}
     assert document["data"] == data
     reference, artifact = document["models"]
     assert (reference["name"], reference["verdict"]) == ("seeded", None)
     assert (artifact["name"], artifact["verdict"]) == ("tiny-torchscript", "passed")
-    assert (artifact["scheme"], artifact["max_miou_lost"]) == ("none", 0.001)
+    assert reference["artifact"] is None
+    assert artifact["artifact"] == load_artifact(tiny_artifact).record()
+    for entry in ("model", "checkpoint"):
+        assert reference[entry] == artifact[entry] == artifact["artifact"][entry]
+    assert artifact["max_miou_lost"] == 0.001
     for model in (reference, artifact):
         assert list(model["miou"]) == list(PROTOCOLS)
         assert model["objects"] == len(model["scores"]) == 3

@@ -174,7 +174,9 @@ def latency(folder: Path) -> Document:
         shutil.rmtree(report)
 
     arguments = ("compare", folder, "--report", report, "--latency", path)
-    return Document(path, bad_json(latency_documents.document(*targets)), read, arguments)
+    document = latency_documents.document(*targets)
+    bad = bad_json(document) | bad_json(latency_documents.of_schema_1(document))
+    return Document(path, bad, read, arguments)
 
 
 def gates(folder: Path) -> Document:

@@ -6,7 +6,15 @@ import json
 import re
 
 import pytest
-from latency_documents import LOADED, artifact, counting_target, document, missing_target, target
+from latency_documents import (
+    LOADED,
+    artifact,
+    counting_target,
+    document,
+    missing_target,
+    of_schema_1,
+    target,
+)
 
 from validation.comparison.document import build_document
 from validation.latency.recorded import LatencyFileError, parse_latency, read_latency
@@ -27,6 +35,28 @@ COMMAND = "validate latency 'artifacts/<b>&' --report report"
 @pytest.fixture
 def recorded():
     return parse_latency(document(target(), missing_target()))
+
+
+def test_documents_of_schema_1_are_read(tmp_path):
+    written = document(target(), missing_target(), counting_target())
+    assert parse_latency(of_schema_1(written)) == parse_latency(written)
+    path = tmp_path / "latency.json"
+    path.write_text(json.dumps(of_schema_1(written)))
+    assert read_latency(path) == of_schema_1(written)
+
+
+def test_old_entry_is_refused_at_its_place():
+    written = of_schema_1(document())
+    written["targets"][0]["artifacts"][1]["checkpoint"]["trained"] = "yes"
+    place = re.escape("'targets[0].artifacts[1].checkpoint.trained' is 'yes'")
+    with pytest.raises(LatencyFileError, match=place):
+        parse_latency(written)
+
+
+@pytest.mark.parametrize("path", ["artifacts/one", "artifacts/one/", "C:\\artifacts\\one", "one"])
+def test_name_of_an_old_entry(path):
+    written = of_schema_1(document(target(artifacts=[artifact(path)])))
+    assert parse_latency(written).targets[0].artifacts[0].name == "one"
 
 
 # Plots
@@ -176,12 +206,14 @@ ARTIFACT = "targets.0.artifacts.0"
 @pytest.mark.parametrize(
     ("place", "value", "expected"),
     [
-        ("schema", "mobile-sam-export/latency/2", "expected 'mobile-sam-export/latency/1'"),
-        ("schema", 1, "'schema' is 1: expected 'mobile-sam-export/latency/1'"),
+        ("schema", "mobile-sam-export/latency/3", "expected 'mobile-sam-export/latency/2'"),
+        ("schema", 2, "'schema' is 2: expected 'mobile-sam-export/latency/2'"),
+        ("schema", [], "'schema' is []: expected 'mobile-sam-export/latency/2'"),
         ("targets", {}, "'targets' is {}: expected a list"),
         ("plan", None, "'plan' is None: expected an object"),
         (f"{ARTIFACT}.status", "fast", "expected measured or invalid or not run or failed"),
-        (f"{ARTIFACT}.checkpoint.trained", 1, "trained' is 1: expected true or false"),
+        (f"{ARTIFACT}.artifact", "artifacts/one", "expected an object"),
+        (f"{ARTIFACT}.artifact.checkpoint.trained", 1, "trained' is 1: expected true or false"),
         (f"{ARTIFACT}.stages.mask_decoder.summary.median", float("nan"), "NaN is no number"),
         (f"{ARTIFACT}.stages.mask_decoder.turns.0.seconds", [1, "2"], "seconds[1]' is '2'"),
         (f"{ARTIFACT}.stages.mask_decoder.turns.0.seconds", [-1.0], "seconds[0]' is -1.0"),
