@@ -63,7 +63,8 @@ final class ArtifactTests: XCTestCase {
     }
 
     func testAMissingFile() throws {
-        let file = "MobileSAMMaskDecoder.mlpackage/Manifest.json"
+        let artifact = try Artifact(folder: folder)
+        let file = artifact.manifest.components.maskDecoder.file + "/Manifest.json"
         try FileManager.default.removeItem(at: folder.appendingPathComponent(file))
         try assertRefused(file)
     }
