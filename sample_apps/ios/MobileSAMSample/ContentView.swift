@@ -4,27 +4,27 @@ import SwiftUI
 
 /// The whole app: a photo, what is known of it, and what can be done with it.
 struct ContentView: View {
-    @ObservedObject var model: SegmentationModel
+    @ObservedObject var session: Session
     @State private var chosen: PhotosPickerItem?
     @State private var showsCamera = false
 
     var body: some View {
         VStack(spacing: 12) {
             photo
-            StatusView(state: model.state)
+            StatusView(state: session.state)
             HStack(spacing: 24) {
                 PhotosPicker(selection: $chosen, matching: .images) {
                     Label("Choose photo", systemImage: "photo.on.rectangle")
                 }
-                .disabled(!model.state.acceptsPhotos)
+                .disabled(!session.state.acceptsPhotos)
                 if CameraView.isAvailable {
                     button("Take photo", "camera") { showsCamera = true }
-                        .disabled(!model.state.acceptsPhotos)
+                        .disabled(!session.state.acceptsPhotos)
                 }
-                button("Undo", "arrow.uturn.backward") { model.undo() }
-                    .disabled(model.state.prompts.isEmpty)
-                button("Clear", "trash") { model.clear() }
-                    .disabled(model.state.prompts.isEmpty)
+                button("Undo", "arrow.uturn.backward") { session.undo() }
+                    .disabled(session.state.prompts.isEmpty)
+                button("Clear", "trash") { session.clear() }
+                    .disabled(session.state.prompts.isEmpty)
             }
             .labelStyle(.iconOnly)
             .font(.title2)
@@ -33,22 +33,22 @@ struct ContentView: View {
         .padding(16)
         .onChange(of: chosen) { item in
             guard let item else { return }
-            model.open { try await item.loadTransferable(type: Data.self) }
+            session.openPhoto { try await item.loadTransferable(type: Data.self) }
             chosen = nil
         }
         .fullScreenCover(isPresented: $showsCamera) {
             CameraView { data in
                 showsCamera = false
-                if let data { model.open { data } }
+                if let data { session.openPhoto { data } }
             }
         }
     }
 
     @ViewBuilder private var photo: some View {
-        if let photo = model.state.photo {
+        if let photo = session.state.photo {
             PhotoView(
-                photo: photo, mask: model.state.mask, prompt: model.state.prompt,
-                onTouch: model.add)
+                photo: photo, mask: session.state.mask, prompt: session.state.prompt,
+                onTouch: session.add)
         } else {
             Spacer()
         }

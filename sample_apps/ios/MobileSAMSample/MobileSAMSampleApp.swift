@@ -3,16 +3,16 @@ import UIKit
 
 @main
 struct MobileSAMSampleApp: App {
-    @StateObject private var model = SegmentationModel()
+    @StateObject private var session = Session()
 
     var body: some Scene {
         WindowGroup {
-            ContentView(model: model)
-                .task { await model.start() }
+            ContentView(session: session)
+                .task { await session.start() }
                 .onReceive(
                     NotificationCenter.default.publisher(
                         for: UIApplication.didReceiveMemoryWarningNotification)
-                ) { _ in model.releaseMemory() }
+                ) { _ in session.releaseMemory() }
         }
     }
 }

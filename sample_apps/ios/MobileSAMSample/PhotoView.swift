@@ -37,7 +37,7 @@ struct PhotoView: View {
             .accessibilityAddTraits(.isImage)
             .accessibilityAction(named: Text("Find the object in the middle")) {
                 let middle = Point(x: layout.width / 2, y: layout.height / 2)
-                onTouch(.tap(layout.inPhoto(middle)))
+                onTouch(.tap(layout.toPhoto(middle)))
             }
             .position(x: proxy.size.width / 2, y: proxy.size.height / 2)
         }
@@ -66,7 +66,7 @@ struct PhotoView: View {
     /// With the box that is just being drawn.
     private func shownPrompt(_ layout: PhotoLayout) -> Prompt {
         guard let finger, Touch.isDrag(from: finger.start, to: finger.end) else { return prompt }
-        return prompt.adding(.drag(layout.inPhoto(finger.start), layout.inPhoto(finger.end)))
+        return prompt.adding(.drag(layout.toPhoto(finger.start), layout.toPhoto(finger.end)))
     }
 }
 
@@ -78,15 +78,15 @@ private struct PromptMarks: View {
 
     var body: some View {
         ForEach(Array(prompt.points.enumerated()), id: \.offset) { _, labeled in
-            let point = layout.onScreen(labeled.point)
+            let point = layout.toView(labeled.point)
             Image(systemName: labeled.isObject ? "plus.circle.fill" : "xmark.circle.fill")
                 .foregroundStyle(labeled.isObject ? Color.green : Color.red)
                 .background(Circle().fill(Color.white))
                 .position(x: point.x, y: point.y)
         }
         if let box = prompt.box {
-            let topLeft = layout.onScreen(box.topLeft)
-            let bottomRight = layout.onScreen(box.bottomRight)
+            let topLeft = layout.toView(box.topLeft)
+            let bottomRight = layout.toView(box.bottomRight)
             Rectangle()
                 .stroke(Color.accentColor, lineWidth: 2)
                 .frame(width: bottomRight.x - topLeft.x, height: bottomRight.y - topLeft.y)

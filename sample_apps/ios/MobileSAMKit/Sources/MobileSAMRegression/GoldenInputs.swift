@@ -15,8 +15,8 @@ struct GoldenInputs {
     /// From the photo's file to the mask that a person is shown.
     func runEndToEnd(_ engine: any SegmentationEngine, _ golden: GoldenCase) throws -> Mask {
         let embeddings = try engine.encode(frame(of: golden))
-        let answer = try engine.decode(try slots(of: golden), imageEmbeddings: embeddings)
-        let index = artifact.manifest.maskChoice.index(scores: answer.scores, for: golden.prompt)
+        let answer = try engine.decode(try slotPrompt(of: golden), imageEmbeddings: embeddings)
+        let index = artifact.manifest.maskChoice.shown(golden.prompt, scores: answer.scores)
         return answer.mask(index, geometry: geometry(of: golden), manifest: artifact.manifest)
     }
 
@@ -31,16 +31,16 @@ struct GoldenInputs {
         return photo
     }
 
-    func frame(of golden: GoldenCase) throws -> PhotoFrame {
-        PhotoFrame(
+    func frame(of golden: GoldenCase) throws -> Frame {
+        Frame(
             try photo(of: golden), side: artifact.manifest.preprocessing.frameSize,
             padding: artifact.manifest.padding)
     }
 
-    func slots(of golden: GoldenCase) throws -> SlotPrompt {
+    func slotPrompt(of golden: GoldenCase) throws -> SlotPrompt {
         try SlotPrompt(
-            golden.prompt.inFrame(geometry(of: golden)),
-            maskInput: goldens.maskInput(of: golden, artifact), slots: artifact.manifest.slots)
+            golden.prompt.toFrame(geometry(of: golden)),
+            maskInput: goldens.maskInput(of: golden, artifact), layout: artifact.manifest.promptLayout)
     }
 
     private func geometry(of golden: GoldenCase) -> FrameGeometry {
@@ -51,12 +51,12 @@ struct GoldenInputs {
 
     /// Masks at the photo's size and scores, held against the reference's.
     func compare(
-        _ answer: DecoderOutput, with golden: GoldenCase, _ limits: DeviceResults.Limits
+        _ answer: DecoderAnswer, with golden: GoldenCase, _ limits: DeviceResults.Limits
     ) throws -> DeviceResults.CaseResult {
         let geometry = geometry(of: golden)
         let ious = try golden.masks.enumerated().map { index, expected in
             answer.mask(index, geometry: geometry, manifest: artifact.manifest)
-                .intersectionOverUnion(try expected.mask())
+                .iou(try expected.decode())
         }
         let differences = zip(answer.scores, golden.iouPredictions).map { abs($0 - $1) }
         let largest = differences.allSatisfy(\.isFinite) ? differences.max().map(Double.init) : nil

@@ -37,8 +37,8 @@ public struct Goldens: Sendable, Decodable {
     }
 
     /// What the reference answered to a case.
-    public func answer(to golden: GoldenCase, of artifact: Artifact) throws -> DecoderOutput {
-        try DecoderOutput(
+    public func answer(to golden: GoldenCase, of artifact: Artifact) throws -> DecoderAnswer {
+        try DecoderAnswer(
             lowResMasks: Self.read(golden.lowResMasks, of: artifact),
             scores: golden.iouPredictions, manifest: artifact.manifest)
     }
@@ -51,7 +51,7 @@ public struct Goldens: Sendable, Decodable {
                 "the golden case '\(golden.name)' starts from '\(earlier.case)', which is not there: copy the "
                     + "artifact again")
         }
-        return try answer(to: source, of: artifact).logits(of: earlier.index)
+        return try answer(to: source, of: artifact).lowResMask(earlier.index)
     }
 
     /// Where a file that goldens.json names is.

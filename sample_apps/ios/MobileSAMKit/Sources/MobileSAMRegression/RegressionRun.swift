@@ -86,7 +86,7 @@ public struct RegressionRun {
         let (encoding, embeddings) = try timed { try engine.encode(frame) }
         results.milliseconds.imageEncoder = .init(first: encoding)
         try begin("the first run of the mask decoder")
-        let prompt = try inputs.slots(of: first)
+        let prompt = try inputs.slotPrompt(of: first)
         let (decoding, _) = try timed { try engine.decode(prompt, imageEmbeddings: embeddings) }
         results.milliseconds.maskDecoder = .init(first: decoding)
     }
@@ -97,7 +97,7 @@ public struct RegressionRun {
             try begin("the case \(golden.name)")
             let encoded = try embeddings[golden.photo] ?? engine.encode(inputs.frame(of: golden))
             embeddings[golden.photo] = encoded
-            let answer = try engine.decode(inputs.slots(of: golden), imageEmbeddings: encoded)
+            let answer = try engine.decode(inputs.slotPrompt(of: golden), imageEmbeddings: encoded)
             results.cases.append(try inputs.compare(answer, with: golden, settings.limits))
         }
     }
@@ -107,7 +107,7 @@ public struct RegressionRun {
         let cases = inputs.casesToTime
         let frame = try inputs.frame(of: cases[0])
         let embeddings = try engine.encode(frame)
-        let prompts = try cases.map { try inputs.slots(of: $0) }
+        let prompts = try cases.map { try inputs.slotPrompt(of: $0) }
         var turn = 0
 
         let encoding = try measure("the image encoder") { _ = try engine.encode(frame) }
@@ -129,10 +129,10 @@ public struct RegressionRun {
 
     private mutating func measure(_ stage: String, _ run: () throws -> Void) throws -> [Double] {
         try begin("timing \(stage)")
-        let plan = Stage(runs: settings.runs, milliseconds: settings.seconds * 1000)
-        guard let times = try plan.measure({ try timed(run).milliseconds }) else {
+        let stopwatch = Stopwatch(runs: settings.runs, milliseconds: settings.seconds * 1000)
+        guard let times = try stopwatch.measure({ try timed(run).milliseconds }) else {
             throw MobileSAMError(
-                "times did not settle in \(Int(Stage.longestWarmUp / 1000)) s or \(Stage.mostWarmUpRuns) "
+                "times did not settle in \(Int(Stopwatch.longestWarmUp / 1000)) s or \(Stopwatch.mostWarmUpRuns) "
                     + "runs; let the phone cool, and close other apps")
         }
         return times

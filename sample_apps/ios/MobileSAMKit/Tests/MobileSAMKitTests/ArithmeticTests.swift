@@ -17,7 +17,7 @@ final class ArithmeticTests: XCTestCase {
                 photo: PixelSize(vector.photo), frameSize: vector.frameSize)
             XCTAssertEqual(geometry.resized, PixelSize(vector.resized), "\(vector.photo)")
             for (point, expected) in zip(vector.points, vector.pointsInFrame) {
-                let inFrame = geometry.inFrame(Point(x: point[0], y: point[1]))
+                let inFrame = geometry.toFrame(Point(x: point[0], y: point[1]))
                 XCTAssertEqual(inFrame.x, expected[0], accuracy: 1e-5)
                 XCTAssertEqual(inFrame.y, expected[1], accuracy: 1e-5)
             }
@@ -29,7 +29,7 @@ final class ArithmeticTests: XCTestCase {
         for vector in vectors.resize {
             let size = PixelSize(height: vector.photo.height, width: vector.photo.width)
             let photo = Photo(size: size, rgb: Array(vector.photo.rgb))
-            let frame = PhotoFrame(photo, side: vector.frameSize, padding: vector.paddingRgb)
+            let frame = Frame(photo, side: vector.frameSize, padding: vector.paddingRgb)
             XCTAssertEqual(frame.rgb, Array(vector.frame), "\(size)")
         }
     }
@@ -38,8 +38,8 @@ final class ArithmeticTests: XCTestCase {
         XCTAssertFalse(vectors.slots.isEmpty)
         let labels = try labels()
         for vector in vectors.slots {
-            let slots = PromptSlots(
-                count: vector.promptSlots, labels: labels, emptyCoordinates: Point(x: 0, y: 0))
+            let layout = PromptLayout(
+                slots: vector.promptSlots, labels: labels, emptyCoordinates: Point(x: 0, y: 0))
             let prompt = Prompt(
                 points: zip(vector.points, vector.labels).map {
                     .init(Point(x: $0[0], y: $0[1]), isObject: $1 == 1)
@@ -48,12 +48,12 @@ final class ArithmeticTests: XCTestCase {
                     .init(Point(x: $0[0], y: $0[1]), Point(x: $0[2], y: $0[3]))
                 })
             if vector.error == true {
-                XCTAssertThrowsError(try SlotPrompt(prompt, slots: slots)) {
+                XCTAssertThrowsError(try SlotPrompt(prompt, layout: layout)) {
                     XCTAssertTrue($0.localizedDescription.contains("--prompt-slots 3"))
                 }
                 continue
             }
-            let filled = try SlotPrompt(prompt, slots: slots)
+            let filled = try SlotPrompt(prompt, layout: layout)
             XCTAssertEqual(filled.pointCoords, vector.pointCoords?.flatMap { $0 })
             XCTAssertEqual(filled.pointLabels, vector.pointLabels)
             XCTAssertNil(filled.maskInput)
@@ -83,7 +83,7 @@ final class ArithmeticTests: XCTestCase {
         for vector in vectors.rle {
             let encoding = RunLengthEncoding(size: vector.size, counts: vector.counts)
             XCTAssertEqual(try encoding.runs(), vector.runs)
-            let mask = try encoding.mask()
+            let mask = try encoding.decode()
             XCTAssertEqual(mask.area, vector.area)
             XCTAssertEqual(mask.boundingBox, vector.bbox)
             XCTAssertEqual(RunLengthEncoding(mask), encoding)
@@ -96,14 +96,14 @@ final class ArithmeticTests: XCTestCase {
             ([-1, 2], ""), ([2, 2], "ON"), ([1 << 40, 1 << 40], "0"),
         ] {
             let encoding = RunLengthEncoding(size: size, counts: counts)
-            XCTAssertThrowsError(try encoding.mask(), "\(size) '\(counts)'")
+            XCTAssertThrowsError(try encoding.decode(), "\(size) '\(counts)'")
         }
     }
 
     func testIntersectionOverUnion() throws {
         XCTAssertFalse(vectors.iou.isEmpty)
         for vector in vectors.iou {
-            let iou = try vector.a.mask().intersectionOverUnion(try vector.b.mask())
+            let iou = try vector.a.decode().iou(try vector.b.decode())
             XCTAssertEqual(iou, vector.iou, accuracy: 1e-9)
         }
     }
@@ -117,8 +117,8 @@ final class ArithmeticTests: XCTestCase {
                 points: Array(
                     repeating: .init(corner, isObject: true), count: vector.points),
                 box: vector.hasBox ? .init(corner, corner) : nil)
-            let shown = choice.index(
-                scores: vector.scores, for: prompt, hasMaskInput: vector.hasMask)
+            let shown = choice.shown(
+                prompt, scores: vector.scores, hasMaskInput: vector.hasMask)
             XCTAssertEqual(shown, vector.shown, "\(vector)")
         }
     }

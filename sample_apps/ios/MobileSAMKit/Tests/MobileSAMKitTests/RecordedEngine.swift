@@ -15,7 +15,7 @@ struct RecordedEngine: SegmentationEngine {
     /// Called at the beginning of each run, with what is run.
     var onRun: @Sendable (String) -> Void = { _ in }
 
-    func encode(_ frame: PhotoFrame) throws -> [Float] {
+    func encode(_ frame: Frame) throws -> [Float] {
         onRun("encode")
         guard let name = recording.frames.first(where: { $0.value == Data(frame.rgb) })?.key else {
             throw UnknownInput(errorDescription: "the frame of no golden photo")
@@ -24,7 +24,7 @@ struct RecordedEngine: SegmentationEngine {
         return try Goldens.read(photo.imageEmbeddings, of: recording.artifact)
     }
 
-    func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderOutput {
+    func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer {
         onRun("decode")
         let goldens = recording.goldens
         let golden = try goldens.cases.first { golden in

@@ -43,10 +43,10 @@ final class RegressionTests: XCTestCase {
     func testAWrongMaskDoesNotPass() async throws {
         struct Inverted: SegmentationEngine {
             let recorded: RecordedEngine
-            func encode(_ frame: PhotoFrame) throws -> [Float] { try recorded.encode(frame) }
-            func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderOutput {
+            func encode(_ frame: Frame) throws -> [Float] { try recorded.encode(frame) }
+            func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer {
                 let answer = try recorded.decode(prompt, imageEmbeddings: imageEmbeddings)
-                return try DecoderOutput(
+                return try DecoderAnswer(
                     lowResMasks: answer.lowResMasks.map { -$0 }, scores: answer.scores,
                     manifest: recorded.recording.artifact.manifest)
             }
@@ -59,10 +59,10 @@ final class RegressionTests: XCTestCase {
     func testAScoreThatIsNoNumberDoesNotPass() async throws {
         struct Unsure: SegmentationEngine {
             let recorded: RecordedEngine
-            func encode(_ frame: PhotoFrame) throws -> [Float] { try recorded.encode(frame) }
-            func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderOutput {
+            func encode(_ frame: Frame) throws -> [Float] { try recorded.encode(frame) }
+            func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer {
                 let answer = try recorded.decode(prompt, imageEmbeddings: imageEmbeddings)
-                return try DecoderOutput(
+                return try DecoderAnswer(
                     lowResMasks: answer.lowResMasks, scores: [.nan] + answer.scores.dropFirst(),
                     manifest: recorded.recording.artifact.manifest)
             }
@@ -73,10 +73,10 @@ final class RegressionTests: XCTestCase {
 
     func testAnEngineThatFailsIsReported() async throws {
         struct Broken: SegmentationEngine {
-            func encode(_ frame: PhotoFrame) throws -> [Float] {
+            func encode(_ frame: Frame) throws -> [Float] {
                 throw MobileSAMError("out of\nmemory" + String(repeating: "!", count: 400))
             }
-            func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderOutput {
+            func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer {
                 throw MobileSAMError("never run")
             }
         }
@@ -103,17 +103,17 @@ final class RegressionTests: XCTestCase {
     }
 
     func testAWarmUpIsOverOnceFiveRunsAreAsLongAsTheFiveBefore() {
-        XCTAssertFalse(Stage.isSteady(Array(repeating: 1, count: 9)))
-        XCTAssertTrue(Stage.isSteady(Array(repeating: 1, count: 10)))
+        XCTAssertFalse(Stopwatch.isSteady(Array(repeating: 1, count: 9)))
+        XCTAssertTrue(Stopwatch.isSteady(Array(repeating: 1, count: 10)))
         let falling = (0..<5).map { _ in 2.0 } + (0..<5).map { _ in 1.0 }
-        XCTAssertFalse(Stage.isSteady(falling))
-        XCTAssertTrue(Stage.isSteady(falling + (0..<5).map { _ in 1.03 }))
-        XCTAssertFalse(Stage.isSteady(falling + (0..<5).map { _ in 1.05 }))
+        XCTAssertFalse(Stopwatch.isSteady(falling))
+        XCTAssertTrue(Stopwatch.isSteady(falling + (0..<5).map { _ in 1.03 }))
+        XCTAssertFalse(Stopwatch.isSteady(falling + (0..<5).map { _ in 1.05 }))
     }
 
     func testTimesThatDoNotSettleAreNoTimes() {
         var milliseconds = 1.0
-        let times = Stage(runs: 3, milliseconds: 0).measure {
+        let times = Stopwatch(runs: 3, milliseconds: 0).measure {
             milliseconds *= 1.1
             return milliseconds
         }
@@ -121,8 +121,8 @@ final class RegressionTests: XCTestCase {
     }
 
     func testEachStageHasEnoughRunsAndTakesLongEnough() {
-        XCTAssertEqual(Stage(runs: 3, milliseconds: 0).measure { 10 }?.count, 3)
-        XCTAssertEqual(Stage(runs: 3, milliseconds: 95).measure { 10 }?.count, 10)
+        XCTAssertEqual(Stopwatch(runs: 3, milliseconds: 0).measure { 10 }?.count, 3)
+        XCTAssertEqual(Stopwatch(runs: 3, milliseconds: 95).measure { 10 }?.count, 10)
     }
 
     private static let environment = [

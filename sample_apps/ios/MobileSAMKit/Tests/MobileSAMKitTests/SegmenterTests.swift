@@ -117,7 +117,7 @@ final class SegmenterTests: XCTestCase {
         let golden = recording.goldens.cases[0]
         try await segmenter.setPhoto(try recording.photo(golden.photo))
         let slots = recording.artifact.manifest.promptSlots
-        let point = Prompt.LabeledPoint(Point(x: 1, y: 1), isObject: true)
+        let point = PromptPoint(Point(x: 1, y: 1), isObject: true)
         let prompt = Prompt(points: Array(repeating: point, count: slots + 1))
         let error = await error(of: segmenter, prompt)
         XCTAssertTrue(error.contains("--prompt-slots \(slots + 1)"), error)

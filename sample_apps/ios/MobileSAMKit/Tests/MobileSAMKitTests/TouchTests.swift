@@ -18,17 +18,17 @@ final class TouchTests: XCTestCase {
 
     func testPointsGoToThePhotoAndBack() {
         let point = Point(x: 50, y: 75)
-        XCTAssertEqual(layout.inPhoto(point), Point(x: 200, y: 300))
-        XCTAssertEqual(layout.onScreen(layout.inPhoto(point)), point)
+        XCTAssertEqual(layout.toPhoto(point), Point(x: 200, y: 300))
+        XCTAssertEqual(layout.toView(layout.toPhoto(point)), point)
     }
 
     func testAFingerThatLeavesThePhotoEndsAtItsEdge() {
-        XCTAssertEqual(layout.inPhoto(Point(x: -5, y: 130)), Point(x: 0, y: 400))
+        XCTAssertEqual(layout.toPhoto(Point(x: -5, y: 130)), Point(x: 0, y: 400))
     }
 
     func testAViewWithoutSizeHasNoPoints() {
         let nothing = PhotoLayout(photo: layout.photo, width: 0, height: 0)
-        XCTAssertEqual(nothing.inPhoto(Point(x: 3, y: 4)), Point(x: 0, y: 0))
+        XCTAssertEqual(nothing.toPhoto(Point(x: 3, y: 4)), Point(x: 0, y: 0))
     }
 
     func testTapHoldAndDrag() {

@@ -21,7 +21,7 @@ public final class CoreMLEngine: SegmentationEngine {
         try Self.require(manifest.components.maskDecoder, in: maskDecoder)
     }
 
-    public func encode(_ frame: PhotoFrame) throws -> [Float] {
+    public func encode(_ frame: Frame) throws -> [Float] {
         let component = manifest.components.imageEncoder
         let image = MLFeatureValue(pixelBuffer: try frame.pixelBuffer())
         let answer = try imageEncoder.prediction(
@@ -29,7 +29,7 @@ public final class CoreMLEngine: SegmentationEngine {
         return try Self.scalars(component.outputs[0], of: answer)
     }
 
-    public func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderOutput {
+    public func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer {
         let component = manifest.components.maskDecoder
         let side = manifest.masks.lowResSize
         let values: [[Float]] = [
@@ -45,7 +45,7 @@ public final class CoreMLEngine: SegmentationEngine {
         }
         let answer = try maskDecoder.prediction(
             from: MLDictionaryFeatureProvider(dictionary: features))
-        return try DecoderOutput(
+        return try DecoderAnswer(
             lowResMasks: Self.scalars(component.outputs[0], of: answer),
             scores: Self.scalars(component.outputs[1], of: answer), manifest: manifest)
     }

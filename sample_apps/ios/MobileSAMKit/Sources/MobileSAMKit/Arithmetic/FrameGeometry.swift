@@ -22,7 +22,7 @@ public struct FrameGeometry: Hashable, Sendable {
     }
 
     /// A point in pixels of the photo → pixels of the frame, rounded to float32.
-    public func inFrame(_ point: Point) -> Point {
+    public func toFrame(_ point: Point) -> Point {
         let resized = resized
         let x = point.x * (Double(resized.width) / Double(photo.width))
         let y = point.y * (Double(resized.height) / Double(photo.height))

@@ -32,7 +32,7 @@ public struct Mask: Hashable, Sendable {
     /// Pixels in both ÷ pixels in either, 0…1; two empty masks have 1.
     ///
     /// - Precondition: both are of one size.
-    public func intersectionOverUnion(_ other: Mask) -> Double {
+    public func iou(_ other: Mask) -> Double {
         precondition(size == other.size, "masks of one photo have one size")
         var intersection = 0
         var union = 0

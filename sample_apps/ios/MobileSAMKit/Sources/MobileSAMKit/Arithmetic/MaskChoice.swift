@@ -10,7 +10,7 @@ public struct MaskChoice: Hashable, Sendable {
 
     /// For a single point and nothing else, which is ambiguous, the best-scored of the guesses; otherwise the
     /// one answer.
-    public func index(scores: [Float], for prompt: Prompt, hasMaskInput: Bool = false) -> Int {
+    public func shown(_ prompt: Prompt, scores: [Float], hasMaskInput: Bool = false) -> Int {
         let ambiguous = prompt.points.count == 1 && prompt.box == nil && !hasMaskInput
         guard ambiguous else { return singleMaskIndex }
         // Of equals, `max` gives the first.

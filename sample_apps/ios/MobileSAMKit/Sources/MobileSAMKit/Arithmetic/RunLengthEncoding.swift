@@ -41,7 +41,7 @@ public struct RunLengthEncoding: Hashable, Sendable, Codable {
     }
 
     /// - Throws: `MobileSAMError` if the runs do not fill the size.
-    public func mask() throws -> Mask {
+    public func decode() throws -> Mask {
         guard size.count == 2, size.allSatisfy({ (0...(1 << 16)).contains($0) }) else {
             throw Self.damaged
         }

@@ -11,10 +11,10 @@ public struct SlotPrompt: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - prompt: in pixels of the frame.
-    ///   - slots: how many slots there are, and what labels and empty slots hold.
+    ///   - layout: how many slots there are, and what labels and empty slots hold.
     /// - Throws: `MobileSAMError` if the prompt takes more slots than there are.
-    public init(_ prompt: Prompt, maskInput: [Float]? = nil, slots: PromptSlots) throws {
-        let labels = slots.labels
+    public init(_ prompt: Prompt, maskInput: [Float]? = nil, layout: PromptLayout) throws {
+        let labels = layout.labels
         var filled: [(point: Point, label: Int)] = prompt.points.map {
             ($0.point, $0.isObject ? labels.objectPoint : labels.backgroundPoint)
         }
@@ -22,46 +22,16 @@ public struct SlotPrompt: Hashable, Sendable {
             filled.append((box.topLeft, labels.boxTopLeft))
             filled.append((box.bottomRight, labels.boxBottomRight))
         }
-        guard filled.count <= slots.count else {
+        guard filled.count <= layout.slots else {
             throw MobileSAMError(
                 "the prompt takes \(filled.count) slots (a point one, a box two) and this artifact has "
-                    + "\(slots.count): use fewer points, or convert with --prompt-slots \(filled.count)"
+                    + "\(layout.slots): use fewer points, or convert with --prompt-slots \(filled.count)"
             )
         }
-        let empty = (point: slots.emptyCoordinates, label: labels.emptySlot)
-        filled += repeatElement(empty, count: slots.count - filled.count)
+        let empty = (point: layout.emptyCoordinates, label: labels.emptySlot)
+        filled += repeatElement(empty, count: layout.slots - filled.count)
         pointCoords = filled.flatMap { [Float($0.point.x), Float($0.point.y)] }
         pointLabels = filled.map { Float($0.label) }
         self.maskInput = maskInput
-    }
-}
-
-/// How an artifact's mask decoder takes prompts: from its manifest.
-public struct PromptSlots: Hashable, Sendable {
-    public let count: Int
-    public let labels: PromptLabels
-    public let emptyCoordinates: Point
-
-    public init(count: Int, labels: PromptLabels, emptyCoordinates: Point) {
-        self.count = count
-        self.labels = labels
-        self.emptyCoordinates = emptyCoordinates
-    }
-}
-
-/// `prompts.labels` of manifest.json.
-public struct PromptLabels: Hashable, Sendable, Decodable {
-    public let backgroundPoint: Int
-    public let objectPoint: Int
-    public let boxTopLeft: Int
-    public let boxBottomRight: Int
-    public let emptySlot: Int
-
-    enum CodingKeys: String, CodingKey {
-        case backgroundPoint = "background_point"
-        case objectPoint = "object_point"
-        case boxTopLeft = "box_top_left"
-        case boxBottomRight = "box_bottom_right"
-        case emptySlot = "empty_slot"
     }
 }

@@ -102,10 +102,10 @@ public struct Manifest: Hashable, Sendable, Decodable {
         case deploymentTarget = "deployment_target"
     }
 
-    public var slots: PromptSlots {
+    public var promptLayout: PromptLayout {
         let empty = prompts.emptySlotCoordinates
-        return PromptSlots(
-            count: promptSlots, labels: prompts.labels,
+        return PromptLayout(
+            slots: promptSlots, labels: prompts.labels,
             emptyCoordinates: Point(x: empty[0], y: empty[1]))
     }
 

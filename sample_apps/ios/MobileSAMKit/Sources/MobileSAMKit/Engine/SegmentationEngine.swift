@@ -4,14 +4,14 @@
 /// actor `Segmenter`.
 public protocol SegmentationEngine {
     /// - Returns: the photo's embeddings, `image_embeddings` in C order.
-    func encode(_ frame: PhotoFrame) throws -> [Float]
+    func encode(_ frame: Frame) throws -> [Float]
 
     /// - Parameter imageEmbeddings: what `encode` gave for the photo.
-    func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderOutput
+    func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer
 }
 
 /// What the mask decoder says to one prompt.
-public struct DecoderOutput: Hashable, Sendable {
+public struct DecoderAnswer: Hashable, Sendable {
     /// `low_res_masks` in C order: logits of each mask in turn, over the whole frame.
     public let lowResMasks: [Float]
     /// One predicted IoU a mask, about 0…1.
@@ -31,15 +31,15 @@ public struct DecoderOutput: Hashable, Sendable {
     }
 
     /// The logits of one mask: as many as `mask_input` takes.
-    public func logits(of mask: Int) -> [Float] {
+    public func lowResMask(_ index: Int) -> [Float] {
         let count = lowResMasks.count / scores.count
-        return Array(lowResMasks[(mask * count)..<((mask + 1) * count)])
+        return Array(lowResMasks[(index * count)..<((index + 1) * count)])
     }
 
     /// One mask at the photo's own size.
     public func mask(_ index: Int, geometry: FrameGeometry, manifest: Manifest) -> Mask {
         MaskResizer(geometry: geometry).mask(
-            lowRes: logits(of: index), lowResSize: manifest.masks.lowResSize,
+            lowRes: lowResMask(index), lowResSize: manifest.masks.lowResSize,
             threshold: manifest.masks.threshold)
     }
 }

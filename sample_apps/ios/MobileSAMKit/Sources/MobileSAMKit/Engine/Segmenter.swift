@@ -21,7 +21,7 @@ public actor Segmenter {
     private let manifest: Manifest
     private let makeEngine: MakeEngine
     private var engine: (any SegmentationEngine)?
-    private var photo: (frame: PhotoFrame, geometry: FrameGeometry)?
+    private var photo: (frame: Frame, geometry: FrameGeometry)?
     private var imageEmbeddings: [Float]?
     private var latest = Request(photo: 0, prompt: 0)
 
@@ -45,7 +45,7 @@ public actor Segmenter {
         imageEmbeddings = nil
         let geometry = FrameGeometry(
             photo: photo.size, frameSize: manifest.preprocessing.frameSize)
-        let frame = PhotoFrame(photo, side: geometry.frameSize, padding: manifest.padding)
+        let frame = Frame(photo, side: geometry.frameSize, padding: manifest.padding)
         self.photo = (frame, geometry)
         await giveWay()
         // A prompt that came meanwhile is about this photo, and does not end it.
@@ -66,16 +66,17 @@ public actor Segmenter {
         guard let photo else {
             throw MobileSAMError("no photo is chosen: choose one before you tap")
         }
-        let slots = try SlotPrompt(prompt.inFrame(photo.geometry), slots: manifest.slots)
+        let slotPrompt = try SlotPrompt(
+            prompt.toFrame(photo.geometry), layout: manifest.promptLayout)
         let start = clock.now
         let (engine, imageEmbeddings) = try prepare(photo.frame)
         let prepared = clock.now
-        let output = try engine.decode(slots, imageEmbeddings: imageEmbeddings)
+        let answer = try engine.decode(slotPrompt, imageEmbeddings: imageEmbeddings)
         try await requireLatest(request)
-        let index = manifest.maskChoice.index(scores: output.scores, for: prompt)
-        let mask = output.mask(index, geometry: photo.geometry, manifest: manifest)
+        let index = manifest.maskChoice.shown(prompt, scores: answer.scores)
+        let mask = answer.mask(index, geometry: photo.geometry, manifest: manifest)
         return Segmentation(
-            mask: mask, score: output.scores[index], preparation: start.duration(to: prepared),
+            mask: mask, score: answer.scores[index], preparation: start.duration(to: prepared),
             latency: prepared.duration(to: clock.now))
     }
 
@@ -86,7 +87,7 @@ public actor Segmenter {
     }
 
     /// The models and the photo's embeddings, made now if they are not there.
-    private func prepare(_ frame: PhotoFrame) throws -> (any SegmentationEngine, [Float]) {
+    private func prepare(_ frame: Frame) throws -> (any SegmentationEngine, [Float]) {
         let engine = try self.engine ?? makeEngine()
         self.engine = engine
         let embeddings = try imageEmbeddings ?? engine.encode(frame)

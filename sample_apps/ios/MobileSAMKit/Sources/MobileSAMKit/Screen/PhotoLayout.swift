@@ -16,7 +16,7 @@ public struct PhotoLayout: Hashable, Sendable {
     }
 
     /// A point of the photo on the screen → pixels of the photo, never outside of it.
-    public func inPhoto(_ point: Point) -> Point {
+    public func toPhoto(_ point: Point) -> Point {
         guard width > 0, height > 0 else { return Point(x: 0, y: 0) }
         let x = min(max(point.x / width, 0), 1) * Double(photo.width)
         let y = min(max(point.y / height, 0), 1) * Double(photo.height)
@@ -24,7 +24,7 @@ public struct PhotoLayout: Hashable, Sendable {
     }
 
     /// Pixels of the photo → a point of the photo on the screen.
-    public func onScreen(_ point: Point) -> Point {
+    public func toView(_ point: Point) -> Point {
         Point(
             x: point.x / Double(photo.width) * width, y: point.y / Double(photo.height) * height)
     }

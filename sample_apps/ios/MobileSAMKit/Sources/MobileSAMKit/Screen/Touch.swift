@@ -17,11 +17,11 @@ public enum Touch: Hashable, Sendable {
     ///   - seconds: how long it was down.
     public init(from start: Point, to end: Point, seconds: Double, in layout: PhotoLayout) {
         if Self.isDrag(from: start, to: end) {
-            self = .drag(layout.inPhoto(start), layout.inPhoto(end))
+            self = .drag(layout.toPhoto(start), layout.toPhoto(end))
         } else if seconds >= Self.shortestHold {
-            self = .hold(layout.inPhoto(start))
+            self = .hold(layout.toPhoto(start))
         } else {
-            self = .tap(layout.inPhoto(start))
+            self = .tap(layout.toPhoto(start))
         }
     }
 

@@ -1,5 +1,5 @@
 /// A photo in the square frame that the image encoder takes, the rest of it filled with one color.
-public struct PhotoFrame: Hashable, Sendable {
+public struct Frame: Hashable, Sendable {
     /// The frame's side in pixels.
     public let side: Int
     /// Rows from the top, each of `side` pixels of red, green, blue.

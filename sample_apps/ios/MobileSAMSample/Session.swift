@@ -42,7 +42,7 @@ struct ScreenState {
 
 /// Turns touches into masks; the work is done elsewhere, by the actor `Segmenter`.
 @MainActor
-final class SegmentationModel: ObservableObject {
+final class Session: ObservableObject {
     @Published private(set) var state = ScreenState()
 
     private var segmenter: Segmenter?
@@ -80,7 +80,7 @@ final class SegmentationModel: ObservableObject {
     }
 
     /// Show a photo and encode it; a photo that is still being read is forgotten.
-    func open(_ load: @escaping LoadPhoto) {
+    func openPhoto(_ load: @escaping LoadPhoto) {
         guard let segmenter else { return }
         photoTask?.cancel()
         promptTask?.cancel()

@@ -1,7 +1,7 @@
 #if canImport(CoreVideo)
 import CoreVideo
 
-extension PhotoFrame {
+extension Frame {
     /// The frame as the 8-bit image that Core ML takes.
     func pixelBuffer() throws -> CVPixelBuffer {
         var created: CVPixelBuffer?

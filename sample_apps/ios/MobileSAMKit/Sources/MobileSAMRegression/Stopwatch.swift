@@ -1,5 +1,5 @@
 /// How the runs of one stage are timed: the method of docs/latency.md.
-struct Stage {
+struct Stopwatch {
     /// How many runs an average is of.
     static let window = 5
     /// Relative difference of two averages that follow each other, at which a warm-up is over.
