@@ -80,7 +80,7 @@ struct GoldenVectors: Decodable {
     /// From the file that MOBILE_SAM_VECTORS names, or else from the repository.
     static func read() throws -> GoldenVectors {
         let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../../../vectors/vectors.json").standardizedFileURL
+            .appendingPathComponent("../../../../../vectors/vectors.json").standardizedFileURL
         let named = ProcessInfo.processInfo.environment["MOBILE_SAM_VECTORS"]
         let url = named.map { URL(fileURLWithPath: $0) } ?? repository
         let decoder = JSONDecoder()
