@@ -1,7 +1,7 @@
-"""The iOS sample app, as far as Linux can tell: its package's tests run, and all of its code is type-checked.
+"""The iOS sample app, as far as Linux can check it: its package's tests run, and all of its code is type-checked.
 
-They need Swift 6: on the path, or in the folder that sample_apps/ios/linux/toolchain.sh sets up, which is
-the one that MOBILE_SAM_SWIFT names, or else ``swift`` in the user's cache (``reference.common.cache``).
+This needs Swift 6: on the path, or in the folder that sample_apps/ios/linux/toolchain.sh sets up. The environment
+variable MOBILE_SAM_SWIFT names that folder; the default is ``swift`` in the user's cache (``reference.common.cache``).
 """
 
 import json
@@ -17,14 +17,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from measured_artifact import assert_measured
-from tiny_variant import TINY
 
 from converters.conversion import load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from reference.common.cache import cache_folder
 from reference.photos.images import read_image
 from reference.photos.preprocessing import photo_to_frame
+from tests.support.measured_artifact import assert_measured
+from tests.support.tiny_variant import TINY
 from validation.latency.device_results import IOS, read_device_results
 from validation.latency.phones.ios_phone import TESTS
 from validation.latency.phones.xcode import BUNDLE
@@ -42,9 +42,9 @@ class Workplace:
     """A folder that Swift sees, and how to run Swift there.
 
     Attributes:
-        folder: its path here.
-        seen: its path as Swift sees it.
-        entry: the command that the toolchain's commands are put after.
+        folder: the folder's path here.
+        seen: the folder's path as Swift sees it.
+        entry: the command that runs the toolchain's commands.
     """
 
     folder: Path
@@ -54,7 +54,7 @@ class Workplace:
     def run(
         self, *command: str, environment: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess:
-        """Run a command in the folder, and return what it printed."""
+        """Run a command in the folder."""
         settings = [f"{name}={value}" for name, value in (environment or {}).items()]
         return subprocess.run(
             (*self.entry, "env", "-C", self.seen, *settings, *command),
@@ -66,7 +66,7 @@ class Workplace:
 
 @pytest.fixture(scope="module")
 def workplace() -> Iterator[Workplace]:
-    """A copy of the app and the golden vectors, where Swift can build them."""
+    """Copy the app and the golden vectors to where Swift can build them."""
     toolchain = Path(os.environ.get("MOBILE_SAM_SWIFT") or cache_folder() / "swift")
     if toolchain.is_dir() and os.geteuid() == 0:
         parent, entry = toolchain / "tmp", ("sh", str(SCRIPT), str(toolchain))
@@ -85,7 +85,7 @@ def workplace() -> Iterator[Workplace]:
 
 
 def not_in_repository(directory: str, names: list[str]) -> list[str]:
-    """What of a folder of the app was built or copied into it; for ``shutil.copytree``."""
+    """Return the names in an app's folder that were built or copied there; for ``shutil.copytree``."""
     return [
         name
         for name in names
@@ -95,7 +95,7 @@ def not_in_repository(directory: str, names: list[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def artifact(workplace) -> Path:
-    """A Core ML artifact of the tiny model where the app expects it, and its photos' pixels and frames."""
+    """Put a Core ML artifact of the tiny model where the app expects it, and write its photos' pixels and frames."""
     converted = write_artifact(
         load_source("seeded", TINY.name), CoreMLOptions("none"), workplace.folder / "artifacts"
     )
@@ -116,7 +116,7 @@ def artifact(workplace) -> Path:
 
 @pytest.mark.slow
 def test_code_is_formatted(workplace):
-    """All Swift is as swift-format writes it; but Apple's names are Apple's."""
+    """All Swift is as swift-format writes it, except the declarations of Apple's frameworks."""
     folders = ("MobileSAMKit", "MobileSAMSample", "MobileSAMSampleTests")
     linted = workplace.run(
         *("swift", "format", "lint", "--strict", "--recursive"),
@@ -127,7 +127,7 @@ def test_code_is_formatted(workplace):
 
 @pytest.mark.slow
 def test_package(workplace, artifact):
-    """Arithmetic, whole path and regression test: all pass, none is left out, and Python reads the results."""
+    """All tests of the package pass, none is left out, and Python reads the regression test's results."""
     results = workplace.folder / "device-results.json"
     tests = workplace.run(
         *("swift", "test", "--package-path", "ios/MobileSAMKit"),
@@ -148,7 +148,9 @@ def test_package(workplace, artifact):
 
 @pytest.mark.slow
 def test_apple_code(workplace):
-    """What only Xcode builds has no error and no warning against declarations of Apple's interfaces."""
+    """Code that only Xcode can build, and the README's code, compiles without warnings against Apple's declarations."""
+    (code,) = re.findall(r"```swift\n(.*?)```", (APP / "README.md").read_text(), re.DOTALL)
+    (workplace.folder / "ios" / "MobileSAMSample" / "FromReadme.swift").write_text(code)
     checked = workplace.run("sh", "ios/linux/type-check.sh")
     assert checked.returncode == 0, checked.stdout[-4000:] + checked.stderr[-4000:]
 
@@ -160,7 +162,7 @@ def test_toolchain_script_says_how_it_is_used():
 
 
 def test_project_has_every_file():
-    """The Xcode project's objects are all there, and each target compiles its folder's files."""
+    """The Xcode project has all objects that it mentions, and each target compiles its folder's files."""
     project = read_property_list((PROJECT / "project.pbxproj").read_text())
     objects = project["objects"]
 
@@ -205,7 +207,7 @@ def test_project_has_the_names_that_the_desktop_side_uses():
 
 
 def test_artifacts_stay_out_of_the_repository():
-    """What is copied where the app expects it, is ignored by git; the folder itself is there."""
+    """Git ignores what is copied to where the app expects it, and the folder itself is there."""
     files = [str(ARTIFACT / "manifest.json"), str(ARTIFACT / "a.mlpackage" / "Manifest.json")]
     ignored = subprocess.run(
         ("git", "check-ignore", *files), cwd=REPOSITORY, capture_output=True, text=True
@@ -215,7 +217,7 @@ def test_artifacts_stay_out_of_the_repository():
 
 
 def leaves(value: object) -> Iterator[object]:
-    """Keys and values of nested lists and dictionaries."""
+    """Iterate over the keys and values of nested lists and dictionaries."""
     if isinstance(value, dict):
         yield from value
         value = list(value.values())
@@ -227,7 +229,7 @@ def leaves(value: object) -> Iterator[object]:
 
 
 def read_property_list(text: str) -> dict:
-    """An OpenStep property list, as Xcode's projects are."""
+    """Read an OpenStep property list, which is the format of Xcode's projects."""
     text = re.sub(r"/\*.*?\*/|^//.*$", "", text, flags=re.MULTILINE)
     tokens = iter(re.findall(r'"(?:[^"\\]|\\.)*"|[{}();=,]|[^\s{}();=,"]+', text))
 

@@ -3,7 +3,7 @@ import UIKit
 
 /// The system's camera.
 struct CameraView: UIViewControllerRepresentable {
-    /// Given the photo's file, or nil if none was taken.
+    /// Called with the photo's file, or with nil if no photo was taken.
     let onEnd: @MainActor (Data?) -> Void
 
     static var isAvailable: Bool { UIImagePickerController.isSourceTypeAvailable(.camera) }
@@ -33,7 +33,7 @@ struct CameraView: UIViewControllerRepresentable {
             didFinishPickingMediaWithInfo info: [UIImagePickerController.InfoKey: Any]
         ) {
             let image = info[.originalImage] as? UIImage
-            // As a file, which says how the camera was held.
+            // A file says how the camera was held; an image's pixels do not.
             onEnd(image?.jpegData(compressionQuality: 1))
         }
 

@@ -2,7 +2,7 @@ import MobileSAMKit
 import PhotosUI
 import SwiftUI
 
-/// The whole app: a photo, what is known of it, and what can be done with it.
+/// The app's only screen: a photo, its status and the buttons.
 struct ContentView: View {
     @ObservedObject var session: Session
     @State private var chosen: PhotosPickerItem?

@@ -1,14 +1,14 @@
 import MobileSAMKit
 import SwiftUI
 
-/// A photo with the mask and the prompt over it, which takes touches.
+/// A photo with the mask and the prompt over it. It takes the user's touches.
 struct PhotoView: View {
     let photo: ScreenState.Shown
     let mask: CGImage?
     let prompt: Prompt
     let onTouch: (Touch) -> Void
 
-    /// A finger that is down: since when, and the way that it has gone.
+    /// A finger on the screen: since when, from where, and where it is now.
     private struct Finger {
         let since: Date
         let start: Point
@@ -47,7 +47,8 @@ struct PhotoView: View {
         DragGesture(minimumDistance: 0, coordinateSpace: .local)
             .onChanged { value in
                 let start = Point(value.startLocation)
-                // Another start is another finger: the system may take one away without an end.
+                // Another start is another finger, because the system can end a touch without a call of
+                // `onEnded`.
                 if finger?.start != start {
                     finger = Finger(since: value.time, start: start, end: start)
                 }
@@ -63,15 +64,14 @@ struct PhotoView: View {
             }
     }
 
-    /// With the box that is just being drawn.
+    /// The prompt with the box that the user is drawing.
     private func shownPrompt(_ layout: PhotoLayout) -> Prompt {
         guard let finger, Touch.isDrag(from: finger.start, to: finger.end) else { return prompt }
         return prompt.adding(.drag(layout.toPhoto(finger.start), layout.toPhoto(finger.end)))
     }
 }
 
-/// Dots where points are, green for the object and red for the background, which has a cross as well; a frame
-/// where the box is.
+/// Draws a green plus at points on the object, a red cross at points on the background, and the box.
 private struct PromptMarks: View {
     let prompt: Prompt
     let layout: PhotoLayout

@@ -3,11 +3,11 @@ import Foundation
 import MobileSAMKit
 import SwiftUI
 
-/// What the screen shows, in one value.
+/// All that the screen shows.
 struct ScreenState {
     enum Status: Equatable {
         case loading
-        /// The artifact is missing, or does not fit the app.
+        /// The artifact is missing or does not fit the app.
         case unusable(String)
         case noPhoto
         case readingPhoto
@@ -24,10 +24,10 @@ struct ScreenState {
 
     var status = Status.loading
     var photo: Shown?
-    /// Each prompt since the photo was chosen; the last one is current.
+    /// Every prompt since the photo was chosen. The last one is the present prompt.
     var prompts: [Prompt] = []
     var mask: CGImage?
-    /// Whether the weights know objects; seeded weights do not.
+    /// Whether the weights are trained. Masks of seeded weights mean nothing.
     var isTrained = true
 
     var prompt: Prompt { prompts.last ?? Prompt() }
@@ -40,7 +40,8 @@ struct ScreenState {
     }
 }
 
-/// Turns touches into masks; the work is done elsewhere, by the actor `Segmenter`.
+/// A photo, the user's prompts about it, and the answers. The actor `Segmenter` does the work, so that the
+/// main thread is never blocked.
 @MainActor
 final class Session: ObservableObject {
     @Published private(set) var state = ScreenState()
@@ -49,15 +50,16 @@ final class Session: ObservableObject {
     private var photoTask: Task<Void, Never>?
     private var promptTask: Task<Void, Never>?
 
-    /// Systems give photos as `Data`, whether they come from the library or the camera.
+    /// Loads a photo's file. Photos from the library and from the camera both come as `Data`.
     typealias LoadPhoto = @MainActor () async throws -> Data?
 
-    /// Opaque enough to be seen, clear enough to see the object: orange at one half, already multiplied.
+    /// Orange, half transparent, so that both the mask and the object are seen. The color is already
+    /// multiplied by the opacity.
     private nonisolated static let maskColor: [UInt8] = [128, 64, 0, 128]
 
-    /// Find the artifact in the app and get its models ready to be loaded.
+    /// Find the artifact in the app, and compile its models.
     func start() async {
-        // The regression test has the device to itself.
+        // The regression test needs the whole device.
         let isMeasured = ProcessInfo.processInfo.environment["MOBILE_SAM_ARTIFACT"] != nil
         guard segmenter == nil, !isMeasured else { return }
         do {
@@ -79,7 +81,7 @@ final class Session: ObservableObject {
         }
     }
 
-    /// Show a photo and encode it; a photo that is still being read is forgotten.
+    /// Show another photo and encode it. A photo that is still being read is dropped.
     func openPhoto(_ load: @escaping LoadPhoto) {
         guard let segmenter else { return }
         photoTask?.cancel()
@@ -128,7 +130,7 @@ final class Session: ObservableObject {
         Task { await segmenter.releaseMemory() }
     }
 
-    /// Ask for the mask of the current prompt; an older one that is not answered yet is forgotten.
+    /// Ask for the mask of the present prompt. An older prompt without an answer is canceled.
     private func ask() {
         promptTask?.cancel()
         let prompt = state.prompt
@@ -155,7 +157,7 @@ final class Session: ObservableObject {
         }
     }
 
-    /// A `CGImage` never changes, so that it may be made elsewhere than it is shown.
+    /// A `CGImage` never changes, so that a background task may make what the main thread shows.
     private struct Decoded: @unchecked Sendable {
         let photo: Photo
         let shown: ScreenState.Shown
@@ -163,7 +165,7 @@ final class Session: ObservableObject {
 
     private struct Drawn: @unchecked Sendable {
         let image: CGImage?
-        /// The part of the photo that the mask covers, 0…1.
+        /// The share of the photo that the mask covers, 0…1.
         let coverage: Double
     }
 

@@ -1,6 +1,6 @@
 import SwiftUI
 
-/// One or two lines on what the app is doing, what it found, or what is wrong.
+/// One or two lines that say what the app is doing, what it found, or what is wrong.
 struct StatusView: View {
     let state: ScreenState
 

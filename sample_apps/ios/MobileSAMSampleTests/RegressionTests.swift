@@ -4,7 +4,7 @@ import XCTest
 
 /// Checks and measures an artifact on this device, as `validate latency ARTIFACT --target ios` asks for.
 ///
-/// Told by environment variables and writes one document: docs/devices.md and docs/device-results.md.
+/// It reads environment variables (docs/devices.md) and writes one document (docs/device-results.md).
 final class RegressionTests: XCTestCase {
     func testArtifact() async throws {
         let settings = try RegressionSettings(environment: ProcessInfo.processInfo.environment)
@@ -26,7 +26,7 @@ final class RegressionTests: XCTestCase {
         }
     }
 
-    /// What `validate latency` fetched belongs to the app, which alone can remove it.
+    /// Results that `validate latency` has fetched belong to the app, and only the app can remove them.
     private func removeOlderResults(_ documents: URL) throws {
         for file in try FileManager.default.contentsOfDirectory(atPath: documents.path)
         where file.hasPrefix("device-results-") {

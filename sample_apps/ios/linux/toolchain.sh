@@ -1,9 +1,10 @@
 #!/bin/sh
-# Swift for Linux in a folder: Debian trixie with its package swiftlang, entered by chroot.
+# Set up Swift for Linux in a folder, and run a command there. The folder is a Debian trixie with its package
+# swiftlang, and is entered by chroot.
 #
-# Usage: toolchain.sh DIR [COMMAND…]       as root, on Debian; 4 GB
+# Usage: toolchain.sh DIR [COMMAND…]       as root, on Debian, with 4 GB of disk space
 #
-# Sets DIR up, whole or not at all, unless it is there already; then runs COMMAND in it. Paths of COMMAND are DIR's:
+# DIR is set up completely or not at all, and only if it does not exist. COMMAND sees DIR as its root folder:
 #
 #   cp -r ../MobileSAMKit DIR/root/
 #   ./toolchain.sh DIR swift test --package-path /root/MobileSAMKit
@@ -19,28 +20,28 @@ fi
 directory=$1
 shift
 if [ "$(id -u)" -ne 0 ]; then
-    echo "toolchain.sh: entering a chroot takes root: run this as root, or install Swift 6" >&2
+    echo "toolchain.sh: only root can enter a chroot: run this as root, or install Swift 6" >&2
     exit 2
 fi
 
-# In a mount namespace of its own, which takes /proc away again: Swift finds its libraries by it.
+# Swift finds its libraries through /proc. The mount namespace removes /proc again at the end.
 enter() {
     unshare --mount sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$@"
 }
 
 set_up() {
     if ! command -v apt-get >/dev/null; then
-        echo "toolchain.sh: this is no Debian: install Swift 6 yourself, so that 'swift' is found" >&2
+        echo "toolchain.sh: this is not Debian: install Swift 6 yourself, so that 'swift' is found" >&2
         exit 2
     fi
     if ! command -v debootstrap >/dev/null; then
         apt-get update -qq
         apt-get install -qq -y debootstrap >/dev/null
     fi
-    # From where this system's own packages come.
+    # The mirror that this system's own packages come from.
     mirror=$(apt-get indextargets --format '$(REPO_URI)' "Origin: Debian" "Label: Debian" | head -n 1)
     if [ -z "$mirror" ]; then
-        echo "toolchain.sh: apt knows no mirror of Debian: run 'apt-get update' first" >&2
+        echo "toolchain.sh: apt has no mirror of Debian: run 'apt-get update' first" >&2
         exit 1
     fi
     mkdir -p "$(dirname "$directory")"

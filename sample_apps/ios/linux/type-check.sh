@@ -1,5 +1,5 @@
 #!/bin/sh
-# Type-check, in Swift 6's language mode, what only Xcode can build: against AppleInterfaces, with nothing behind them.
+# Type-check the code that only Xcode can build, in the Swift 6 language mode, against AppleInterfaces.
 #
 # Usage: type-check.sh        with swiftc on the path
 set -eu
@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 modules=$(mktemp -d)
 trap 'rm -rf "$modules"' EXIT
 
-# Apple's own are of Swift 5's time, as far as concurrency goes.
+# Apple's own interfaces have the concurrency rules of Swift 5.
 for module in CoreGraphics ImageIO CoreVideo CoreML CryptoKit Darwin UIKit Combine SwiftUI PhotosUI; do
     swiftc -swift-version 5 -parse-as-library -suppress-warnings -I "$modules" -module-name "$module" \
         -emit-module -emit-module-path "$modules/$module.swiftmodule" "linux/AppleInterfaces/$module.swift"

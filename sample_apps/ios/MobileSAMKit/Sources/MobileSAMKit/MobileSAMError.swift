@@ -1,6 +1,7 @@
 import Foundation
 
-/// What an app tells its user: one line that names the value, what was expected, and the fix.
+/// An error that an app shows its user. The message is one line that names the value, the expectation and the
+/// fix.
 public struct MobileSAMError: LocalizedError, Equatable {
     public let message: String
 

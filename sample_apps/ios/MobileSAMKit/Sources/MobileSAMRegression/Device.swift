@@ -1,17 +1,17 @@
 import Foundation
 import MobileSAMKit
 
-/// What the regression test asks the device, and what only the device can do.
+/// What the regression test needs from the device.
 public protocol Device {
     var identity: DeviceIdentity { get }
     var app: AppIdentity { get }
 
     func state() -> DeviceState
-    /// The process's highest memory use so far, in bytes.
+    /// Peak memory of the process so far, in bytes.
     func peakMemory() throws -> Int
-    /// SHA-256 in lower-case hexadecimal digits.
+    /// SHA-256 of a file in lower-case hexadecimal.
     func sha256(of file: URL) throws -> String
-    /// An upright photo, in sRGB.
+    /// Decode a photo's file, upright and in sRGB.
     func photo(at file: URL) throws -> Photo
 }
 
@@ -33,7 +33,7 @@ public struct AppIdentity: Encodable, Sendable {
     /// The bundle identifier.
     public let name: String
     public let version: String
-    /// What ran the artifact, with its version.
+    /// Name and version of what ran the artifact.
     public let runtime: String
 
     public init(name: String, version: String, runtime: String) {
@@ -43,11 +43,11 @@ public struct AppIdentity: Encodable, Sendable {
     }
 }
 
-/// Whether the device is fit to be measured.
+/// The device's state. It says whether times that were taken are valid.
 public struct DeviceState: Encodable, Sendable {
     /// `ProcessInfo.thermalState`: nominal, fair, serious, critical, or unknown.
     public let thermalState: String
-    /// iOS' low power mode.
+    /// Whether iOS is in low power mode.
     public let batterySaver: Bool
 
     public init(thermalState: String, batterySaver: Bool) {

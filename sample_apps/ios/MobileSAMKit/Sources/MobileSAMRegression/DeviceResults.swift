@@ -1,7 +1,7 @@
 import Foundation
 import MobileSAMKit
 
-/// What a run of the regression test found: the document of docs/device-results.md, field by field.
+/// The results of the regression test: the document of docs/device-results.md, field by field.
 public struct DeviceResults: Encodable, Sendable {
     public let schema = "mobile-sam-export/device-results/1"
     public let startedAt: String
@@ -15,7 +15,7 @@ public struct DeviceResults: Encodable, Sendable {
     public var memory: Memory
     public let before: DeviceState
     @Nullable public var after: DeviceState?
-    /// What ended the test, or what it is doing; nil once all is done.
+    /// The step that is being run. If the test ends early, it says where and why. It is nil when all is done.
     @Nullable public var failure: String?
 
     public struct Compute: Encodable, Sendable {
@@ -39,7 +39,7 @@ public struct DeviceResults: Encodable, Sendable {
     public struct CaseResult: Encodable, Sendable {
         public let name: String
         public let maskIous: [Double]
-        /// Nil if a score is not finite.
+        /// Largest absolute difference between a score and the golden score. Nil if a score is not finite.
         @Nullable public var maxScoreDifference: Double?
         public let passed: Bool
     }
@@ -61,7 +61,7 @@ public struct DeviceResults: Encodable, Sendable {
         @Nullable public var peakAfter: Int?
     }
 
-    /// In place of an older document, or of the one before the latest step.
+    /// Write the document, and replace an earlier one. The file is never half written.
     public func write(to url: URL) throws {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -70,7 +70,7 @@ public struct DeviceResults: Encodable, Sendable {
     }
 }
 
-/// An optional that is written as null, where an optional alone would be left out.
+/// An optional that is encoded as null. A plain optional would be left out.
 @propertyWrapper
 public struct Nullable<Value: Encodable & Sendable>: Encodable, Sendable {
     public var wrappedValue: Value?

@@ -1,18 +1,18 @@
 import Foundation
 import MobileSAMKit
 
-/// Golden cases as inputs of an engine, and its answers held against theirs.
+/// Makes an engine's inputs from golden cases, and compares its answers with the golden ones.
 struct GoldenInputs {
     let artifact: Artifact
     let goldens: Goldens
     let device: any Device
 
-    /// The cases of the first photo that need no earlier mask: they take turns when time is taken.
+    /// The cases of the first photo without a mask input. They take turns when stages are timed.
     var casesToTime: [GoldenCase] {
         goldens.cases.filter { $0.photo == goldens.cases[0].photo && $0.maskInput == nil }
     }
 
-    /// From the photo's file to the mask that a person is shown.
+    /// Run everything from the photo's file to the mask that a user is shown.
     func runEndToEnd(_ engine: any SegmentationEngine, _ golden: GoldenCase) throws -> Mask {
         let embeddings = try engine.encode(frame(of: golden))
         let answer = try engine.decode(try slotPrompt(of: golden), imageEmbeddings: embeddings)
@@ -49,7 +49,7 @@ struct GoldenInputs {
             frameSize: artifact.manifest.preprocessing.frameSize)
     }
 
-    /// Masks at the photo's size and scores, held against the reference's.
+    /// Compare the masks at the photo's size and the scores with those of the golden case.
     func compare(
         _ answer: DecoderAnswer, with golden: GoldenCase, _ limits: DeviceResults.Limits
     ) throws -> DeviceResults.CaseResult {

@@ -1,16 +1,16 @@
 import Foundation
 import MobileSAMKit
 
-/// The reference's answers about sample photos, which every artifact carries: goldens/goldens.json.
+/// The photos, prompts and reference answers that an artifact is checked with: its goldens/goldens.json.
 public struct Goldens: Sendable, Decodable {
     public static let schema = "mobile-sam-export/goldens/1"
 
     public let schema: String
     public let photos: [String: GoldenPhoto]
-    /// In an order in which the case that a mask input comes from is always earlier.
+    /// A case whose answer gives the mask input of another case comes before that case.
     public let cases: [GoldenCase]
 
-    /// - Throws: `MobileSAMError` if the document is missing or damaged.
+    /// - Throws: `MobileSAMError` if they are missing or damaged, or have another schema.
     public init(of artifact: Artifact) throws {
         let url = try artifact.url(artifact.manifest.goldens)
         guard let data = try? Data(contentsOf: url),
@@ -24,7 +24,7 @@ public struct Goldens: Sendable, Decodable {
         self = goldens
     }
 
-    /// Numbers of a tensor's file, which lies beside goldens.json: little-endian float32.
+    /// Read a tensor's file, which lies beside goldens.json and has little-endian float32.
     public static func read(_ tensor: GoldenTensor, of artifact: Artifact) throws -> [Float] {
         let data = try Data(contentsOf: url(tensor.file, of: artifact))
         guard data.count == tensor.shape.reduce(4, *) else {
@@ -36,14 +36,14 @@ public struct Goldens: Sendable, Decodable {
         }
     }
 
-    /// What the reference answered to a case.
+    /// Read the reference answer to a case.
     public func answer(to golden: GoldenCase, of artifact: Artifact) throws -> DecoderAnswer {
         try DecoderAnswer(
             lowResMasks: Self.read(golden.lowResMasks, of: artifact),
             scores: golden.iouPredictions, manifest: artifact.manifest)
     }
 
-    /// The logits of an earlier answer that a case starts from; nil: none.
+    /// The mask input of a case: the low-resolution logits of one mask of an earlier answer, or nil.
     public func maskInput(of golden: GoldenCase, _ artifact: Artifact) throws -> [Float]? {
         guard let earlier = golden.maskInput else { return nil }
         guard let source = cases.first(where: { $0.name == earlier.case }) else {
@@ -54,7 +54,7 @@ public struct Goldens: Sendable, Decodable {
         return try answer(to: source, of: artifact).lowResMask(earlier.index)
     }
 
-    /// Where a file that goldens.json names is.
+    /// A file beside goldens.json, by the name that goldens.json has for it.
     public static func url(_ file: String, of artifact: Artifact) throws -> URL {
         let folder = artifact.manifest.goldens.split(separator: "/").dropLast()
         return try artifact.url((folder + [Substring(file)]).joined(separator: "/"))
@@ -80,7 +80,7 @@ public struct GoldenTensor: Sendable, Decodable {
     public let shape: [Int]
 }
 
-/// A prompt about a photo, and what the reference answers.
+/// A prompt about a photo and the reference answer.
 public struct GoldenCase: Sendable, Decodable {
     public let name: String
     public let photo: String

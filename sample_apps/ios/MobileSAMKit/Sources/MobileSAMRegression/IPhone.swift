@@ -1,11 +1,11 @@
 #if canImport(Darwin) && canImport(CryptoKit) && canImport(ImageIO)
 import CryptoKit
-// Its global variables are from before concurrency; the one that is read here never changes.
+// Darwin's global variables are older than Swift's concurrency. The one that is read here never changes.
 @preconcurrency import Darwin
 import Foundation
 import MobileSAMKit
 
-/// The device that the regression test runs on.
+/// The iPhone that the regression test runs on.
 public struct IPhone: Device {
     public init() {}
 
@@ -44,7 +44,7 @@ public struct IPhone: Device {
             }
         }
         guard status == KERN_SUCCESS else {
-            throw MobileSAMError("the system does not tell the app's memory (task_info: \(status))")
+            throw MobileSAMError("the system does not report the app's memory (task_info: \(status))")
         }
         return Int(info.ledger_phys_footprint_peak)
     }

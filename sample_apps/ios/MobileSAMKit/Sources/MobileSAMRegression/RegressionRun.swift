@@ -1,12 +1,12 @@
 import Foundation
 import MobileSAMKit
 
-/// One run of the regression test: every golden case is checked, every stage is timed, and one document says so.
+/// One run of the regression test. It checks every golden case, times every stage, and writes one document.
 ///
-/// The document is written anew after each step, with `failure` saying what is being done, so that a crash
-/// leaves behind where it happened.
+/// The document is written again before each step, and its `failure` names the step. After a crash it
+/// therefore says where the crash happened.
 public struct RegressionRun {
-    /// Loads the artifact's models, from their files on.
+    /// Loads the artifact's models from their files.
     public typealias Load = (Artifact, ComputeUnits) async throws -> any SegmentationEngine
 
     private let settings: RegressionSettings
@@ -15,7 +15,7 @@ public struct RegressionRun {
     private let document: URL
     private var results: DeviceResults
 
-    /// - Parameter container: the folder that the settings' paths start from.
+    /// - Parameter container: the folder that the paths in `settings` start from.
     /// - Throws: `MobileSAMError` if the artifact or its goldens are missing or damaged.
     public init(settings: RegressionSettings, container: URL, device: any Device) throws {
         self.settings = settings
@@ -38,7 +38,7 @@ public struct RegressionRun {
             before: device.state())
     }
 
-    /// - Returns: what was written, with `failure` if something went wrong on the way.
+    /// - Returns: the document that was written. Its `failure` says what went wrong, or is nil.
     public mutating func run(load: Load) async -> DeviceResults {
         do {
             try begin("loading the models")
@@ -138,7 +138,7 @@ public struct RegressionRun {
         return times
     }
 
-    /// As the document has texts: one line of at most 300 characters.
+    /// The text as the document takes it: one line of at most 300 characters.
     private static func oneLine(_ text: String) -> String {
         let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         let printable = words.unicodeScalars.filter { $0.properties.generalCategory != .control }

@@ -1,16 +1,16 @@
 import Foundation
 import MobileSAMKit
 
-/// What `validate latency` tells the test, in environment variables; docs/devices.md lists them.
+/// What `validate latency` tells the test in environment variables. docs/devices.md lists them.
 public struct RegressionSettings: Sendable {
     /// Path of the artifact's folder in the app's container.
     public let artifact: String
-    /// Path in the app's container of the document to write.
+    /// Path of the document to write, in the app's container.
     public let results: String
     public let computeUnits: ComputeUnits
-    /// How many runs of each stage are needed at least.
+    /// Smallest number of runs of each stage.
     public let runs: Int
-    /// How long the runs of each stage take together at least.
+    /// Shortest time that the runs of each stage take together.
     public let seconds: Double
     public let limits: DeviceResults.Limits
 

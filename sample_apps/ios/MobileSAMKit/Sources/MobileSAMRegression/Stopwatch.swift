@@ -1,18 +1,18 @@
-/// How the runs of one stage are timed: the method of docs/latency.md.
+/// Times the runs of one stage by the method of docs/latency.md.
 struct Stopwatch {
-    /// How many runs an average is of.
+    /// Number of runs in an average.
     static let window = 5
-    /// Relative difference of two averages that follow each other, at which a warm-up is over.
+    /// A warm-up is over when the averages of two windows, one after the other, differ by at most this share.
     static let steady = 0.04
     static let longestWarmUp = 60_000.0  // milliseconds
     static let mostWarmUpRuns = 500
     static let mostRuns = 100_000
 
     let runs: Int
-    /// Milliseconds that the runs take together at least.
+    /// Shortest time that the runs take together, in milliseconds.
     let milliseconds: Double
 
-    /// Whether a warm-up is over: the last five runs took as long as the five before, which they do not overlap.
+    /// Whether the averages of the last two windows agree. The windows do not overlap.
     static func isSteady(_ milliseconds: [Double]) -> Bool {
         guard milliseconds.count >= 2 * window else { return false }
         let later = milliseconds.suffix(window).reduce(0, +)
@@ -20,10 +20,11 @@ struct Stopwatch {
         return abs(later - earlier) <= steady * earlier
     }
 
-    /// Warm up, and then measure.
+    /// Warm up until the times settle, and then time at least `runs` runs that together take at least
+    /// `milliseconds`.
     ///
-    /// - Parameter run: one run; gives its milliseconds.
-    /// - Returns: milliseconds of each run after the warm-up; nil if that did not come to its end.
+    /// - Parameter run: does one run and returns its time in milliseconds.
+    /// - Returns: the time of each run after the warm-up, in milliseconds; nil if the times did not settle.
     func measure(_ run: () throws -> Double) rethrows -> [Double]? {
         guard try warmUp(run) else { return nil }
         var times: [Double] = []
@@ -49,7 +50,7 @@ struct Stopwatch {
     }
 }
 
-/// Milliseconds that `work` takes, and what it gives.
+/// The time that `work` takes, in milliseconds, and its result.
 func timed<Result>(_ work: () throws -> Result) rethrows -> (milliseconds: Double, Result) {
     let clock = ContinuousClock()
     let start = clock.now

@@ -2,13 +2,13 @@
 import CoreML
 import Foundation
 
-/// An artifact whose packages Core ML has compiled for this device: what an engine is loaded from.
+/// An artifact whose packages Core ML has compiled for this device. An engine is loaded from it.
 public struct CompiledArtifact: Sendable {
     public let artifact: Artifact
     let imageEncoder: URL
     let maskDecoder: URL
 
-    /// - Parameter cache: a folder in which compiled packages are kept, and found again; nil: compile anew.
+    /// - Parameter cache: a folder that keeps compiled packages for the next time; nil to compile anew.
     public init(_ artifact: Artifact, cache: URL?) async throws {
         let components = artifact.manifest.components
         self.artifact = artifact
@@ -29,7 +29,7 @@ public struct CompiledArtifact: Sendable {
         return kept
     }
 
-    /// A name that changes with any file of the package.
+    /// A name that changes when any file of the package changes.
     private static func identity(of component: Manifest.Component, _ manifest: Manifest) -> String {
         let files = manifest.files.filter { $0.key.hasPrefix(component.file + "/") }
         let hashes = files.sorted { $0.key < $1.key }.map { $0.value.sha256.prefix(16) }

@@ -8,8 +8,8 @@ public final class CoreMLEngine: SegmentationEngine {
     private let imageEncoder: MLModel
     private let maskDecoder: MLModel
 
-    /// - Throws: `MobileSAMError` if the models are not those that manifest.json describes; what Core ML
-    ///   throws if they cannot be loaded.
+    /// - Throws: `MobileSAMError` if manifest.json describes other models; Core ML's error if the models
+    ///   cannot be loaded.
     public init(_ compiled: CompiledArtifact, computeUnits: ComputeUnits) throws {
         let configuration = MLModelConfiguration()
         configuration.computeUnits = computeUnits.coreML
@@ -57,7 +57,7 @@ public final class CoreMLEngine: SegmentationEngine {
             .union(description.outputDescriptionsByName.keys)
         for tensor in component.inputs + component.outputs where !names.contains(tensor.name) {
             throw MobileSAMError(
-                "\(component.file) has no '\(tensor.name)', which \(Manifest.file) says: copy the whole "
+                "\(component.file) has no '\(tensor.name)', which \(Manifest.file) lists: copy the whole "
                     + "artifact again")
         }
     }
@@ -80,7 +80,7 @@ public final class CoreMLEngine: SegmentationEngine {
         guard let array = answer.featureValue(for: tensor.name)?.multiArrayValue else {
             throw MobileSAMError("the model gave no '\(tensor.name)': convert again")
         }
-        // Converted, since an array of Core ML's may have gaps between its rows.
+        // Converted, because Core ML's arrays can have gaps between their rows.
         return MLShapedArray<Float>(converting: array).scalars
     }
 }

@@ -4,13 +4,13 @@ import Foundation
 import ImageIO
 
 extension Photo {
-    /// Photos with a longer side are decoded to this one: 48 megapixels would take more memory than an app has.
-    /// What a 12-megapixel camera takes is decoded as it is.
+    /// A photo with a longer side is decoded so that its longest side has this many pixels, because 48
+    /// megapixels take more memory than an app has. A photo of 12 megapixels keeps its size.
     public static let longestSide = 4096
 
-    /// Decode a photo's file: turned upright, in sRGB.
+    /// Decode a photo's file, turn it upright and convert it to sRGB.
     ///
-    /// - Throws: `MobileSAMError` if it is no image that the system knows.
+    /// - Throws: `MobileSAMError` if the file is not an image that the system can decode.
     public init(file: Data) throws {
         let unreadable = MobileSAMError("the photo cannot be read: choose another one")
         guard let source = CGImageSourceCreateWithData(file as CFData, nil) else {
@@ -35,7 +35,7 @@ extension Photo {
         self = stored.upright(exifOrientation: orientation)
     }
 
-    /// The pixels of an image as they are stored, in sRGB; nil if there is no memory for them.
+    /// The pixels of an image as they are stored, in sRGB. Nil if there is no memory for them.
     private init?(_ image: CGImage) {
         let size = PixelSize(height: image.height, width: image.width)
         var rgba = [UInt8](repeating: 0, count: size.area * 4)
@@ -59,7 +59,7 @@ extension Photo {
         self.init(size: size, rgb: rgb)
     }
 
-    /// The photo for the screen.
+    /// Make an image of the photo for the screen.
     public func cgImage() -> CGImage? {
         CGImage.make(
             size, rgb, channels: 3, CGBitmapInfo(rawValue: CGImageAlphaInfo.none.rawValue))
@@ -67,9 +67,10 @@ extension Photo {
 }
 
 extension Mask {
-    /// The mask for the screen: `color` where the object is, nothing elsewhere.
+    /// Make an image of the mask for the screen: `color` where the object is, and transparent elsewhere.
     ///
-    /// - Parameter color: red, green, blue and opacity, 0…255, the first three already times opacity.
+    /// - Parameter color: red, green, blue and opacity, 0…255. The first three are already multiplied by the
+    ///   opacity.
     public func cgImage(color: [UInt8]) -> CGImage? {
         let bytes = [UInt8](unsafeUninitializedCapacity: size.area * 4) { bytes, count in
             for (index, inside) in pixels.enumerated() {

@@ -1,14 +1,14 @@
-/// A photo in the square frame that the image encoder takes, the rest of it filled with one color.
+/// A photo in the square frame that the image encoder takes. The rest of the frame has one color.
 public struct Frame: Hashable, Sendable {
     /// The frame's side in pixels.
     public let side: Int
-    /// Rows from the top, each of `side` pixels of red, green, blue.
+    /// Red, green and blue of each pixel, row by row from the top.
     public let rgb: [UInt8]
 
-    /// Resize `photo` so that its longest side is `side`, at the top left (`photo_to_frame` in
-    /// reference/photos/preprocessing.py).
+    /// Resize `photo` so that its longest side is `side`, and place it at the top left, as `photo_to_frame`
+    /// in reference/photos/preprocessing.py does.
     ///
-    /// - Parameter padding: red, green and blue right of and below the photo.
+    /// - Parameter padding: red, green and blue of the area right of and below the photo.
     public init(_ photo: Photo, side: Int, padding: [UInt8]) {
         let geometry = FrameGeometry(photo: photo.size, frameSize: side)
         let resized = PhotoResizer.resize(photo, to: geometry.resized)

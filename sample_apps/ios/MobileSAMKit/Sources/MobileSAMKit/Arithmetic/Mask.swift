@@ -1,7 +1,7 @@
 /// Which pixels of a photo belong to an object.
 public struct Mask: Hashable, Sendable {
     public let size: PixelSize
-    /// Rows from the top; true inside the object.
+    /// Whether each pixel belongs to the object, row by row from the top.
     public let pixels: [Bool]
 
     public init(size: PixelSize, pixels: [Bool]) {
@@ -10,12 +10,12 @@ public struct Mask: Hashable, Sendable {
         self.pixels = pixels
     }
 
-    /// How many pixels belong to the object.
+    /// Number of pixels that belong to the object.
     public var area: Int {
         pixels.reduce(0) { $0 + ($1 ? 1 : 0) }
     }
 
-    /// [x, y, width, height] around the object, in pixels; zeros if there is none (COCO's `bbox`).
+    /// [x, y, width, height] around the object, in pixels, as COCO's `bbox`. All are 0 for an empty mask.
     public var boundingBox: [Int] {
         var (left, right, top, bottom) = (size.width, -1, size.height, -1)
         for row in 0..<size.height {
@@ -29,9 +29,9 @@ public struct Mask: Hashable, Sendable {
         return right < 0 ? [0, 0, 0, 0] : [left, top, right - left + 1, bottom - top + 1]
     }
 
-    /// Pixels in both ÷ pixels in either, 0…1; two empty masks have 1.
+    /// Intersection over union with a mask of the same size, 0…1. Two empty masks have 1.
     ///
-    /// - Precondition: both are of one size.
+    /// - Precondition: both masks have the same size.
     public func iou(_ other: Mask) -> Double {
         precondition(size == other.size, "masks of one photo have one size")
         var intersection = 0

@@ -8,12 +8,12 @@ public struct MaskChoice: Hashable, Sendable {
         self.multimaskIndices = multimaskIndices
     }
 
-    /// For a single point and nothing else, which is ambiguous, the best-scored of the guesses; otherwise the
-    /// one answer.
+    /// Index of the mask to show. For an ambiguous prompt, which is a single point and nothing else, it is
+    /// the guess with the highest score, and the first of equals.
     public func shown(_ prompt: Prompt, scores: [Float], hasMaskInput: Bool = false) -> Int {
         let ambiguous = prompt.points.count == 1 && prompt.box == nil && !hasMaskInput
         guard ambiguous else { return singleMaskIndex }
-        // Of equals, `max` gives the first.
+        // `max` returns the first of equals.
         return multimaskIndices.max { scores[$0] < scores[$1] } ?? singleMaskIndex
     }
 }

@@ -1,15 +1,16 @@
-/// Mask logits of the decoder → logits, or a mask, at the photo's own size.
+/// Enlarges the decoder's mask logits to logits, or to a mask, at the photo's size.
 ///
-/// Bilinear to the frame, crop to the photo's part, bilinear to the photo's size: `masks_to_photo` in
-/// reference/photos/preprocessing.py, with the half-pixel centers and the float32 of PyTorch's
-/// `interpolate(mode="bilinear", align_corners=False)`.
+/// Logits are enlarged to the frame, cropped to the photo's part, and enlarged to the photo's size, as by
+/// `masks_to_photo` in reference/photos/preprocessing.py. Both enlargements are those of PyTorch's
+/// `interpolate(mode="bilinear", align_corners=False)` in float32: the centers of pixels lie at half
+/// coordinates.
 struct MaskResizer {
     let geometry: FrameGeometry
 
-    /// The logits at the photo's size: rows from the top, `geometry.photo.area` numbers.
+    /// Enlarge logits to the photo's size: `geometry.photo.area` numbers, row by row from the top.
     ///
     /// - Parameters:
-    ///   - lowRes: `lowResSize` × `lowResSize` logits over the whole frame, rows from the top.
+    ///   - lowRes: `lowResSize` × `lowResSize` logits over the whole frame, row by row from the top.
     func logits(lowRes: [Float], lowResSize: Int) -> [Float] {
         var logits: [Float] = []
         logits.reserveCapacity(geometry.photo.area)
@@ -17,9 +18,10 @@ struct MaskResizer {
         return logits
     }
 
-    /// Where the logits at the photo's size are above `threshold`.
+    /// The mask of the photo's pixels whose logits are above `threshold`.
     ///
-    /// Row by row: a large photo's logits would take four times as much memory as its mask.
+    /// Rows are computed one by one, because a large photo's logits would take four times as much memory as
+    /// its mask.
     func mask(lowRes: [Float], lowResSize: Int, threshold: Float) -> Mask {
         var pixels: [Bool] = []
         pixels.reserveCapacity(geometry.photo.area)
@@ -44,7 +46,7 @@ struct MaskResizer {
     }
 }
 
-/// Bilinear interpolation of a plane of float32, of which only the top left part is wanted.
+/// Bilinear interpolation of a plane of float32. Only the top left part of the result is computed.
 private struct Interpolation {
     private let sourceWidth: Int
     private let rows: [Neighbors]
@@ -56,7 +58,7 @@ private struct Interpolation {
         columns = Neighbors.along(source.width, to: size.width, count: cropped.width)
     }
 
-    /// The two pixels of a line of the source that one pixel of the result lies between, and their weights.
+    /// The two pixels of a source line that one pixel of the result lies between, and their weights.
     private struct Neighbors {
         let first: Int
         let second: Int
@@ -76,7 +78,8 @@ private struct Interpolation {
         }
     }
 
-    /// Rounded as PyTorch rounds it, bit by bit: the second product, and then the sum with the first.
+    /// A weighted mean that is rounded as in PyTorch, bit for bit: once after the second product, and once
+    /// after a fused multiply-add with the first.
     @inline(__always)
     private func mean(_ first: Float, _ second: Float, _ neighbors: Neighbors) -> Float {
         (second * neighbors.secondWeight).addingProduct(first, neighbors.firstWeight)

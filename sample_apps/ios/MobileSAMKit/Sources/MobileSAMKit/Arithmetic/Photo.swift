@@ -1,7 +1,7 @@
-/// An upright photo, or one that has been resized, in 8 bits a channel.
+/// A photo with 8 bits for each channel.
 public struct Photo: Hashable, Sendable {
     public let size: PixelSize
-    /// Rows from the top, each of `size.width` pixels of red, green, blue: `size.area` × 3 bytes.
+    /// Red, green and blue of each pixel, row by row from the top: `size.area` × 3 bytes.
     public let rgb: [UInt8]
 
     public init(size: PixelSize, rgb: [UInt8]) {
@@ -10,10 +10,10 @@ public struct Photo: Hashable, Sendable {
         self.rgb = rgb
     }
 
-    /// The photo as it is meant to be seen, whatever way its camera was held.
+    /// The photo turned upright, whichever way the camera was held.
     ///
-    /// - Parameter orientation: Exif's tag 274, 1 to 8: where the first row and the first column are. Any
-    ///   other number is taken for 1, which changes nothing.
+    /// - Parameter orientation: Exif's tag 274, 1 to 8, which says where the first row and the first column
+    ///   belong. Any other number counts as 1, which changes nothing.
     public func upright(exifOrientation orientation: Int) -> Photo {
         guard (2...8).contains(orientation) else { return self }
         let turned = orientation >= 5
@@ -32,7 +32,7 @@ public struct Photo: Hashable, Sendable {
         return Photo(size: upright, rgb: pixels)
     }
 
-    /// Where the upright photo's pixel is stored (Exif 2.3, table 6: tag Orientation).
+    /// Where a pixel of the upright photo is stored (Exif 2.3, table 6, tag Orientation).
     private func source(_ row: Int, _ column: Int, _ orientation: Int) -> (row: Int, column: Int) {
         let bottom = size.height - 1
         let right = size.width - 1

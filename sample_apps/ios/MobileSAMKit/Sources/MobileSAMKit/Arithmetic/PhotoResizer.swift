@@ -1,9 +1,9 @@
-/// Bilinear, antialiased resizing in 8 bits: bit by bit what Pillow's `Image.resize(BILINEAR)` computes.
+/// Bilinear, antialiased resizing in 8 bits: bit for bit what Pillow's `Image.resize(…, BILINEAR)` computes.
 ///
-/// First along the rows, then down the columns, each rounded to 8 bits; a pass that changes nothing is left
-/// out. Source: `src/libImaging/Resample.c` of Pillow.
+/// Rows are resized first, then columns, and each pass rounds to 8 bits. A pass that would change nothing is
+/// left out. Source: `src/libImaging/Resample.c` of Pillow.
 enum PhotoResizer {
-    /// Bits after the point of a weight: 32, less 8 of the pixel and 2 of sum and sign.
+    /// Bits after a weight's binary point: 32 bits, less 8 for the pixel and 2 for the sum and its sign.
     private static let precision = 22
 
     static func resize(_ photo: Photo, to size: PixelSize) -> Photo {
@@ -17,7 +17,7 @@ enum PhotoResizer {
         return resized
     }
 
-    /// What of a line of the source one pixel of the result is a weighted mean of.
+    /// The part of a source line that one pixel of the result is the weighted mean of.
     private struct Window {
         let first: Int
         let weights: [Int32]
@@ -25,7 +25,7 @@ enum PhotoResizer {
 
     private static func windows(from length: Int, to resizedLength: Int) -> [Window] {
         let scale = Double(length) / Double(resizedLength)
-        let support = max(scale, 1)  // of a triangle as wide as two pixels of the coarser of both
+        let support = max(scale, 1)  // of a triangle as wide as two pixels of the coarser line
         return (0..<resizedLength).map { index in
             let center = (Double(index) + 0.5) * scale
             let first = max(0, Int(center - support + 0.5))
@@ -70,7 +70,7 @@ enum PhotoResizer {
         }
     }
 
-    /// A photo of `size`, whose bytes `write` computes from those of `photo`.
+    /// Make a photo of `size` whose bytes `write` computes from those of `photo`.
     private static func fill(
         _ size: PixelSize, from photo: Photo,
         _ write: (UnsafeBufferPointer<UInt8>, UnsafeMutableBufferPointer<UInt8>) -> Void
@@ -83,7 +83,7 @@ enum PhotoResizer {
         return Photo(size: size, rgb: bytes)
     }
 
-    /// One pixel: three weighted means of `window.weights.count` bytes that are `step` apart.
+    /// Compute one pixel: three weighted means of `window.weights.count` bytes that lie `step` apart.
     @inline(__always)
     private static func weigh(
         _ source: UnsafeBufferPointer<UInt8>, _ start: Int, step: Int, _ window: Window,

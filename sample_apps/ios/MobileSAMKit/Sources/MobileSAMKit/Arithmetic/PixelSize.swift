@@ -1,4 +1,4 @@
-/// Height and width in pixels.
+/// Height and width in pixels, at least 1 each.
 public struct PixelSize: Hashable, Sendable {
     public let height: Int
     public let width: Int

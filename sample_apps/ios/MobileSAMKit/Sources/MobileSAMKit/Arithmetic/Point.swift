@@ -1,4 +1,4 @@
-/// x to the right, then y down, in pixels from the top left corner of a photo or of a frame.
+/// x, then y, in pixels: (0, 0) is the top left corner of the top left pixel.
 public struct Point: Hashable, Sendable {
     public let x: Double
     public let y: Double

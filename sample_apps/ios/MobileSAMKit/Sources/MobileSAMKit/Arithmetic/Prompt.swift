@@ -1,4 +1,4 @@
-/// A tap: where, and whether the object is there or the background.
+/// A point of a prompt: where it is, and whether it is on the object or on the background.
 public struct PromptPoint: Hashable, Sendable {
     public let point: Point
     public let isObject: Bool
@@ -9,19 +9,19 @@ public struct PromptPoint: Hashable, Sendable {
     }
 }
 
-/// A drag around the object.
+/// A box around an object.
 public struct PromptBox: Hashable, Sendable {
     public let topLeft: Point
     public let bottomRight: Point
 
-    /// The box with two opposite corners, whichever they are.
+    /// Make the box with these two opposite corners, which may be any two.
     public init(_ corner: Point, _ opposite: Point) {
         topLeft = Point(x: min(corner.x, opposite.x), y: min(corner.y, opposite.y))
         bottomRight = Point(x: max(corner.x, opposite.x), y: max(corner.y, opposite.y))
     }
 }
 
-/// What a person says about one object in a photo.
+/// A user's prompt about one object in a photo.
 public struct Prompt: Hashable, Sendable {
     public var points: [PromptPoint]
     public var box: PromptBox?

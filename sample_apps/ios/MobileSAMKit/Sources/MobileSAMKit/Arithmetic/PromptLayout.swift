@@ -1,4 +1,5 @@
-/// How an artifact's mask decoder takes prompts: from its manifest.
+/// How many slots a mask decoder has, and what its labels mean: `prompt_slots` and `prompts` of
+/// manifest.json.
 public struct PromptLayout: Hashable, Sendable {
     public let slots: Int
     public let labels: PromptLabels
@@ -11,7 +12,7 @@ public struct PromptLayout: Hashable, Sendable {
     }
 }
 
-/// `prompts.labels` of manifest.json.
+/// The label of each kind of slot: `prompts.labels` of manifest.json.
 public struct PromptLabels: Hashable, Sendable, Decodable {
     public let backgroundPoint: Int
     public let objectPoint: Int

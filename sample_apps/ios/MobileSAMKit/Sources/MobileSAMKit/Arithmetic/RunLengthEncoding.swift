@@ -1,8 +1,9 @@
-/// A mask in COCO's compressed run-length encoding, as in goldens.json.
+/// A mask in COCO's compressed run-length encoding, as goldens.json has it. Runs go down the columns, and the
+/// first run is background.
 public struct RunLengthEncoding: Hashable, Sendable, Codable {
     /// Height, then width, in pixels.
     public let size: [Int]
-    /// The runs' lengths, in the characters of cocoapi's `rleToString`.
+    /// The lengths of the runs as text. Source: `rleToString` in cocoapi's `maskApi.c`.
     public let counts: String
 
     public init(size: [Int], counts: String) {
@@ -15,9 +16,9 @@ public struct RunLengthEncoding: Hashable, Sendable, Codable {
         counts = Self.characters(of: Self.runs(of: mask))
     }
 
-    /// Lengths of the runs down the columns, of background and object in turn; the first is of background.
+    /// The lengths of the runs.
     ///
-    /// - Throws: `MobileSAMError` if `counts` is not what `rleToString` writes.
+    /// - Throws: `MobileSAMError` if `counts` is damaged.
     public func runs() throws -> [Int] {
         var runs: [Int] = []
         var bytes = counts.utf8.makeIterator()
@@ -32,7 +33,7 @@ public struct RunLengthEncoding: Hashable, Sendable, Codable {
                 shift += 5
             }
             if bits & 0x10 != 0 { number -= 1 << shift }
-            // From the fourth number on they are differences to the one two back.
+            // From the fourth number on, each is the difference to the number two before it.
             if runs.count > 2 { number += runs[runs.count - 2] }
             guard (0...Int(Int32.max)).contains(number) else { throw Self.damaged }
             runs.append(number)
@@ -40,7 +41,7 @@ public struct RunLengthEncoding: Hashable, Sendable, Codable {
         return runs
     }
 
-    /// - Throws: `MobileSAMError` if the runs do not fill the size.
+    /// - Throws: `MobileSAMError` if `counts` is damaged, or the runs do not add up to the size.
     public func decode() throws -> Mask {
         guard size.count == 2, size.allSatisfy({ (0...(1 << 16)).contains($0) }) else {
             throw Self.damaged
@@ -64,7 +65,7 @@ public struct RunLengthEncoding: Hashable, Sendable, Codable {
     private static let damaged = MobileSAMError(
         "not a mask: expected compressed COCO RLE whose runs fill its size; copy the artifact again")
 
-    /// Five bits of a number, the lowest first, and whether they are its last (`rleFrString`).
+    /// Five bits of a number, the lowest first, and whether they are the last (`rleFrString`).
     private static func bits(of character: UInt8) throws -> (bits: Int, last: Bool) {
         let code = Int(character) - 48
         guard (0..<64).contains(code) else { throw damaged }

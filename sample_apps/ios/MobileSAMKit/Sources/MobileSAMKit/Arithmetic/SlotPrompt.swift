@@ -1,17 +1,18 @@
-/// A prompt in the fixed slots of the mask decoder (converters/prompt_slots.py).
+/// A prompt in the fixed slots of the mask decoder (`SlotPrompt` in converters/prompt_slots.py).
 public struct SlotPrompt: Hashable, Sendable {
-    /// x, y of each slot in turn, in pixels of the frame: two numbers a slot.
+    /// x, y of each slot, in pixels of the frame.
     public let pointCoords: [Float]
-    /// One label a slot.
+    /// The label of each slot.
     public let pointLabels: [Float]
-    /// Logits of an earlier answer for the same photo, rows from the top; nil: none.
+    /// Low-resolution logits of one mask of an earlier answer about the same photo, row by row from the top;
+    /// or nil.
     public let maskInput: [Float]?
 
-    /// Points take one slot each and come first, a box takes two; empty slots fill the rest.
+    /// Fill the slots with the points and then the two corners of the box. The remaining slots are empty.
     ///
     /// - Parameters:
     ///   - prompt: in pixels of the frame.
-    ///   - layout: how many slots there are, and what labels and empty slots hold.
+    ///   - layout: how many slots there are, and what their labels mean.
     /// - Throws: `MobileSAMError` if the prompt takes more slots than there are.
     public init(_ prompt: Prompt, maskInput: [Float]? = nil, layout: PromptLayout) throws {
         let labels = layout.labels

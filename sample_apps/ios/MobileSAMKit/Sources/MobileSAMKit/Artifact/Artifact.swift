@@ -1,14 +1,14 @@
 import Foundation
 
-/// A folder that `convert coreml` wrote, and that this version of the app can run.
+/// An artifact that `convert coreml` wrote, and that this version of the app can run.
 public struct Artifact: Hashable, Sendable {
     public static let format = "coreml"
 
     public let folder: URL
     public let manifest: Manifest
 
-    /// - Parameter folder: the one with manifest.json in it.
-    /// - Throws: `MobileSAMError` if it is not there, is damaged, is of another format, or needs another app.
+    /// - Parameter folder: the folder with manifest.json in it.
+    /// - Throws: `MobileSAMError` if there is no artifact, or it is damaged or does not fit the app.
     public init(folder: URL) throws {
         self.folder = folder
         manifest = try Self.readManifest(folder.appendingPathComponent(Manifest.file))
@@ -16,7 +16,7 @@ public struct Artifact: Hashable, Sendable {
         for path in manifest.files.keys { try requireFile(path) }
     }
 
-    /// Where a file of the artifact is.
+    /// The artifact's file at `path`.
     ///
     /// - Throws: `MobileSAMError` if `path` leads out of the folder.
     public func url(_ path: String) throws -> URL {
@@ -28,7 +28,7 @@ public struct Artifact: Hashable, Sendable {
         return folder.appendingPathComponent(path)
     }
 
-    /// Refuse an artifact that this phone's system is too old for.
+    /// Refuse the artifact if this phone's system is too old for it.
     ///
     /// - Parameter iOS: the system's major version.
     public func requireSystem(iOS version: Int) throws {
@@ -48,7 +48,7 @@ public struct Artifact: Hashable, Sendable {
         }
         struct Header: Decodable { let schema, format: String }
         guard let header = try? JSONDecoder().decode(Header.self, from: data) else {
-            throw MobileSAMError("\(Manifest.file) is no manifest: copy the artifact again")
+            throw MobileSAMError("\(Manifest.file) is not a manifest: copy the artifact again")
         }
         guard header.schema == Manifest.schema else {
             throw MobileSAMError(
@@ -89,7 +89,8 @@ public struct Artifact: Hashable, Sendable {
         }
     }
 
-    /// The file is there, and as long as the manifest says; its content is checked by the regression test.
+    /// Check that the file exists and is as long as the manifest says. The regression test checks its
+    /// content.
     private func requireFile(_ path: String) throws {
         let expected = manifest.files[path]?.bytes
         let url = try url(path)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What manifest.json says of an artifact, as far as an app needs it.
+/// What an artifact's manifest.json says: every size, name and constant that the app uses.
 public struct Manifest: Hashable, Sendable, Decodable {
     public static let schema = "mobile-sam-export/artifact/1"
     public static let file = "manifest.json"
@@ -10,21 +10,21 @@ public struct Manifest: Hashable, Sendable, Decodable {
     public let format: String
     public let scheme: String
     public let promptSlots: Int
-    /// The lowest iOS that the packages run on, such as "iOS16".
+    /// The oldest iOS that the packages run on, such as "iOS16".
     public let deploymentTarget: String
     public let checkpoint: Checkpoint
     public let preprocessing: Preprocessing
     public let prompts: Prompts
     public let masks: Masks
     public let components: Components
-    /// Path of the goldens' document below the artifact's folder.
+    /// Path of goldens.json below the artifact's folder.
     public let goldens: String
-    /// Path below the artifact's folder → what the file there is.
+    /// Every file of the artifact except the manifest, by its path below the artifact's folder.
     public let files: [String: FileIdentity]
 
     public struct Checkpoint: Hashable, Sendable, Decodable {
         public let sha256: String
-        /// Whether the weights were trained; seeded weights show no object.
+        /// Whether the weights were trained. Masks of seeded weights mean nothing.
         public let trained: Bool
     }
 
@@ -73,7 +73,7 @@ public struct Manifest: Hashable, Sendable, Decodable {
         }
     }
 
-    /// A file or package that is loaded, with its tensors in order.
+    /// A file or package that is loaded, with its inputs and outputs in their order.
     public struct Component: Hashable, Sendable, Decodable {
         public let file: String
         public let inputs: [Tensor]
@@ -114,7 +114,7 @@ public struct Manifest: Hashable, Sendable, Decodable {
             singleMaskIndex: masks.singleMaskIndex, multimaskIndices: masks.multimaskIndices)
     }
 
-    /// The frame's padding, in the 8 bits of an image.
+    /// The color of the frame's area right of and below the photo, in 8 bits for each channel.
     public var padding: [UInt8] {
         preprocessing.paddingRGB.map { UInt8($0) }
     }

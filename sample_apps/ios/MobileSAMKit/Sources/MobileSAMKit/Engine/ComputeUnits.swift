@@ -1,4 +1,4 @@
-/// What Core ML may compute on, by the names of docs/devices.md.
+/// The units that Core ML may compute on. docs/devices.md has their names.
 public enum ComputeUnits: String, CaseIterable, Sendable {
     case all
     case cpuAndNeuralEngine = "cpu_and_ne"

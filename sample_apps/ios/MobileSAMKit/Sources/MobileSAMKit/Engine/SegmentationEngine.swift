@@ -1,23 +1,22 @@
-/// What runs the two models of an artifact.
+/// Runs the two models of an artifact.
 ///
-/// An engine is not thread-safe, and need not be: whoever loads one keeps it to itself. In the app that is the
-/// actor `Segmenter`.
+/// An engine is not thread-safe. Only its owner uses it, which is the actor `Segmenter` in the app.
 public protocol SegmentationEngine {
-    /// - Returns: the photo's embeddings, `image_embeddings` in C order.
+    /// - Returns: the photo's `image_embeddings` in C order.
     func encode(_ frame: Frame) throws -> [Float]
 
-    /// - Parameter imageEmbeddings: what `encode` gave for the photo.
+    /// - Parameter imageEmbeddings: what `encode` returned for the photo.
     func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer
 }
 
-/// What the mask decoder says to one prompt.
+/// The mask decoder's answer to one prompt.
 public struct DecoderAnswer: Hashable, Sendable {
-    /// `low_res_masks` in C order: logits of each mask in turn, over the whole frame.
+    /// `low_res_masks` in C order: the logits of each mask over the whole frame.
     public let lowResMasks: [Float]
-    /// One predicted IoU a mask, about 0…1.
+    /// The model's own estimate of each mask's IoU, about 0…1.
     public let scores: [Float]
 
-    /// - Throws: `MobileSAMError` if the numbers are not as many as `manifest` says.
+    /// - Throws: `MobileSAMError` if `manifest` says that there are more or fewer numbers.
     public init(lowResMasks: [Float], scores: [Float], manifest: Manifest) throws {
         let outputs = manifest.components.maskDecoder.outputs
         let expected = outputs.map { $0.shape.reduce(1, *) }
@@ -30,13 +29,13 @@ public struct DecoderAnswer: Hashable, Sendable {
         self.scores = scores
     }
 
-    /// The logits of one mask: as many as `mask_input` takes.
+    /// The low-resolution logits of one mask, which `mask_input` takes.
     public func lowResMask(_ index: Int) -> [Float] {
         let count = lowResMasks.count / scores.count
         return Array(lowResMasks[(index * count)..<((index + 1) * count)])
     }
 
-    /// One mask at the photo's own size.
+    /// One mask at the photo's size.
     public func mask(_ index: Int, geometry: FrameGeometry, manifest: Manifest) -> Mask {
         MaskResizer(geometry: geometry).mask(
             lowRes: lowResMask(index), lowResSize: manifest.masks.lowResSize,

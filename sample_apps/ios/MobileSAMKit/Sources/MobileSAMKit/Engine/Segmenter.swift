@@ -1,21 +1,23 @@
-/// The answer to one prompt.
+/// The answer to a prompt.
 public struct Segmentation: Hashable, Sendable {
-    /// At the photo's own size.
+    /// The mask at the photo's size.
     public let mask: Mask
     /// The model's own estimate of the mask's IoU, about 0…1.
     public let score: Float
-    /// Loading the models and encoding the photo, if this prompt was the first that needed it; else zero.
+    /// Time for loading the models and encoding the photo, if this prompt was the first that needed them;
+    /// otherwise zero.
     public let preparation: Duration
-    /// From the prompt to the mask.
+    /// Time from the filled slots to the mask at the photo's size.
     public let latency: Duration
 }
 
-/// Answers prompts about one photo at a time. The models live in this actor and nowhere else.
+/// Answers prompts about one photo at a time. Only this actor uses the models.
 ///
-/// A photo is encoded once, however many prompts follow. A newer prompt, or another photo, ends all older
-/// ones that have not been answered: they throw `CancellationError`.
+/// A photo is encoded once. A newer prompt cancels older ones, and a newer photo cancels all prompts about
+/// the earlier photo. A canceled prompt throws `CancellationError`.
 public actor Segmenter {
-    /// Loads an artifact's models; called on the actor, again after memory was released.
+    /// Loads the models. It is called on the actor when they are first needed, and again after memory was
+    /// released.
     public typealias MakeEngine = @Sendable () throws -> any SegmentationEngine
 
     private let manifest: Manifest
@@ -25,7 +27,7 @@ public actor Segmenter {
     private var imageEmbeddings: [Float]?
     private var latest = Request(photo: 0, prompt: 0)
 
-    /// How many photos and prompts had come when a request came.
+    /// The number of photos and of prompts that had come when a request came.
     private struct Request: Equatable {
         var photo: Int
         var prompt: Int
@@ -36,9 +38,9 @@ public actor Segmenter {
         self.makeEngine = makeEngine
     }
 
-    /// Encode a photo, which the prompts that follow are about.
+    /// Set the photo that the following prompts are about, and encode it.
     ///
-    /// - Throws: what loading or running the models throws; `CancellationError` if another photo came.
+    /// - Throws: the errors of loading and running the models; `CancellationError` if another photo came.
     public func setPhoto(_ photo: Photo) async throws {
         latest.photo += 1
         let request = latest
@@ -48,16 +50,17 @@ public actor Segmenter {
         let frame = Frame(photo, side: geometry.frameSize, padding: manifest.padding)
         self.photo = (frame, geometry)
         await giveWay()
-        // A prompt that came meanwhile is about this photo, and does not end it.
+        // A prompt that came meanwhile is about this photo, and does not cancel it.
         guard request.photo == latest.photo, !Task.isCancelled else { throw CancellationError() }
         _ = try prepare(frame)
     }
 
-    /// The mask of the object that `prompt` means.
+    /// Answer a prompt about the photo, unless a newer prompt or photo comes first.
     ///
     /// - Parameter prompt: at least one point or a box, in pixels of the photo.
     /// - Throws: `MobileSAMError` if there is no photo, or the prompt does not fit in the artifact's slots;
-    ///   what running the models throws; `CancellationError` if a newer prompt came, or the task was cancelled.
+    ///   the errors of loading and running the models; `CancellationError` if a newer prompt came or the task
+    ///   was canceled.
     public func segment(_ prompt: Prompt) async throws -> Segmentation {
         let clock = ContinuousClock()
         latest.prompt += 1
@@ -80,13 +83,13 @@ public actor Segmenter {
             latency: prepared.duration(to: clock.now))
     }
 
-    /// Let go of models and embeddings. The photo stays: the next prompt loads and encodes again.
+    /// Release the models and the photo's embeddings. The next prompt loads and computes them again.
     public func releaseMemory() {
         engine = nil
         imageEmbeddings = nil
     }
 
-    /// The models and the photo's embeddings, made now if they are not there.
+    /// The models and the photo's embeddings, which are loaded and computed if they are not there.
     private func prepare(_ frame: Frame) throws -> (any SegmentationEngine, [Float]) {
         let engine = try self.engine ?? makeEngine()
         self.engine = engine
@@ -95,13 +98,13 @@ public actor Segmenter {
         return (engine, embeddings)
     }
 
-    /// Throw if a newer request has come, among them those that are waiting for the actor.
+    /// Throw if a newer request has come. A request that is still waiting for the actor counts.
     private func requireLatest(_ request: Request) async throws {
         await giveWay()
         guard request == latest, !Task.isCancelled else { throw CancellationError() }
     }
 
-    /// Let those in that are waiting for the actor.
+    /// Let the requests in that are waiting for the actor.
     private func giveWay() async {
         await Task.yield()
     }

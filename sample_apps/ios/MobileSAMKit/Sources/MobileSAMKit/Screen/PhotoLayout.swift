@@ -7,7 +7,7 @@ public struct PhotoLayout: Hashable, Sendable {
 
     /// - Parameters:
     ///   - photo: the photo's size in pixels.
-    ///   - width, height: the view's, in points.
+    ///   - width, height: size of the view, in points.
     public init(photo: PixelSize, width: Double, height: Double) {
         let scale = max(0, min(width / Double(photo.width), height / Double(photo.height)))
         self.photo = photo
@@ -15,7 +15,8 @@ public struct PhotoLayout: Hashable, Sendable {
         self.height = Double(photo.height) * scale
     }
 
-    /// A point of the photo on the screen → pixels of the photo, never outside of it.
+    /// Convert a point of the photo on the screen to pixels of the photo. The result is never outside the
+    /// photo.
     public func toPhoto(_ point: Point) -> Point {
         guard width > 0, height > 0 else { return Point(x: 0, y: 0) }
         let x = min(max(point.x / width, 0), 1) * Double(photo.width)
@@ -23,7 +24,7 @@ public struct PhotoLayout: Hashable, Sendable {
         return Point(x: x, y: y)
     }
 
-    /// Pixels of the photo → a point of the photo on the screen.
+    /// Convert a point in pixels of the photo to a point of the photo on the screen.
     public func toView(_ point: Point) -> Point {
         Point(
             x: point.x / Double(photo.width) * width, y: point.y / Double(photo.height) * height)

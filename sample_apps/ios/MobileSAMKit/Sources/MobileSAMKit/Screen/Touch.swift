@@ -1,19 +1,19 @@
-/// What a finger did, in pixels of the photo.
+/// What a finger meant, in pixels of the photo.
 public enum Touch: Hashable, Sendable {
-    /// Here is the object.
+    /// The object is at this point.
     case tap(Point)
-    /// Here is the background.
+    /// The background is at this point.
     case hold(Point)
     /// The object is in the box between these corners.
     case drag(Point, Point)
 
-    /// Points on the screen that a finger may tremble.
+    /// Shortest way of a drag, in points on the screen. A finger trembles less than that.
     public static let shortestDrag = 12.0
-    /// Seconds.
+    /// Shortest time of a hold, in seconds.
     public static let shortestHold = 0.5
 
     /// - Parameters:
-    ///   - start, end: where the finger came down and was lifted, in points of the photo on the screen.
+    ///   - start, end: where the finger touched the screen and left it, in points of the photo on the screen.
     ///   - seconds: how long it was down.
     public init(from start: Point, to end: Point, seconds: Double, in layout: PhotoLayout) {
         if Self.isDrag(from: start, to: end) {
@@ -25,14 +25,14 @@ public enum Touch: Hashable, Sendable {
         }
     }
 
-    /// Whether a finger has moved far enough to mean it.
+    /// Whether a finger has moved far enough for a drag.
     public static func isDrag(from start: Point, to end: Point) -> Bool {
         max(abs(end.x - start.x), abs(end.y - start.y)) >= shortestDrag
     }
 }
 
 extension Prompt {
-    /// The prompt with one touch more: taps and holds add points, a drag replaces the box.
+    /// The prompt with one more touch. A tap or a hold adds a point, and a drag replaces the box.
     public func adding(_ touch: Touch) -> Prompt {
         var prompt = self
         switch touch {

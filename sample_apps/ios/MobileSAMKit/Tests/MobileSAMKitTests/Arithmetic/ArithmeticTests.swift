@@ -2,7 +2,7 @@ import XCTest
 
 @testable import MobileSAMKit
 
-/// The arithmetic gives the Python reference's numbers.
+/// The arithmetic gives the numbers of the Python reference.
 final class ArithmeticTests: XCTestCase {
     private var vectors: GoldenVectors!
 
@@ -124,7 +124,8 @@ final class ArithmeticTests: XCTestCase {
     }
 
     func testPhotosAreTurnedUpright() {
-        // The letter F, as a camera that is held in each of the eight ways stores it (Exif 2.3, table 6).
+        // The letter F as a camera stores it, for each of the eight ways to hold the camera (Exif 2.3, table
+        // 6).
         let stored: [[String]] = [
             ["##", "# ", "##", "# "], ["##", " #", "##", " #"],
             [" #", "##", " #", "##"], ["# ", "##", "# ", "##"],

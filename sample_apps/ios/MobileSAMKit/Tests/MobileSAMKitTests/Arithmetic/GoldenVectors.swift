@@ -3,7 +3,7 @@ import XCTest
 
 @testable import MobileSAMKit
 
-/// sample_apps/vectors/vectors.json: what the Python reference computes.
+/// The numbers of the Python reference: sample_apps/vectors/vectors.json.
 struct GoldenVectors: Decodable {
     let geometry: [Geometry]
     let resize: [Resize]
@@ -77,7 +77,7 @@ struct GoldenVectors: Decodable {
         let shown: Int
     }
 
-    /// From the file that MOBILE_SAM_VECTORS names, or else from the repository.
+    /// Read the file that MOBILE_SAM_VECTORS names, or else the repository's.
     static func read() throws -> GoldenVectors {
         let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../../../../vectors/vectors.json").standardizedFileURL

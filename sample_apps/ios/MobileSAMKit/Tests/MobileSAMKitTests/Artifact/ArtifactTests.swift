@@ -3,7 +3,7 @@ import XCTest
 
 @testable import MobileSAMKit
 
-/// What does not fit the app is refused, in a line that says what to do.
+/// An artifact that does not fit the app is refused with one line that says what to do.
 final class ArtifactTests: XCTestCase {
     private var folder: URL!
 
@@ -27,7 +27,7 @@ final class ArtifactTests: XCTestCase {
 
     func testAManifestThatIsNone() throws {
         try Data("[1".utf8).write(to: folder.appendingPathComponent("manifest.json"))
-        try assertRefused("is no manifest")
+        try assertRefused("is not a manifest")
     }
 
     func testAnotherSchema() throws {

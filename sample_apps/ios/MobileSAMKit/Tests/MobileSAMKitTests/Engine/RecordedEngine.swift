@@ -3,16 +3,17 @@ import MobileSAMKit
 import MobileSAMRegression
 import XCTest
 
-/// An engine that gives the goldens' embeddings and decoder outputs back, each to the input that it is of.
+/// Answers the golden cases of an artifact with the recorded reference answers, and refuses every other
+/// input.
 ///
-/// Any other input is an error: a frame, a prompt in slots or a mask input that is one bit off is found.
+/// Even a frame, a slot or a mask input that differs by one bit is an error.
 struct RecordedEngine: SegmentationEngine {
     struct UnknownInput: LocalizedError {
         let errorDescription: String?
     }
 
     let recording: Recording
-    /// Called at the beginning of each run, with what is run.
+    /// Called at the beginning of each run, with the name of what is run.
     var onRun: @Sendable (String) -> Void = { _ in }
 
     func encode(_ frame: Frame) throws -> [Float] {
@@ -39,16 +40,17 @@ struct RecordedEngine: SegmentationEngine {
     }
 }
 
-/// An artifact with its goldens, and its photos as pixels, which Linux has no decoder for.
+/// An artifact with its goldens. Its photos are given as pixels, because Linux has no decoder for them.
 struct Recording: Sendable {
     let artifact: Artifact
     let goldens: Goldens
-    /// Photo's name → the frame that Python made of it.
+    /// The frame that Python made of each photo, by the photo's name.
     let frames: [String: Data]
     let pixels: URL
 
-    /// What the environment names: MOBILE_SAM_ARTIFACT the artifact, MOBILE_SAM_PIXELS a folder with NAME.rgb
-    /// (a photo's pixels) and NAME.frame (its frame) of each golden photo, both 8 bits, row by row.
+    /// Read what environment variables name. MOBILE_SAM_ARTIFACT names the artifact. MOBILE_SAM_PIXELS names
+    /// a folder with NAME.rgb (the pixels) and NAME.frame (the frame) of each golden photo, in 8 bits, row by
+    /// row.
     static func read() throws -> Recording {
         let environment = ProcessInfo.processInfo.environment
         guard let folder = environment["MOBILE_SAM_ARTIFACT"],

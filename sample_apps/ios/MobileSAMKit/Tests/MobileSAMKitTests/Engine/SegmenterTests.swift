@@ -4,7 +4,7 @@ import XCTest
 @testable import MobileSAMKit
 @testable import MobileSAMRegression
 
-/// The whole path, from a photo and prompts in its pixels to masks of its size.
+/// The whole path, from a photo and prompts in its pixels to masks at its size.
 final class SegmenterTests: XCTestCase {
     private var recording: Recording!
 
@@ -74,7 +74,7 @@ final class SegmenterTests: XCTestCase {
             runs.append(run)
             if run == "decode", runs.entries.filter({ $0 == run }).count == 1 {
                 newer.start()
-                // Time for both to come, and to wait for the actor, which is busy here.
+                // Both need time to come and to wait for the actor, which is busy here.
                 Thread.sleep(forTimeInterval: 0.5)
             }
         }
@@ -89,7 +89,7 @@ final class SegmenterTests: XCTestCase {
             if case .success = await task.result { answered += 1 }
         }
         XCTAssertEqual(answered, 1)
-        // The one of them that came first was never run.
+        // The first of the two was never run.
         XCTAssertEqual(runs.entries, ["load", "encode", "decode", "decode"])
     }
 
@@ -152,7 +152,7 @@ final class SegmenterTests: XCTestCase {
     }
 }
 
-/// Two taps that come while another one is being answered.
+/// Two taps that come while an earlier one is being answered.
 private final class Newer: @unchecked Sendable {
     var segment: @Sendable () async throws -> Segmentation = { throw CancellationError() }
     private(set) var tasks: [Task<Segmentation, any Error>] = []
@@ -162,7 +162,7 @@ private final class Newer: @unchecked Sendable {
     }
 }
 
-/// What happened, in order, from whatever thread.
+/// What happened, in its order, on any thread.
 final class Log: @unchecked Sendable {
     private let lock = NSLock()
     private var lines: [String] = []

@@ -4,7 +4,7 @@ import XCTest
 @testable import MobileSAMKit
 @testable import MobileSAMRegression
 
-/// The regression test that a phone runs, here with a recorded engine.
+/// The regression test that a phone runs, with a recorded engine.
 final class RegressionTests: XCTestCase {
     private var recording: Recording!
     private var container: URL!
@@ -144,7 +144,7 @@ final class RegressionTests: XCTestCase {
     }
 }
 
-/// Linux in a phone's place.
+/// Linux in place of a phone.
 private struct LinuxDevice: Device {
     let recording: Recording
     let identity = DeviceIdentity(model: "Linux", osVersion: "0")

@@ -2,7 +2,7 @@ import XCTest
 
 @testable import MobileSAMKit
 
-/// Fingers on the screen become prompts in pixels of the photo.
+/// Touches on the screen become prompts in pixels of the photo.
 final class TouchTests: XCTestCase {
     private let layout = PhotoLayout(
         photo: PixelSize(height: 400, width: 800), width: 200, height: 200)
