@@ -8,10 +8,10 @@ from validation.evidence.app_vectors import VECTORS, build_vectors
 
 
 def test_vectors_are_what_the_reference_computes():
-    """If this fails after a change of the reference, run python -m validation.evidence.app_vectors; test the apps."""
+    """If a change of the reference fails this, run python -m validation.evidence.app_vectors and test the apps."""
     committed, current = json.loads(VECTORS.read_text()), build_vectors()
     for mask, expected in zip(committed["masks"], current["masks"], strict=True):
-        # Processors round the last bit their own way.
+        # The last bit depends on the processor.
         assert _floats(mask.pop("logits")) == pytest.approx(
             _floats(expected.pop("logits")), abs=1e-5
         )
