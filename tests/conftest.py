@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_sample_image
-from tiny_variant import TINY
 
 from reference.builder import build_sam
 from reference.modeling.sam import Sam
 from reference.weights.checkpoint import load_weights
 from reference.weights.official_names import official_layout
 from reference.weights.seeded_weights import seeded_state_dict
+from tests.support.tiny_variant import TINY
 
 # Tests run side by side, and threads of small tensors wait for each other longer than they work.
 torch.set_num_threads(1)

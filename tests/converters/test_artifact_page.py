@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_variant import TINY
 
 from converters.conversion import load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.torchscript.export import TorchScriptOptions
+from tests.support.tiny_variant import TINY
 
 CHECKOUT = Path(__file__).parents[2]
 PAGE = CHECKOUT / "docs" / "artifact-folder.md"

@@ -11,12 +11,10 @@ import textwrap
 from pathlib import Path
 from zipfile import ZipFile
 
-import broken_weights
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_variant import TINY
 from torch.jit.mobile import _load_for_lite_interpreter
 
 from converters import convert
@@ -29,9 +27,10 @@ from reference.common.errors import ConversionError, OutputError
 from reference.photos.masks import decode_rle
 from reference.photos.preprocessing import photo_to_frame
 from reference.weights.checkpoint import official_name, resolve_checkpoint
+from tests.support import broken_weights
+from tests.support.tiny_variant import TINY
 from validation.evidence.numbers.wide_streams import with_one_wide_channel
 
-SUPPORT = str(Path(__file__).parents[1] / "support")
 TORCHSCRIPT = ("torchscript", "--checkpoint", "seeded")
 
 
@@ -192,11 +191,8 @@ def test_goldens_are_the_references_answers(tmp_path, tiny_model, tiny_sam):
 @pytest.mark.slow
 def test_two_runs_give_the_same_bytes(artifacts, tmp_path, tiny_model, capsys):
     """The second run is another process, elsewhere, after other work."""
-    script = f"""
-        import dataclasses, sys
-        sys.path.append({SUPPORT!r})
-        from tiny_variant import TINY
-        from reference.modeling.variants import VARIANTS
+    script = """
+        import sys
         from converters.cli import main
         options = ["--checkpoint", "seeded", "--quantize", "int8", "--output", sys.argv[1]]
         main(["all", "--model", "tiny", *options])
@@ -307,11 +303,8 @@ def test_an_error_midway_leaves_nothing(tmp_path):
 
 def test_a_full_disk_leaves_nothing(tmp_path, tiny_model):
     """A limit on file sizes stands in for the disk: writing past it fails in the same way, with an OSError."""
-    script = f"""
+    script = """
         import resource, signal, sys
-        sys.path.append({SUPPORT!r})
-        from tiny_variant import TINY
-        from reference.modeling.variants import VARIANTS
         from converters.cli import main
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
@@ -359,13 +352,10 @@ def test_function_refuses_what_the_command_does(arguments, message, tmp_path):
 
 
 def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):
-    script = f"""
+    script = """
         import sys
-        sys.path.append({SUPPORT!r})
-        from tiny_variant import TINY
         from converters import load_source, write_artifact
         from converters.torchscript.export import TorchScriptOptions
-        from reference.modeling.variants import VARIANTS
         source = load_source("seeded", "tiny")
 
         def on_step(step):

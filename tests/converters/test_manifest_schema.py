@@ -8,7 +8,6 @@ from importlib import resources
 
 import pytest
 from jsonschema import Draft202012Validator
-from tiny_variant import TINY
 
 from converters.artifact_layout import FORMATS, GOLDENS_FILE, GOLDENS_FOLDER, MAX_PROMPT_SLOTS
 from converters.conversion import load_source, write_artifact
@@ -18,6 +17,7 @@ from converters.manifest import MANIFEST_SCHEMA, TOOLS
 from converters.torchscript.export import BYTECODE_VERSIONS, TorchScriptOptions
 from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
 from reference.common.errors import ArtifactError
+from tests.support.tiny_variant import TINY
 from validation.artifacts.artifact import load_artifact
 
 # Every format and scheme.

@@ -1,26 +1,19 @@
 """The commands that pages show are accepted, and those that are quick do what the page says.
 
 A command runs in a folder with everything that the pages speak of: a photo, artifacts, a dataset, a baseline. The
-full-size model is replaced by the tiny one, and weights with a name by the seeded ones: see ``typed``.
+full-size model is replaced by the tiny one, and all weights by the seeded ones: see ``typed``.
 """
 
 import json
 import re
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
-import torch
-from coco_records import annotation_record, photo_record
-from latency_documents import document as latency_document
-from observations import open_here, timed
-from pages import CHECKOUT, Line, blocks, page_paths, shell_lines
 from PIL import Image
-from programs import PROGRAMS
-from shown_commands import ShownCommand, check_arguments, find_program, shown_commands
 from sklearn.datasets import load_sample_image
-from sound_documents import baseline_of, results_of
-from tiny_variant import TINY
 
 import validation.comparison.comparer
 import validation.latency.running.plan
@@ -28,7 +21,14 @@ from converters.conversion import load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.command_line import run
-from reference.weights.checkpoint import resolve_checkpoint
+from tests.support.coco_records import annotation_record, photo_record
+from tests.support.latency_documents import document as latency_document
+from tests.support.observations import open_here, timed
+from tests.support.pages import CHECKOUT, Line, blocks, page_paths, shell_lines
+from tests.support.programs import PROGRAMS
+from tests.support.shown_commands import ShownCommand, check_arguments, find_program, shown_commands
+from tests.support.sound_documents import baseline_of, results_of
+from tests.support.tiny_variant import TINY
 from validation.latency.running.plan import Plan
 from validation.regression import observation
 
@@ -48,7 +48,9 @@ NOT_RUN = {
     r"^pytest ": "is this very test suite",
     r"^sample_apps/ios/linux/toolchain.sh ": "downloads a toolchain; CI runs it",
     r"^python tests/support/real_photos.py ": "tests/validation/accuracy/test_real_photos.py runs it",
+    r"^bash findings/": "downloads packages",
     r"^validate setup ": "downloads packages; tests/validation/engines/environments runs it",
+    r"^python -m reference.training ": "trains for minutes; tests/reference/training runs it",
     r"^python -m validation.evidence.": "measures for minutes to hours; tests/validation/evidence runs parts",
     r" -m reference.training ": "trains for minutes to days; tests/reference/training runs small ones",
     r" runs/": "reads weights that a training wrote",
@@ -59,7 +61,13 @@ NOT_RUN = {
     r" --target ": "needs a phone, a Mac or an environment; tests/validation/latency runs it with fakes",
     r" /dev/stdin ": "needs a real standard input; tests/validation/reach runs it",
 }
+EVERY_ARTIFACT = ("torchscript-int8", "coreml-int8")  # what artifacts/* stands for
 SLOW = ("validate latency", "validate accuracy", "convert all")  # each takes more than 20 s
+
+
+def seeded(words: list[str]) -> list[str]:
+    """The words with the seeded weights in place of all others."""
+    return ["seeded" if word in ("official", "demo", "mobile_sam.pt") else word for word in words]
 
 
 def has(call: ShownCommand, pattern: str) -> bool:
@@ -71,11 +79,13 @@ def reason_not_to_run(call: ShownCommand) -> str | None:
 
 
 CALLS = [(line, call) for line in LINES for call in shown_commands(line.text)]
-QUICK = {
-    " ".join(call.words): call
+OURS = [
+    call
     for _, call in CALLS
     if reason_not_to_run(call) is None and find_program(call.words, PROGRAMS)
-}
+]
+# Each command once, of those that are the same with the seeded weights.
+RUNS = {" ".join(seeded(call.words)): call for call in OURS}
 
 
 def test_commands_are_in_blocks_that_say_so():
@@ -117,9 +127,7 @@ def test_every_reason_not_to_run_is_needed():
 
 def test_every_command_runs_or_has_a_reason():
     neither = [
-        str(line)
-        for line, call in CALLS
-        if reason_not_to_run(call) is None and " ".join(call.words) not in QUICK
+        str(line) for line, call in CALLS if reason_not_to_run(call) is None and call not in OURS
     ]
     assert neither == []
 
@@ -129,24 +137,33 @@ def named_on_pages(pattern: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory) -> Path:
+def artifact_named(tmp_path_factory) -> Callable[[str], Path]:
+    """Format and scheme, such as "coreml-int8" → an artifact of the tiny model, which is converted once."""
+    source = load_source("seeded", TINY.name)
+
+    @cache
+    def convert(name: str) -> Path:
+        kind, scheme = name.split("-")
+        options = {"coreml": CoreMLOptions, "torchscript": TorchScriptOptions}[kind]
+        return write_artifact(source, options(scheme), tmp_path_factory.mktemp(name))
+
+    return convert
+
+
+@pytest.fixture(scope="module")
+def prepared(artifact_named, tmp_path_factory) -> Path:
     """A folder with all that the commands read; tests must not change it."""
     folder = tmp_path_factory.mktemp("prepared")
     china = Image.fromarray(load_sample_image("china.jpg"))
     china.resize((1280, 854)).save(folder / "photo.jpg")
-    torch.save(resolve_checkpoint("seeded", TINY).state_dict, folder / "mobile_sam.pt")
-    source = load_source("seeded", TINY.name)
-    for name in named_on_pages(r"artifacts/mobile_sam-(\w+-\w+)"):
-        kind, scheme = name.split("-")
-        options = {"coreml": CoreMLOptions, "torchscript": TorchScriptOptions}[kind]
-        written = write_artifact(source, options(scheme), folder / "artifacts")
-        written.rename(written.with_name(f"mobile_sam-{name}"))
+    for name in EVERY_ARTIFACT:
+        shutil.copytree(artifact_named(name), folder / "artifacts" / f"mobile_sam-{name}")
     for name in named_on_pages(r"--dataset (\w+)"):
         write_dataset(folder / name)
-    artifact = folder / "artifacts" / "mobile_sam-torchscript-int8"
-    baseline_of(artifact).rename(folder / "baseline.json")
+    write_baseline(folder / "baseline.json", sorted((folder / "artifacts").iterdir()))
     (folder / "phones").mkdir()
-    (folder / "phones" / "pixel8.json").write_text(json.dumps(results_of(artifact)))
+    results = results_of(folder / "artifacts" / "mobile_sam-torchscript-int8")
+    (folder / "phones" / "pixel8.json").write_text(json.dumps(results))
     (folder / "gates.toml").write_text("[coreml.int8]\nmin_iou = 0\n")
     (folder / "latency.json").write_text(json.dumps(latency_document()))
     case = {"name": "temple", "points": [[900, 370]], "labels": [1]}
@@ -154,6 +171,14 @@ def prepared(tmp_path_factory) -> Path:
     prompts = {"schema": "mobile-sam-export/prompts/1", "photos": photos}
     (folder / "prompts.json").write_text(json.dumps(prompts))
     return folder
+
+
+def write_baseline(path: Path, artifacts: list[Path]) -> None:
+    documents = [json.loads(baseline_of(folder).read_text()) for folder in artifacts]
+    for document in documents:
+        documents[0]["artifacts"] |= document["artifacts"]
+    artifacts[0].with_name("baseline.json").unlink()
+    path.write_text(json.dumps(documents[0]))
 
 
 def write_dataset(folder: Path) -> None:
@@ -172,6 +197,7 @@ def here(prepared, tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(
         validation.latency.running.plan, "QUICK", Plan("quick", runs=10, seconds=0.0)
     )
+    monkeypatch.setattr(validation.comparison.comparer, "open_isolated", open_here)
     monkeypatch.setattr(observation, "open_isolated", open_here)
     monkeypatch.setattr(observation, "measure_latency", timed())
     return folder
@@ -180,12 +206,13 @@ def here(prepared, tmp_path, monkeypatch) -> Path:
 def typed(program: str, words: list[str]) -> list[str]:
     """What a shell would pass, with the tiny model and the seeded weights."""
     passed = []
-    for word in words:
-        word = "seeded" if word in ("official", "demo") else word
+    for word in seeded(words):
         passed += sorted(map(str, Path().glob(word))) if "*" in word else [word]
     command = check_arguments(PROGRAMS[program], words)
     if any("--model" in parameter.opts for parameter in command.params):
         passed += ["--model", TINY.name]
+    if "--checkpoint" not in words and any(item.default == "demo" for item in command.params):
+        passed += ["--checkpoint", "seeded"]
     return passed
 
 
@@ -193,14 +220,16 @@ def typed(program: str, words: list[str]) -> list[str]:
     "call",
     [
         pytest.param(call, id=text, marks=[pytest.mark.slow] if text.startswith(SLOW) else [])
-        for text, call in QUICK.items()
+        for text, call in RUNS.items()
     ],
 )
-def test_shown_command_runs(here, capsys, call):
+def test_shown_command_runs(here, artifact_named, capsys, call):
     program = find_program(call.words, PROGRAMS)
     words = call.words[len(program.split()) :]
-    if program == "convert":
-        shutil.rmtree(here / "artifacts")
+    for name in set(re.findall(r"artifacts/mobile_sam-(\w+-\w+)", " ".join(words))):
+        shutil.copytree(
+            artifact_named(name), here / "artifacts" / f"mobile_sam-{name}", dirs_exist_ok=True
+        )
     with pytest.raises(SystemExit) as caught:
         run(PROGRAMS[program], typed(program, words))
     captured = capsys.readouterr()

@@ -8,7 +8,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from mdit_py_plugins.anchors import anchors_plugin
-from pages import CHECKOUT, page_paths
+
+from tests.support.pages import CHECKOUT, page_paths
 
 PAGES = {path.relative_to(CHECKOUT).as_posix(): path for path in page_paths()}
 MARKDOWN = MarkdownIt("commonmark").enable("table").use(anchors_plugin, max_level=6)

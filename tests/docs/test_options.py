@@ -4,8 +4,9 @@ import re
 
 import click
 import pytest
-from pages import page_paths
-from programs import PROGRAMS, commands_below
+
+from tests.support.pages import page_paths
+from tests.support.programs import PROGRAMS, commands_below
 
 DOCUMENTED = (
     "segment",

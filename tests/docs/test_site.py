@@ -10,7 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from pages import CHECKOUT
+
+from tests.support.pages import CHECKOUT
 
 PACKAGES = ("reference", "converters", "validation", "validation.mil_runtime")
 HEADINGS = ["Ship a model", "Check a model", "What we measured", "Reference", "Contributing"]

@@ -3,7 +3,8 @@
 import ast
 
 import pytest
-from pages import CHECKOUT, blocks
+
+from tests.support.pages import CHECKOUT, blocks
 
 PAGE = CHECKOUT / "docs" / "troubleshooting.md"
 SYMPTOMS = [

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_variant import TINY
 
 from reference import SAM, Predictor
 from reference.common.errors import MobileSAMError, PromptError
 from reference.photos.preprocessing import masks_to_photo, photo_to_frame, resized_size
+from tests.support.tiny_variant import TINY
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_variant import TINY
 
 from reference import Predictor
 from reference.common.errors import CheckpointError, PromptError
@@ -14,6 +13,7 @@ from reference.prompts import normalize_prompts
 from reference.weights.checkpoint import load_weights, resolve_checkpoint
 from reference.weights.official_names import official_layout
 from reference.weights.seeded_weights import seeded_state_dict
+from tests.support.tiny_variant import TINY
 
 PHOTO = (48, 64)  # height, width
 

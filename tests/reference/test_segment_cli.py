@@ -3,7 +3,6 @@
 import json
 from types import SimpleNamespace
 
-import broken_weights
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,6 +14,7 @@ from reference.cli import main
 from reference.photos.masks import decode_rle
 from reference.sam import SAM
 from reference.segmentation import Segmentation
+from tests.support import broken_weights
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
-"""The Android sample app, as far as a desktop can tell: Maven compiles it against Android's own classes, and its tests
-run on Robolectric. They need Java 17 or later, Maven, and what Maven Central has; packages are fetched once.
+"""The Android sample app, as far as a desktop can check it.
+
+Maven compiles the app against Android's own classes and runs its tests on Robolectric. This needs Java 17 or later,
+Maven, and packages of Maven Central, which are fetched once.
 """
 
 import os
@@ -12,21 +14,25 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from measured_artifact import assert_measured
-from tiny_variant import TINY
 
 from converters.conversion import load_source, write_artifact
 from converters.torchscript.export import TorchScriptOptions
+from tests.support.measured_artifact import assert_measured
+from tests.support.tiny_variant import TINY
 from validation.latency.device_results import ANDROID, DeviceResults, read_device_results
 from validation.latency.phones.adb import PACKAGE, RUNNER
 
 REPOSITORY = Path(__file__).parents[2]
 APP = REPOSITORY / "sample_apps" / "android"
-ASSETS = Path("app/src/main/assets/artifact")  # where the app has its artifact
+KIT = "library/src/main/kotlin/org/mobilesam/kit"
+PARTS = ("library", "app")
+GRADLE = tuple(f"{part}/build.gradle.kts" for part in PARTS)
+POM = "maven/pom.xml"
+ASSETS = Path("app/src/main/assets/artifact")  # where the app finds its artifact
 SETUP = "apt-get install default-jdk-headless maven"
 OLDEST_JAVA = 17
 TIME_LIMIT = 1800  # seconds; the first run fetches half a gigabyte
-# What Maven says when packages are missing: told to stay offline, and in vain online.
+# What Maven says when packages are missing: with --offline, and without a network.
 _IS_OFFLINE = re.compile(r"offline mode")
 _NOT_FETCHED = re.compile(
     r"Could not transfer|Unknown host|Could not find artifact|Connect to .* failed"
@@ -38,21 +44,21 @@ class Build:
     """A finished Maven build.
 
     Attributes:
-        folder: a copy of the app, with what was built.
-        artifact: the artifact that its tests were given.
+        folder: a copy of sample_apps/android, with the built files.
+        artifact: the artifact that the tests were given.
     """
 
     folder: Path
     artifact: Path
 
     def results(self, name: str) -> DeviceResults:
-        """What the phone's regression test wrote in its own test ``name``."""
+        """Return the document that the phone's regression test wrote in the Kotlin test ``name``."""
         return read_device_results(self.folder / f"app/target/device-results/{name}.json")
 
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory) -> Build:
-    """The app from a clean checkout, with an artifact copied in as its README says, and all of its tests run."""
+    """Build the app from a clean checkout, with an artifact copied in as its README says, and run all of its tests."""
     require_toolchain()
     checkout = tmp_path_factory.mktemp("android")
     folder = checkout / "sample_apps" / "android"
@@ -63,6 +69,9 @@ def build(tmp_path_factory) -> Build:
         load_source("seeded", TINY.name), TorchScriptOptions("none"), checkout / "artifacts"
     )
     subprocess.run(("sh", "-e", "-c", copy_step(artifact.name)), cwd=checkout, check=True)
+    package = folder / "library/src/test/kotlin/org/mobilesam/readme"
+    package.mkdir(parents=True)
+    (package / "FromReadme.kt").write_text(f"package org.mobilesam.readme\n\n{kotlin_code()}")
     tested = run_maven(folder, artifact)
     assert tested.returncode == 0, tested.stdout[-6000:]
     return Build(folder, artifact)
@@ -80,16 +89,25 @@ def require_toolchain() -> None:
 
 
 def copy_step(name: str) -> str:
-    """The README's commands that put an artifact into the app, for the artifact ``name``."""
-    readme = (APP / "README.md").read_text()
-    (block,) = (
-        block for block in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "\ncp " in block
-    )
+    """Return the README's commands that copy an artifact into the app, for the artifact ``name``."""
+    (block,) = (block for block in readme_blocks("sh") if "\ncp " in block)
     return re.sub(r"artifacts/[\w-]+", f"artifacts/{name}", block)
 
 
+def kotlin_code() -> str:
+    """Return the README's code for an app of one's own."""
+    (block,) = readme_blocks("kotlin")
+    return block
+
+
+def readme_blocks(language: str) -> list[str]:
+    """Return the code blocks of the README in a language."""
+    readme = (APP / "README.md").read_text()
+    return re.findall(rf"```{language}\n(.*?)```", readme, re.DOTALL)
+
+
 def run_maven(folder: Path, artifact: Path) -> subprocess.CompletedProcess:
-    """``mvn test``, without the network if all packages are there already."""
+    """Run ``mvn test``, without the network if all packages are there already."""
     tested = maven(folder, artifact, "--offline")
     if tested.returncode and _IS_OFFLINE.search(tested.stdout):
         tested = maven(folder, artifact)
@@ -113,7 +131,7 @@ def maven(folder: Path, artifact: Path, *options: str) -> subprocess.CompletedPr
 
 @pytest.mark.slow
 def test_every_test_ran(build):
-    """Arithmetic, photos, sessions, the activity and the instrumentation: none is left out or skipped."""
+    """No test of the library, the app or the instrumentation is left out or skipped."""
     suites = [
         ElementTree.parse(report).getroot()
         for report in build.folder.glob("*/target/surefire-reports/*.xml")
@@ -150,7 +168,7 @@ def test_the_desktop_reads_what_a_failing_phone_writes(build):
 
 @pytest.mark.slow
 def test_screenshots_are_drawn(build):
-    """Each of the README's screenshots comes out of the activity's tests."""
+    """The activity's tests draw each of the README's screenshots."""
     for name in ("light.png", "dark.png"):
         drawn = build.folder / "app/target/screenshots" / name
         assert drawn.read_bytes().startswith(b"\x89PNG")
@@ -166,14 +184,73 @@ def test_names_are_those_that_the_desktop_side_uses():
     assert (APP / f"app/src/androidTest/kotlin/{runner.replace('.', '/')}.kt").is_file()
 
 
-def test_gradle_and_maven_agree():
-    """Both builds name the same Kotlin, and neither AndroidX, without which the app compiles here."""
-    pom = (APP / "maven" / "pom.xml").read_text()
-    kotlin = re.search(r"<kotlin.version>(.*)</kotlin.version>", pom)[1]
-    gradle = (APP / "build.gradle.kts").read_text()
-    assert f'id("org.jetbrains.kotlin.android") version "{kotlin}"' in gradle
+def read(path: str) -> str:
+    return (APP / path).read_text()
+
+
+def only(pattern: str, *paths: str) -> str:
+    """Return the group of ``pattern`` in the files, which has to be there and the same wherever it occurs."""
+    for path in paths:
+        assert re.search(pattern, read(path)), f"{path} has no {pattern}"
+    (value,) = {value for path in paths for value in re.findall(pattern, read(path))}
+    return value
+
+
+def test_gradle_and_maven_have_the_same_kotlin():
+    kotlin = only(r"<kotlin.version>(.*)</kotlin.version>", POM)
+    assert (
+        only(r'id\("org.jetbrains.kotlin.android"\) version "(.*?)"', "build.gradle.kts") == kotlin
+    )
+
+
+def test_gradle_and_maven_compile_for_the_same_java():
+    java = only(r"<kotlin.compiler.jvmTarget>(.*)</kotlin.compiler.jvmTarget>", POM)
+    assert java == str(OLDEST_JAVA)
+    assert only(r"JavaVersion.VERSION_(\d+)", *GRADLE) == java
+    assert only(r"JvmTarget.JVM_(\d+)", *GRADLE) == java
+    assert f"Java {java} or later" in read("README.md")
+
+
+def test_library_and_app_have_the_same_api_levels():
+    target = only(r"(?:compileSdk|targetSdk) = (\d+)", *GRADLE)
+    oldest = only(r"minSdk = (\d+)", *GRADLE)
+    assert f"API level {target} and starts on {oldest} " in read("README.md")
+
+
+def test_versions_of_the_runtime_agree():
+    """The app runs with one version, and Maven compiles against another, which the README says."""
+    runs = only(r"pytorch_android_lite[: ]([\d.]+\d)", GRADLE[0], f"{KIT}/android/LiteEngine.kt")
+    compiles = only(r"<pytorch.version>(.*)</pytorch.version>", "maven/aar-classes/pom.xml")
+    readme = read("README.md")
+    assert f"Gradle build takes `pytorch_android_lite` {runs}" in readme
+    assert f"classes of `pytorch_android_lite` {compiles}" in readme
+
+
+def test_library_and_app_are_tested_on_the_same_android():
+    level = only(
+        r"sdk=(\d+)", *(f"{part}/src/test/resources/robolectric.properties" for part in PARTS)
+    )
+    assert only(r"\(API level (\d+)\), the newest", POM) == level
+    release = only(r"<android.*version>(\d+)-robolectric", POM)
+    assert f"compiled against android {release}'s own classes" in read("README.md").lower()
+
+
+def test_nothing_needs_androidx():
+    """Without AndroidX the app compiles on a desktop."""
     for source in APP.glob("*/src/**/*.kt"):
         assert "androidx" not in source.read_text(), source
+
+
+def test_imports_are_sorted_and_used():
+    for source in APP.glob("**/*.kt"):
+        code = source.read_text()
+        imports = re.findall(r"^import (.*)$", code, re.MULTILINE)
+        assert imports == sorted(set(imports)), source
+        body = re.sub(r"^import .*$", "", code, flags=re.MULTILINE)
+        unused = [
+            name for name in imports if not re.search(rf"\b{name.rpartition('.')[2]}\b", body)
+        ]
+        assert unused == [], source
 
 
 def test_artifacts_stay_out_of_the_repository():

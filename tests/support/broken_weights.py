@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from tiny_variant import TINY
 from torch import Tensor
 
 from reference.weights.checkpoint import resolve_checkpoint
+from tests.support.tiny_variant import TINY
 
 Weights = dict[str, Tensor]
 

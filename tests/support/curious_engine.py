@@ -3,7 +3,8 @@
 import os
 
 import torch
-from faulty_engines import FaultyEngine
+
+from tests.support.faulty_engines import FaultyEngine
 
 
 def open_engine(artifact):

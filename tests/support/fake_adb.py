@@ -1,4 +1,4 @@
-"""A fake adb, run as a script: a phone that is a folder. FAKE_PHONES names the file that describes it.
+"""A fake adb, run as a program: a phone that is a folder. FAKE_PHONES names the file that describes it.
 
 What it prints is what the real programs print. Sources: adb's client and transport list
 (packages/modules/adb: client/commandline.cpp, transport.cpp) and its messages as quoted in
@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-import fake_app
+from tests.support import fake_app
 
 CONFIGURATION = Path(os.environ["FAKE_PHONES"])
 STATE = json.loads(CONFIGURATION.read_text())

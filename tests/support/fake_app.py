@@ -1,6 +1,6 @@
 """What the sample apps' regression test writes, made up from the artifact that it was given.
 
-For the fake adb and xcodebuild, which run as scripts: imports nothing but the standard library.
+For the fake adb and xcodebuild, which run as programs of their own: imports nothing but the standard library.
 """
 
 import hashlib

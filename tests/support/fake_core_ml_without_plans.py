@@ -1,7 +1,7 @@
 """Core ML as on a macOS that is too old for compute plans; see ``fake_core_ml``."""
 
-import fake_core_ml
-from fake_core_ml import open_engine
+from tests.support import fake_core_ml
+from tests.support.fake_core_ml import open_engine
 
 
 def load_models(artifact, unit):

@@ -1,4 +1,4 @@
-"""A fake xcodebuild and xcrun devicectl, run as a script: an iPhone that is a folder.
+"""A fake xcodebuild and xcrun devicectl, run as a program: an iPhone that is a folder.
 
 FAKE_PHONES names the file that describes it. What it prints and writes is what the real programs do. Sources:
 devicectl's JSON as in Flutter's packages/flutter_tools/test/general.shard/ios/core_devices_test.dart and
@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-import fake_app
+from tests.support import fake_app
 
 CONFIGURATION = Path(os.environ["FAKE_PHONES"])
 STATE = json.loads(CONFIGURATION.read_text())

@@ -1,7 +1,8 @@
 """An engine that uses 400 MB for a moment, each time it encodes."""
 
 import numpy as np
-from faulty_engines import FaultyEngine
+
+from tests.support.faulty_engines import FaultyEngine
 
 
 class HungryEngine(FaultyEngine):

@@ -9,8 +9,8 @@ from importlib import import_module
 
 
 def opener(module: str, function: str) -> Callable:
-    """An opener that imports ``module`` when it is called, and gives its ``function``."""
-    return partial(_import, module, function)
+    """An opener that imports ``tests.support.<module>`` when it is called, and gives its ``function``."""
+    return partial(_import, f"tests.support.{module}", function)
 
 
 def _import(module: str, function: str, **options: object) -> Callable:

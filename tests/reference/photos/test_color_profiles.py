@@ -2,7 +2,6 @@
 
 import io
 
-import icc_profiles
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -10,6 +9,7 @@ from skimage import data
 
 import reference.photos.photo_decoding
 from reference.photos.images import read_image
+from tests.support import icc_profiles
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from random import Random
 import numpy as np
 import pillow_heif
 import pytest
-from damage import damage_bytes
 from PIL import Image, ImageOps
 
 from reference.common.errors import ImageError
 from reference.photos.images import read_image
+from tests.support.damage import damage_bytes
 
 pillow_heif.register_heif_opener()
 

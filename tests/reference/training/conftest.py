@@ -1,8 +1,8 @@
 import pytest
-from tiny_variant import TINY
 
 from reference.common.command_line import run
 from reference.training.cli import training
+from tests.support.tiny_variant import TINY
 
 
 @pytest.fixture

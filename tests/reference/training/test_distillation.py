@@ -9,7 +9,6 @@ from PIL import Image
 from safetensors.torch import save_file
 from sklearn.datasets import load_sample_image
 from timm.models.vision_transformer_sam import VisionTransformerSAM
-from tiny_variant import TINY
 from torch import nn
 
 from reference.common.command_line import run
@@ -22,6 +21,7 @@ from reference.training.run_folder import RunFolder
 from reference.training.teacher import TeacherImageEncoder
 from reference.training.trainer import Schedule, Trainer
 from reference.weights.official_names import official_name
+from tests.support.tiny_variant import TINY
 
 
 @pytest.fixture(scope="module")

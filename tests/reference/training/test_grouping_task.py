@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from tiny_variant import TINY
 from torch.nn.functional import normalize, one_hot
 
 from reference.common.errors import TrainingError
@@ -20,6 +19,7 @@ from reference.training.grouping_task import (
 )
 from reference.training.painted_batches import PictureOptions
 from reference.weights.checkpoint import load_weights, read_checkpoint
+from tests.support.tiny_variant import TINY
 
 NUMBERS = [range(0, 2), range(2, 4)]
 

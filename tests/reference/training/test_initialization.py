@@ -1,11 +1,11 @@
 import torch
-from tiny_variant import TINY
 from torch.nn.functional import avg_pool2d
 
 from reference.modeling.sam import Sam
 from reference.scenes import generate_scenes
 from reference.training.grouping_task import unexplained_colors
 from reference.training.initialization import localize_prompts, pass_on_what_is_seen
+from tests.support.tiny_variant import TINY
 
 
 def test_a_prompt_attends_most_to_where_it_is():

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_variant import TINY
 
 from reference.modeling.sam import Sam
 from reference.training.rollout import Place, Rollout, Targets
+from tests.support.tiny_variant import TINY
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 import torch
-from tiny_variant import TINY
 
 from reference.common.errors import TrainingError
 from reference.modeling.sam import Sam
 from reference.training.scene_task import SceneOptions, SceneTask
 from reference.weights.checkpoint import load_weights, read_checkpoint
+from tests.support.tiny_variant import TINY
 
 NUMBERS = [range(0, 2), range(2, 4), range(4, 6)]
 

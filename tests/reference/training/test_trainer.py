@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_variant import TINY
 
 from reference.common.errors import TrainingError
 from reference.modeling.sam import Sam
@@ -14,6 +13,7 @@ from reference.training.processes import Processes
 from reference.training.run_folder import RunFolder
 from reference.training.trainer import Schedule, Trainer, learning_rate
 from reference.weights.checkpoint import load_weights, read_checkpoint
+from tests.support.tiny_variant import TINY
 
 STEPS = 6
 SCHEDULE = Schedule(steps=STEPS, pictures=2, learning_rate=1e-3, warmup=2)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from tiny_variant import TINY
 
 from reference.common.errors import CheckpointError
 from reference.modeling.sam import Sam
 from reference.weights.checkpoint import Checkpoint, load_weights, resolve_checkpoint
 from reference.weights.official_names import is_counter, layout_of, official_layout
 from reference.weights.seeded_weights import seeded_state_dict
+from tests.support.tiny_variant import TINY
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from coco_records import SIZE, annotation_record, photo_record
 from PIL import Image
+
+from tests.support.coco_records import SIZE, annotation_record, photo_record
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from coco_records import annotation_record
 
+from tests.support.coco_records import annotation_record
 from validation.accuracy.results import PROTOCOLS
 from validation.artifacts.artifact import load_artifact
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from coco_records import SIZE, annotation_record, photo_record
 from PIL import Image
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 
 from reference.common.errors import MobileSAMError
 from reference.photos.masks import encode_rle
+from tests.support.coco_records import SIZE, annotation_record, photo_record
 from validation.accuracy import read_dataset
 
 their_decoder = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

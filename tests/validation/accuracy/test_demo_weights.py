@@ -1,11 +1,11 @@
 """The demo weights draw objects, as docs/demo-weights.md says, and their artifacts draw the same."""
 
 import pytest
-from real_photos import real_photo_samples
 
 from converters.conversion import load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from reference import build_sam
+from tests.support.real_photos import real_photo_samples
 from validation.accuracy import HeldOutScenes, measure_accuracy
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer

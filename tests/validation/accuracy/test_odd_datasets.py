@@ -5,12 +5,12 @@ import json
 
 import numpy as np
 import pytest
-from coco_records import SIZE, annotation_record, photo_record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reference.common.errors import MobileSAMError
 from reference.photos.masks import encode_rle
+from tests.support.coco_records import SIZE, annotation_record, photo_record
 from validation.accuracy import read_dataset
 
 MASK = np.zeros(SIZE, bool)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from real_photos import real_photo_samples
 
+from tests.support.real_photos import real_photo_samples
 from validation.accuracy.clicks import interior_point
 
 # Photo → x, y of a pixel in the object, and of a pixel next to the object.

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from reach import contents
 
 from converters.cli import convert_command
 from reference.cli import segment
 from reference.common.command_line import run
 from reference.scenes.cli import scenes
 from reference.training.cli import training
+from tests.support.reach import contents
 from validation.artifacts.artifact import load_artifact
 from validation.cli import validate
 from validation.commands.demo.cli import demo

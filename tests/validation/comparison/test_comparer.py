@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from compare_one import compare_one
 
 import reference.weights.checkpoint
 import validation.comparison.comparer
@@ -23,6 +22,7 @@ from reference.weights.checkpoint import Checkpoint
 from reference.weights.checkpoint_file import sha256_of_file
 from reference.weights.official_names import official_layout
 from reference.weights.seeded_weights import seeded_state_dict
+from tests.support.compare_one import compare_one
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer
 from validation.comparison.document import build_document

@@ -2,7 +2,6 @@
 
 import json
 
-import broken_weights
 import numpy as np
 import pytest
 import torch
@@ -12,6 +11,7 @@ import validation.engines.artifact_model
 from converters.conversion import load_source, write_artifact
 from converters.torchscript.export import TorchScriptOptions
 from reference.modeling.sam import Sam
+from tests.support import broken_weights
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer
 from validation.comparison.document import build_document

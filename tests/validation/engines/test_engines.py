@@ -6,7 +6,6 @@ import coremltools.models.model
 import numpy as np
 import pytest
 import torch
-from compare_one import compare_one
 from PIL import Image
 
 from converters.conversion import write_artifact
@@ -15,6 +14,7 @@ from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ArtifactError
 from reference.prompts import Prompt
 from reference.segmentation import segment_objects
+from tests.support.compare_one import compare_one
 from validation import engines
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer

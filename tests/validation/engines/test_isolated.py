@@ -6,9 +6,9 @@ import re
 
 import pytest
 import torch
-from late_openers import opener
 
 from reference.common.errors import ArtifactError
+from tests.support.late_openers import opener
 from validation.artifacts.artifact import load_artifact
 from validation.documents.verdicts import Unavailable
 from validation.engines import engine_for, engine_openers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SUPPORT = Path(__file__).parents[2] / "support"
+CHECKOUT = Path(__file__).parents[3]
 
 
 class FakePhones:
@@ -38,14 +38,15 @@ class FakePhones:
 def install_phones(monkeypatch, tmp_path_factory):
     """Put fakes of programs on PATH, and nothing else."""
 
-    def install(script, programs, **state):
+    def install(module, programs, **state):
         folder = tmp_path_factory.mktemp("phones")
         tools = folder / "bin"
         tools.mkdir()
         for program, arguments in programs.items():
             path = tools / program
             path.write_text(
-                f'#!/bin/sh\nexec "{sys.executable}" "{SUPPORT / script}" {arguments} "$@"\n'
+                f'#!/bin/sh\nPYTHONPATH="{CHECKOUT}" exec "{sys.executable}" '
+                f'-m tests.support.{module} {arguments} "$@"\n'
             )
             path.chmod(0o755)
         phones = FakePhones(folder, **state)

@@ -4,9 +4,9 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from late_openers import opener
 
 import validation.latency.targets.core_ml
+from tests.support.late_openers import opener
 from validation.artifacts.artifact import load_artifact
 from validation.latency.core_ml_plan.compute_plan import read_plans
 from validation.latency.core_ml_plan.placement import (

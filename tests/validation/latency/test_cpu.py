@@ -4,8 +4,8 @@ import multiprocessing
 import os
 
 import pytest
-from late_openers import opener
 
+from tests.support.late_openers import opener
 from validation.artifacts.artifact import load_artifact
 from validation.engines import openers
 from validation.engines.base import EngineDiedError

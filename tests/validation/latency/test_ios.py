@@ -26,7 +26,7 @@ def phone(install_phones, monkeypatch, tmp_path_factory):
     tests.touch()
     monkeypatch.setenv("MOBILE_SAM_XCTESTRUN", str(tests))
     programs = {"xcodebuild": "xcodebuild", "xcrun": "xcrun"}
-    phones = install_phones("fake_xcode.py", programs, phones={UDID: {}}, app=True)
+    phones = install_phones("fake_xcode", programs, phones={UDID: {}}, app=True)
     (phones.root / "Documents").mkdir()
     return phones
 

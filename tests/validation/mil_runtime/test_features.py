@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from traced_models import HEIGHT, WIDTH, convert_traced, only, picture, save, tensor
 
+from tests.support.traced_models import HEIGHT, WIDTH, convert_traced, only, picture, save, tensor
 from validation import mil_runtime
 from validation.mil_runtime import InputError, ModelError
 

@@ -4,8 +4,8 @@ import coremltools as ct
 import numpy as np
 import pytest
 from PIL import Image
-from traced_models import convert_traced, only, save, tensor
 
+from tests.support.traced_models import convert_traced, only, save, tensor
 from validation import mil_runtime
 from validation.mil_runtime import InputError, ModelError
 

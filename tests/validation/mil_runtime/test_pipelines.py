@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
-from mil_programs import build_model
 from PIL import Image
-from traced_models import convert_traced, only, tensor
 
+from tests.support.mil_programs import build_model
+from tests.support.traced_models import convert_traced, only, tensor
 from validation import mil_runtime
 from validation.mil_runtime import InputError, MilRuntimeError, ModelError
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
 from coremltools.converters.mil.mil import types
-from mil_programs import build_model
 
+from tests.support.mil_programs import build_model
 from validation import mil_runtime
 from validation.mil_runtime import InputError, MilRuntimeError, ModelError, OperationError
 

@@ -7,10 +7,10 @@ import coremltools as ct
 import pytest
 import torch
 from torch import nn
-from traced_models import convert_traced, tensor
 
 import validation
 from reference.common.errors import ArtifactError
+from tests.support.traced_models import convert_traced, tensor
 from validation import mil_runtime
 
 X = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]])

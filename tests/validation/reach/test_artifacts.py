@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from bad_documents import mutated
-from observations import open_here, timed
-from reach import Outcome, contents, explore, few_and_many, require_told, run_command
 
 from reference.common.errors import MobileSAMError
+from tests.support.bad_documents import mutated
+from tests.support.observations import open_here, timed
+from tests.support.reach import Outcome, contents, explore, few_and_many, require_told, run_command
 from validation.artifacts.artifact import load_artifact
 from validation.cli import main
 from validation.regression import observation

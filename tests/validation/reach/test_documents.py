@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import latency_documents
 import numpy as np
 import pytest
-from bad_documents import bad_json, bad_toml, damaged_text, mutated
 from hypothesis import strategies as st
 from PIL import Image
-from reach import contents, explore, few_and_many, require_told, run_command
-from sound_documents import baseline_of, results_of
 
 from reference.common.errors import MobileSAMError
+from tests.support import latency_documents
+from tests.support.bad_documents import bad_json, bad_toml, damaged_text, mutated
+from tests.support.reach import contents, explore, few_and_many, require_told, run_command
+from tests.support.sound_documents import baseline_of, results_of
 from validation.artifacts.artifact import load_artifact
 from validation.artifacts.conventions import false_statements
 from validation.cli import main

@@ -1,10 +1,10 @@
 """Values of options that are no numbers, no names and no sizes of this world."""
 
 import pytest
-from reach import require_told, run_command
 
 from converters.cli import main as convert
 from reference.cli import main as segment
+from tests.support.reach import require_told, run_command
 from validation.cli import main as validate
 
 HOSTILE_NUMBERS = (

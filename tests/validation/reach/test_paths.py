@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 import pytest
-from reach import contents, require_told, run_command
-from sound_documents import baseline_of, results_of
 
 from converters.cli import convert_command
 from converters.cli import main as convert_main
 from reference.cli import main as segment_main
 from reference.cli import segment
 from reference.common.errors import MobileSAMError
+from tests.support.reach import contents, require_told, run_command
+from tests.support.sound_documents import baseline_of, results_of
 from validation import mil_runtime
 from validation.accuracy.dataset import read_dataset
 from validation.accuracy.evaluation import resolve_subject

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from observations import open_here, timed
-from tiny_variant import TINY
 
 from reference.weights.checkpoint import resolve_checkpoint
+from tests.support.observations import open_here, timed
+from tests.support.tiny_variant import TINY
 from validation.artifacts.artifact import load_artifact
 from validation.regression import observation
 from validation.regression.baseline import Baseline, key_of, write_baseline

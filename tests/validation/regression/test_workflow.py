@@ -25,12 +25,10 @@ EXPRESSIONS = {
 }
 IF_CONVERTED = "${{ !cancelled() && steps.convert.outcome == 'success' }}"
 
-# Replaces the two commands by ones that know the tiny model and measure little, undisturbed.
+# Replaces the two commands by ones of this checkout that measure little, undisturbed.
 COMMAND = """#!{python}
 import sys
-sys.path[:0] = {paths!r}
-from tiny_variant import TINY
-from reference.modeling.variants import VARIANTS
+sys.path.insert(0, {checkout!r})
 
 import validation.regression.latency as latency
 from validation.latency.machine.host import HostState
@@ -126,9 +124,9 @@ def runner(tmp_path) -> Runner:
     tools, job = tmp_path / "tools", tmp_path / "job"
     tools.mkdir()
     job.mkdir()
-    paths = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2] / "support")]
+    checkout = str(Path(__file__).parents[3])
     for name, package in (("convert", "converters"), ("validate", "validation")):
-        text = COMMAND.format(python=sys.executable, paths=paths, package=package)
+        text = COMMAND.format(python=sys.executable, checkout=checkout, package=package)
         (tools / name).write_text(text)
     python = tools / "python"
     python.write_text(PYTHON.format(commands=shlex.quote(str(tools))))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from latency_documents import document, missing_target, target
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from converters.samples import SampleCase, load_photo
+from tests.support.latency_documents import document, missing_target, target
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer, Extras
 from validation.comparison.conclusion import conclude

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from latency_documents import document, target
 
 from reference.common.errors import OutputError
+from tests.support.latency_documents import document, target
 from validation.report import folder as report_folder
 from validation.report import write_latency_report
 from validation.report.folder import (

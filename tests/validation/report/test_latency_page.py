@@ -6,7 +6,8 @@ import json
 import re
 
 import pytest
-from latency_documents import (
+
+from tests.support.latency_documents import (
     LOADED,
     artifact,
     counting_target,
@@ -15,7 +16,6 @@ from latency_documents import (
     of_schema_1,
     target,
 )
-
 from validation.comparison.document import build_document
 from validation.latency.recorded import LatencyFileError, parse_latency, read_latency
 from validation.report import write_latency_report, write_report

@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from tiny_variant import TINY
 
 from converters.export_modules import ImageEncoder, MaskDecoder
+from tests.support.tiny_variant import TINY
 from validation.engines.mil_runtime import open_engine
 from validation.evidence.mutation.mutant import ModuleMutant
 from validation.evidence.mutation.package_edit import EditablePackage

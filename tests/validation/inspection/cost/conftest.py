@@ -6,9 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from mil_programs import build_model
-from tiny_variant import TINY
 
+from tests.support.mil_programs import build_model
+from tests.support.tiny_variant import TINY
 from validation.inspection.cost.component import ComponentCost
 from validation.inspection.cost.core_ml import component_cost
 from validation.inspection.cost.sources import ReferenceSources

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from coremltools.converters.mil.mil import Builder as mb
 from coremltools.models import MLModel
-from mil_programs import build_model
 
 from reference.common.errors import ArtifactError
+from tests.support.mil_programs import build_model
 from validation.inspection.cost.core_ml import component_cost
 
 

@@ -6,8 +6,8 @@ import coremltools as ct
 import numpy as np
 import pytest
 from coremltools.converters.mil.mil import Builder as mb
-from mil_programs import build_model
 
+from tests.support.mil_programs import build_model
 from validation.inspection.cost.core_ml import component_cost
 from validation.inspection.cost.neural_engine.rules import LEAVES, RULES
 

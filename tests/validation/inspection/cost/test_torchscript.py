@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from tiny_variant import TINY
 from torch import nn
 
 from converters.io_spec import image_encoder_spec
 from converters.torchscript.quantization import DynamicInt8Linear, quantize
 from reference.common.errors import ArtifactError
+from tests.support.tiny_variant import TINY
 from validation.inspection.cost.torchscript import component_cost
 
 

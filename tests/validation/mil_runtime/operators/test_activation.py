@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
-from mil_programs import assert_within_a_step, build_model, check_operator, constant, run_model
 
+from tests.support.mil_programs import (
+    assert_within_a_step,
+    build_model,
+    check_operator,
+    constant,
+    run_model,
+)
 from validation.mil_runtime.errors import OperationError
 
 X = np.random.default_rng(0).normal(0, 3, (2, 3, 4, 5)).astype(np.float32)

@@ -3,8 +3,8 @@ import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
 from coremltools.converters.mil.mil import types
-from mil_programs import build_model, check_operator, run_model
 
+from tests.support.mil_programs import build_model, check_operator, run_model
 from validation.mil_runtime.errors import OperationError
 
 PAIR = np.array([1.5, -2], np.float32)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
-from mil_programs import build_model, check_operator, run_model
-from sliding_windows import sliding_windows
 
+from tests.support.mil_programs import build_model, check_operator, run_model
+from tests.support.sliding_windows import sliding_windows
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.operators.conv import conv, conv_quantized, conv_transpose
 

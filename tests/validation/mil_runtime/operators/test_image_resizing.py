@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from coremltools.converters.mil.mil import Builder as mb
 from coremltools.converters.mil.mil import types
-from mil_programs import build_model, check_operator, run_model
 
+from tests.support.mil_programs import build_model, check_operator, run_model
 from validation.mil_runtime import ModelError, OperationError
 
 # Points of two pixels' interval on five and six samples, as coremltools documents them.

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
-from mil_programs import build_model, check_operator, run_model
 
+from tests.support.mil_programs import build_model, check_operator, run_model
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.operators.linear import einsum
 

@@ -13,8 +13,9 @@ from coremltools.converters.mil.mil import types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
-from mil_programs import check_operator, constant
-from sliding_windows import sliding_windows
+
+from tests.support.mil_programs import check_operator, constant
+from tests.support.sliding_windows import sliding_windows
 
 pytestmark = pytest.mark.slow  # each example builds and runs two models
 examples = settings(max_examples=20, derandomize=True, deadline=None, database=None)

@@ -3,8 +3,8 @@ import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
 from coremltools.converters.mil.mil import types
-from mil_programs import build_model, check_operator, constant, run_model
 
+from tests.support.mil_programs import build_model, check_operator, constant, run_model
 from validation.mil_runtime.errors import OperationError
 
 X = np.random.default_rng(0).integers(-40, 40, (2, 3, 4)).astype(np.float32) / 8

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from coremltools.converters.mil.mil import Builder as mb
-from mil_programs import build_model, run_model
 
+from tests.support.mil_programs import build_model, run_model
 from validation import mil_runtime
 
 COUNT = 40_000

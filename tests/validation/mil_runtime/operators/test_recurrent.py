@@ -3,8 +3,8 @@ import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
 from coremltools.converters.mil.mil.types import nptype_from_builtin
-from mil_programs import check_operator
 
+from tests.support.mil_programs import check_operator
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.operators.recurrent import gru, lstm, rnn
 

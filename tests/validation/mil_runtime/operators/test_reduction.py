@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
-from mil_programs import build_model, check_operator, run_model
+
+from tests.support.mil_programs import build_model, check_operator, run_model
 
 X = np.random.default_rng(0).uniform(0.5, 2, (2, 3, 4)).astype(np.float32)
 X[:, 1] *= -1

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from coremltools.converters.mil.mil import Builder as mb
-from mil_programs import check_operator
 
+from tests.support.mil_programs import check_operator
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.operators.transformers import scaled_dot_product_attention
 
