@@ -18,8 +18,8 @@ android {
         sourceCompatibility = JavaVersion.VERSION_17
         targetCompatibility = JavaVersion.VERSION_17
     }
-    androidResources { noCompress += "ptl" } // weights do not shrink
-    // On the JVM everything is tested with Maven; on a phone the goldens are, by the instrumentation.
+    androidResources { noCompress += "ptl" } // weights do not compress
+    // Maven runs all tests on the JVM. On a phone the instrumentation checks the goldens.
     sourceSets.getByName("androidTest").kotlin.srcDir("../testing/goldens")
 }
 

@@ -1,6 +1,6 @@
 package org.pytorch
 
-/** A module of the runtime's own classes, but for its native part: [answer] takes its place. */
+/** A module of the runtime's own classes whose native part is replaced by [answer]. */
 fun fakeModule(onDestroy: () -> Unit, answer: (List<IValue>) -> IValue): Module = Module(
     object : INativePeer {
         override fun resetNative() = onDestroy()

@@ -18,22 +18,22 @@ import org.mobilesam.kit.artifact.ArtifactException
 /**
  * A photo of an artifact's goldens.
  *
- * @property file where it lies.
+ * @property file the photo's file.
  */
 class GoldenPhoto(val name: String, val file: File, val size: PixelSize, private val embeddings: File) {
-    /** The reference's image embeddings, read anew each time. */
+    /** Read the reference embeddings of the photo. */
     fun imageEmbeddings(): FloatArray = readFloats(embeddings)
 }
 
 /**
- * A prompt, and the reference's answer.
+ * A prompt and the reference answer.
  *
- * @property points in pixels of the photo, as [box].
- * @property maskFrom the case whose mask [maskIndex] is the prompt's mask; null without.
- * @property pointCoords (N, 2) x, y in pixels of the frame.
- * @property pointLabels (N).
- * @property scores of the masks.
- * @property masks at the photo's size.
+ * @property points the prompt's points, in pixels of the photo. [box] is in pixels of the photo too.
+ * @property maskFrom the case whose mask [maskIndex] is this prompt's mask input, or null.
+ * @property pointCoords (N, 2) x, y of each slot, in pixels of the frame.
+ * @property pointLabels (N) label of each slot.
+ * @property scores the reference's estimate of each mask's IoU.
+ * @property masks the reference masks at the photo's size.
  */
 class GoldenCase(
     val name: String,
@@ -48,20 +48,20 @@ class GoldenCase(
     private val lowRes: File,
     val masks: List<RunLengthEncoding>,
 ) {
-    /** The reference's (masks, S/4, S/4) logits, read anew each time. */
+    /** Read the (masks, S/4, S/4) logits of the reference. */
     fun lowResMasks(): FloatArray = readFloats(lowRes)
 
-    /** The prompt, whose mask is taken out of [earlier] low-resolution logits: those of [maskFrom]. */
+    /** The prompt. Its mask input is taken from [earlier], the low-resolution logits of [maskFrom]. */
     fun prompt(earlier: FloatArray?): Prompt = Prompt(points, box, maskInput(earlier))
 
-    /** The mask that is fed back, out of the logits of [maskFrom]. */
+    /** The prompt's mask input, taken from [earlier], the low-resolution logits of [maskFrom]. */
     fun maskInput(earlier: FloatArray?): FloatArray? = earlier?.let {
         val size = it.size / scores.size
         it.copyOfRange(maskIndex * size, (maskIndex + 1) * size)
     }
 }
 
-/** What an artifact is checked with: photos, prompts and the reference's answers. */
+/** The photos, prompts and reference answers that an artifact is checked with. */
 class Goldens private constructor(val photos: List<GoldenPhoto>, val cases: List<GoldenCase>) {
     companion object {
         private const val SCHEMA = "mobile-sam-export/goldens/1"
@@ -69,7 +69,7 @@ class Goldens private constructor(val photos: List<GoldenPhoto>, val cases: List
         /**
          * Read the goldens of [artifact].
          *
-         * @throws ArtifactException they are missing, damaged or of another schema.
+         * @throws ArtifactException they are missing or damaged, or have another schema.
          */
         fun read(artifact: Artifact): Goldens = try {
             Reader(artifact).read()
@@ -128,7 +128,7 @@ class Goldens private constructor(val photos: List<GoldenPhoto>, val cases: List
             return RunLengthEncoding(PixelSize(size.getInt(0), size.getInt(1)), record.getString("counts"))
         }
 
-        /** A file beside the list, which the manifest has to know. */
+        /** A file beside `goldens.json`, which the manifest has to list. */
         private fun file(name: String): File {
             val path = File(File(artifact.manifest.goldensFile).parent, name).path
             if (path !in artifact.manifest.files) throw JSONException("the manifest does not list $path")

@@ -4,7 +4,10 @@ import java.io.File
 import org.junit.Assume.assumeTrue
 import org.mobilesam.kit.artifact.Artifact
 
-/** The artifact in the folder that the environment variable MOBILE_SAM_ARTIFACT names; without it the test is skipped. */
+/**
+ * Open the artifact in the folder that the environment variable MOBILE_SAM_ARTIFACT names. Without it the test is
+ * skipped.
+ */
 fun givenArtifact(): Artifact {
     val folder = System.getenv("MOBILE_SAM_ARTIFACT")
     assumeTrue("MOBILE_SAM_ARTIFACT names no artifact", folder != null)

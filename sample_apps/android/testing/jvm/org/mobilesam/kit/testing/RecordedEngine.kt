@@ -10,9 +10,9 @@ import org.mobilesam.kit.engine.DecoderAnswer
 import org.mobilesam.kit.engine.SegmentationEngine
 
 /**
- * Answers with an artifact's goldens, exactly what was asked of the reference and nothing else.
+ * Answers the golden cases of an artifact with the recorded reference answers, and refuses every other input.
  *
- * It takes the place of the runtime where that does not run, so that everything around it is tested.
+ * It replaces the runtime on a desktop, so that the code around the runtime can be tested.
  */
 class RecordedEngine(artifact: Artifact, private val goldens: Goldens) : SegmentationEngine {
     private val recorded = goldens.photos.map { photo ->

@@ -10,27 +10,27 @@ import org.mobilesam.kit.android.LiteEngine
 import org.mobilesam.kit.artifact.Artifact
 import org.mobilesam.kit.artifact.Manifest
 
-/** What every case is held to. */
+/** The limits that every golden case has to meet. */
 class Limits(val minIou: Double, val maxScoreDifference: Double)
 
 /**
- * How a golden case came out.
+ * The result of a golden case.
  *
- * @property maskIous of each mask with the golden one.
- * @property maxScoreDifference largest absolute difference of the scores.
+ * @property maskIous IoU of each mask with the golden mask.
+ * @property maxScoreDifference largest absolute difference between a score and the golden score.
  */
 class CaseResult(val name: String, val maskIous: List<Double>, val maxScoreDifference: Double, limits: Limits) {
-    /** NaN passes no comparison. */
+    /** A comparison with NaN is false, so that a NaN makes the case fail. */
     val passed = maskIous.all { it >= limits.minIou } && maxScoreDifference <= limits.maxScoreDifference
 }
 
 /** Milliseconds of a stage: of its first run, and of every run after the warm-up. */
 class StageTimes(val first: Double, var steady: List<Double> = emptyList())
 
-/** Whether the phone is fit to be measured. */
+/** The phone's state. It says whether times that were taken are valid. */
 class DeviceState(val thermalState: String, val batterySaver: Boolean)
 
-/** What is measured with. */
+/** The phone and the app that were measured. */
 class DeviceIdentity(
     val model: String,
     val osVersion: String,
@@ -40,9 +40,10 @@ class DeviceIdentity(
 )
 
 /**
- * The document of docs/device-results.md, as far as it is known.
+ * The document of docs/device-results.md, as far as it is filled in.
  *
- * @property step what is being done, and what ended the test if it ends there; null once all is done.
+ * @property step the step that is being run. If the test ends early, it says where and why. It is null when all is
+ *   done.
  */
 class DeviceResults(
     private val device: DeviceIdentity,
@@ -61,9 +62,9 @@ class DeviceResults(
     var step: String? = null
 
     /**
-     * Write the document in place of an earlier one, which is never half written.
+     * Write the document, and replace an earlier one. The file is never half written.
      *
-     * @throws IOException it cannot be written.
+     * @throws IOException the file cannot be written.
      */
     fun write(file: File) {
         val partial = File(file.path + ".partial")
@@ -98,7 +99,7 @@ class DeviceResults(
         ),
         "cases" to JSONArray(cases.map(::toJson)),
         "milliseconds" to times(),
-        // The kernel counts pages in batches: a peak may read a little lower than it did before.
+        // The kernel counts pages in batches, so that a later peak can read slightly lower than an earlier one.
         "memory" to record("peak_before" to peakBefore, "peak_after" to peakAfter?.coerceAtLeast(peakBefore)),
         "before" to toJson(before),
         "after" to after?.let(::toJson),
@@ -135,7 +136,7 @@ class DeviceResults(
         private const val SCHEMA = "mobile-sam-export/device-results/1"
         private const val MOST_CHARACTERS = 300
 
-        /** [text] in one line of plain characters. */
+        /** [text] as one line of printable ASCII characters. */
         fun line(text: String): String =
             text.map { if (it.code in 0x20..0x7E) it else '?' }.joinToString("").take(MOST_CHARACTERS).ifBlank { "unknown" }
     }

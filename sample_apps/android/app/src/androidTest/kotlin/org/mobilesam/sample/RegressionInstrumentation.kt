@@ -11,9 +11,9 @@ import org.mobilesam.kit.artifact.Artifact
 import org.mobilesam.kit.engine.SegmentationEngine
 
 /**
- * The regression test of a phone; docs/devices.md has its arguments. It fails if a mask does.
+ * The regression test for a phone. It fails if a golden case fails. docs/devices.md lists its arguments.
  *
- * Without AndroidX and JUnit, so that it needs nothing but Android itself.
+ * It uses neither AndroidX nor JUnit, so that it needs nothing but Android itself.
  */
 open class RegressionInstrumentation : Instrumentation() {
     private lateinit var arguments: Bundle
@@ -28,21 +28,21 @@ open class RegressionInstrumentation : Instrumentation() {
         super.onStart()
         val problem = try {
             run()
-        } catch (error: Throwable) { // whatever it is, adb is to hear of it
+        } catch (error: Throwable) { // adb has to report every error
             reason(error)
         }
         val bundle = Bundle().apply { putString(REPORT_KEY_STREAMRESULT, problem ?: "all golden cases passed") }
         finish(if (problem == null) Activity.RESULT_OK else Activity.RESULT_CANCELED, bundle)
     }
 
-    /** What runs the models. */
+    /** Load the engine that runs the models. */
     protected open fun openEngine(artifact: Artifact): SegmentationEngine =
         LiteEngine.load(artifact, SampleApplication.THREADS)
 
     /** A clock in nanoseconds. */
     protected open fun nanoTime(): Long = System.nanoTime()
 
-    /** Run the test, and give what is wrong, or null. */
+    /** Run the test, and return what is wrong, or null. */
     private fun run(): String? {
         val folder = File(argument("artifact", "the artifact's folder") { it.ifBlank { null } })
         val runs = argument("runs", "a whole number from 1 on") { text -> text.toIntOrNull()?.takeIf { it >= 1 } }
@@ -108,7 +108,7 @@ open class RegressionInstrumentation : Instrumentation() {
         return DeviceState(thermal, power.isPowerSaveMode)
     }
 
-    /** The most memory that the process has had, in bytes. */
+    /** Peak memory of the process so far, in bytes. */
     private fun peakMemory(): Long {
         val line = File("/proc/self/status").useLines { lines -> lines.first { it.startsWith("VmHWM:") } }
         return line.filter(Char::isDigit).toLong() * 1024
@@ -117,7 +117,7 @@ open class RegressionInstrumentation : Instrumentation() {
     private fun reason(error: Throwable) = error.message?.lineSequence()?.first() ?: error.javaClass.simpleName
 
     private companion object {
-        /** By PowerManager's THERMAL_STATUS_… numbers. */
+        /** Names of PowerManager's THERMAL_STATUS_… values, in their order. */
         val THERMAL_STATES = listOf("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
     }
 }

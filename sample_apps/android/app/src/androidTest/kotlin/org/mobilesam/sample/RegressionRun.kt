@@ -18,8 +18,8 @@ import org.mobilesam.kit.testing.Goldens
  * Checks an artifact against its goldens, and times it.
  *
  * @param openEngine loads the artifact's models.
- * @param results what is filled in.
- * @param onStep told before each step, after which [results] can be written.
+ * @param results the document to fill in.
+ * @param onStep called before each step. [results] can be written then.
  */
 class RegressionRun(
     private val artifact: Artifact,
@@ -30,10 +30,10 @@ class RegressionRun(
     private val onStep: (String) -> Unit,
 ) {
     private val manifest = artifact.manifest
-    private val reader = PhotoReader(Int.MAX_VALUE) // as the reference does: whole
+    private val reader = PhotoReader(Int.MAX_VALUE) // whole photos, as the reference decodes them
     private val goldens = Goldens.read(artifact)
 
-    /** Run everything, [runs] times and [seconds] seconds of each stage at least. */
+    /** Check all golden cases, and time each stage for at least [runs] runs and at least [seconds] seconds. */
     fun run(runs: Int, seconds: Double) {
         onStep("loading the models")
         lateinit var engine: SegmentationEngine
@@ -52,7 +52,7 @@ class RegressionRun(
         }
     }
 
-    /** What a run of each stage does, about the first photo; prompts that need no earlier mask take turns. */
+    /** One run of each stage, on the first photo. Prompts without a mask input take turns. */
     private fun stages(engine: SegmentationEngine): Map<String, () -> Unit> {
         val photo = goldens.photos.first()
         val prompts = goldens.cases.filter { it.photo == photo && it.maskFrom == null }.map { it.prompt(null) }

@@ -2,9 +2,9 @@ package org.mobilesam.sample
 
 import kotlin.math.abs
 
-/** Times runs as docs/latency.md says. */
+/** Times runs by the method of docs/latency.md. */
 class Stopwatch(private val nanoTime: () -> Long) {
-    /** Milliseconds of one run. */
+    /** Time one run, in milliseconds. */
     fun time(run: () -> Unit): Double {
         val start = nanoTime()
         run()
@@ -12,7 +12,7 @@ class Stopwatch(private val nanoTime: () -> Long) {
     }
 
     /**
-     * Warm up until the times settle; then at least [runs] runs, that take at least [seconds] together.
+     * Warm up until the times settle. Then time at least [runs] runs that together take at least [seconds].
      *
      * @throws IllegalStateException the times do not settle.
      */
@@ -37,7 +37,7 @@ class Stopwatch(private val nanoTime: () -> Long) {
         }
     }
 
-    /** Whether the averages of the last two windows, which do not overlap, agree. */
+    /** Whether the averages of the last two windows agree. The windows do not overlap. */
     private fun isSteady(times: List<Double>): Boolean {
         if (times.size < 2 * WINDOW) return false
         val later = times.takeLast(WINDOW).average()
@@ -50,6 +50,6 @@ class Stopwatch(private val nanoTime: () -> Long) {
         const val STEADY = 0.04
         const val LONGEST_WARM_UP = 60_000.0 // milliseconds
         const val MOST_WARM_UP_RUNS = 500
-        const val MOST_RUNS = 100_000 // that a document may have
+        const val MOST_RUNS = 100_000 // the most that a document may have
     }
 }

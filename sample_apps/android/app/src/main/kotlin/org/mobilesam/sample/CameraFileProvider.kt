@@ -9,7 +9,10 @@ import android.os.ParcelFileDescriptor
 import java.io.File
 import java.io.FileNotFoundException
 
-/** Lends the camera app one file to put a photo in: it may open that, while it is allowed to, and nothing else. */
+/**
+ * Gives the camera app one file to write a photo to. The camera app can open no other file, and this one only while it
+ * has the permission.
+ */
 class CameraFileProvider : ContentProvider() {
     override fun onCreate() = true
 
@@ -35,10 +38,10 @@ class CameraFileProvider : ContentProvider() {
     override fun delete(uri: Uri, selection: String?, selectionArgs: Array<String>?) = 0
 
     companion object {
-        /** The file, for the camera app. */
+        /** The file's address, for the camera app. */
         val URI: Uri = Uri.parse("content://org.mobilesam.sample.camera/photo.jpg")
 
-        /** The file, for this app. */
+        /** The file's path, for this app. */
         fun file(context: Context) = File(context.cacheDir, "photo.jpg")
     }
 }

@@ -15,7 +15,7 @@ import android.widget.LinearLayout
 import android.widget.TextView
 import android.widget.Toast
 
-/** The app's one screen: a photo, and the object that is pointed at. */
+/** The app's only screen: a photo, and the mask of the object that the user points at. */
 class MainActivity : Activity() {
     private lateinit var session: Session
     private lateinit var photoView: PhotoView
@@ -33,7 +33,7 @@ class MainActivity : Activity() {
         session.listener = ::show
     }
 
-    @Deprecated("Without AndroidX, there is no view model to keep what a turned phone must not lose.")
+    @Deprecated("Without AndroidX, no view model keeps the session when the phone is rotated.")
     override fun onRetainNonConfigurationInstance(): Any = session
 
     override fun onDestroy() {
@@ -44,7 +44,7 @@ class MainActivity : Activity() {
 
     override fun onTrimMemory(level: Int) {
         super.onTrimMemory(level)
-        // Not when the app is merely hidden: choosing a photo hides it.
+        // Not when the app is only hidden: choosing a photo hides it.
         if (level != ComponentCallbacks2.TRIM_MEMORY_UI_HIDDEN && level >= RUNNING_LOW) session.releaseMemory()
     }
 
@@ -106,7 +106,7 @@ class MainActivity : Activity() {
     }
 
     /** From Android 15 on, apps draw behind the system's bars. */
-    @Suppress("DEPRECATION") // What replaces these insets is newer than Android 8.
+    @Suppress("DEPRECATION") // Their replacement is newer than Android 8.
     private fun keepClearOfSystemBars(view: View) = view.setOnApplyWindowInsetsListener { _, insets ->
         view.setPadding(
             insets.systemWindowInsetLeft,
@@ -132,11 +132,11 @@ class MainActivity : Activity() {
     }
 
     private fun takePhoto() {
-        CameraFileProvider.file(this).delete() // an earlier photo
+        CameraFileProvider.file(this).delete() // The file may have an earlier photo.
         val intent = Intent(MediaStore.ACTION_IMAGE_CAPTURE)
             .putExtra(MediaStore.EXTRA_OUTPUT, CameraFileProvider.URI)
             .addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION or Intent.FLAG_GRANT_WRITE_URI_PERMISSION)
-        intent.clipData = ClipData.newRawUri(null, CameraFileProvider.URI) // what the permissions are for
+        intent.clipData = ClipData.newRawUri(null, CameraFileProvider.URI) // the file that the permissions are for
         start(intent, TAKE_PHOTO, Texts.NO_CAMERA)
     }
 
@@ -157,7 +157,7 @@ class MainActivity : Activity() {
         const val STATUS_SP = 16f
         const val LIGHT = android.R.style.Theme_DeviceDefault_Light_NoActionBar
 
-        @Suppress("DEPRECATION") // Newer systems do not tell of it; older ones do.
+        @Suppress("DEPRECATION") // Only older systems report it.
         const val RUNNING_LOW = ComponentCallbacks2.TRIM_MEMORY_RUNNING_LOW
     }
 }

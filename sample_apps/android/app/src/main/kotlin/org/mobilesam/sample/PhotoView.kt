@@ -13,9 +13,9 @@ import org.mobilesam.kit.arithmetic.Point
 import org.mobilesam.kit.arithmetic.PromptBox
 import org.mobilesam.kit.arithmetic.PromptPoint
 
-/** Shows the photo, the mask over it, and what the user has pointed at; and turns touches into taps and boxes. */
+/** Shows the photo, the mask over it and the user's prompts, and turns touches into taps and boxes. */
 class PhotoView(context: Context) : View(context) {
-    /** Told of every tap, long press and box, in pixels of the photo. */
+    /** Called with every tap, long press and box, in pixels of the photo. */
     var onStep: ((PromptHistory.Step) -> Unit)? = null
 
     private var state = ScreenState()
@@ -69,7 +69,7 @@ class PhotoView(context: Context) : View(context) {
         invalidate()
     }
 
-    /** Where a pixel of the photo is seen: x, then y. */
+    /** Convert a point in pixels of the photo to pixels of this view: x, then y. */
     fun toView(point: Point): FloatArray =
         floatArrayOf(point.x.toFloat(), point.y.toFloat()).also(photoToView::mapPoints)
 
@@ -84,7 +84,7 @@ class PhotoView(context: Context) : View(context) {
         return isHandled || state.photo != null
     }
 
-    /** Without touch, as with a keyboard or TalkBack: the middle of the photo. */
+    /** A click by a keyboard or TalkBack has no position. It counts as a tap in the middle of the photo. */
     override fun performClick(): Boolean {
         super.performClick()
         val photo = state.photo ?: return false
@@ -157,7 +157,7 @@ class PhotoView(context: Context) : View(context) {
         canvas.drawRect(left, top, right, bottom, line)
     }
 
-    /** A plus for the object, a minus for background: color alone does not tell everyone. */
+    /** Draw a plus on the object and a minus on the background, because not everyone can tell the colors apart. */
     private fun drawPoint(canvas: Canvas, point: PromptPoint) {
         val (x, y) = toView(point.point)
         val arm = 4 * density

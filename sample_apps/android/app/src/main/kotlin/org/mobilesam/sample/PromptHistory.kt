@@ -4,7 +4,7 @@ import org.mobilesam.kit.arithmetic.Prompt
 import org.mobilesam.kit.arithmetic.PromptBox
 import org.mobilesam.kit.arithmetic.PromptPoint
 
-/** What the user has pointed at so far, step by step. A new box takes the place of the one before. */
+/** The user's taps and boxes, in their order. A new box replaces the earlier one. */
 data class PromptHistory(private val steps: List<Step> = emptyList()) {
     /** A tap, or a box. */
     sealed interface Step {

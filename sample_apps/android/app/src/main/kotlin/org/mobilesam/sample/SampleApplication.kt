@@ -6,16 +6,19 @@ import org.mobilesam.kit.android.LiteEngine
 import org.mobilesam.kit.artifact.Artifact
 import org.mobilesam.kit.engine.SegmentationEngine
 
-/** Where the app has its model from, and what runs it. */
+/** Where the app gets its model, and which engine runs it. */
 open class SampleApplication : Application() {
     /** Open a file of the artifact by its path below `assets/artifact`. */
     open fun openModelAsset(path: String): InputStream = assets.open("artifact/$path")
 
-    /** Load the models of [artifact]; takes a while. */
+    /** Load the models of [artifact]. This takes a while. */
     open fun openEngine(artifact: Artifact): SegmentationEngine = LiteEngine.load(artifact, THREADS)
 
     companion object {
-        /** Half of the cores: phones have slow ones too, and work in equal shares ends with the slowest. */
+        /**
+         * Half of the cores. Phones have fast and slow cores, and work in equal shares ends when the slowest core is
+         * done.
+         */
         val THREADS = (Runtime.getRuntime().availableProcessors() / 2).coerceIn(1, 4)
     }
 }

@@ -21,12 +21,12 @@ import org.mobilesam.kit.engine.Segmenter
 /**
  * All that the screen shows.
  *
- * @property canOpenPhotos whether the model is there.
- * @property photo upright, at the size that masks have.
- * @property prompts what the user has pointed at.
- * @property overlay alpha of the mask, as large as [photo].
- * @property isBusy whether something is under way.
- * @property status what is to be said.
+ * @property canOpenPhotos whether the model is ready.
+ * @property photo the upright photo, at the size of its masks.
+ * @property prompts the user's taps and boxes.
+ * @property overlay the mask as alpha values, as large as [photo].
+ * @property isBusy whether work is going on.
+ * @property status the text below the photo.
  */
 data class ScreenState(
     val canOpenPhotos: Boolean = false,
@@ -38,12 +38,12 @@ data class ScreenState(
 )
 
 /**
- * A photo, what the user points at in it, and the answers. For the main thread, on which nothing waits.
+ * A photo, the user's prompts about it, and the answers. It is used on the main thread, and never blocks it.
  *
- * It outlives the activity when the phone is turned.
+ * It outlives the activity when the phone is rotated.
  */
 class Session(private val application: SampleApplication) {
-    /** Told of every new state, beginning with the present one. */
+    /** Called with the present state, and then with every new one. */
     var listener: ((ScreenState) -> Unit)? = null
         set(value) {
             field = value
@@ -69,7 +69,7 @@ class Session(private val application: SampleApplication) {
         }
     }
 
-    /** Show another photo, whose bytes [open] gives from the beginning each time. */
+    /** Show another photo. [open] opens its file several times, and each stream has to start at the beginning. */
     fun openPhoto(open: () -> InputStream?) {
         val reader = reader ?: return
         val number = ++latestPhoto
@@ -80,7 +80,7 @@ class Session(private val application: SampleApplication) {
         }
     }
 
-    /** Add a tap or a box, and ask. */
+    /** Add a tap or a box, and ask for the mask. */
     fun add(step: PromptHistory.Step) = ask(state.prompts + step)
 
     /** Take back the last tap or box, and ask again. */
@@ -89,7 +89,7 @@ class Session(private val application: SampleApplication) {
     /** Take back all taps and boxes. */
     fun clear() = ask(PromptHistory())
 
-    /** Give memory back to the system; it costs time at the next tap. */
+    /** Release the models and embeddings. The next tap takes longer. */
     fun releaseMemory() {
         segmenter?.releaseMemory()
     }

@@ -3,7 +3,7 @@ package org.mobilesam.sample
 import java.util.Locale
 import org.mobilesam.kit.engine.Segmentation
 
-/** What the app says. In code, so that it compiles without Android's resource compiler. */
+/** The app's texts. They are in code, so that the app compiles without Android's resource compiler. */
 object Texts {
     const val CHOOSE_PHOTO = "Choose photo"
     const val TAKE_PHOTO = "Take photo"

@@ -21,12 +21,14 @@ import org.mobilesam.kit.engine.SegmentationEngine
 import org.robolectric.Robolectric
 import org.robolectric.Shadows.shadowOf
 
-/** The app with a stand-in for the runtime. Assets are read where they lie: no one has packed them here. */
+/**
+ * The app with a stand-in for the runtime. Assets are read from the source folder, because they are not packed here.
+ */
 open class GivenApplication : SampleApplication() {
-    /** What happens when the app opens a file of its model. */
+    /** Opens a file of the artifact. */
     var open: (String) -> InputStream = { File("src/main/assets/artifact", it).inputStream() }
 
-    /** What happens when it loads its model. */
+    /** Loads the engine. */
     var load: (Artifact) -> SegmentationEngine = { SimilarColors(it.manifest) }
 
     override fun openModelAsset(path: String) = open(path)
@@ -34,7 +36,7 @@ open class GivenApplication : SampleApplication() {
     override fun openEngine(artifact: Artifact) = load(artifact)
 }
 
-/** The activity as a user meets it. */
+/** The activity, as a user sees it. */
 class Screen {
     private val controller = Robolectric.buildActivity(MainActivity::class.java).setup()
     val activity: MainActivity get() = controller.get()
@@ -44,7 +46,7 @@ class Screen {
 
     fun button(label: String) = find { it is Button && it.text == label } as Button
 
-    /** Wait until the screen is as expected; work goes on in the background meanwhile. */
+    /** Wait until the screen is as expected. Work in the background goes on meanwhile. */
     fun await(what: String, isSo: () -> Boolean) {
         val end = System.nanoTime() + Duration.ofSeconds(60).toNanos()
         while (!isSo()) {

@@ -90,7 +90,7 @@ class MainActivityTest {
     }
 
     @Test
-    fun `more taps than the model takes are told of`() {
+    fun `more taps than the model takes are reported`() {
         screen.show(photo.file)
         repeat(artifact.manifest.promptLayout.slots + 1) { screen.tap(Point(50.0 + it, 50.0)) }
         screen.await("the message") { "slots" in screen.status }
@@ -99,7 +99,7 @@ class MainActivityTest {
     }
 
     @Test
-    fun `turning the phone keeps photo and mask`() {
+    fun `rotating the phone keeps photo and mask`() {
         screen.show(photo.file)
         screen.tap(middle)
         awaitMask()
@@ -112,7 +112,7 @@ class MainActivityTest {
     }
 
     @Test
-    fun `memory given back comes again at the next tap`() {
+    fun `released memory is filled again at the next tap`() {
         screen.show(photo.file)
         @Suppress("DEPRECATION")
         screen.activity.onTrimMemory(ComponentCallbacks2.TRIM_MEMORY_COMPLETE)
@@ -122,7 +122,7 @@ class MainActivityTest {
     }
 
     @Test
-    fun `a missing model is told of, with what to do`() {
+    fun `a missing model is reported, with what to do`() {
         application.open = { throw FileNotFoundException(it) }
         screen.await("the message") { "The model is missing" in screen.status }
         assertTrue(screen.status, "app/src/main/assets/artifact" in screen.status)
@@ -130,23 +130,23 @@ class MainActivityTest {
     }
 
     @Test
-    fun `a model for the other platform is told of`() {
+    fun `a model for the other platform is reported`() {
         val manifest = JSONObject(artifact.file("manifest.json").readText()).put("format", "coreml")
         application.open = { manifest.toString().byteInputStream() }
         screen.await("the message") { "does not fit the app" in screen.status }
     }
 
     @Test
-    fun `a model that does not load is told of`() {
+    fun `a model that does not load is reported`() {
         application.load = { throw IllegalStateException("Unknown builtin op: aten::new_thing\nmore") }
         screen.choose(photo.file)
         screen.await("the message") { screen.status == "This did not work: Unknown builtin op: aten::new_thing" }
     }
 
     @Test
-    fun `a file that is no photo is told of, and the next one is shown`() {
+    fun `a file that is not a photo is reported, and the next photo is shown`() {
         screen.choose(temporary.newFile("nonsense.jpg").apply { writeText("nonsense") })
-        screen.await("the message") { "is no photo" in screen.status }
+        screen.await("the message") { "is not a photo" in screen.status }
         screen.show(photo.file)
     }
 

@@ -60,7 +60,7 @@ class RegressionInstrumentationTest {
     }
 
     @Test
-    fun `a score that is no number fails the test`() {
+    fun `a score that is not a number fails the test`() {
         val run = run { ChangedEngine(it) { answer -> DecoderAnswer(answer.lowResMasks, FloatArray(4) { Float.NaN }) } }
         assertEquals(Activity.RESULT_CANCELED, run.code)
         assertTrue(run.document.getJSONArray("cases").getJSONObject(0).isNull("max_score_difference"))
@@ -98,7 +98,7 @@ class RegressionInstrumentationTest {
     }
 
     @Test
-    fun `a folder without an artifact is told of`() {
+    fun `a folder without an artifact is reported`() {
         val run = run(mapOf("artifact" to "/nowhere"))
         assertEquals("No artifact can be read at /nowhere: manifest.json is missing.", run.said)
     }
@@ -123,7 +123,7 @@ class RegressionInstrumentationTest {
         return DecoderAnswer(changed, answer.scores)
     }
 
-    /** For the reader in Python, which a test of its own has read these. */
+    /** Keep the document for `tests/sample_apps/test_android_app.py`, which reads it in Python. */
     private fun store(name: String, document: JSONObject) {
         val folder = File("target/device-results").apply { mkdirs() }
         File(folder, "$name.json").writeText(document.toString())
@@ -133,7 +133,7 @@ class RegressionInstrumentationTest {
 
     private fun JSONArray.doubles() = (0 until length()).map(::getDouble)
 
-    /** Robolectric's phone has no such folder. */
+    /** Robolectric's phone has no folder for external media. */
     private class PhoneContext(base: Context) : ContextWrapper(base) {
         private val folder = File(base.cacheDir, "media")
 
@@ -141,7 +141,7 @@ class RegressionInstrumentationTest {
         override fun getExternalMediaDirs() = arrayOf(folder)
     }
 
-    /** What Android would do with an instrumentation, and a clock on which everything takes a millisecond. */
+    /** Does what Android does with an instrumentation, and has a clock on which everything takes a millisecond. */
     private class TestedInstrumentation(
         private val context: Context,
         private val open: (Artifact) -> SegmentationEngine,

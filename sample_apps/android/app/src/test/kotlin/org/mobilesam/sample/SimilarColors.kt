@@ -6,8 +6,8 @@ import org.mobilesam.kit.engine.DecoderAnswer
 import org.mobilesam.kit.engine.SegmentationEngine
 
 /**
- * Stands in for the models where no runtime is: an object is what is as warm a color as a tapped pixel and
- * hangs together with it.
+ * Replaces the models on a desktop, where there is no runtime. An object is the connected region around a tapped pixel
+ * in which the colors are as warm as there.
  *
  * Its "embeddings" are the frame's pixels at the masks' resolution.
  */

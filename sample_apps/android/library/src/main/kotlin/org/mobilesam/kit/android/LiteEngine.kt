@@ -12,7 +12,7 @@ import org.pytorch.Module
 import org.pytorch.PyTorchAndroid
 import org.pytorch.Tensor
 
-/** Runs an artifact in PyTorch's lite interpreter, on the processor. */
+/** Runs an artifact in PyTorch's lite interpreter, on the CPU. */
 class LiteEngine internal constructor(
     private val manifest: Manifest,
     private val encoder: Module,
@@ -45,13 +45,13 @@ class LiteEngine internal constructor(
     private fun tensor(values: FloatArray, shape: LongArray) = IValue.from(Tensor.fromBlob(values, shape))
 
     companion object {
-        /** The runtime, for reports. */
+        /** The runtime's name and version, as reports have it. `library/build.gradle.kts` names the same version. */
         const val RUNTIME = "pytorch_android_lite 2.1.0"
 
         /**
          * Load both models.
          *
-         * @param threads how many compute.
+         * @param threads number of threads that compute.
          * @throws ArtifactException the runtime cannot load them.
          */
         fun load(artifact: Artifact, threads: Int): LiteEngine {
@@ -61,7 +61,7 @@ class LiteEngine internal constructor(
                 val encoder = LiteModuleLoader.load(artifact.file(manifest.encoderFile).path)
                 val decoder = LiteModuleLoader.load(artifact.file(manifest.decoderFile).path)
                 return LiteEngine(manifest, encoder, decoder)
-            } catch (error: RuntimeException) { // what the runtime turns C++ exceptions into
+            } catch (error: RuntimeException) { // The runtime turns C++ exceptions into this one.
                 val reason = error.message.orEmpty().lineSequence().first().take(200)
                 throw ArtifactException("The model cannot be loaded by $RUNTIME: $reason", error)
             }

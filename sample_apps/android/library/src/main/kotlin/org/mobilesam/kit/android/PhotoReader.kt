@@ -16,19 +16,20 @@ import org.mobilesam.kit.arithmetic.PixelSize
 class PhotoException(message: String, cause: Throwable? = null) : Exception(message, cause)
 
 /**
- * Decodes photos as a viewer shows them: upright, transparency over white.
+ * Decodes photos as a viewer shows them: upright, and with transparent parts over white.
  *
- * A photo with at least twice [enough] pixels along its longest side is decoded at a half, a quarter, … of its size, so
- * that `enough` to twice as many are left: what the model sees is smaller still. [SUBSAMPLING_TOLERANCE] says what that changes.
+ * A photo whose longest side has at least twice [enough] pixels is decoded at a half, a quarter, … of its size. Its
+ * longest side then has between [enough] and twice as many pixels. [SUBSAMPLING_TOLERANCE] bounds how much that changes
+ * the frame.
  *
- * @property enough pixels along the longest side that are kept in any case; twice the frame's side does.
+ * @property enough number of pixels along the longest side that are always kept, such as twice the frame's side.
  */
 class PhotoReader(private val enough: Int) {
     /**
      * Read a photo.
      *
-     * @param open gives the file's bytes from the beginning, each time.
-     * @throws PhotoException it is not there, or is no photo.
+     * @param open opens the file. It is called several times, and each stream has to start at the beginning.
+     * @throws PhotoException the file is missing or is not a photo.
      */
     fun read(open: () -> InputStream?): Bitmap {
         try {
@@ -69,7 +70,7 @@ class PhotoReader(private val enough: Int) {
 
     private fun stream(open: () -> InputStream?) = open() ?: throw PhotoException("The photo is no longer there.")
 
-    /** Turn [stored] so that it is as the camera was held (EXIF 2.3, section 4.6.4). */
+    /** Turn [stored] upright, by the way the camera was held (EXIF 2.3, section 4.6.4). */
     private fun turn(stored: Bitmap, orientation: Int): Bitmap {
         val matrix = Matrix()
         when (orientation) {
@@ -95,14 +96,17 @@ class PhotoReader(private val enough: Int) {
     }
 
     companion object {
-        /** Largest mean difference, in levels of 255, between frames of a photo decoded in part and in full. */
+        /**
+         * Largest mean difference, in levels of 255, between the frames of a photo decoded at a reduced and at its full
+         * size.
+         */
         const val SUBSAMPLING_TOLERANCE = 1.0
 
-        private const val NO_PHOTO = "This file is no photo that Android can show."
+        private const val NO_PHOTO = "This file is not a photo that Android can show."
     }
 }
 
-/** Pixels of a bitmap; its transparency is ignored. */
+/** A photo in an Android bitmap. Transparency is ignored. */
 class BitmapPhoto(private val bitmap: Bitmap) : Photo {
     override val size = PixelSize(bitmap.height, bitmap.width)
     private val row = IntArray(bitmap.width)

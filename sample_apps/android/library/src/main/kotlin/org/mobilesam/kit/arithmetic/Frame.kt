@@ -9,7 +9,7 @@ class Frame private constructor(val geometry: FrameGeometry, private val resized
     /**
      * The image encoder's input: (1, 3, S, S) in C order, RGB in 0…255, not normalized.
      *
-     * @param paddingRgb color of the area right of and below the photo.
+     * @param paddingRgb red, green and blue, 0…255, of the area right of and below the photo.
      */
     fun toTensor(paddingRgb: FloatArray): FloatArray {
         val side = geometry.frameSize

@@ -4,15 +4,16 @@ import kotlin.math.floor
 import kotlin.math.max
 
 /**
- * Where a photo lies in the square frame that the image encoder sees: top left, its longest side as long as the frame's.
+ * Where a photo lies in the square frame that the image encoder takes: at the top left, with its longest side as long
+ * as the frame.
  *
- * The arithmetic is that of `reference/photos/preprocessing.py`.
+ * The arithmetic is that of `resized_size` and `points_to_frame` in `reference/photos/preprocessing.py`.
  *
- * @property photo the photo's size.
+ * @property photo size of the upright photo.
  * @property frameSize S, the frame's side.
  */
 class FrameGeometry(val photo: PixelSize, val frameSize: Int) {
-    /** The photo's size in the frame: sides rounded half up, at least 1. */
+    /** The photo's size in the frame. Sides are rounded half up and are at least 1. */
     val resized: PixelSize
 
     init {
@@ -20,7 +21,7 @@ class FrameGeometry(val photo: PixelSize, val frameSize: Int) {
         resized = PixelSize(side(photo.height, scale), side(photo.width, scale))
     }
 
-    /** Pixels of the photo → pixels of the frame; rounded to float only at the end. */
+    /** Convert a point in pixels of the photo to pixels of the frame. Only the result is rounded to float. */
     fun toFrame(point: Point): Point {
         val x = point.x * (resized.width.toDouble() / photo.width)
         val y = point.y * (resized.height.toDouble() / photo.height)

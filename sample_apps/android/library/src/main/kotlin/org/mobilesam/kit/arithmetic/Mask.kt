@@ -1,6 +1,6 @@
 package org.mobilesam.kit.arithmetic
 
-/** A rectangle of pixels: left column, top row, and how many of each. All 0 around nothing. */
+/** A rectangle of pixels: its left column, its top row, its width and its height. All are 0 for an empty mask. */
 data class PixelBox(val x: Int, val y: Int, val width: Int, val height: Int)
 
 /**
@@ -13,7 +13,7 @@ class Mask(val size: PixelSize, val pixels: BooleanArray) {
         require(pixels.size == size.area) { "${pixels.size} pixels: expected ${size.area} for $size" }
     }
 
-    /** How many pixels belong to the object. */
+    /** Number of pixels that belong to the object. */
     val area: Int get() = pixels.count { it }
 
     /** The smallest box around the object. */
@@ -33,7 +33,7 @@ class Mask(val size: PixelSize, val pixels: BooleanArray) {
             return if (right < 0) PixelBox(0, 0, 0, 0) else PixelBox(left, top, right - left + 1, bottom - top + 1)
         }
 
-    /** Intersection over union with a mask of the same size; two empty masks are equal: 1. */
+    /** Intersection over union with a mask of the same size, 0…1. Two empty masks have 1. */
     fun iou(other: Mask): Double {
         require(size == other.size) { "masks of $size and of ${other.size} cannot be compared" }
         var intersection = 0

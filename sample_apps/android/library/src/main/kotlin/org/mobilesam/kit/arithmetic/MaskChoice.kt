@@ -1,13 +1,16 @@
 package org.mobilesam.kit.arithmetic
 
 /**
- * Which mask to show: `masks` of `manifest.json`.
+ * Which of the decoder's masks is shown: `masks` of `manifest.json`.
  *
- * @property singleMaskIndex the answer to an unambiguous prompt.
- * @property multimaskIndices guesses for an ambiguous one: a single point.
+ * @property singleMaskIndex index of the mask that answers an unambiguous prompt.
+ * @property multimaskIndices indices of the guesses for an ambiguous prompt, which is a single point.
  */
 data class MaskChoice(val singleMaskIndex: Int, val multimaskIndices: List<Int>) {
-    /** The index of the mask to show; of guesses, the first of those with the highest of [scores]. */
+    /**
+     * Index of the mask to show. For an ambiguous prompt it is the guess with the highest score, and the first of
+     * equals.
+     */
     fun shown(prompt: Prompt, scores: FloatArray): Int =
         if (prompt.isAmbiguous) multimaskIndices.maxBy { scores[it] } else singleMaskIndex
 }

@@ -1,12 +1,13 @@
 package org.mobilesam.kit.arithmetic
 
 /**
- * Enlarges mask logits to a photo's size: bilinear to the frame, the photo's part of it, bilinear to the photo.
+ * Enlarges mask logits to the frame, crops the frame to the photo's part, and enlarges that to the photo's size. Both
+ * enlargements are bilinear.
  *
- * In float, as torch's `interpolate(mode="bilinear", align_corners=False)`: pixels' centers lie at half coordinates.
- * Masks of large photos are made row by row, so that their logits never are in memory together.
+ * The results are those of torch's `interpolate(mode="bilinear", align_corners=False)` in float32: the centers of
+ * pixels lie at half coordinates. Rows are computed one by one, so that a large photo's logits are never all in memory.
  *
- * @property lowResSize side of the mask decoder's masks.
+ * @property lowResSize side of the mask decoder's masks, in pixels.
  */
 class MaskResizer(private val geometry: FrameGeometry, private val lowResSize: Int) {
     private val photo = geometry.photo
@@ -16,14 +17,14 @@ class MaskResizer(private val geometry: FrameGeometry, private val lowResSize: I
     private val photoColumns = Samples(resized.width, photo.width)
     private val photoRows = Samples(resized.height, photo.height)
 
-    /** Logits at the photo's size, row by row, of (lowResSize, lowResSize) [lowRes] logits. */
+    /** Enlarge the (lowResSize, lowResSize) logits [lowRes] to the photo's size, row by row. */
     fun logits(lowRes: FloatArray): FloatArray {
         val result = FloatArray(photo.area)
         forEachRow(lowRes) { y, row -> row.copyInto(result, y * photo.width) }
         return result
     }
 
-    /** The photo's pixels whose logits are above [threshold]. */
+    /** The mask of the photo's pixels whose logits are above [threshold]. */
     fun mask(lowRes: FloatArray, threshold: Float): Mask {
         val pixels = BooleanArray(photo.area)
         forEachRow(lowRes) { y, row ->
@@ -47,7 +48,7 @@ class MaskResizer(private val geometry: FrameGeometry, private val lowResSize: I
         }
     }
 
-    /** Row [y] of an enlarged image, as long as [row] is. */
+    /** Compute row [y] of the enlarged image into [row]. */
     private fun interpolate(
         image: FloatArray,
         stride: Int,
@@ -70,10 +71,13 @@ class MaskResizer(private val geometry: FrameGeometry, private val lowResSize: I
         }
     }
 
-    /** a·b + c, rounded once, as torch's kernels do on processors that can. A product of two floats is exact in double. */
+    /**
+     * a·b + c, rounded once, as the fused multiply-add of torch's kernels is. The product of two floats is exact in
+     * double.
+     */
     private fun fused(a: Float, b: Float, c: Float): Float = (a.toDouble() * b + c).toFloat()
 
-    /** Which two of [from] values, and how much of the second, make each of [to] values. */
+    /** For each of [to] values, the two of [from] values that it lies between, and the weight of the second. */
     private class Samples(from: Int, to: Int) {
         val lower = IntArray(to)
         val upper = IntArray(to)

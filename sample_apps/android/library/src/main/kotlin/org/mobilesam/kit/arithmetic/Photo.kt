@@ -1,15 +1,15 @@
 package org.mobilesam.kit.arithmetic
 
-/** Rows of RGB pixels, as a photo or a bitmap has them. */
+/** An upright photo, which is read row by row. */
 interface Photo {
     val size: PixelSize
 
-    /** Write row [y] as red, green, blue, red… to the start of [into], 3 bytes a pixel, 0…255 without sign. */
+    /** Write row [y] to the start of [into]: red, green and blue of each pixel, as unsigned bytes. */
     fun readRow(y: Int, into: ByteArray)
 }
 
 /**
- * Pixels in memory.
+ * A photo whose pixels are in memory.
  *
  * @property rgb height × width × 3 bytes, row by row.
  */

@@ -11,8 +11,8 @@ private const val HALF = 1 shl (PRECISION_BITS - 1)
 /**
  * Bilinear, antialiased resizing in 8 bits: bit for bit what Pillow's `Image.resize(…, BILINEAR)` computes.
  *
- * Horizontally, then vertically; weights are fixed-point numbers, and what lies between the two is rounded to 8 bits.
- * A direction in which the size stays is left out. Android's own scaling is not antialiased in this way.
+ * Rows are resized first, then columns, and each pass rounds to 8 bits. Weights are fixed-point numbers. A pass that
+ * would change nothing is left out. Android's own scaling is not antialiased in this way.
  *
  * Source: Pillow's `src/libImaging/Resample.c`.
  */
@@ -51,14 +51,14 @@ object PhotoResizer {
     }
 }
 
-/** Weights of the [from] pixels of a line for each of the [to] pixels that it becomes. */
+/** For each of the [to] pixels of a resized line, the weights of the [from] pixels of the original line. */
 private class TriangleFilter(from: Int, private val to: Int) {
     private val firsts = IntArray(to)
     private val weights: Array<IntArray>
 
     init {
         val scale = from.toDouble() / to
-        val support = max(scale, 1.0) // of the triangle; wider than a pixel where the line shrinks
+        val support = max(scale, 1.0) // of the triangle, which is wider than a pixel where the line shrinks
         weights = Array(to) { index ->
             val center = (index + 0.5) * scale
             val first = max(0, (center - support + 0.5).toInt())
@@ -79,7 +79,7 @@ private class TriangleFilter(from: Int, private val to: Int) {
         }
     }
 
-    /** The sum for pixel [index], of values that begin at [first] and are [step] apart. */
+    /** The weighted sum for pixel [index] of the values that start at [first] and lie [step] apart. */
     fun weightedSum(index: Int, values: ByteArray, first: Int, step: Int): Byte {
         var sum = HALF
         var position = first

@@ -1,10 +1,10 @@
 package org.mobilesam.kit.arithmetic
 
 /**
- * A tap.
+ * A point of a prompt.
  *
  * @property point where it is, in pixels of the photo.
- * @property isObject whether the object is there, or background.
+ * @property isObject true on the object, false on the background.
  */
 data class PromptPoint(val point: Point, val isObject: Boolean)
 
@@ -12,11 +12,11 @@ data class PromptPoint(val point: Point, val isObject: Boolean)
 data class PromptBox(val topLeft: Point, val bottomRight: Point)
 
 /**
- * What is known about one object.
+ * A user's prompt about one object in a photo.
  *
- * @property points taps, in the order in which they were made.
- * @property box around the object.
- * @property maskInput one mask's low-resolution logits of an earlier answer about the same photo.
+ * @property points the user's points, in their order.
+ * @property box a box around the object, or null.
+ * @property maskInput low-resolution logits of one mask of an earlier answer about the same photo, or null.
  */
 class Prompt(
     val points: List<PromptPoint> = emptyList(),
@@ -25,6 +25,6 @@ class Prompt(
 ) {
     val isEmpty: Boolean get() = points.isEmpty() && box == null
 
-    /** Whether it may mean several things: a single point does, a part or the whole. */
+    /** Whether the prompt can mean several objects. A single point can: it may mean a part or the whole. */
     val isAmbiguous: Boolean get() = points.size == 1 && box == null && maskInput == null
 }

@@ -1,11 +1,11 @@
 package org.mobilesam.kit.arithmetic
 
 /**
- * A mask as COCO's compressed run-length encoding: runs down the columns, of background first.
+ * A mask in COCO's compressed run-length encoding. Runs go down the columns, and the first run is background.
  *
- * @property counts the runs as text: each in characters of 6 bits, offset by 48, the lowest 5 bits of the number first,
- *   below one that says whether more follow; from the fourth number on, the difference to the one two back.
- *   Source: `rleToString` and `rleFrString` in cocoapi's `maskApi.c`.
+ * @property counts the lengths of the runs as text. A character's code less 48 has 6 bits: 5 bits of a number, the
+ *   lowest first, and a bit that says whether more follow. From the fourth number on, each is the difference to the
+ *   number two before it. Source: `rleToString` and `rleFrString` in cocoapi's `maskApi.c`.
  */
 data class RunLengthEncoding(val size: PixelSize, val counts: String) {
     /**

@@ -1,16 +1,16 @@
 package org.mobilesam.kit.arithmetic
 
 /**
- * A prompt as the mask decoder takes it: N fixed slots (`converters/prompt_slots.py`).
+ * A prompt in the N fixed slots of the mask decoder (`SlotPrompt` in `converters/prompt_slots.py`).
  *
- * @property pointCoords (1, N, 2) x, y in pixels of the frame.
- * @property pointLabels (1, N).
+ * @property pointCoords (1, N, 2) x, y of each slot, in pixels of the frame.
+ * @property pointLabels (1, N) label of each slot.
  * @property maskInput (1, 1, lowResSize, lowResSize) logits of an earlier answer, or null.
  */
 class SlotPrompt(val pointCoords: FloatArray, val pointLabels: FloatArray, val maskInput: FloatArray? = null) {
     companion object {
         /**
-         * Points first, then a box's two corners; the rest is left empty.
+         * Fill the slots with the points and then the two corners of the box. The remaining slots are empty.
          *
          * @throws PromptException the prompt takes more slots than there are.
          */

@@ -7,15 +7,15 @@ import java.io.InputStream
 import java.security.MessageDigest
 
 /**
- * What `convert torchscript` wrote, in a folder of the device.
+ * An artifact that `convert torchscript` wrote, in a folder of the device.
  *
- * @property folder holds `manifest.json` and the files that it lists.
+ * @property folder the folder with `manifest.json` and the files that it lists.
  */
 class Artifact private constructor(val folder: File, val manifest: Manifest) {
-    /** A file of the artifact. */
+    /** The artifact's file at [path]. */
     fun file(path: String) = File(folder, path)
 
-    /** What the file at [path] is on this device. */
+    /** Size and SHA-256 of the file at [path], as it is on this device. */
     fun identify(path: String): FileIdentity = identify(file(path))
 
     companion object {
@@ -23,9 +23,9 @@ class Artifact private constructor(val folder: File, val manifest: Manifest) {
             "The model is missing: copy what 'convert torchscript' wrote into app/src/main/assets/artifact, and build again."
 
         /**
-         * Open [folder].
+         * Open the artifact in [folder].
          *
-         * @throws ArtifactException there is none, it is damaged, or it does not fit the app.
+         * @throws ArtifactException there is no artifact, or it is damaged or does not fit the app.
          */
         fun open(folder: File): Artifact {
             val manifest = try {
@@ -37,12 +37,13 @@ class Artifact private constructor(val folder: File, val manifest: Manifest) {
         }
 
         /**
-         * Copy the artifact out of the app's assets, whose files have no paths, to [folder] if it is not there yet.
+         * Copy the artifact from the app's assets to [folder], if it is not there yet. Assets have no paths, and the
+         * runtime loads models by their paths.
          *
-         * Goldens stay behind. Every file is checked against the manifest while it is copied.
+         * Goldens are not copied. Every copied file is checked against the manifest.
          *
          * @param openAsset opens a file of the artifact by its path below the manifest's folder.
-         * @throws ArtifactException the assets hold no artifact, or not one that fits the app.
+         * @throws ArtifactException the assets have no artifact, or one that does not fit the app.
          */
         fun install(openAsset: (String) -> InputStream, folder: File): Artifact {
             val json = try {

@@ -3,10 +3,10 @@ package org.mobilesam.kit.engine
 import org.mobilesam.kit.arithmetic.SlotPrompt
 
 /**
- * Masks of one prompt, and how good the model thinks they are.
+ * The mask decoder's answer to one prompt.
  *
  * @property lowResMasks (1, masks, lowResSize, lowResSize) logits over the frame.
- * @property scores (1, masks) estimated IoU.
+ * @property scores (1, masks) the model's own estimate of each mask's IoU, about 0…1.
  */
 class DecoderAnswer(val lowResMasks: FloatArray, val scores: FloatArray) {
     /** The logits of mask [index]. */
@@ -16,9 +16,9 @@ class DecoderAnswer(val lowResMasks: FloatArray, val scores: FloatArray) {
     }
 }
 
-/** Runs the two models of an artifact. For one thread at a time. */
+/** Runs the two models of an artifact. Only one thread at a time may use an engine. */
 interface SegmentationEngine : AutoCloseable {
-    /** (1, 3, S, S) frame in 0…255 → image embeddings. */
+    /** Compute the image embeddings of a (1, 3, S, S) [frame] with values in 0…255. */
     fun encode(frame: FloatArray): FloatArray
 
     /** Answer a prompt about the photo with [imageEmbeddings]. */

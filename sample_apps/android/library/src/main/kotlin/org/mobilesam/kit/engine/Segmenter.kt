@@ -13,12 +13,12 @@ import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Manifest
 
 /**
- * The mask that answers a prompt.
+ * The answer to a prompt.
  *
  * @property mask at the photo's size.
  * @property score the model's own estimate of the mask's IoU, about 0…1.
- * @property encoderMilliseconds how long the image encoder took; null if the photo's embeddings were there already.
- * @property decoderMilliseconds how long the prompt took, from slots to the mask at the photo's size.
+ * @property encoderMilliseconds time of the image encoder; null if the photo was already encoded.
+ * @property decoderMilliseconds time from filling the slots to the mask at the photo's size.
  */
 class Segmentation(
     val mask: Mask,
@@ -28,13 +28,13 @@ class Segmentation(
 )
 
 /**
- * Answers prompts about one photo at a time, on a thread of its own, which alone uses the model.
+ * Answers prompts about one photo at a time. It has a thread of its own, and only that thread uses the models.
  *
- * Nothing here waits: results come through [deliver]. The photo is encoded once; a newer prompt cancels older ones,
- * and a newer photo cancels all of the earlier one.
+ * Methods return at once, and results come through [deliver]. A photo is encoded once. A newer prompt cancels older
+ * ones, and a newer photo cancels all prompts about the earlier photo.
  *
- * @param openEngine loads the model, on the segmenter's thread, when it is first needed.
- * @param deliver runs what callers are told, such as the main thread's handler.
+ * @param openEngine loads the models. It is called on the segmenter's thread when they are first needed.
+ * @param deliver runs the callers' callbacks. An app passes the main thread's handler.
  * @param nanoTime a clock in nanoseconds.
  */
 class Segmenter(
@@ -47,17 +47,18 @@ class Segmenter(
     private val latestPhoto = AtomicInteger()
     private val latestPrompt = AtomicInteger()
 
-    // Only the segmenter's thread touches these.
+    // Only the segmenter's thread uses these.
     private var engine: SegmentationEngine? = null
     private var frame: Frame? = null
     private var resizer: MaskResizer? = null
     private var embeddings: FloatArray? = null
 
     /**
-     * Ask about another photo from now on, and encode it.
+     * Set the photo that the following prompts are about, and encode it.
      *
-     * @param read gives the photo's pixels; called on the segmenter's thread.
-     * @param onReady told once prompts are cheap, with how long the image encoder took, or of what went wrong.
+     * @param read returns the photo. It is called on the segmenter's thread.
+     * @param onReady called when the photo is encoded, with the image encoder's time in milliseconds, or with the
+     *   error.
      */
     fun setPhoto(read: () -> Photo, onReady: (Result<Double>) -> Unit) {
         val photo = latestPhoto.incrementAndGet()
@@ -89,12 +90,12 @@ class Segmenter(
         }
     }
 
-    /** Nobody waits for the last prompt any more. */
+    /** Cancel the latest prompt: its answer is not delivered. */
     fun cancel() {
         latestPrompt.incrementAndGet()
     }
 
-    /** Drop the photo's embeddings and the model; the next prompt makes them again. */
+    /** Release the models and the photo's embeddings. The next prompt loads and computes them again. */
     fun releaseMemory() {
         execute {
             embeddings = null
@@ -102,7 +103,7 @@ class Segmenter(
         }
     }
 
-    /** Cancel everything, and drop the model. */
+    /** Cancel everything, and release the models. */
     override fun close() {
         latestPhoto.incrementAndGet()
         latestPrompt.incrementAndGet()
@@ -127,7 +128,7 @@ class Segmenter(
 
     private fun millisecondsSince(start: Long) = (nanoTime() - start) / 1e6
 
-    /** Do [work] if it [isWanted] when its turn comes, and tell of it if it still is when it is told. */
+    /** Do [work] if it [isWanted] when its turn comes, and deliver the result if it still [isWanted] then. */
     private fun <T> submit(isWanted: () -> Boolean, onDone: (Result<T>) -> Unit, work: () -> T) = execute {
         if (isWanted()) {
             val result = runCatching(work)
@@ -139,7 +140,7 @@ class Segmenter(
         try {
             thread.execute(work)
         } catch (_: RejectedExecutionException) {
-            // Closed: nobody waits for it.
+            // The segmenter is closed, so no caller waits for this.
         }
     }
 

@@ -11,7 +11,7 @@ import org.pytorch.Tensor
 import org.pytorch.fakeModule
 import org.robolectric.RobolectricTestRunner
 
-/** What the runtime is handed, and what is made of its answers, in its own Java classes. */
+/** What the engine passes to the runtime, and how it reads the answers. The runtime's own Java classes run here. */
 @RunWith(RobolectricTestRunner::class)
 class LiteEngineTest {
     private val manifest = givenArtifact().manifest

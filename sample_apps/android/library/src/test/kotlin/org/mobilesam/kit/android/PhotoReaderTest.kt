@@ -21,7 +21,8 @@ import org.robolectric.RobolectricTestRunner
 class PhotoReaderTest {
     @Test
     fun `photos are turned upright`() {
-        // EXIF 2.3, 4.6.4: where the stored top left, top right, bottom left and bottom right corners are to be seen.
+        // EXIF 2.3, section 4.6.4: where a viewer shows the stored top left, top right, bottom left and bottom right
+        // corners.
         val upright = mapOf(
             1 to "RGBW", 2 to "GRWB", 3 to "WBGR", 4 to "BWRG",
             5 to "RBGW", 6 to "BRWG", 7 to "WGBR", 8 to "GWRB",
@@ -64,10 +65,10 @@ class PhotoReaderTest {
     }
 
     @Test
-    fun `what is no photo is refused in words`() {
+    fun `a file that is not a photo is refused in words`() {
         val reader = PhotoReader(100)
         val text = assertThrows(PhotoException::class.java) { reader.read("text"::byteInputStream) }
-        assertEquals("This file is no photo that Android can show.", text.message)
+        assertEquals("This file is not a photo that Android can show.", text.message)
         assertThrows(PhotoException::class.java) { reader.read { null } }
         assertThrows(PhotoException::class.java) { reader.read { throw FileNotFoundException("gone") } }
         assertThrows(PhotoException::class.java) { reader.read { throw SecurityException("not yours") } }
@@ -97,7 +98,7 @@ class PhotoReaderTest {
     private fun compress(bitmap: Bitmap, format: Bitmap.CompressFormat): ByteArray =
         ByteArrayOutputStream().also { bitmap.compress(format, 95, it) }.toByteArray()
 
-    /** A JPEG file whose EXIF data have that orientation and nothing else. */
+    /** A JPEG file whose EXIF data has that orientation and nothing else. */
     private fun withOrientation(bitmap: Bitmap, orientation: Int): ByteArray {
         val jpeg = compress(bitmap, Bitmap.CompressFormat.JPEG)
         val tiff = intArrayOf(0x4D, 0x4D, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0, 0, 0, 0, 0)

@@ -16,7 +16,7 @@ import org.junit.Test
 import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 
-/** The arithmetic gives the Python reference's numbers: `sample_apps/vectors`. */
+/** The arithmetic gives the numbers of the Python reference, which are in `sample_apps/vectors`. */
 @RunWith(RobolectricTestRunner::class)
 class GoldenVectorsTest {
     @Test

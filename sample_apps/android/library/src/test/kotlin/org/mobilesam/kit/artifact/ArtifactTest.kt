@@ -14,7 +14,7 @@ import org.junit.runner.RunWith
 import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.RobolectricTestRunner
 
-/** An artifact is taken as `convert` wrote it, or refused in a line that says why. */
+/** An artifact is accepted as `convert` wrote it. Any other is refused with one line that says why. */
 @RunWith(RobolectricTestRunner::class)
 class ArtifactTest {
     @get:Rule
@@ -44,7 +44,7 @@ class ArtifactTest {
     }
 
     @Test
-    fun `an empty folder of assets is told of`() =
+    fun `an empty folder of assets is reported`() =
         refuses("The model is missing") { throw java.io.FileNotFoundException(it) }
 
     @Test
@@ -94,7 +94,7 @@ class ArtifactTest {
         }
 
     @Test
-    fun `what is no manifest is refused`() = refuses("is damaged") { "{".byteInputStream() }
+    fun `a file that is not a manifest is refused`() = refuses("is damaged") { "{".byteInputStream() }
 
     private fun refusesManifest(expected: String, change: (JSONObject) -> Unit) {
         val manifest = JSONObject(givenArtifact().file("manifest.json").readText()).also(change).toString()

@@ -16,11 +16,11 @@ import org.mobilesam.kit.testing.RecordedEngine
 import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.RobolectricTestRunner
 
-/** From a photo's file to its mask as an app goes, with an artifact's goldens in place of the models. */
+/** From a photo's file to its mask, as in an app, with an artifact's goldens in place of the models. */
 @RunWith(RobolectricTestRunner::class)
 class GoldensTest {
     @Test
-    fun `all masks of the goldens are the reference's`() {
+    fun `all masks of the goldens are the reference masks`() {
         val artifact = givenArtifact()
         val manifest = artifact.manifest
         for (case in Goldens.read(artifact).cases) {
@@ -32,7 +32,7 @@ class GoldensTest {
     }
 
     @Test
-    fun `a session shows the reference's masks`() {
+    fun `the segmenter shows the reference masks`() {
         val artifact = givenArtifact()
         val goldens = Goldens.read(artifact)
         val manifest = artifact.manifest

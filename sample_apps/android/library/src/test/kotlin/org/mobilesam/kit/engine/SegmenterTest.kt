@@ -23,7 +23,7 @@ import org.mobilesam.kit.arithmetic.RgbPhoto
 import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Manifest
 
-/** What runs when, and on which thread. */
+/** Which calls run, when, and on which thread. */
 class SegmenterTest {
     private val calls = Collections.synchronizedList(ArrayList<String>())
     private val threads = Collections.synchronizedSet(HashSet<String>())
@@ -57,7 +57,7 @@ class SegmenterTest {
         decoding = CountDownLatch(1)
         val answers = LinkedBlockingQueue<String>()
         segmenter.segment(tap(1.0)) { answers.put("first") }
-        assertNotNull(decoderEntered.poll(10, TimeUnit.SECONDS)) // it cannot be stopped any more
+        assertNotNull(decoderEntered.poll(10, TimeUnit.SECONDS)) // It cannot be stopped any more.
         segmenter.segment(tap(2.0)) { answers.put("second") }
         segmenter.segment(tap(3.0)) { answers.put("third") }
         decoding.countDown()
@@ -80,7 +80,7 @@ class SegmenterTest {
     }
 
     @Test
-    fun `what a cancelled prompt would have said is not told`() {
+    fun `the answer to a cancelled prompt is not delivered`() {
         setPhoto()
         decoding = CountDownLatch(1)
         val answers = LinkedBlockingQueue<String>()
@@ -88,7 +88,7 @@ class SegmenterTest {
         assertNotNull(decoderEntered.poll(10, TimeUnit.SECONDS))
         segmenter.cancel()
         decoding.countDown()
-        setPhoto() // comes after it in the queue
+        setPhoto() // This comes after it in the queue.
         assertTrue(answers.isEmpty())
     }
 
@@ -101,7 +101,7 @@ class SegmenterTest {
     }
 
     @Test
-    fun `a prompt that does not fit is told of, and later ones are answered`() {
+    fun `a prompt that does not fit is reported, and later ones are answered`() {
         setPhoto()
         val answers = LinkedBlockingQueue<Result<Segmentation>>()
         segmenter.segment(Prompt(List(9) { PromptPoint(Point(1.0, 1.0), true) }), answers::put)
@@ -111,7 +111,7 @@ class SegmenterTest {
     }
 
     @Test
-    fun `a photo that cannot be read is told of`() {
+    fun `a photo that cannot be read is reported`() {
         val results = LinkedBlockingQueue<Result<Double>>()
         segmenter.setPhoto({ throw PhotoException("no photo") }, results::put)
         val error = checkNotNull(results.poll(10, TimeUnit.SECONDS)).exceptionOrNull()
