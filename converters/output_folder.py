@@ -98,7 +98,7 @@ def staged(
     The arguments are those of ``require_free``.
 
     Raises:
-        OutputError: as ``reserved``.
+        OutputError: for the reasons that ``reserved`` lists.
     """
     name = _real_name(folder)
     with contextlib.ExitStack() as stack:

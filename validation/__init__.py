@@ -1,4 +1,4 @@
-"""Does an artifact give the reference's masks, how fast is it, and has it got worse?
+"""Compares artifacts with the reference, measures their accuracy and speed, and detects regressions.
 
 Each ``validate`` command has a function behind it:
 

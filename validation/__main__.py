@@ -1,4 +1,4 @@
-"""``validate``, or ``python -m validation``."""
+"""The entry point of ``validate``, which is also ``python -m validation``."""
 
 from reference.common.entry_point import start
 

@@ -109,7 +109,9 @@ def tensor_difference(values: np.ndarray, expected: np.ndarray) -> TensorDiffere
     """
     _require_same_shape(values, expected)
     if values.size == 0:
-        raise ArtifactError(f"arrays of shape {values.shape}: expected something to compare")
+        raise ArtifactError(
+            f"arrays of shape {values.shape}: expected at least one element to compare"
+        )
     not_finite = ~(np.isfinite(values) & np.isfinite(expected))
     if count := np.count_nonzero(not_finite):
         where = _index(int(not_finite.argmax()), values.shape)

@@ -1,4 +1,4 @@
-"""The names of the stages from a photo to its masks, as results have them."""
+"""The names of the stages from a photo to its masks, under which results report them."""
 
 PREPROCESSING, IMAGE_ENCODER = "preprocessing", "image_encoder"
 MASK_DECODER, MASK_RESIZE = "mask_decoder", "mask_resize"

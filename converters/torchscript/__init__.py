@@ -1,1 +1,1 @@
-"""TorchScript Lite files."""
+"""Converting export modules to TorchScript Lite files, and checking that phones can run them."""

@@ -14,7 +14,7 @@ from reference.modeling.variants import Variant
 
 
 class Attention(timm.models.tiny_vit.Attention):
-    """timm's attention with the order of operations of the original.
+    """The attention of timm, with the order of operations of the original.
 
     timm scales the queries before the product, or fuses all operations, while the original scales the product. The
     results differ only in the last bits. With this order, the embeddings equal those of the original bit by bit.

@@ -72,7 +72,7 @@ def test_largest_difference(values, other, difference):
 def test_differences_need_two_arrays_of_one_shape():
     with pytest.raises(ArtifactError, match="expected the same shape"):
         largest_difference(np.zeros((1, 3)), np.zeros((1, 4)))
-    with pytest.raises(ArtifactError, match="expected something to compare"):
+    with pytest.raises(ArtifactError, match="expected at least one element"):
         largest_difference(np.zeros((0, 4)), np.zeros((0, 4)))
 
 

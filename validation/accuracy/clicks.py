@@ -1,4 +1,4 @@
-"""Derives prompts from true masks: the clicks of somebody who knows the object, and the box around it."""
+"""Derives prompts from true masks: the clicks of a user who knows the object, and the box around it."""
 
 from typing import NamedTuple
 

@@ -1,1 +1,1 @@
-"""An artifact folder that is whole, and what it tells apps."""
+"""Loading and verifying artifact folders, and checking what their manifests tell apps."""

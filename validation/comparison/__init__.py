@@ -1,1 +1,1 @@
-"""Does an artifact draw the reference's masks?"""
+"""Comparing artifacts with the reference, mask by mask and stage by stage, up to the verdict."""

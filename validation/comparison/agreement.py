@@ -64,7 +64,7 @@ class Agreement:
         return min(self.mask_ious)
 
     def evident(self, values: Sequence[float]) -> list[float]:
-        """Of four values, one per mask, those whose masks are evidence."""
+        """Return those of four values, one per mask, whose masks are evidence."""
         return [value for value, blank in zip(values, self.blank, strict=True) if not blank]
 
     @property
@@ -89,15 +89,15 @@ class StageLoss:
 
     Attributes:
         stage: one of ``stages.STAGES``.
-        own_iou: lowest IoU of the four masks if this stage alone is the artifact's and is fed the
-            reference output of the stage before; None if the reference could not be run.
-        chained_iou: lowest IoU of the four masks between the artifact's and the reference's version
-            of this stage, both fed the artifact's output of the stage before; None if the reference
-            could not be run.
+        own_iou: lowest IoU of the four masks if only this stage runs in the artifact. Its input is
+            the reference output of the stage before. None if the reference could not be run.
+        chained_iou: lowest IoU between the four masks of the artifact's stage and those of the
+            reference stage. The input of both is the artifact's output of the stage before. None if
+            the reference could not be run.
         own_score_difference: largest difference of the predicted IoUs, measured like ``own_iou``; 0
             for stages that have no influence on scores.
-        output: difference of the stage's output from the reference output for the same input; None
-            for the stage whose output is the masks, and if the reference could not be run.
+        output: difference of the stage's output from the reference output for the same input. None
+            for the last stage, whose output is the masks, and if the reference could not be run.
     """
 
     stage: str

@@ -1,1 +1,1 @@
-"""Documents that may come from anywhere: read strictly, and written."""
+"""Reading untrusted JSON and TOML documents strictly, and writing results."""

@@ -1,4 +1,4 @@
-"""Read JSON documents that may be anybody's, and check every value.
+"""Read untrusted JSON documents, and check every value.
 
 Every refusal is one line that names the file, the place in it, the value, the expectation and the fix.
 """
@@ -229,7 +229,7 @@ def _of_few_digits(text: str) -> str:
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number in JSON")
+    raise ValueError(f"{constant} is not a number in JSON")
 
 
 def _refuse_deep(parsed: object) -> None:

@@ -1,4 +1,4 @@
-"""Checks of paths in documents that may be anybody's."""
+"""Checks of paths that come from untrusted documents."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The verdicts, and the value that stands for something that this machine lacks."""
+"""The verdicts, and ``Unavailable``, which stands for an engine or a tool that this machine lacks."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_PROVEN: "NOT PROVEN", NOT_RUN: "
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Stands for something that this machine lacks.
+    """Stands for an engine or a tool that this machine lacks.
 
     Attributes:
         reason: why it is not available, in words that follow "NOT RUN: ".

@@ -1,4 +1,4 @@
-"""Run TorchScript Lite files in the lite interpreter of another of ``validation.engines.environments``."""
+"""Run TorchScript Lite files in the lite interpreter of another environment, such as an emulated processor."""
 
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ class EnvironmentEngine:
     Its process ends with this one, or when the engine is closed.
 
     Attributes:
-        name: what runs, as ``Engine`` has it.
+        name: name of the engine for results, as in ``Engine``.
         calls: number of times that a module is called for one answer.
         last: times and instruction counts of the calls for the last answer; None before the first.
     """

@@ -33,7 +33,7 @@ class LiteInterpreterEngine:
     """An ``Engine`` with torch's lite interpreter; quantized operators are computed as on phones.
 
     Attributes:
-        name: what runs, as ``Engine`` has it.
+        name: name of the engine for results, as in ``Engine``.
     """
 
     def __init__(self, image_encoder: Path, mask_decoder: Path, quantized: bool) -> None:

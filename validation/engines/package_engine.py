@@ -24,7 +24,7 @@ class PackageEngine:
     """An ``Engine`` that runs two loaded packages as an app does: the frame is a picture, all else float32.
 
     Attributes:
-        name: what runs, as ``Engine`` has it.
+        name: name of the engine for results, as in ``Engine``.
     """
 
     def __init__(

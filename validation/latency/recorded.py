@@ -92,7 +92,7 @@ class RecordedMemory:
 
 @dataclass(frozen=True)
 class RecordedCounts:
-    """A stage's instructions on an emulated processor: the first run's, and the median of the later runs."""
+    """A stage's instructions on an emulated processor: the count of the first run, and the median of the later runs."""
 
     stage: str
     first: int

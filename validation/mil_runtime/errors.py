@@ -1,10 +1,10 @@
-"""The runtime's errors."""
+"""The errors that ``mil_runtime`` raises."""
 
 from reference.common.errors import MobileSAMError
 
 
 class MilRuntimeError(MobileSAMError):
-    """Base class of the runtime's errors. Their messages have one line, whatever names a model has."""
+    """Base class of the runtime's errors. Names in a model may contain line breaks; messages stay on one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.splitlines()))

@@ -1,6 +1,6 @@
 """Read the goldens of an artifact: photos, prompts and reference answers.
 
-The list of goldens may be anybody's document, so every value in it is checked.
+The list of goldens is untrusted input, so every value in it is checked.
 """
 
 import math

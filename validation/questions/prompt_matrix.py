@@ -15,7 +15,7 @@ from converters.samples import SampleCase, load_photo
 from reference.photos.images import read_image
 from validation.questions.cases import PHOTO, Question
 
-CENTRAL_SHARE = 0.5  # width and height of the central box, as a share of the photo's
+CENTRAL_SHARE = 0.5  # width and height of the central box, as a share of the photo
 TINY_SIZE = (37, 25)  # width, height in pixels
 MANY_POINTS = 8  # every number of points up to this one is asked, if the artifact has as many slots
 

@@ -1,10 +1,10 @@
-"""Errors in the files that a user passes."""
+"""The errors for a user's baselines and limits that cannot be used."""
 
 from reference.common.errors import MobileSAMError
 
 
 class BaselineError(MobileSAMError):
-    """A baseline cannot be read, or has other artifacts."""
+    """A baseline cannot be read, or is about other artifacts."""
 
 
 class LimitsError(MobileSAMError):

@@ -16,7 +16,7 @@ _MOST_CHARACTERS = 200  # in one value
 def manifest_entries(manifest: dict) -> dict[str, Entry]:
     """Return entry → value. Names of entries have dots between levels.
 
-    A list is one text. The items of a list of named items are entries of their own.
+    A list becomes one text. If the items of a list have names, each item becomes an entry.
     """
     document = {key: value for key, value in manifest.items() if key not in _NOT_RELIED_ON}
     document["checkpoint"] = {

@@ -30,7 +30,7 @@ class Bin:
 
     Attributes:
         label: the range of values that it counts.
-        count: how many values are in the range.
+        count: number of values in the range.
         share: the same as a share of all values, 0…1.
         caption: the text above the bar; empty if it counts nothing.
         left: x of the bar.
@@ -121,10 +121,10 @@ class PromptMarks:
     """A prompt, drawn over its photo.
 
     Attributes:
-        width: of the photo, pixels.
-        height: of the photo, pixels.
+        width: width of the photo in pixels.
+        height: height of the photo in pixels.
         scale: pixels of the photo per unit of a mark, so that marks have one size on the screen.
-        box: x, y, width and height, pixels; None if the prompt has no box.
+        box: x, y, width and height in pixels; None if the prompt has no box.
         points: the prompt's points.
         in_words: the whole prompt.
     """

@@ -18,7 +18,7 @@ RESULTS_FILE = "results.json"
 LATENCY_PAGE_FILE = "latency.html"
 LATENCY_FILE = "latency.json"
 
-# Lists the other files with their SHA-256. A file that was edited or added since belongs to somebody.
+# Lists the other files with their SHA-256. A file that was edited or added since is not ours to delete.
 FILES_FILE = "files.json"
 FILES_SCHEMA = "mobile-sam-export/report/1"
 
@@ -27,7 +27,7 @@ OPTION = "--report"
 
 @dataclass(frozen=True)
 class ReportKind:
-    """Which files a command's report has.
+    """The files that a command's report consists of.
 
     Attributes:
         command: the command that writes it.
@@ -57,12 +57,12 @@ def reserved_report(folder: Path, kind: ReportKind) -> AbstractContextManager[No
 
 @contextlib.contextmanager
 def staged_report(folder: Path, kind: ReportKind) -> Iterator[Path]:
-    """A hidden folder to fill, which becomes ``folder`` in one step when the block ends without an error.
+    """Yield a hidden folder to fill, which becomes ``folder`` in one step when the block ends without an error.
 
-    A report of the same kind is replaced; until then, and after any error, it is as it was.
+    An earlier report of the same kind stays as it was until then, and after any error.
 
     Raises:
-        OutputError: as ``reserved_report``.
+        OutputError: for the reasons that ``reserved_report`` lists.
     """
     with staged(folder, True, OPTION, partial(_obstacle, kind)) as draft:
         yield draft
@@ -71,13 +71,13 @@ def staged_report(folder: Path, kind: ReportKind) -> Iterator[Path]:
 
 
 def _obstacle(kind: ReportKind, folder: Path) -> str | None:
-    """Why an existing folder is not replaced by a report of ``kind``; None if it may be."""
+    """Return why a report of ``kind`` may not replace an existing folder; None if it may."""
     reason = _difference(kind, folder)
     return None if reason is None else f"{reason}, so it is not replaced: choose another {OPTION}"
 
 
 def _difference(kind: ReportKind, folder: Path) -> str | None:
-    """What tells ``folder`` from a whole and unaltered report of ``kind``."""
+    """Return how ``folder`` differs from a complete, unaltered report of ``kind``; None if it does not."""
     if folder.is_symlink() or not folder.is_dir():
         return "is not a folder"
     path = folder / FILES_FILE

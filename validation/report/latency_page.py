@@ -1,4 +1,4 @@
-"""Results of ``validate latency`` → one HTML page, in the style of the report."""
+"""Renders results of ``validate latency`` as one HTML page, in the style of the report."""
 
 from collections import Counter
 from dataclasses import dataclass

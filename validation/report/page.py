@@ -1,4 +1,4 @@
-"""Comparisons → one HTML page, which escapes every name and number in it and fetches nothing."""
+"""Renders comparisons as one HTML page. It escapes every name and number, and loads nothing from elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -51,7 +51,7 @@ def headline(comparisons: Sequence[Comparison]) -> str:
 
 
 def reason_of(comparison: Comparison) -> str:
-    """Why the verdict on one artifact is what it is, in a sentence or two."""
+    """Explain the verdict on one artifact in a sentence or two."""
     sentences = {PASSED: _passed, FAILED: _failed, NOT_PROVEN: _not_proven, NOT_RUN: _not_run}
     return sentences[comparison.verdict](comparison)
 

@@ -182,7 +182,7 @@ def test_link_out_of_the_folder(dataset, tmp_path):
     [
         ("{", "is not valid JSON"),
         ("[" * 100_000, "is not valid JSON"),
-        ('{"images": [NaN]}', "NaN is no number in JSON"),
+        ('{"images": [NaN]}', "NaN is not a number in JSON"),
         ('{"images": [%s]}' % ("1" * 400), "a number has more than 100 characters"),
         ("[]", "expected an object with 'images' and 'annotations'"),
     ],

@@ -15,14 +15,14 @@ ENVIRONMENTS: dict[str, Environment] = {item.name: item for item in (ARM64, RUNT
 
 
 def find_environments(names: Iterable[str]) -> list[Environment]:
-    """The environments of these names, each once.
+    """Return the environments with these names, each once.
 
     Raises:
-        SetupError: a name is not that of an environment.
+        SetupError: no environment has one of the names.
     """
     for name in names:
         if name not in ENVIRONMENTS:
             raise SetupError(
-                f"there is nothing to set up for '{name}': expected {' or '.join(ENVIRONMENTS)}"
+                f"no environment is called '{name}': expected {' or '.join(ENVIRONMENTS)}"
             )
     return [ENVIRONMENTS[name] for name in dict.fromkeys(names)]

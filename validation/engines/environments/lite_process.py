@@ -53,7 +53,7 @@ class LiteProcess:
 
     Attributes:
         pid: process id of the program.
-        name: what runs, as ``Engine`` has it.
+        name: name of the engine for results, as in ``Engine``.
     """
 
     def __init__(

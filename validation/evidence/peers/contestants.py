@@ -72,7 +72,7 @@ def contestants(
 def _foreign(
     like: Artifact, name: str, kind: str, components: Components, opener: Opener
 ) -> Contestant:
-    # The model, slots and conventions are those of ``like``. The files and the name are the peer's.
+    # The model, slots and conventions come from ``like``, the files and the name from the peer.
     artifact = replace(like, folder=Path(name), format=kind, components=components)
     return Contestant(name, kind, artifact, (opener,))
 

@@ -31,11 +31,15 @@ class CoreMLTarget:
         unit: the compute units that Core ML may use, a key of COMPUTE_UNITS.
         open_core_ml: opens Core ML on a choice of compute units.
         load_models: loads packages in order to ask for their compute plan.
+        host: watches the machine during the runs, given the numbers of the cores.
+        system: the operating system, as ``sys.platform`` names it.
     """
 
     unit: str
     open_core_ml: Callable = openers.core_ml
     load_models: Callable = openers.core_ml_models
+    host: Callable[[Sequence[int]], Host] = Host
+    system: str = sys.platform
 
     @property
     def name(self) -> str:
@@ -50,12 +54,12 @@ class CoreMLTarget:
         require_format(self.name, artifacts, "coreml")
 
     def missing(self) -> str | None:
-        return None if sys.platform == "darwin" else "Core ML runs on macOS only: measure on a Mac"
+        return None if self.system == "darwin" else "Core ML runs on macOS only: measure on a Mac"
 
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
     ) -> "TargetResult":
-        # These import torch, which a list of targets shall not wait for.
+        # These import torch. A list of targets should not have to wait for that.
         from validation.latency.measuring import Subject, measure_side_by_side
         from validation.latency.results import Measurement, TargetResult
         from validation.latency.running.session import Session
@@ -66,7 +70,7 @@ class CoreMLTarget:
         description = f"Core ML, {COMPUTE_UNITS[self.unit]}; {machine()}"
         if missing is not None:
             return TargetResult(self.name, description, False, missing, measurements)
-        host = Host(available_cores())
+        host = self.host(available_cores())
         threads = len(host.cores)  # Core ML decides, so it is unknown how many cores stay free
         engines = [partial(self.open_core_ml, unit=self.unit)]
         subjects = [

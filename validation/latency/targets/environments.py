@@ -44,7 +44,7 @@ class RuntimeTarget:
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
     ) -> "TargetResult":
-        # These import torch, which a list of targets shall not wait for.
+        # These import torch. A list of targets should not have to wait for that.
         from validation.latency.measuring import Subject, measure_side_by_side
         from validation.latency.results import Measurement, TargetResult
         from validation.latency.running.environment_runner import EnvironmentRunner

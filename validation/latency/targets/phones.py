@@ -68,7 +68,7 @@ class PhoneTarget:
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
     ) -> "TargetResult":
-        # This imports torch, which a list of targets shall not wait for.
+        # This imports torch. A list of targets should not have to wait for that.
         from validation.latency.phones.phone import measure_on_phone
 
         phone = self.find(self.identifier)

@@ -94,7 +94,7 @@ def open_program(source: "str | Path | MLModel") -> Package:
     """Open a single ML Program, as ``open_package`` does.
 
     Raises:
-        ModelError: as in ``open_package``, and also for a pipeline.
+        ModelError: for the reasons that ``open_package`` lists, and for a pipeline.
     """
     package = open_package(source)
     if package.stages is not None:

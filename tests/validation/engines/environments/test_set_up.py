@@ -119,5 +119,5 @@ def test_system_without_debians_tools(monkeypatch, tmp_path):
 
 @pytest.mark.usefixtures("empty_cache")
 def test_unknown_name_is_refused(refuses):
-    expected = "there is nothing to set up for 'riscv': expected arm64 or runtime:2.1.0"
+    expected = "no environment is called 'riscv': expected arm64 or runtime:2.1.0"
     refuses(expected, "setup", "arm64", "riscv")
