@@ -1,7 +1,7 @@
-"""Documents that are nearly right, drawn by hypothesis: each is a sound one in which little is wrong.
+"""Documents that are nearly right: hypothesis draws them by making a few changes to a sound document.
 
-The sound document is the grammar: whatever stands somewhere in it is replaced, left out, renamed, repeated or nested. A
-new kind of document needs a sound example, and nothing here.
+The sound document serves as the grammar. Any value in it may be replaced, left out, renamed, repeated or nested. A new
+kind of document therefore needs only a sound example, and no change here.
 """
 
 import copy
@@ -44,7 +44,7 @@ HOSTILE_NUMBERS = (
     *(0, 1, -1, -0.0, 0.5, 1.5, 255, 256, 2**31, 2**53 + 1, 2**63, 2**64, 10**18 + 1, 10**90),
     *(10**400, 1e-320, 1e300, 1.7976931348623157e308, math.nan, math.inf, -math.inf),
 )
-# What a JSON text has in the place of a number; Python's own writer knows only some.
+# Texts that replace a number in JSON. Python's own writer produces only some of them.
 HOSTILE_LITERALS = (
     "1e999",
     "-1e999",
@@ -59,7 +59,7 @@ HOSTILE_LITERALS = (
 
 
 def odd_values() -> st.SearchStrategy:
-    """Anything that JSON can hold, most of it hostile or of another type than is expected."""
+    """Draw anything that JSON can hold: mostly hostile values, or values of an unexpected type."""
     scalars = st.one_of(
         st.sampled_from(HOSTILE_TEXTS),
         st.sampled_from(HOSTILE_NUMBERS),
@@ -83,7 +83,7 @@ def odd_values() -> st.SearchStrategy:
 
 @st.composite
 def mutated(draw: Callable, document: dict) -> dict:
-    """A copy of a document in which one to three things are wrong."""
+    """Draw a copy of a document with one to three mistakes."""
     document = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 3))):
         if document:
@@ -92,7 +92,7 @@ def mutated(draw: Callable, document: dict) -> dict:
 
 
 def _place(draw: Callable, container: dict | list) -> tuple[dict | list, str | int]:
-    """A container somewhere in another one, and one of its keys: as often near the top as deep inside."""
+    """Draw a container inside another one and one of its keys, as often near the top as deep inside."""
     key = draw(
         st.sampled_from(list(container) if isinstance(container, dict) else range(len(container)))
     )
@@ -139,7 +139,7 @@ _MUTATIONS = (_replace, _replace, _replace, _remove, _rename, _repeat, _wrap, _t
 
 @st.composite
 def damaged_text(draw: Callable, text: str, numbers: Sequence[str] = HOSTILE_LITERALS) -> bytes:
-    """A text file with damage: cut off, in another encoding, or with something else in the place of a number."""
+    """Draw a damaged text file: cut off, in another encoding, or with a number replaced."""
     kind = draw(
         st.sampled_from(["cut", "encoding", "insert", "number", "number", "nested", "bytes"])
     )
@@ -168,7 +168,7 @@ def damaged_text(draw: Callable, text: str, numbers: Sequence[str] = HOSTILE_LIT
 
 
 def bad_json(document: dict) -> st.SearchStrategy:
-    """The bytes of a file that ought to have ``document``; now and then it even has."""
+    """Draw the bytes of a file that should hold ``document``, usually with a mistake or with damage."""
     text = json.dumps(document, indent=1)
     return st.one_of(
         mutated(document).map(lambda bad: json.dumps(bad).encode()),
@@ -181,11 +181,11 @@ def bad_json(document: dict) -> st.SearchStrategy:
 
 @st.composite
 def bad_toml(draw: Callable, tables: Sequence[str], keys: Sequence[str]) -> bytes:
-    """A TOML file of tables and keys that are known, and of others.
+    """Draw a TOML file with known and unknown tables and keys.
 
     Args:
-        tables: names of tables; "" is the top of the file.
-        keys: names of keys.
+        tables: names of known tables; "" is the top of the file.
+        keys: names of known keys.
     """
     odd_names = [json.dumps(text) for text in HOSTILE_TEXTS] + [
         "",

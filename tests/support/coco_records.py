@@ -1,16 +1,16 @@
-"""Entries of a COCO file about photos of one size."""
+"""Entries of a COCO file whose photos all have the same size."""
 
 SIZE = (64, 96)  # of every photo, height and width
 
 
 def photo_record(number: int, **changes) -> dict:
-    """An entry of ``images``, with what ``changes`` says instead."""
+    """Return an entry of ``images`` with some ``changes``."""
     height, width = SIZE
     name = f"photo{number}.png"
     return {"id": number, "file_name": name, "width": width, "height": height} | changes
 
 
 def annotation_record(number: int, image: int, polygon: list | None = None, **changes) -> dict:
-    """An entry of ``annotations``: a polygon, by default a rectangle of 32×48 pixels."""
+    """Return an entry of ``annotations`` with a polygon, by default a rectangle of 32×48 pixels."""
     polygon = [8, 8, 40, 8, 40, 56, 8, 56] if polygon is None else polygon
     return {"id": number, "image_id": image, "segmentation": [polygon]} | changes

@@ -1,9 +1,9 @@
-"""Compare one artifact, with one engine."""
+"""Comparing a single artifact with a single engine."""
 
 from validation import compare_artifacts
 
 
 def compare_one(folder, engine=None, **options):
-    """Its comparison; options are those of ``compare_artifacts``."""
+    """Return the comparison of one artifact. The options are those of ``compare_artifacts``."""
     (comparison,) = compare_artifacts([folder], engines=[engine] if engine else (), **options)
     return comparison

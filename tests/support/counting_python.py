@@ -1,4 +1,4 @@
-"""Stands in for an emulator that counts instructions: runs a script, in which each look at the clock costs 1000."""
+"""Stands in for an emulator that counts instructions: runs a script, and counts 1000 for each reading of the clock."""
 
 import mmap
 import runpy

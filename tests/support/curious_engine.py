@@ -1,4 +1,4 @@
-"""An engine whose name says how the process that opened it may compute."""
+"""An engine whose name tells the number of threads and the cores that its process may use."""
 
 import os
 

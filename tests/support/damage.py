@@ -1,4 +1,4 @@
-"""Random damage to files and protos, the same for the same seed."""
+"""Random damage to files and protos. The same seed does the same damage."""
 
 from collections.abc import Callable, Iterator
 from random import Random
@@ -14,7 +14,7 @@ _FLOAT_VALUES = (0.0, -1.0, 0.5, 3.0, 1e30, -1e30, float("inf"), float("nan"))
 
 
 def damage_bytes(data: bytes, random: Random) -> bytes:
-    """Bits flipped, or a run of bytes cut out, put in, zeroed, repeated, or the end cut off."""
+    """Flip bits; or remove, insert, zero or repeat a run of bytes; or cut off the end."""
     start = random.randrange(len(data) + 1)
     run = random.choice((1, 1, 2, 4, 8, random.randrange(1, 200)))
     head, middle, tail = data[:start], data[start : start + run], data[start + run :]
@@ -32,7 +32,7 @@ def damage_bytes(data: bytes, random: Random) -> bytes:
 
 
 def damage_proto(message: Message, random: Random) -> str:
-    """Change one field somewhere inside ``message``, in place; says what was changed."""
+    """Change one random field of ``message`` in place, and return the path of the field."""
     names = sorted(set(_texts(message))) or ["x"]
     changes = list(_changes(message, random, names, type(message).__name__))
     path, change = random.choice(changes)
@@ -51,7 +51,7 @@ def _flip(data: bytes, random: Random) -> bytes:
 def _changes(
     message: Message, random: Random, names: list[str], path: str
 ) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Every change of one field that could be made, by where it is."""
+    """Yield every possible change of one field, with the path of the field."""
     for field, value in message.ListFields():
         here = f"{path}.{field.name}"
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
@@ -128,7 +128,7 @@ def _other_value(field: FieldDescriptor, value, random: Random, names: list[str]
 
 
 def _texts(message: Message) -> Iterator[str]:
-    """Every text in a message, keys of maps included."""
+    """Yield every text in a message, including the keys of maps."""
     for field, value in message.ListFields():
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             yield from value

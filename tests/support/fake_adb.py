@@ -1,6 +1,6 @@
-"""A fake adb, run as a program: a phone that is a folder. FAKE_PHONES names the file that describes it.
+"""A fake adb, run as a program. Its phone is a folder, which the file that FAKE_PHONES names describes.
 
-What it prints is what the real programs print. Sources: adb's client and transport list
+It prints the same output as the real programs. Sources: adb's client and transport list
 (packages/modules/adb: client/commandline.cpp, transport.cpp) and its messages as quoted in
 github.com/Genymobile/scrcpy/issues/831; `am instrument -r` (frameworks/base: cmds/am, Instrument.java) as in
 github.com/alibaba/macaca/issues/785 and github.com/openatx/uiautomator2/issues/291; `pm list instrumentation`
@@ -24,7 +24,7 @@ RUNNER = "org.mobilesam.sample.test/org.mobilesam.sample.RegressionInstrumentati
 
 
 def main(arguments: list[str]) -> int:
-    """Do as adb would."""
+    """Answer a call of adb, and log its arguments."""
     with Path(STATE["log"]).open("a") as log:
         log.write(json.dumps(arguments) + "\n")
     if arguments == ["devices"]:

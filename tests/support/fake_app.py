@@ -1,6 +1,6 @@
-"""What the sample apps' regression test writes, made up from the artifact that it was given.
+"""Made-up results of the sample apps' regression test for a given artifact.
 
-For the fake adb and xcodebuild, which run as programs of their own: imports nothing but the standard library.
+The fake adb and xcodebuild use this module. They run as separate programs, so it imports only the standard library.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ HOT = {"android": "severe", "ios": "serious"}
 
 
 def results(artifact: Path, platform: str, settings: dict, fault: str | None) -> dict:
-    """A document of the schema in docs/device-results.md; ``fault`` says what is wrong with it."""
+    """Return a document of the schema in docs/device-results.md, with the mistake that ``fault`` names."""
     manifest = json.loads((artifact / "manifest.json").read_bytes())
     goldens = json.loads((artifact / manifest["goldens"]).read_bytes())
     limits = {
@@ -96,7 +96,7 @@ def _case(name: str) -> dict:
 
 
 def _stage(milliseconds: float, settings: dict) -> dict:
-    """Enough runs for the plan, and not all the same."""
+    """Return enough runs for the plan, with different times."""
     runs = max(int(settings["runs"]), int(1000 * float(settings["seconds"]) / milliseconds) + 2)
     steady = [milliseconds * (1 + 0.01 * (run % 3)) for run in range(runs)]
     return {"first": 2 * milliseconds, "steady": steady}

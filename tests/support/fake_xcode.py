@@ -1,6 +1,6 @@
-"""A fake xcodebuild and xcrun devicectl, run as a program: an iPhone that is a folder.
+"""A fake xcodebuild and xcrun devicectl, run as a program. Its iPhone is a folder.
 
-FAKE_PHONES names the file that describes it. What it prints and writes is what the real programs do. Sources:
+FAKE_PHONES names the file that describes it. It prints and writes the same as the real programs. Sources:
 devicectl's JSON as in Flutter's packages/flutter_tools/test/general.shard/ios/core_devices_test.dart and
 github.com/expo/expo/pull/48001, its errors as quoted there; xcodebuild's messages as in
 github.com/appium/appium/issues/12669; TEST_RUNNER_ variables: man xcodebuild, quoted in
@@ -25,7 +25,7 @@ NOT_FOUND = (
 
 
 def main(program: str, arguments: list[str]) -> int:
-    """Do as xcodebuild or xcrun would."""
+    """Answer a call of xcodebuild or xcrun, and log its arguments."""
     with Path(STATE["log"]).open("a") as log:
         log.write(json.dumps([program, *arguments]) + "\n")
     if program == "xcodebuild":

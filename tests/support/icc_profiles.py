@@ -1,11 +1,11 @@
-"""Small ICC profiles, written as the specification has them (ICC.1:2010)."""
+"""Small ICC profiles, written according to the specification (ICC.1:2010)."""
 
 import itertools
 import struct
 
 import numpy as np
 
-# Columns: the primaries' XYZ, adapted to D50; of Display P3, which iPhones use, and of sRGB.
+# The columns are the XYZ of the primaries, adapted to D50: of Display P3, which iPhones use, and of sRGB.
 P3_TO_XYZ = np.array(
     [[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]]
 )
@@ -17,22 +17,22 @@ _SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 
 def display_p3() -> bytes:
-    """Display P3, as an iPhone embeds it."""
+    """Return the profile of Display P3, as an iPhone embeds it."""
     return rgb_profile(P3_TO_XYZ, _parametric(*_SRGB_CURVE))
 
 
 def srgb() -> bytes:
-    """sRGB, by other numbers than lcms' own."""
+    """Return a profile of sRGB whose numbers differ from those of lcms."""
     return rgb_profile(SRGB_TO_XYZ, _parametric(*_SRGB_CURVE))
 
 
 def black() -> bytes:
-    """A sound RGB profile that makes black of everything."""
+    """Return a valid RGB profile that turns every color into black."""
     return rgb_profile(np.zeros((3, 3)), _gamma(1.0))
 
 
 def rgb_profile(to_xyz: np.ndarray, curve: bytes) -> bytes:
-    """A display's profile from its primaries (columns) and its one curve."""
+    """Return the profile of a display with these primaries (columns) and the same curve for each."""
     tags = {b"wtpt": _xyz(0.9642, 1.0, 0.8249)}
     for name, column in zip(b"rgb", to_xyz.T, strict=True):
         tags[bytes([name]) + b"XYZ"] = _xyz(*column)
@@ -41,13 +41,13 @@ def rgb_profile(to_xyz: np.ndarray, curve: bytes) -> bytes:
 
 
 def gray(gamma: float) -> bytes:
-    """A gray profile of a power law."""
+    """Return a gray profile with a power law."""
     tags = {b"wtpt": _xyz(0.9642, 1.0, 0.8249), b"kTRC": _gamma(gamma)}
     return _profile(b"mntr", b"GRAY", b"XYZ ", tags)
 
 
 def cmyk() -> bytes:
-    """A press on which every ink takes its own part of the light: a table of 16 colors."""
+    """Return the profile of a press, a table of 16 colors. Each ink absorbs a fixed share of the light."""
     table = bytearray()
     for c, m, y, k in itertools.product((0, 1), repeat=4):
         lightness = 255 * (1 - 0.3 * c) * (1 - 0.4 * m) * (1 - 0.1 * y) * (1 - 0.9 * k)

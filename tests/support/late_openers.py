@@ -1,6 +1,6 @@
-"""Openers of engines in modules of tests/support, which are imported only by the process that opens the engine.
+"""Openers of test engines whose module is imported only by the process that opens the engine.
 
-See ``validation.engines.openers``.
+``validation.engines.openers`` explains why.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from importlib import import_module
 
 
 def opener(module: str, function: str) -> Callable:
-    """An opener that imports ``tests.support.<module>`` when it is called, and gives its ``function``."""
+    """Return an opener that imports ``tests.support.<module>`` when it is called, and then calls ``function``."""
     return partial(_import, f"tests.support.{module}", function)
 
 

@@ -18,7 +18,7 @@ def document(*targets: dict) -> dict:
 
 
 def of_schema_1(document: dict) -> dict:
-    """The document as it was written before schema 2."""
+    """Return a document in the form that was written before schema 2."""
     old = {**copy.deepcopy(document), "schema": "mobile-sam-export/latency/1"}
     for target in old["targets"]:
         for entry in target["artifacts"]:
@@ -29,7 +29,7 @@ def of_schema_1(document: dict) -> dict:
 
 
 def target(**changes) -> dict:
-    """One artifact measured, one invalid, one dead."""
+    """Return a target with three artifacts: one was measured, one is invalid, and one crashed."""
     return {
         "target": "cpu",
         "description": "2 threads",
@@ -122,7 +122,7 @@ def memory() -> dict:
 
 
 def stage(median: float) -> dict:
-    """Two turns that count, of 0.9 to 1.1 medians, with one run of ten; and one that does not."""
+    """Return two turns that count, with times of 0.9 to 10 medians, and a disturbed one that does not."""
     seconds = [0.9 * median, median, median, median, 1.1 * median]
     return {
         "problem": None,

@@ -1,4 +1,4 @@
-"""What an app's regression test wrote, beside the artifact that it ran."""
+"""Checking the results of an app's regression test against the artifact that it ran."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from validation.latency.device_results import DeviceResults
 
 
 def assert_measured(results: DeviceResults, artifact: Path, platform: str) -> None:
-    """Every golden case was run on ``platform``, with right masks, on the very files that the manifest lists."""
+    """Check that the app ran every golden case, drew the right masks, and used the files that the manifest lists."""
     manifest = json.loads((artifact / "manifest.json").read_bytes())
     goldens = json.loads((artifact / manifest["goldens"]).read_bytes())
     assert results.failure is None

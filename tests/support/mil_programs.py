@@ -1,4 +1,4 @@
-"""Small ML Programs, built with coremltools' own builder, run in ``mil_runtime`` and judged there."""
+"""Building small ML Programs with coremltools, running them in ``mil_runtime``, and checking their results."""
 
 from collections.abc import Callable, Mapping
 
@@ -19,11 +19,12 @@ TARGETS = {
     "iOS18": ct.target.iOS18,
     "iOS26": ct.target.iOS26,
 }
-FLOAT64_TOLERANCE = 1e-10  # of the largest value: the oracle's own rounding, and no more
-FLOAT32_TOLERANCE = 1e-5  # likewise, for sums of some hundred terms
-# Of the width of a float16 step at the exact result. Most results are the nearest number, half a step
-# away at most; where float32's terms cancel (a tail of GELU's tanh, upsampling) it is a neighbor:
-# up to 0.94 steps farther than the nearest, as measured. The hundredth is float32's own loss.
+FLOAT64_TOLERANCE = 1e-10  # of the largest value: float64's own rounding
+FLOAT32_TOLERANCE = 1e-5  # of the largest value, for sums of some hundred terms
+# The largest difference from the exact result, in float16 steps at that result. Most results are the
+# nearest float16 number, at most half a step away. Where terms cancel in float32, as in a tail of
+# GELU's tanh or in upsampling, the result is a neighbor of it, up to 0.94 steps farther, as measured.
+# The hundredth is for the rounding of float32.
 FLOAT16_STEPS = 1.01
 
 Arrays = Mapping[str, np.ndarray]
@@ -32,11 +33,11 @@ Arrays = Mapping[str, np.ndarray]
 def build_model(
     build: Callable, inputs: Arrays, opset: str = "iOS18", precision: str = "float32"
 ) -> MLModel:
-    """A model whose ``main`` is ``build(**inputs)``, exactly as built: no pass optimizes it.
+    """Return a model whose ``main`` is exactly ``build(**inputs)``, without any optimization.
 
-    ``build`` takes the inputs as MIL variables and returns one variable, or several. Integers are
-    int32 inputs, all else float32; with the precision "float16" the program casts its float32 inputs
-    to fp16 first, and its fp16 outputs to float32 last, which changes no number.
+    ``build`` takes the inputs as MIL variables and returns one variable, or several. Integers become
+    int32 inputs, all other arrays float32 inputs. With the precision "float16" the program casts its
+    float32 inputs to fp16 at the start, and its fp16 outputs to float32 at the end.
     """
     placeholders = {
         name: mb.placeholder(
@@ -65,12 +66,12 @@ def build_model(
 
 
 def constant(values, like) -> np.ndarray:
-    """A constant of the floating-point type of a variable."""
+    """Return a constant of the same floating-point type as the variable ``like``."""
     return np.array(values, np.float16 if like.dtype == types.fp16 else np.float32)[()]
 
 
 def run_model(model: MLModel, inputs: Arrays, numerics: str = "declared") -> list[np.ndarray]:
-    """Outputs of a model, in the order in which its function gives them."""
+    """Return the outputs of a model, in the order of its function."""
     program = mil_runtime.load(model, numerics)
     outputs = program.predict(dict(inputs))
     return [outputs[name] for name in program.function.block.outputs]
@@ -83,12 +84,15 @@ def check_operator(
     opset: str = "iOS18",
     float32_tolerance: float = FLOAT32_TOLERANCE,
 ) -> None:
-    """Hold an operator to float64 arithmetic, in every kind of numerics.
+    """Check an operator against float64 arithmetic, in every kind of numerics.
 
-    ``expected`` takes the inputs as torch tensors, float64 for all that is not an integer, and
-    returns what ``build`` should give: one tensor, or several. Checked are the oracle ("float64",
-    within FLOAT64_TOLERANCE), "declared" with float32 (within ``float32_tolerance``), and
-    "declared" with float16: within FLOAT16_STEPS of the exact result on inputs rounded to float16.
+    ``expected`` takes the inputs as torch tensors, integers unchanged and all others in float64. It
+    returns the right outputs of ``build``: one tensor, or several. Three runs are checked:
+
+    - numerics "float64", within FLOAT64_TOLERANCE;
+    - numerics "declared" of a float32 program, within ``float32_tolerance``;
+    - numerics "declared" of a float16 program, within FLOAT16_STEPS of the exact result for inputs
+      that are rounded to float16.
     """
     exact = _expect(expected, inputs)
     model = build_model(build, inputs, opset)
@@ -102,7 +106,7 @@ def check_operator(
 
 
 def assert_within_a_step(actual: np.ndarray, exact: np.ndarray) -> None:
-    """Every value is within FLOAT16_STEPS of the exact one; beyond float16's range it is infinite."""
+    """Check that values are within FLOAT16_STEPS of the exact ones, and infinite beyond float16's range."""
     assert actual.shape == exact.shape
     if exact.dtype.kind != "f":
         np.testing.assert_array_equal(actual, exact)
@@ -138,7 +142,7 @@ def _expect(expected: Callable, inputs: Arrays) -> list[np.ndarray]:
 
 
 def _to_half(array: np.ndarray) -> np.ndarray:
-    """Values that float16 holds exactly, in the array's own type."""
+    """Round floating-point values to float16, and return them in the type of the array."""
     return array.astype(np.float16).astype(array.dtype) if array.dtype.kind == "f" else array
 
 

@@ -1,4 +1,4 @@
-"""Artifacts measured without child processes, which take seconds to start and have tests of their own."""
+"""Measuring artifacts without child processes, which take seconds to start and are tested elsewhere."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ class QuietHost:
 
 
 class EngineHere:
-    """An engine in the test's own process: a child's imports take seconds. Isolation has its own tests."""
+    """An engine in the process of the test, because the imports of a child process take seconds."""
 
     def __init__(self, engine):
         self.name, self.encode, self.decode = engine.name, engine.encode, engine.decode
@@ -31,7 +31,7 @@ class EngineHere:
 
 
 def stage_times(seconds: float, disturbance: str | None = None) -> StageTimes:
-    """Five turns of five runs."""
+    """Return five turns of five runs, all of which took ``seconds``."""
     turns = [Turn((seconds,) * 5, disturbance)] * 5
     return StageTimes(PLAN, None, WarmUp((seconds,) * 10, steady=True), turns)
 
@@ -39,7 +39,7 @@ def stage_times(seconds: float, disturbance: str | None = None) -> StageTimes:
 def timed(
     ratio=2.0, memory=100_000_000, failure=None, scatter=(1.0,) * LAUNCHES, disturbance=None
 ) -> Callable:
-    """In place of ``measure_latency``: what it would give for such times; scatter is each launch's own factor."""
+    """Return a stand-in for ``measure_latency`` with known times. ``scatter`` has a factor for each launch."""
 
     def launch(artifact, factor):
         measured, calibration = Measurement(artifact), Measurement(artifact)

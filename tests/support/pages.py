@@ -15,7 +15,7 @@ FENCE = re.compile(
 
 @dataclass(frozen=True)
 class Line:
-    """A command as a page shows it, with its comment; lines that end in a backslash are joined."""
+    """A command on a page, with its comment. Lines that end in a backslash are joined."""
 
     page: str
     number: int
@@ -26,7 +26,7 @@ class Line:
 
 
 def page_paths() -> list[Path]:
-    """Every page that the checkout has, or is about to have."""
+    """Return the pages of the checkout, including those that are not committed yet."""
     names = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
         cwd=CHECKOUT,
@@ -38,13 +38,13 @@ def page_paths() -> list[Path]:
 
 
 def blocks(text: str) -> Iterator[tuple[int, str, str]]:
-    """Line number, language and content of each fenced block."""
+    """Yield the line number, language and content of each fenced block."""
     for match in FENCE.finditer(text):
         yield text.count("\n", 0, match.start("content")) + 1, match["language"], match["content"]
 
 
 def shell_lines(path: Path) -> list[Line]:
-    """The commands of a page's ``sh`` blocks."""
+    """Return the commands in the ``sh`` blocks of a page."""
     page = path.relative_to(CHECKOUT).as_posix()
     found = []
     for first, language, content in blocks(path.read_text(encoding="utf-8")):

@@ -1,4 +1,4 @@
-"""Every command of this project: what is typed for it, and the click command."""
+"""Every command of this project: the words that users type for it, and the click command."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from validation.evidence.numbers.cli import numbers
 from validation.evidence.peers.cli import peers
 from validation.evidence.picture.cli import picture
 
-# What is typed → the command.
+# The words that users type → the command.
 PROGRAMS = {
     "segment": segment,
     "convert": convert_command,
@@ -37,7 +37,7 @@ PROGRAMS = {
 
 
 def commands_below(typed: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    """A command and those below it, each with what is typed for it."""
+    """Yield a command and its subcommands, each with the words that users type for it."""
     yield typed, command
     for name, below in getattr(command, "commands", {}).items():
         yield from commands_below(f"{typed} {name}", below)

@@ -1,7 +1,7 @@
-"""What may come of bad input: an answer, or one line that says what is wrong; never a traceback, and nothing half done.
+"""Checks of bad input: it must lead to an answer or to one line about the mistake, never to a traceback.
 
-``explore`` draws inputs and hands each to a check. Checks call public functions, whose only errors are
-``MobileSAMError``, and commands, in this process, with ``run_command``.
+A refused input must also leave nothing half done. ``explore`` draws inputs and hands each to a check. Checks call
+public functions, which may raise only ``MobileSAMError``, or commands, with ``run_command`` in this process.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from reference.common.plain_text import LINE_LENGTH, is_plain
 
 VERDICTS_OF_STATUS_1 = ("FAIL", "FAILED", "INVALID")
 
-# How many inputs a test draws: few, always the same, in `make test`; many, as SEED says, in `make test-slow`.
+# How many inputs a test draws. `make test` draws few, always the same. `make test-slow` draws many at random.
 FEW, MANY = 1, 30
 few_and_many = pytest.mark.parametrize(
     "scale", [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.slow)]
@@ -31,9 +31,9 @@ def explore(
     """Check ``examples`` times ``scale`` inputs.
 
     Args:
-        strategy: of the inputs.
-        check: raises AssertionError, or lets an error out that is no ``MobileSAMError``.
-        examples: how many are few.
+        strategy: the strategy that draws the inputs.
+        check: raises an error that is not a ``MobileSAMError`` if an input is handled wrong.
+        examples: number of inputs at the scale FEW.
         scale: FEW or MANY.
     """
 
@@ -42,7 +42,7 @@ def explore(
         deadline=None,
         database=None,
         derandomize=scale == FEW,
-        # A document is long, and what is wrong in it few characters: to shrink it takes longer than to find it.
+        # Hypothesis does not shrink: a mistake is a few characters, and finding it in a long document takes less time.
         phases=(Phase.generate,),
         print_blob=True,
         suppress_health_check=list(HealthCheck),
@@ -56,7 +56,7 @@ def explore(
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended, and what it printed."""
+    """The exit status of a command, and what it printed."""
 
     status: int
     out: str
@@ -76,7 +76,7 @@ def run_command(main: Callable, *arguments: object) -> Outcome:
 
 
 def require_told(outcome: Outcome) -> None:
-    """The command did its work, told a verdict, or refused in one line; and nothing that it printed forges a line."""
+    """Check that a command did its work, gave a verdict, or refused in one line, and printed only plain text."""
     assert outcome.status in (0, 1, 2), outcome
     lines = [*outcome.out.split("\n"), *outcome.err.split("\n")]
     assert all(map(is_plain, lines)), outcome
@@ -90,7 +90,7 @@ def require_told(outcome: Outcome) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder; folders and links count as well."""
+    """Return path → content of everything below a folder; empty for folders."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
         for path in folder.rglob("*")

@@ -1,4 +1,4 @@
-"""Five real photos with an object each whose outline was drawn by hand: see ``tests/data/real_photos``.
+"""Five real photos, each with one object whose outline was drawn by hand; see ``tests/data/real_photos``.
 
 ``python tests/support/real_photos.py DIR`` writes them as a dataset for ``validate accuracy --dataset DIR``.
 """
@@ -22,13 +22,13 @@ PHOTOS = {
 
 
 def real_photo_samples(folder: Path) -> list[Sample]:
-    """The five photos with their true masks, written to ``folder`` and read from there."""
+    """Write the five photos with their true masks to ``folder``, and read them from there."""
     write_real_photos(folder)
     return read_dataset(folder)
 
 
 def write_real_photos(folder: Path) -> None:
-    """Put the photos and their annotations into ``folder``, which is made if need be."""
+    """Put the photos and their annotations into ``folder``, which is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ANNOTATIONS, folder / ANNOTATIONS_FILE)
     for name, package in PHOTOS.items():

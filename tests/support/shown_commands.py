@@ -1,4 +1,4 @@
-"""Commands as pages show them: which programs a line calls, with which words."""
+"""Parsing the commands on pages: which programs a shell line calls, with which arguments."""
 
 import shlex
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import click
 
-_ENDS = {"|", "||", "&&", ";", "&"}  # of one command, in a line
+_ENDS = {"|", "||", "&&", ";", "&"}  # tokens that end one command in a line
 _REDIRECTIONS = {"<", ">", ">>"}
 
 
@@ -24,7 +24,7 @@ class ShownCommand:
 
 
 def shown_commands(text: str) -> list[ShownCommand]:
-    """The calls of a shell line, from left to right."""
+    """Return the calls of a shell line, from left to right."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split = True
     calls, words = [ShownCommand()], iter(lexer)
@@ -40,7 +40,7 @@ def shown_commands(text: str) -> list[ShownCommand]:
 
 
 def find_program(words: list[str], programs: dict[str, click.Command]) -> str | None:
-    """What is typed for the program that the words begin with; the longest that fits."""
+    """Return the longest key of ``programs`` with which the words begin; None if there is none."""
     text = " ".join(words) + " "
     found = [typed for typed in programs if text.startswith(f"{typed} ")]
     return max(found, key=len, default=None)
@@ -50,10 +50,10 @@ def check_arguments(command: click.Command, words: list[str]) -> click.Command:
     """Parse arguments as the command does, without running it or opening a file.
 
     Returns:
-        The command that they call: of a group, one below it.
+        The command that the arguments call. For a group, this is one of its subcommands.
 
     Raises:
-        click.UsageError: an unknown command or option, a missing argument, or a value that is not one of those known.
+        click.UsageError: an unknown command or option, a missing argument, or an unknown value.
     """
     context = click.Context(command, info_name=command.name)
     values, rest, _ = command.make_parser(context).parse_args(list(words))
@@ -72,5 +72,5 @@ def check_arguments(command: click.Command, words: list[str]) -> click.Command:
 
 
 def _typed_parameters(command: click.Command) -> Iterator[click.Parameter]:
-    """Parameters with a value; flags have none to check."""
+    """Return the parameters that take a value. Flags take none."""
     return (item for item in command.params if not getattr(item, "is_flag", False))

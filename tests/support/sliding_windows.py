@@ -1,4 +1,4 @@
-"""Windows of a tensor, laid out one by one: what convolutions and pools are checked against."""
+"""Windows of a tensor, laid out one by one, against which convolutions and pools are checked."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,19 @@ def sliding_windows(
     dilations: Sequence[int] | None = None,
     value: float = 0.0,
 ) -> Tensor:
-    """[n, channels, \\*windows, \\*sizes] of x [n, channels, \\*space] with ``value`` around it."""
+    """Return the windows of ``x``, after padding it with ``value``.
+
+    Args:
+        x: (N, C, \\*space).
+        sizes: size of a window along each axis of space.
+        strides: distance between windows along each axis.
+        padding: numbers of elements before and after each axis.
+        dilations: distance between the elements of a window along each axis. Default: 1.
+        value: the value of the padding.
+
+    Returns:
+        (N, C, \\*windows, \\*sizes).
+    """
     x = F.pad(x, [amount for pair in reversed(padding) for amount in pair], value=value)
     dilations = dilations or [1] * len(sizes)
     for axis, (size, stride, dilation) in enumerate(zip(sizes, strides, dilations, strict=True)):

@@ -1,4 +1,4 @@
-"""Documents about an artifact as it is: what an app measured of it, and what a project keeps."""
+"""Valid documents about a given artifact: the results of an app, and a baseline."""
 
 import json
 import re
@@ -17,7 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def results_of(folder: Path) -> dict:
-    """The example of docs/device-results.md, as if an app had measured this artifact."""
+    """Return the example of docs/device-results.md with the names and hashes of this artifact."""
     example = re.search(r"```json\n(.*?)```", (DOCS / "device-results.md").read_text(), re.DOTALL)
     document, artifact = json.loads(example[1]), load_artifact(folder)
     files = read_manifest(artifact)["files"]

@@ -1,4 +1,4 @@
-"""Small models as users convert them: functions of tensors, traced by torch."""
+"""Small models that are traced by torch and converted, as users do it."""
 
 import coremltools as ct
 import torch
@@ -7,7 +7,7 @@ HEIGHT, WIDTH = 4, 6
 
 
 def convert_traced(compute, inputs, outputs=None, target=ct.target.iOS16, pipeline=None):
-    """A model of a function of tensors, traced by torch and converted in float32."""
+    """Trace the function ``compute`` of tensors with torch, and convert it in float32."""
 
     class Module(torch.nn.Module):
         def forward(self, *tensors):
@@ -26,7 +26,7 @@ def convert_traced(compute, inputs, outputs=None, target=ct.target.iOS16, pipeli
 
 
 def save(compute, folder, inputs, outputs=None, target=ct.target.iOS16, pipeline=None):
-    """The same as a package on disk."""
+    """Convert like ``convert_traced``, and return the path of the saved package."""
     path = folder / "model.mlpackage"
     convert_traced(compute, inputs, outputs, target, pipeline).save(str(path))
     return path
@@ -53,6 +53,6 @@ def picture(layout, name="x", size=(HEIGHT, WIDTH), **options):
 
 
 def only(prediction):
-    """The value of the only output."""
+    """Return the value of the only output."""
     (value,) = prediction.values()
     return value
