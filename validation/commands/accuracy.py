@@ -51,7 +51,7 @@ def accuracy(
     engines: tuple[str, ...],
     output: JsonOutput,
 ) -> int:
-    """Measure how well each ARTIFACT or CHECKPOINT finds objects whose true masks are known.
+    """Measure each ARTIFACT or CHECKPOINT against true masks.
 
     \b
     Examples:
@@ -59,14 +59,15 @@ def accuracy(
       validate accuracy mobile_sam.pt --dataset photos --json accuracy.json
 
     An ARTIFACT is a folder that convert wrote. A CHECKPOINT is a .pt or .safetensors file, or demo,
-    official or seeded. For each object there are three kinds of prompts: one point, a box, and a
-    point followed by three corrective clicks. With one point two masks are counted: the one with the
-    highest score, and the best of the three. The table shows mean IoU, overall and by object size,
-    and the largest mean IoU that an artifact loses against the reference with the same weights.
+    official or seeded. For each object there are three kinds of prompts: one point, a box, and a point
+    followed by three corrective clicks. With one point two masks are counted: the one with the highest
+    score, and the best of the three. The table shows mean IoU, overall and by object size, and the
+    largest mean IoU that an artifact loses against the reference with the same weights.
 
     Exits with 0 if every artifact that ran holds its gate, max_miou_lost. Exits with 1 if an artifact
-    does not, cannot be run, or is NOT PROVEN because its reference finds no object. Exits with 2 for
-    bad input. What this machine cannot measure is reported as NOT RUN, with the reason.
+    does not, does not load, crashes, hangs, or is NOT PROVEN because its reference finds no object.
+    Exits with 2 for bad input. What this machine cannot measure is reported as NOT RUN, with the
+    reason.
     """
     if dataset is not None and scenes is not None:
         raise click.UsageError("--scenes and --dataset exclude each other: pass only one of them")

@@ -47,9 +47,8 @@ LONGEST_ANSWER = 86_400.0  # seconds
     "engines",
     type=click.Choice(engine_names()),
     multiple=True,
-    help="Run the artifacts with this engine; repeat it to compare with several. The default is the "
-    "most authoritative engine that this machine has: for Core ML packages Core ML itself, else "
-    "mil_runtime.",
+    help="Run the artifacts with this engine. Repeat the option to run them with several. The default for "
+    "TorchScript is lite_interpreter. For Core ML it is core_ml on a Mac, and mil_runtime elsewhere.",
 )
 @click.option(
     "--drift",
@@ -94,7 +93,7 @@ def compare(
     latency_file: Path | None,
     output: JsonOutput,
 ) -> int:
-    """Compare the masks that each ARTIFACT, a folder that convert wrote, draws with the reference masks.
+    """Compare the masks of each ARTIFACT with the reference masks.
 
     \b
     Examples:
@@ -104,16 +103,17 @@ def compare(
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
       validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
 
-    Each artifact is run on two kinds of photos. Its goldens come with the reference's stored answers.
-    For all other photos the reference is run now. Each row of the table is one case: a prompt about a
-    photo. It shows the lowest IoU and boundary IoU of the four masks, at the photo's own size; the
-    IoU of the masks that users are shown; and the largest difference of a score and of a mask logit.
-    The lines below the table say how much each stage of the artifact lost.
+    An ARTIFACT is a folder that convert wrote. It is run on two kinds of photos. Its goldens come with
+    stored answers of the reference. For all other photos, the reference is run as well. Each row of the
+    table is one case: a prompt about a photo. It shows the lowest IoU and boundary IoU of the four
+    masks, at the photo's own size; the IoU of the masks that users are shown; and the largest
+    difference of a score and of a mask logit. The lines below the table say how much each stage of the
+    artifact lost.
 
     Exits with 0 if every case that ran holds its gates. Exits with 1 if a case does not, if an artifact
-    cannot be run, or if it is NOT PROVEN because the reference draws no mask or always the same one.
-    Exits with 2 for bad input. What this machine cannot run is reported as NOT RUN, with the reason,
-    and never as passed. If nothing could be run, the verdict is NOT RUN and the status is 0.
+    does not load, crashes or hangs, or if it is NOT PROVEN because the reference draws no mask or
+    always the same one. Exits with 2 for bad input. If this machine lacks an engine or the weights, the
+    verdict is NOT RUN with the reason, and never passed. If nothing could be run, the status is 0.
     """
     if report is not None:
         click.get_current_context().with_resource(reserved_report(report, COMPARISON))

@@ -16,18 +16,19 @@ from validation.commands.options import JsonOutput, artifacts_argument, json_opt
 )
 @json_option("the costs")
 def cost(folders: tuple[Path, ...], operations: bool, output: JsonOutput) -> None:
-    """Calculate the compute and memory cost of each ARTIFACT, a folder that convert wrote, without running it.
+    """Calculate the cost of each ARTIFACT without running it.
 
     \b
     Examples:
       validate cost artifacts/mobile_sam-coreml-fp16
       validate cost artifacts/* --json cost.json
 
-    The table shows for each component its multiply-adds, its number of operations and its
-    parameters, with their bytes in the file and in memory. It also shows the bytes of all
-    activations, the peak of those that are alive at once, and the costliest layers, named after the
-    reference's modules. For Core ML it lists operations that are known to leave the Neural Engine or
-    to be slow on it. These are published experiences of others, not a prediction for your phone.
+    An ARTIFACT is a folder that convert wrote. The table shows for each component its multiply-adds,
+    its number of operations and its parameters, with their bytes in the file and in memory. It also
+    shows the bytes of all activations, the peak of those that are alive at once, and the costliest
+    layers, named after the reference's modules. For Core ML it lists operations that are known to leave
+    the Neural Engine or to be slow on it. These are published experiences of others, not a prediction
+    for your phone.
 
     Exits with 0, or with 2 and one line on stderr if a folder is incomplete, altered or unreadable.
     Nothing is judged, so it never exits with 1.

@@ -102,7 +102,7 @@ def latency(
     report: Path | None,
     output: JsonOutput,
 ) -> int:
-    """Measure how much time and memory each ARTIFACT, a folder that convert wrote, takes.
+    """Measure how much time and memory each ARTIFACT takes.
 
     \b
     Examples:
@@ -111,15 +111,16 @@ def latency(
       validate latency artifacts/mobile_sam-torchscript-int8 --target cpu --target cpu:phone
       validate latency artifacts/mobile_sam-torchscript-int8 --target android --json phone.json
 
-    Timed are loading from cold files, the first runs, and then, after a warm-up, three things: the
-    image encoder, the mask decoder, and the whole way from the photo's file to its mask. Several
-    artifacts are timed alternately, so that their ratio to the first is fair on a noisy machine too. A
-    turn does not count if other processes used the processor meanwhile, or if the machine was slowed
-    down by heat or to save power.
+    An ARTIFACT is a folder that convert wrote. The command times loading from cold files and the first
+    runs. After a warm-up, it times the image encoder, the mask decoder, and the whole way from the
+    photo's file to its mask. Several artifacts are timed in alternating turns, so that their ratio to
+    the first is fair on a noisy machine too. A turn does not count if other processes used the
+    processor meanwhile, or if the machine was slowed down by heat or to save power.
 
-    Exits with 0 if every artifact was measured, with 1 if one cannot be run, and with 2 for bad input.
-    A target that this machine lacks is reported as NOT RUN. An artifact with too many turns that do
-    not count is INVALID. Both come with the reason and without figures, and the status is 0.
+    Exits with 0 if every artifact was measured, with 1 if one does not load, crashes or hangs, and with
+    2 for bad input. A target that this machine lacks is reported as NOT RUN. An artifact with too many
+    turns that do not count is INVALID. Both come with the reason and without figures, and the status is
+    0.
     """
     if report is not None:
         click.get_current_context().with_resource(reserved_report(report, LATENCY))
@@ -159,7 +160,7 @@ def latency(
 
 @click.command("targets")
 def targets() -> None:
-    """List the targets that validate latency can measure on, and why any of them is missing here.
+    """List the targets of validate latency, and what is missing here.
 
     \b
     Example:

@@ -52,7 +52,7 @@ def regress(
     limits_path: Path | None,
     output: JsonOutput,
 ) -> int:
-    """Check that no ARTIFACT, a folder that convert wrote, got worse since a committed baseline.
+    """Check that no ARTIFACT got worse since a committed baseline.
 
     \b
     Examples:
@@ -60,16 +60,17 @@ def regress(
       validate regress artifacts/* --baseline baseline.json
       validate regress artifacts/* --baseline baseline.json --limits limits.toml --json regression.json
 
-    Checked are the masks of its goldens, size, operators, manifest, static cost, peak memory and
-    latency. Latency is measured on one thread, as a ratio to a fixed workload that is timed alternately
-    with it, so that a baseline is valid on other machines too. Three launches are timed, and a slowdown
-    fails only if all three show it. This takes about 7 minutes for a full-size artifact. One table
-    says what changed, by how much, and whether the change is within its limit.
+    An ARTIFACT is a folder that convert wrote. The command checks the masks of its goldens, its size,
+    operators, manifest, static cost, peak memory and latency. Latency is measured on one thread, as a
+    ratio to a fixed workload that is timed alternately with it, so that a baseline is valid on other
+    machines too. Three launches are timed, and a slowdown fails only if all three show it. This takes
+    about 7 minutes for a full-size artifact. One table says what changed, by how much, and whether the
+    change is within its limit.
 
     Exits with 0 if nothing failed, with 1 if something did, and with 2 for bad input. A latency that
     was measured on a disturbed machine is INVALID: it neither passes nor fails. With --update the
-    status is 0 whatever changed. But if an artifact cannot be run, the status is 1 and the baseline
-    stays as it is.
+    status is 0 even if something got worse. But if an artifact cannot be run, the status is 1 and the
+    baseline stays as it is.
     """
     from validation.regression.check import check_regression
 
@@ -92,7 +93,7 @@ def ingest(
     limits_path: Path | None,
     output: JsonOutput,
 ) -> int:
-    """Check RESULTS, files in which apps wrote what they measured on phones, against a baseline.
+    """Check RESULTS that apps measured on phones, against a baseline.
 
     \b
     Examples:
@@ -100,14 +101,14 @@ def ingest(
       validate ingest phones/*.json --baseline baseline.json
       validate ingest phones/*.json --baseline baseline.json --update
 
-    A mask that is wrong on the device fails. Times are compared with the baseline's times for the same
-    device model, major version of the system and compute unit, and only if the artifact's files are
-    unchanged. A run on a device that was hot or saved power is INVALID and left out. The median of the
-    other runs counts. Without a baseline only masks are judged.
+    RESULTS are files that apps wrote. A mask that is wrong on the device fails. Times are compared with
+    the baseline's times for the same device model, major version of the system and compute unit, and
+    only if the artifact's files are unchanged. A run on a device that was hot or saved power is INVALID
+    and left out. The median of the other runs counts. Without a baseline only masks are judged.
 
-    Exits with 0 if nothing failed, with 1 if something did, and with 2 for bad input. With --update
-    the status is 0 however times changed. But if masks are wrong, or are another artifact's, the status
-    is 1 and the baseline stays as it is.
+    Exits with 0 if nothing failed, with 1 if something did, and with 2 for bad input. With --update the
+    status is 0 even if times got worse. But if masks are wrong, or are those of another artifact, the
+    status is 1 and the baseline stays as it is.
     """
     if update and path is None:
         raise click.UsageError("--update writes to a baseline: expected --baseline FILE as well")

@@ -10,16 +10,17 @@ from validation.engines.environments.setting_up import set_up_environments
 @click.command("setup")
 @click.argument("names", metavar=f"[{'|'.join(ENVIRONMENTS)}]...", nargs=-1, required=True)
 def setup(names: tuple[str, ...]) -> None:
-    """Download, verify and try the environments that the engines and targets of these names run in.
+    """Set up environments that engines and targets run in.
 
     \b
     Examples:
       validate setup arm64
       validate setup arm64 runtime:2.1.0
 
-    Environments are kept in your cache folder, or in the folder that the environment variable
-    MOBILE_SAM_CACHE names. Neither root nor a container is needed. An environment appears whole or
-    not at all. One that exists already is left as it is.
+    The command downloads an environment, verifies it and tries it. Environments are kept in your cache
+    folder, or in the folder that the environment variable MOBILE_SAM_CACHE names. Neither root nor a
+    container is needed. An environment appears only once it is complete. One that exists already is
+    left as it is.
 
     \b
     arm64          an emulated Arm processor with Debian's packages and torch's Arm wheel; 1 GB

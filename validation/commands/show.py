@@ -32,14 +32,15 @@ def show(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Segment objects of the photo IMAGE with ARTIFACT, a folder that convert wrote.
+    """Segment objects of the photo IMAGE with an ARTIFACT.
 
     \b
     Examples:
       validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --point 400,300 --output o.png
       validate show artifacts/mobile_sam-torchscript-int8 photo.jpg --box 100,50,300,400 --json
 
-    Prompts, picture and JSON are those of the segment command, which runs the reference instead.
+    An ARTIFACT is a folder that convert wrote. Prompts, picture and JSON have the same form as in
+    segment, which runs the reference instead.
     """
     request = prepare(image, points, background_points, boxes, output, as_json)
     artifact = load_artifact(folder)
