@@ -138,7 +138,8 @@ def test_package(workplace, artifact):
             "MOBILE_SAM_DEVICE_RESULTS": f"{workplace.seen}/device-results.json",
         },
     )
-    assert tests.returncode == 0, tests.stdout[-4000:] + tests.stderr[-4000:]
+    errors = [line for line in tests.stdout.splitlines() if "error:" in line]
+    assert tests.returncode == 0, "\n".join(errors) + tests.stderr[-4000:]
     assert "warning:" not in tests.stdout + tests.stderr
     assert "skipped" not in tests.stdout
     assert re.search(r"Executed \d\d tests, with 0 failures", tests.stdout)
