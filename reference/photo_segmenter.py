@@ -1,4 +1,4 @@
-"""``PhotoSegmenter``: the one call from a photo and prompts to masks, whatever computes them."""
+"""``PhotoSegmenter``: the one call from a photo and prompts to masks, for the reference and for artifacts."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path

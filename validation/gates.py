@@ -20,7 +20,7 @@ DEFAULTS = Path(__file__).with_name("gates.toml")
 class Gates:
     """The limits for one format and scheme, which ``gates.toml`` explains.
 
-    Outputs have to be finite whatever the limits are.
+    Independently of all limits, outputs have to be finite.
     """
 
     min_iou: float = limit(0, 1)

@@ -1,10 +1,14 @@
 """The documentation site: ``make docs`` builds it.
 
-Why Sphinx: autodoc imports the packages, so the API page follows ``dir()`` and their lazy names; our
-docstrings are reStructuredText, its own format; MyST checks every link and anchor between Markdown pages;
-the search works from the file system, without a server; and nothing is loaded from the network. Sphinx,
-MyST and the theme have regular releases. (MkDocs 1 has had none since 2024, and its API pages are made from
-the source text, where lazy names cannot be seen.)
+Sphinx was chosen for these reasons:
+
+- autodoc imports the packages, so the API page follows ``dir()`` and the lazy names of a package.
+- Our docstrings are reStructuredText, which is the format of Sphinx.
+- MyST checks every link and anchor between Markdown pages.
+- The search works from the file system, without a server, and nothing is loaded from the network.
+- Sphinx, MyST and the theme have regular releases.
+
+MkDocs 1 has had no release since 2024. Its API pages are made from the source text, which does not show lazy names.
 
 The source folder is the whole checkout, so that a relative link means the same here and on a code host.
 """

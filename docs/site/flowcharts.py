@@ -1,4 +1,4 @@
-"""A Mermaid flowchart as a table of who points to whom.
+"""Renders a Mermaid flowchart as a table of its arrows.
 
 A code host draws it. Here that would take Mermaid's 3 MB of script, and a table can be searched.
 """

@@ -1,4 +1,4 @@
-"""What the site's menu shows. The README is the home page; the menu is no part of its text."""
+"""The menu of the site. The README is the home page, and its text does not contain the menu."""
 
 from pathlib import Path
 from shutil import copyfile

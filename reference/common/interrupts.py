@@ -1,6 +1,6 @@
 """Handling of Ctrl-C and of termination signals, at any moment of a command.
 
-Python raises KeyboardInterrupt at whatever line the program is executing, and some lines cannot take it. While numpy
+Python raises KeyboardInterrupt at any line of the program, and some lines cannot take it. While numpy
 or torch are imported, it becomes an ImportError, is printed and dropped, or aborts the process. A ``__del__`` method or
 a bare ``except:`` swallows it. So the interruption waits here until nothing is being imported, and is then raised again
 and again until the command ends. If an import takes long, the process exits at once, because no work has begun yet.
@@ -31,8 +31,7 @@ _PATIENCE = 1.0
 class Interrupted(KeyboardInterrupt):
     """An interruption by a signal.
 
-    It has a class of its own because Python, for KeyboardInterrupt itself, may end by the signal and ignore the exit
-    status.
+    KeyboardInterrupt itself is not raised, because Python may then end by the signal and ignore the exit status.
     """
 
 

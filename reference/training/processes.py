@@ -11,7 +11,7 @@ from torch import distributed
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train together.
+    """The place of this process among the processes that train together.
 
     Attributes:
         rank: number of this process, from 0.

@@ -1,8 +1,8 @@
 """Mapping of tensor names between the official MobileSAM checkpoint and our module.
 
-Only the names in the image encoder differ, because ours is built from timm's TinyViT blocks. timm names a convolution
-``conv`` where the original says ``c``, and numbers ``stages`` instead of ``layers``. It puts a downsampling at the
-start of a stage, where the original puts it at the end of the layer before.
+Only the names in the image encoder differ, because our encoder is built from timm's TinyViT blocks. timm names a
+convolution ``conv`` where the original says ``c``, and numbers ``stages`` instead of ``layers``. It puts a downsampling
+at the start of a stage, where the original puts it at the end of the layer before.
 """
 
 import re

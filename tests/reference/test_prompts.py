@@ -1,4 +1,4 @@
-"""Every way of writing prompts reaches one normal form, and what makes no sense is refused."""
+"""Every way of writing prompts reaches one normal form, and invalid prompts are refused."""
 
 import numpy as np
 import pytest

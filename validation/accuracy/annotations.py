@@ -37,9 +37,9 @@ def read_mask(segmentation: object, size: tuple[int, int]) -> AnnotationMask:
     """Read the mask of an annotation.
 
     Args:
-        segmentation: a list of polygons [x1, y1, x2, y2, …] or [[x1, y1], [x2, y2], …] in pixels, one
-            polygon without the list around it, or an RLE whose counts are compressed (a string) or not
-            (a list). Numbers may be written as text.
+        segmentation: a list of polygons, a single polygon, or an RLE. A polygon is [x1, y1, x2, y2, …] or
+            [[x1, y1], [x2, y2], …] in pixels. The counts of an RLE are a list, or a string if they are
+            compressed. Numbers may be written as text.
         size: the photo's (height, width).
 
     Raises:

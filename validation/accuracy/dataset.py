@@ -56,7 +56,7 @@ class Dataset(Sequence[Sample]):
     """The photos that have annotations. Each photo is read when it is accessed.
 
     Attributes:
-        left_out: kind of entry → the number of entries that were left out, with nothing to measure.
+        left_out: kind of entry → the number of entries that were left out, because they have no mask to measure.
     """
 
     def __init__(self, photos: Sequence[_Photo], left_out: Mapping[str, int]) -> None:
@@ -79,10 +79,10 @@ class Dataset(Sequence[Sample]):
 def read_dataset(folder: Path) -> Dataset:
     """Read and check a folder of photos with their annotations.
 
-    A number may have several forms: 7, 7.0 or "7". Crowds (``iscrowd``) are left out. Entries with
-    nothing to measure are left out and counted: annotations without a mask or with a mask of less than
-    a pixel, annotations of photos that are not listed, and polygons of fewer than three vertices. The
-    file's boxes and areas are ignored, because they follow from the masks.
+    A number may have several forms: 7, 7.0 or "7". Crowds (``iscrowd``) are left out. Three kinds
+    of entries are left out and counted: annotations without a mask or with a mask of less than a pixel,
+    annotations of photos that are not listed, and polygons of fewer than three vertices. The boxes and
+    areas in the file are ignored, because they follow from the masks.
 
     Raises:
         DatasetError: the annotations are missing or not in COCO's format; a photo is missing, damaged,

@@ -18,7 +18,7 @@ class Findings:
         self._problems.append(f"{place}: {what}")
 
     def leave_out(self, kind: str, count: int = 1) -> None:
-        """Note entries with nothing to measure, such as "annotations without a mask"."""
+        """Note entries that have no mask to measure, such as "annotations without a mask"."""
         if count:
             self._left_out[kind] += count
 

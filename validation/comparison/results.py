@@ -93,13 +93,13 @@ class Summary:
 
     Attributes:
         min_iou: lowest IoU of all masks.
-        mean_iou: mean IoU of the masks that are evidence. A mask is not, if both sides draw it empty
-            or as the whole photo.
+        mean_iou: mean IoU of the masks that are evidence. A mask that both sides draw empty or as the
+            whole photo is not evidence.
         mean_boundary_iou: mean boundary IoU of the masks that are evidence.
         mean_shown_iou: mean IoU of the masks that users are shown.
         max_score_difference: largest difference of a score; infinite if a score is not finite.
-        same_choice: share of ambiguous prompts for which the same one of three masks is shown; None if
-            there was no such prompt, or if the reference scores are equal in each.
+        same_choice: share of ambiguous prompts for which the same one of three masks is shown. None if
+            no prompt is ambiguous, or if the reference gives all three masks the same score.
         flip_loss: mean IoU that users lose because another mask is chosen.
         miou_lost: mean IoU of the reference with the true masks, minus that of the artifact; None if no
             true mask is known.
@@ -130,8 +130,8 @@ class Comparison:
         summary: figures over all cases; None if no case ran, or if none is evidence.
         failures: reasons to fail that concern the whole artifact, in words: a gate on a mean, or an
             artifact that cannot be loaded.
-        blamed: the stage that most failed cases come from, or that lost most if no single case
-            failed; None if the verdict is not FAILED, or if no stage is to blame.
+        blamed: the stage that most failed cases come from. If no single case failed, the stage that
+            lost most. None if the verdict is not FAILED, or if no stage is to blame.
         unproven: what no case proves, in words.
         verdict: PASSED, FAILED, NOT_PROVEN or NOT_RUN.
         seconds: median time in seconds of "image_encoder" and "mask_decoder" in this run, on this

@@ -33,8 +33,8 @@ if TYPE_CHECKING:  # the child redirects its output before it imports torch
 class IsolatedEngine:
     """An ``Engine`` that runs in a child process; use it in a ``with`` block, or close it.
 
-    Its calls raise EngineDiedError, beside the errors of any engine, if the child crashes, gives no answer
-    in time, or gives one that makes no sense. The child is then gone, and every later call raises the same
+    Its calls raise the errors of any engine. They also raise EngineDiedError if the child crashes, gives no
+    answer in time, or gives an invalid answer. The child is then gone, and every later call raises the same
     error again.
 
     Attributes:

@@ -19,7 +19,7 @@ class Submodule:
     script: torch.jit.ScriptModule
 
     def attribute(self, name: str) -> "Submodule | object":
-        """The attribute ``name``: a module as a ``Submodule``, anything else as it is."""
+        """Return the attribute ``name``. A module becomes a ``Submodule``, and anything else is unchanged."""
         value = getattr(self.script, name)
         if isinstance(value, torch.jit.ScriptModule):
             return Submodule(self.path_of(name), value)

@@ -66,7 +66,7 @@ def uninstall() -> None:
     """
     global _installation
     if _installation is None:
-        raise InstallError("the runtime is not installed: there is nothing to undo")
+        raise InstallError("the runtime is not installed: call install() before uninstall()")
     for module, name, original in reversed(_installation.replaced):
         setattr(module, name, original)
     _installation = None

@@ -92,8 +92,8 @@ def require_compatible(inputs: Mapping[str, Shapes], specification_version: int)
 
     Raises:
         ModelError: an input has too many enumerated shapes; several inputs have enumerated shapes
-            before iOS 18, or have different numbers of them; or one input has enumerated shapes and
-            another has a range.
+            before iOS 18; several inputs have different numbers of shapes; or one input has
+            enumerated shapes and another has a range.
     """
     enumerated = {name: shapes for name, shapes in inputs.items() if len(shapes) > 1}
     ranges = [name for name, shapes in inputs.items() if _is_range(shapes)]

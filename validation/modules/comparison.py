@@ -1,4 +1,4 @@
-"""Compare any torch module with its conversion, output by output. It works for models of other projects too."""
+"""Compare any torch module with its conversion, output by output, for models of other projects too."""
 
 import inspect
 import math
@@ -97,9 +97,9 @@ def compare(
         module: the module, in eval mode. It returns a tensor, or nested tuples, lists, dicts and dataclasses of
             tensors. Outputs are matched by name where the conversion has the same names, and the others in
             order. A scalar may be an array of one element in Core ML.
-        artifact: a ``.ptl`` file, which runs in the lite interpreter; an ``.mlpackage``, which runs in
-            ``mil_runtime``; or a model that predicts by name, such as a ``mil_runtime.Program`` with
-            other numerics, or on a Mac an ``MLModel``.
+        artifact: the conversion. A ``.ptl`` file runs in the lite interpreter, an ``.mlpackage`` in
+            ``mil_runtime``. A model that predicts by name works too, such as a ``mil_runtime.Program``
+            with other numerics, or an ``MLModel`` on a Mac.
         inputs: one or more sets. Each is a tensor, a tuple of tensors in the order of ``module.forward``,
             or a dict by the names of its parameters. A package gets a dict by name, and a tuple in the order in
             which the package declares its inputs. If an input of the package is a picture, pass the tensor that
@@ -111,9 +111,9 @@ def compare(
             to be equal.
 
     Raises:
-        ArtifactError: there are no inputs, or ``min_sqnr`` is not finite; the conversion cannot be loaded or run, has
-            other inputs, another number of outputs or an output of another shape; or an input is not a picture
-            where the package takes one.
+        ArtifactError: there are no inputs; ``min_sqnr`` is not finite; the conversion cannot be loaded or run; its
+            inputs or outputs do not match those of the module; or the package takes a picture and an input is
+            not one.
     """
     if not inputs:
         raise ArtifactError("no inputs to compare with: expected at least one set")

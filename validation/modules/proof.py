@@ -1,4 +1,4 @@
-"""Whether agreement with a module's outputs proves anything; agreement with constants does not."""
+"""Checks whether agreement with a module's outputs proves anything. Agreement with constants proves nothing."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,7 +8,7 @@ Arrays = Sequence[np.ndarray]  # the inputs or the outputs of one run
 
 
 def unproven(inputs: Sequence[Arrays], outputs: Sequence[Arrays]) -> str | None:
-    """Why agreement with a module proves nothing, in words; None if it proves something.
+    """Say why agreement with a module proves nothing; None if it proves something.
 
     A constant output beside others does no harm. But if a module has only constant outputs, a broken conversion
     could give the same.
@@ -24,7 +24,9 @@ def unproven(inputs: Sequence[Arrays], outputs: Sequence[Arrays]) -> str | None:
     if all(
         map(_is_constant, zip(*inputs, strict=False))
     ):  # not strict, since inputs may be optional
-        return None  # constant inputs, such as torch.ones, may well have constant outputs
+        return (
+            None  # constant inputs, such as torch.ones, may have constant outputs for good reason
+        )
     by_output = list(zip(*outputs, strict=False))
     # A single number from a single run cannot show that other runs would give the same.
     if all(sum(map(np.size, arrays)) > 1 and _is_constant(arrays) for arrays in by_output):

@@ -35,8 +35,8 @@ def golden_questions(artifact: Artifact) -> list[Question]:
     """The goldens of an artifact, photo by photo. Pixels are not kept, but read when needed.
 
     Raises:
-        ArtifactError: the goldens are damaged or of another schema, name a file that the manifest does
-            not list, state a wrong size of a photo, or are fewer than two cases about two photos.
+        ArtifactError: the goldens are damaged or of another schema; they name a file that the manifest
+            does not list, or a wrong size of a photo; or there are fewer than two cases or two photos.
         ImageError: a photo cannot be read.
     """
     document = _read(artifact)

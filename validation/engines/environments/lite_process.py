@@ -166,7 +166,7 @@ class LiteProcess:
 
     def _refuse(self, during: str) -> NoReturn:
         self.close()
-        raise EngineDiedError(f"{during}: the engine gave an answer that makes no sense")
+        raise EngineDiedError(f"{during}: the engine gave an invalid answer")
 
 
 def _are_times(values: object) -> bool:

@@ -1,6 +1,7 @@
 """A child process that answers requests, and may crash or hang without harm to its parent.
 
-Parent and child exchange ``standalone.messages``. The parent checks whatever a crashing child may send.
+Parent and child exchange ``standalone.messages``. A crashing child may send anything, so the
+parent checks every answer.
 """
 
 import contextlib
@@ -117,9 +118,7 @@ class Child:
             self._process.join(_END_ALLOWANCE / 10)
             if expired.is_set() or self._process.exitcode is not None:
                 self._die(during, self._cause_of_death(limit if expired.is_set() else None))
-            self._die(
-                during, f"gave an answer that makes no sense ({first_line(error)[:TEXT_LENGTH]})"
-            )
+            self._die(during, f"gave an invalid answer ({first_line(error)[:TEXT_LENGTH]})")
         except BaseException:  # interrupted in the middle of a message, so no other can follow
             self._die_quietly(f"{during}: the engine was interrupted")
             raise

@@ -1,6 +1,6 @@
-"""Reads rooms and the imports between them, and draws and counts them.
+"""Draws the picture of docs/architecture.md, and counts its figures, from pyproject.toml and the imports.
 
-The rooms come from the layers in pyproject.toml.
+A room is a folder or a file directly in a package, and a floor is one of the layers in pyproject.toml.
 """
 
 import ast
@@ -50,7 +50,7 @@ class House:
 
 
 def read_house(checkout: Path = CHECKOUT) -> House:
-    """Read the house of a checkout.
+    """Read the rooms of a checkout and the imports between them.
 
     Imports inside functions count. Imports for type checkers do not.
     """

@@ -31,7 +31,7 @@ MOST_MEMORY = 3.0  # GB
 CONVERSIONS = 3
 
 # A small program launches the conversion. The kernel reports the peak of the largest child so far, and a
-# child inherits the peak of the process that forked it, so the launcher must be new and small.
+# child inherits the peak of the process that forked it. So the launcher must be new and small.
 LAUNCHER = """
 import json, resource, subprocess, sys, time
 start = time.perf_counter()

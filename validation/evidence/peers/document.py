@@ -14,8 +14,9 @@ def build_document(
 ) -> dict:
     """Build the document, which ``validate compare --latency`` can show as well.
 
-    "peers" has for each contestant, in order, its name, kind and file sizes, and the lowest IoU of its
-    masks with the reference masks: of those from the same frame, and of those shown, from the photo's file.
+    "peers" has the name, kind and file sizes of each contestant, in order. It also has the lowest IoU with
+    the reference masks, once for all masks from the same frame, and once for the masks that users are shown
+    from the photo's file.
     """
     document = build_latency([] if result is None else [result], plan, image)
     document["peers"] = [
