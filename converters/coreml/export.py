@@ -94,7 +94,7 @@ class PackageMetadata:
 
 @dataclass(frozen=True)
 class Float16Fit:
-    """How a module was made to fit float16.
+    """The changes that make a module fit float16.
 
     Attributes:
         exponents: path of a residual stream, or of a layer normalization whose input is scaled → the power of two that
@@ -300,7 +300,7 @@ def _quiet_coremltools() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        tqdm.__init__ = constructor  # type: ignore[method-assign]  # as it was
+        tqdm.__init__ = constructor  # type: ignore[method-assign]  # restores the constructor
 
 
 @contextlib.contextmanager

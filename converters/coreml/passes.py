@@ -25,7 +25,7 @@ class Compression:
 
 
 @register_pass(namespace="mobile_sam")
-class keep_tables_small(AbstractGraphPass):  # noqa: N801  coremltools takes the pass's name from the class
+class keep_tables_small(AbstractGraphPass):  # noqa: N801  coremltools names the pass after its class
     """Keep constant folding from expanding small tables, such as the attention biases, into large ones.
 
     If an operation on constants has a result larger than its inputs, this pass removes its precomputed value. It does
@@ -55,7 +55,7 @@ def _expands(op: Operation) -> bool:
 
 
 @register_pass(namespace="mobile_sam")
-class separate_equal_constants(AbstractGraphPass):  # noqa: N801  as above
+class separate_equal_constants(AbstractGraphPass):  # noqa: N801  coremltools names the pass after its class
     """Give each kind of operation its own constants.
 
     coremltools merges equal constants, such as the zeros of a bias and of a normalization's offset. It then refuses to

@@ -41,7 +41,7 @@ class Stream:
 
     @property
     def computed_by(self) -> tuple[nn.Module, ...]:
-        """Every module whose results are values of the stream."""
+        """The modules whose results are values of the stream."""
         return (*self.writers, *self.carriers, *self.adders)
 
     @torch.no_grad()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # the extensions beside this file
 
-from navigation import HOME, PAGES  # noqa: E402
+from navigation import HOME, PAGES  # noqa: E402  found through the path above
 
 project = "mobile-sam-export"
 html_title = project

@@ -149,7 +149,7 @@ def _drop_unwritten_output() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:  # noqa: PTH123  os.devnull is a text
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 

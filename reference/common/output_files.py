@@ -111,7 +111,7 @@ def _is_special(target: Path) -> bool:
 def _write_through(draft: Path, target: Path | int) -> None:
     sys.stdout.flush()  # keeps the order of what was printed before
     target = os.dup(target) if isinstance(target, int) else target
-    with draft.open("rb") as source, open(target, "wb") as sink:  # noqa: PTH123
+    with draft.open("rb") as source, open(target, "wb") as sink:  # noqa: PTH123  may be a descriptor
         shutil.copyfileobj(source, sink)
 
 

@@ -98,7 +98,7 @@ def _quiet_libtiff() -> Iterator[None]:
         yield
         return
     try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  os.devnull is a text
             os.dup2(nowhere.fileno(), _STDERR)
         yield
     finally:

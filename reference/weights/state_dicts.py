@@ -53,7 +53,7 @@ class StateDict:
 
     @property
     def note(self) -> str:
-        """How the tensors were found and renamed, for the user; empty if the file holds them directly."""
+        """Describe for the user how the tensors were found and renamed; empty if the file holds them directly."""
         shown = ", ".join(map(quote, self.left_out[:_LEFT_OUT_SHOWN]))
         rest = len(self.left_out) - _LEFT_OUT_SHOWN
         parts = (

@@ -16,7 +16,7 @@ from validation.gates import read_gates
 
 @dataclass(frozen=True)
 class AccuracyResult:
-    """How well models find objects.
+    """The scores of artifacts and checkpoints against true masks.
 
     Attributes:
         evaluations: one per checkpoint, and per artifact and engine, in order.

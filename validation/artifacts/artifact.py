@@ -260,5 +260,5 @@ def _verify_file(path: Path, record: Value) -> None:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """All files below ``folder``; a link to a folder counts as a file."""
+    """Return all files below ``folder``. A link to a folder counts as a file."""
     return [path for path in entries_below(folder) if path.is_symlink() or not path.is_dir()]

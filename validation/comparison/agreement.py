@@ -25,7 +25,7 @@ MULTIMASK = slice(1, None)  # the three guesses of a single point; mask 0 answer
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well an artifact's answer to one prompt agrees with the reference answer.
+    """The agreement of an artifact's answer to one prompt with the reference answer.
 
     Attributes:
         mask_ious: IoU of each of the four masks, at the photo's own size; 0 if its logits are not finite.
@@ -85,7 +85,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class StageLoss:
-    """What one stage lost in one case.
+    """The loss of one stage in one case.
 
     Attributes:
         stage: one of ``stages.STAGES``.

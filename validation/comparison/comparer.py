@@ -50,7 +50,7 @@ MEASURING_THREADS = 2  # the masks of one case are measured while the next case 
 
 @dataclass(frozen=True)
 class Extras:
-    """What a comparison collects beside the verdict.
+    """The optional parts that a comparison collects beside the verdict.
 
     Attributes:
         pictures: whether to keep pictures of every case, for a report.

@@ -128,7 +128,7 @@ def overall_verdict(comparisons: Sequence[Comparison]) -> str:
 
 
 def unproven(cases: Sequence[CaseResult]) -> list[str]:
-    """What no case proves, in words; empty if there is evidence of everything, or if no case ran."""
+    """List in words what no case proves; empty if there is evidence of everything, or if no case ran."""
     ran = [case for case in cases if case.evidence]
     if not ran:
         return []

@@ -1,4 +1,4 @@
-"""What an artifact's own goldens can prove to an app, which has nothing else to compare its masks with."""
+"""Checks what the goldens of an artifact can prove to an app, which compares its masks with nothing else."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from validation.questions.pipeline import PhotoArithmetic
 
 
 def unproven_by_goldens(artifact: Artifact) -> list[str]:
-    """What agreement with the goldens leaves unproven, in words; empty if there is evidence of everything.
+    """List in words what agreement with the goldens leaves unproven; empty if there is evidence of everything.
 
     Raises:
         ArtifactError: the goldens are damaged.

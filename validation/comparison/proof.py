@@ -1,4 +1,4 @@
-"""Whether agreement with the reference proves anything.
+"""Checks whether agreement with the reference proves anything.
 
 A reference that draws no mask, or the same one for every prompt, agrees with any artifact that is broken in the same
 way. Such cases are no evidence. They do not count as agreement, and if there are no others, nothing is proven.
@@ -22,7 +22,7 @@ NO_CHOICE = "the reference scores are equal, so which mask is the best means not
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the reference answer to one case can prove.
+    """The evidence that the reference answer to one case gives.
 
     Digests tell whether the reference gives the same numbers in every case.
 
@@ -49,7 +49,7 @@ class Evidence:
 def evidence_of(
     expected: Answer, image_embeddings: Tensor, masks: Sequence[np.ndarray], ambiguous: bool
 ) -> Evidence:
-    """What a reference answer can prove.
+    """Return the evidence that a reference answer gives.
 
     Args:
         expected: the reference answer.

@@ -83,7 +83,7 @@ class CaseResult:
 
     @property
     def reason(self) -> str | None:
-        """All reasons in one line; None if there are none."""
+        """Join all reasons in one line; None if there are none."""
         return "; ".join(self.reasons) or None
 
 

@@ -78,7 +78,7 @@ class PhotoAnswers:
 
 @dataclass(frozen=True, eq=False)
 class _Frames:
-    """One photo's frame as the reference and as the artifact computes it."""
+    """The frame of one photo, once from the reference and once from the artifact."""
 
     reference: Tensor
     artifact: Tensor
@@ -88,7 +88,7 @@ class _Frames:
 
 @dataclass(frozen=True, eq=False)
 class _ReferenceResults:
-    """What the reference computes for one photo, or what a golden stores of it.
+    """The results of the reference for one photo, computed now or read from a golden.
 
     Attributes:
         embeddings: from the reference frame.
@@ -228,7 +228,7 @@ class _DecoderExchange:
         self._artifact_answers: dict[str, Answer] = {}
 
     def answer(self, case: SampleCase, by_reference: Answer, expected: Answer) -> CaseAnswers:
-        """Every answer to one case; StageError if the artifact has none.
+        """Collect every answer to one case; StageError if the artifact has none.
 
         Args:
             case: the prompt. A case that it refines was answered before.

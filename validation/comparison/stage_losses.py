@@ -1,4 +1,4 @@
-"""What each stage of an artifact lost in one case, from the answers that exchanged one stage after the other."""
+"""Computes what each stage of an artifact lost in one case, from answers in which single stages were exchanged."""
 
 from functools import partial
 
@@ -34,7 +34,7 @@ def stage_losses(
     arithmetic: PhotoArithmetic,
     candidate: Pipeline,
 ) -> tuple[StageLoss, ...]:
-    """What each stage lost in one case, in the order of the stages.
+    """Return the loss of each stage in one case, in the order of the stages.
 
     Args:
         photo: all answers about the photo.

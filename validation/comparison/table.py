@@ -105,7 +105,7 @@ def _verdict(comparison: Comparison) -> str:
 
 
 def _stage_lines(comparison: Comparison) -> list[str]:
-    """What each stage loses alone, and what users lose because another mask is chosen."""
+    """Format what each stage loses alone, and what users lose because another mask is chosen."""
     if comparison.summary is None:
         return []
     losses = ", ".join(
@@ -141,7 +141,7 @@ def _relative(difference: object) -> str:
 
 
 def _explanations(comparison: Comparison) -> list[str]:
-    """Why the whole artifact fails, what is not proven, and why cases did not run."""
+    """Explain why the whole artifact fails, what is not proven, and why cases did not run."""
     return [
         f"{VERDICTS[status]}: {text}"
         for status, texts in (

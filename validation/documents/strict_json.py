@@ -128,7 +128,7 @@ class Value:
         return {key: self._member(key) for key in known}
 
     def get(self, key: str) -> "Value":
-        """One member of an object that may have others; its value is None if it is missing."""
+        """Return one member of an object that may have others; its value is None if it is missing."""
         if not isinstance(self.value, dict):
             self.refuse("an object")
         return self._member(key)
@@ -157,7 +157,7 @@ class Value:
         )
 
     def optional(self, read: "Callable[[Value], Item]") -> Item | None:
-        """None if the value is null, else the result of ``read``."""
+        """Return None if the value is null, else the result of ``read``."""
         return None if self.value is None else read(self)
 
     def text(self, high: int = 300) -> str:
@@ -177,7 +177,7 @@ class Value:
         return value
 
     def choice(self, known: Sequence[str]) -> str:
-        """One of the texts ``known``."""
+        """Return the value, which must be one of the texts ``known``."""
         if not isinstance(self.value, str) or self.value not in known:
             self.refuse(shorten(" or ".join(known), _MOST_SHOWN) or "nothing, since there is none")
         return self.value

@@ -106,7 +106,7 @@ class ArtifactIdentity:
 
     Attributes:
         model: "model" of manifest.json.
-        format: the platform's format, as FORMAT_OF has it.
+        format: the platform's format, which FORMAT_OF names.
         scheme: "scheme" of manifest.json.
         checkpoint_sha256: "checkpoint.sha256" of manifest.json.
         files: path below the artifact's folder → the file's identity, for each file of manifest.json.
@@ -205,7 +205,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class DeviceState:
-    """What decides whether the device's times count: its heat, and its power saving.
+    """The heat and the power saving of the device, which decide whether its times count.
 
     Attributes:
         thermal_state: one of the platform's THERMAL_STATES, or UNKNOWN.

@@ -17,7 +17,7 @@ from validation.latency.targets.target import Target, TargetError
 
 @dataclass(frozen=True)
 class LatencyResult:
-    """What was measured.
+    """The results of all targets, with the plan and the photo.
 
     Attributes:
         targets: one result per target, in order, each with one measurement per artifact.

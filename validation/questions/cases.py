@@ -23,17 +23,17 @@ class Answer:
     iou_predictions: "Tensor"  # float32 (1, 4)
 
     def shown_mask(self, ambiguous: bool) -> int:
-        """Which of the four masks a user is shown; see ``reference.prompts.shown_mask``."""
+        """Return the index of the mask that a user is shown; see ``reference.prompts.shown_mask``."""
         return prompts.shown_mask(self.iou_predictions[0].numpy(), ambiguous)
 
     @property
     def finite_masks(self) -> list[bool]:
-        """For each of the four masks, whether its logits have no NaN and no infinity."""
+        """Tell for each of the four masks whether its logits are finite."""
         return self.low_res_masks[0].flatten(1).isfinite().all(1).tolist()
 
     @property
     def is_finite(self) -> bool:
-        """Whether neither logits nor scores have a NaN or an infinity."""
+        """Whether all logits and scores are finite."""
         return all(self.finite_masks) and bool(self.iou_predictions.isfinite().all())
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # it imports torch, which refusals need not wait for
 
 @dataclass(frozen=True)
 class RegressionResult:
-    """What changed, and whether that is within the limits.
+    """The changes since a baseline, and whether they are within the limits.
 
     Attributes:
         lines: the artifact's name → one line for each quantity.

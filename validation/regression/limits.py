@@ -14,7 +14,7 @@ MOST_GROWTH = 1000
 
 @dataclass(frozen=True)
 class Limits:
-    """How much worse than its baseline an artifact may be; ``limits.toml`` explains each limit."""
+    """The limits of how much worse than its baseline an artifact may be; ``limits.toml`` explains each."""
 
     max_cases_lost: float = limit(0, 1000)
     max_mean_iou_loss: float = limit(0, 1)

@@ -1,4 +1,4 @@
-"""Where the marks of the comparison page are drawn: histograms, bars of losses, prompts. Templates only print them."""
+"""Computes where the comparison page draws histograms, bars of losses and prompts. Templates only print them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ class Histogram:
 
     @property
     def in_words(self) -> str:
-        """Every bar that counts anything, for readers who do not see the drawing."""
+        """Describe every bar that is not empty, for readers who do not see the drawing."""
         counts = [f"{item.label}: {item.count:,} {self.unit}" for item in self.bins if item.count]
         return f"{self.title}: {'; '.join(counts)}"
 
@@ -150,7 +150,7 @@ def histograms(comparison: Comparison) -> list[Histogram]:
 
 
 def loss_bars(losses: Mapping[str, float | None], scale: float) -> list[LossBar]:
-    """One bar for each stage.
+    """Return one bar for each stage.
 
     Args:
         losses: stage → IoU that it loses; None where that is not known.
@@ -165,7 +165,7 @@ def loss_bars(losses: Mapping[str, float | None], scale: float) -> list[LossBar]
 
 
 def prompt_marks(case: SampleCase, size: tuple[int, int]) -> PromptMarks:
-    """Where a prompt is drawn.
+    """Compute where a prompt is drawn.
 
     Args:
         case: the prompt.

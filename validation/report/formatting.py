@@ -1,4 +1,4 @@
-"""How the report writes numbers and names."""
+"""Formats numbers and names for the report."""
 
 import math
 

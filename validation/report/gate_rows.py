@@ -1,4 +1,4 @@
-"""The figures of an artifact beside its gates."""
+"""Rows that show the figures of an artifact beside its gates."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class GateRow:
 
 
 def gate_rows(comparison: Comparison) -> list[GateRow]:
-    """One row for each limit of the artifact, in the order of ``gates.toml``; none if no case ran."""
+    """Return one row for each limit of the artifact, in the order of ``gates.toml``; none if no case ran."""
     summary, gates = comparison.summary, comparison.gates
     if summary is None:
         return []

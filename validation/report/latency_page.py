@@ -26,7 +26,7 @@ from validation.report.templating import environment, page_sources
 
 @dataclass(frozen=True)
 class ArtifactPart:
-    """One artifact on one target, as it is shown."""
+    """One artifact on one target, in the form that the page shows."""
 
     artifact: RecordedArtifact
     distributions: list[tuple[RecordedStage, Distribution]]
@@ -35,7 +35,7 @@ class ArtifactPart:
 
 @dataclass(frozen=True)
 class TargetSection:
-    """One target as it is shown."""
+    """One target, in the form that the page shows."""
 
     target: RecordedTarget
     bars: dict[str, list[StageBar]]
@@ -64,7 +64,7 @@ def render_latency(latency: RecordedLatency, command: str, report_page: str | No
 
 
 def summary_of(latency: RecordedLatency) -> str:
-    """How many measurements gave figures, and what became of the others."""
+    """Say how many measurements gave figures, and why the others did not."""
     statuses = Counter(item.status for target in latency.targets for item in target.artifacts)
     total = sum(statuses.values())
     targets = count(len(latency.targets), "target")

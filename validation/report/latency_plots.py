@@ -1,4 +1,4 @@
-"""Where the marks of the latency page's plots are drawn. Templates only print them.
+"""Computes where the plots of the latency page are drawn. Templates only print them.
 
 Positions are shares of a plot's width and height; ``x`` and ``y`` of a plot turn them into units of its drawing.
 """
@@ -102,7 +102,7 @@ class StageBar:
 
     @property
     def filled(self) -> float:
-        """How much of the bar is filled, in percent."""
+        """The filled share of the bar, in percent."""
         return round(100 * self.share, 2)
 
 

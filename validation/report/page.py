@@ -90,7 +90,7 @@ class Figures:
 
 @dataclass(frozen=True, eq=False)
 class CaseSection:
-    """One case as it is shown."""
+    """One case, in the form that the page shows."""
 
     id: str
     result: CaseResult
@@ -101,7 +101,7 @@ class CaseSection:
 
 @dataclass(frozen=True, eq=False)
 class ArtifactSection:
-    """One artifact as it is shown."""
+    """One artifact, in the form that the page shows."""
 
     id: str
     label: str

@@ -1,4 +1,4 @@
-"""Where an artifact comes from, according to its manifest."""
+"""The origin of an artifact, according to its manifest."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class ListedFile:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What identifies an artifact.
+    """The facts that identify an artifact.
 
     Attributes:
         tools: tool of the conversion → its version; empty if the manifest does not say.

@@ -1,4 +1,4 @@
-"""What the page says about its artifacts as a whole: which can ship, which cannot, and why."""
+"""Words the verdict of the page: which artifacts can ship, which cannot, and why."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _CASE_RANKS = {FAILED: 0, PASSED: 1, NOT_PROVEN: 2, NOT_RUN: 3}
 
 
 def ordered_artifacts(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """In the order of ORDER, and the smallest first among those with the same verdict."""
+    """Sort artifacts by ORDER, and those with the same verdict by size."""
     return sorted(comparisons, key=lambda item: (ORDER.index(item.verdict), item.size_bytes))
 
 
@@ -57,7 +57,7 @@ def reason_of(comparison: Comparison) -> str:
 
 
 def ordered_cases(comparison: Comparison) -> list[CaseResult]:
-    """Failed cases first, then by their lowest IoU; cases that prove nothing, or did not run, are last."""
+    """Sort cases: failed ones first, then by lowest IoU. Cases that prove nothing or did not run are last."""
     return sorted(
         comparison.cases,
         key=lambda case: (

@@ -1,4 +1,4 @@
-"""Other environments to run ``.ptl`` files in: one with another version of torch, one with another processor.
+"""Environments that run ``.ptl`` files with another version of torch, or on another processor.
 
 ``validate setup`` builds them, and docs/environments.md describes them.
 """

@@ -144,7 +144,7 @@ def _onnx_call(
 ) -> Call:
     try:
         import onnx  # noqa: F401  torch needs it to export
-        import onnxruntime  # noqa: F401
+        import onnxruntime  # noqa: F401  onnx_session needs it
     except ImportError as error:
         raise MobileSAMError(
             f"{error.name} is not installed: run pip install -e '.[test]', or make numbers"

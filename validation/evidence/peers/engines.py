@@ -71,7 +71,7 @@ class OnnxEngine:
         return low_res_masks, iou_predictions
 
 
-def onnx_session(path: Path, threads: int):  # noqa: ANN201  onnxruntime is not always here
+def onnx_session(path: Path, threads: int):  # noqa: ANN201  its type needs onnxruntime
     """Return an ``onnxruntime.InferenceSession`` on the processor."""
     import onnxruntime
 

@@ -8,7 +8,7 @@ from validation.metrics import TensorDifference
 
 @dataclass(frozen=True)
 class Drift:
-    """How much one operation or one module of an artifact differs from the reference.
+    """The difference of one operation or one module of an artifact from the reference.
 
     Attributes:
         component: "image_encoder" or "mask_decoder".

@@ -22,7 +22,7 @@ TURN_SECONDS = 0.2  # shortest turn, since processor time is counted in steps of
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured of each stage of each artifact.
+    """The amount of measuring for each stage of each artifact.
 
     Attributes:
         name: the plan's name.

@@ -20,7 +20,7 @@ TIME_LIMIT = 600.0  # seconds for one answer, which is a load, a warm-up or a tu
 
 @dataclass(frozen=True)
 class Load:
-    """How an artifact was loaded.
+    """The time and the circumstances of loading an artifact.
 
     Attributes:
         engine: the name of the engine that runs the artifact.

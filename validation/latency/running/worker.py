@@ -30,7 +30,7 @@ from validation.latency.machine.memory import (
 
 @dataclass(frozen=True)
 class Setting:
-    """How a child runs.
+    """The settings of a child process.
 
     Attributes:
         threads: the number of threads that compute.

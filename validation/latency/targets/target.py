@@ -1,4 +1,4 @@
-"""The interface of a target, which is something that artifacts are measured on."""
+"""The interface of a target: a processor, a runtime or a phone that artifacts are measured on."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ class TargetError(MobileSAMError):
 
 
 class Target(Protocol):
-    """Something that artifacts are measured on.
+    """A processor, a runtime or a phone that artifacts are measured on.
 
     Attributes:
         name: the name for ``--target``. The part before the last dash, if any, is its family's name.

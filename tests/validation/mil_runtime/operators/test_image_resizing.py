@@ -94,9 +94,9 @@ def test_resize_bilinear_has_defaults():
 @pytest.mark.parametrize("shape", [(3, 5), (2, 3, 5), (2, 1, 2, 3, 5)])
 def test_resize_leaves_all_but_the_last_axes(shape):
     if len(shape) == 2:
-        build = lambda x: mb.resize(x=x, shape=[6, 7], resized_dims=np.uint32(2))  # noqa: E731
+        build = lambda x: mb.resize(x=x, shape=[6, 7], resized_dims=np.uint32(2))  # noqa: E731  one line per program
     else:
-        build = lambda x: mb.resize_bilinear(  # noqa: E731
+        build = lambda x: mb.resize_bilinear(  # noqa: E731  one line per program
             x=x, target_size_height=6, target_size_width=7
         )
     check_operator(

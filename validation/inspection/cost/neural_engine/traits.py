@@ -34,7 +34,7 @@ def gives(*dtypes: DataType) -> Trait:
 
 
 def computes_float32(operation: TypedOperation) -> bool:
-    """Whether it outputs float32 or float64, and is not just the cast to it."""
+    """Whether the operation outputs float32 or float64 and is not only a cast."""
     return operation.kind != "cast" and gives(FP32, FP64)(operation)
 
 
@@ -52,26 +52,26 @@ def _shapes(operation: TypedOperation) -> Iterable[tuple[int, ...]]:
 
 
 def is_dilated(operation: TypedOperation) -> bool:
-    """Whether it is a convolution with gaps in its kernel."""
+    """Whether the operation is a convolution with gaps in its kernel."""
     dilations = operation.constant("dilations")
     return operation.kind in _CONVOLUTIONS and isinstance(dilations, Tensor) and dilations.max() > 1
 
 
 def has_wide_kernel(operation: TypedOperation) -> bool:
-    """Whether it is a convolution whose kernel is too wide or too high for the engine."""
+    """Whether the operation is a convolution whose kernel is too wide or too high for the engine."""
     kernel = operation.shape("weight")[2:]
     return operation.kind in _CONVOLUTIONS and any(size > MAX_KERNEL_WIDTH for size in kernel)
 
 
 def has_computed_kernel(operation: TypedOperation) -> bool:
-    """Whether it is a convolution whose kernel is not a constant."""
+    """Whether the operation is a convolution whose kernel is not a constant."""
     weight = operation.bound("weight")
     is_computed = isinstance(weight, Reference) and weight.name in operation.computed
     return operation.kind in _CONVOLUTIONS and is_computed
 
 
 def convolves_volumes(operation: TypedOperation) -> bool:
-    """Whether it is a convolution along three axes."""
+    """Whether the operation is a convolution along three axes."""
     return operation.kind in _CONVOLUTIONS and len(operation.shape("weight")) == 5
 
 
