@@ -65,9 +65,9 @@ def accuracy(
     largest mean IoU that an artifact loses against the reference with the same weights.
 
     Exits with 0 if every artifact that ran holds its gate, max_miou_lost. Exits with 1 if an artifact
-    does not, does not load, crashes, hangs, or is NOT PROVEN because its reference finds no object.
-    Exits with 2 for bad input. What this machine cannot measure is reported as NOT RUN, with the
-    reason.
+    misses its gate, does not load, crashes or hangs, or is NOT PROVEN because its reference finds no
+    object. Exits with 2 for bad input. What this machine cannot measure is reported as NOT RUN, with
+    the reason.
     """
     if dataset is not None and scenes is not None:
         raise click.UsageError("--scenes and --dataset exclude each other: pass only one of them")
