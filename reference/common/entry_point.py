@@ -13,7 +13,7 @@ from reference.common import interrupts
 from reference.common.bug_report import BUG, report_bug
 from reference.common.plain_text import tell
 
-_STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}  # by descriptor
+_STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}  # in the order of descriptors
 
 
 def start(module: str, program: str) -> NoReturn:

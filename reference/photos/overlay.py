@@ -20,7 +20,7 @@ WHITE: Color = (255, 255, 255)
 OBJECT_POINT: Color = (0, 150, 80)
 BACKGROUND_POINT: Color = (213, 43, 30)
 
-TINT_OPACITY = 115  # of 255; the photo's texture stays visible under the mask
+TINT_OPACITY = 115  # out of 255; the photo's texture stays visible under the mask
 # Sizes are fractions of the photo's longer side, so that all photos look alike when they fill a screen.
 LINES_PER_SIDE = 320  # line widths of a contour: 2 pixels in 640
 RADII_PER_SIDE = 64  # radii of a point's marker: 10 pixels in 640

@@ -13,7 +13,7 @@ from reference.scenes.rows import indices
 
 NOISE_SIDE = 1536  # pixels; side of the sheet of noise from which pictures take pieces
 BLUR_RADIUS = 4  # pixels
-MEDIUM_GRAY = 115  # of 255; about the mean of ordinary photos
+MEDIUM_GRAY = 115  # out of 255; about the mean of ordinary photos
 
 
 def blur(pictures: Tensor, sigma: Tensor) -> None:

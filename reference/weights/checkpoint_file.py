@@ -230,7 +230,7 @@ def _refused_pickle(path: Path, forbidden: str | None) -> CheckpointError:
             f"'{path}' is damaged, is not a plain dict of tensors, or was written with another "
             f"pickle_protocol: {_GET_AGAIN}, or write it with {save}"
         )
-    if forbidden.startswith("ultralytics."):  # whose SAM is a wrapper around the module
+    if forbidden.startswith("ultralytics."):  # its class SAM wraps the module
         save = "torch.save(SAM('mobile_sam.pt').model.state_dict(), 'weights.pt')"
     return CheckpointError(
         f"'{path}' wants to run '{forbidden}' while loading, which is refused: expected a file that "

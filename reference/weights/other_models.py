@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from reference.weights.official_names import TensorLayout
 
 _FINE_TUNED = "expected weights of MobileSAM, such as mobile_sam.pt or weights fine-tuned from it"
-_SAM_ENCODERS = {768: "SAM ViT-B", 1024: "SAM ViT-L", 1280: "SAM ViT-H"}  # by embedding width
+_SAM_ENCODERS = {768: "SAM ViT-B", 1024: "SAM ViT-L", 1280: "SAM ViT-H"}  # embedding width → model
 _PATCH = 16  # pixels per patch in all these ViTs
 
 # Pattern of a tensor name → the model with such names. The first match counts, and precedes positional embeddings.

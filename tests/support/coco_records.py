@@ -1,6 +1,6 @@
 """Entries of a COCO file whose photos all have the same size."""
 
-SIZE = (64, 96)  # of every photo, height and width
+SIZE = (64, 96)  # height and width of every photo
 
 
 def photo_record(number: int, **changes) -> dict:

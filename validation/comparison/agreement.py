@@ -18,7 +18,7 @@ from validation.metrics import (
 from validation.questions.cases import Answer
 from validation.stages import IMAGE_ENCODER
 
-Metric = Callable[[np.ndarray, np.ndarray], float]  # of two boolean (H, W) masks
+Metric = Callable[[np.ndarray, np.ndarray], float]  # compares two boolean (H, W) masks
 
 MULTIMASK = slice(1, None)  # the three guesses of a single point; mask 0 answers any other prompt
 

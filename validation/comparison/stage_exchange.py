@@ -196,7 +196,9 @@ def _mask_prompt(case: SampleCase, answers: Mapping[str, Answer]) -> Tensor | No
     if case.mask_from is None:
         return None
     if case.mask_from not in answers:
-        raise StageError(MASK_DECODER, f"there is no answer to {case.mask_from} to be refined")
+        raise StageError(
+            MASK_DECODER, f"its prompt refines the mask of {case.mask_from}, which has no answer"
+        )
     return answers[case.mask_from].low_res_masks[:, case.mask_index : case.mask_index + 1]
 
 

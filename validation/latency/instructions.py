@@ -31,7 +31,7 @@ class StageCounts:
         return (max(self.later) - min(self.later)) / self.median
 
 
-Counts = Mapping[str, StageCounts]  # by stage
+Counts = Mapping[str, StageCounts]  # stage → counts
 
 
 def format_counts(names: Sequence[str], counts: Sequence[Counts]) -> list[str]:

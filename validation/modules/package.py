@@ -99,7 +99,7 @@ class PackageModel:
             return inputs
         if self._interface is None:
             raise ArtifactError(
-                f"inputs in order for a {type(self._model).__name__}, which does not name its own: "
+                f"inputs in order for a {type(self._model).__name__}, which does not name its inputs: "
                 "expected a dict by name"
             )
         names = list(self._interface.inputs)

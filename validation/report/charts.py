@@ -16,8 +16,8 @@ LOGIT_DECADES = range(-6, 3)  # differences of 1e-6…100 logits
 # Units of a histogram's drawing.
 WIDTH, HEIGHT = 480, 186
 BASE = 128  # y of the axis
-TALLEST = 104  # of a bar
-SHORTEST = 1.5  # of a bar that counts anything, so that it is seen
+TALLEST = 104  # height of the tallest bar
+SHORTEST = 1.5  # height of the lowest bar, so that a small count is visible
 GAP = 3  # on each side of a bar
 
 MOST_COUNTS = 10_000  # histograms of more values show shares, whose texts are shorter

@@ -58,7 +58,7 @@ class Distribution:
 
     width = 380
     base = 112  # y of the axis
-    tallest = 92  # of a bar
+    tallest = 92  # height of the tallest bar
     tick_end = base + 4
     tick_label = base + 17
     unit_label = base + 31
@@ -154,7 +154,7 @@ class MemoryPlot:
 
     width = 760
     base = 170  # y of the time axis
-    height = 144  # of the highest memory
+    height = 144  # height of the highest memory
     tick_end = base + 4
     tick_label = base + 17
     unit_label = base + 32

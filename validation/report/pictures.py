@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import maximum_filter
 
-PHOTO_QUALITY = 80  # of JPEG: a photo is only the background of the masks
+PHOTO_QUALITY = 80  # quality of JPEG; a photo is only the background of the masks
 REFERENCE_COLOR = (38, 110, 230)  # blue and orange are told apart by color-blind readers too
 ARTIFACT_COLOR = (240, 140, 20)
-MASK_OPACITY = 150  # of 255
+MASK_OPACITY = 150  # out of 255
 SPECK_SHARE = (
     480  # a pixel of disagreement grows by one on every side for so many of the longest side
 )
-MISPLACED_COLOR = (255, 0, 170)  # for values that are not finite; not in the scale
+MISPLACED_COLOR = (255, 0, 170)  # marks values that are not finite; the scale does not have it
 
 # Viridis (van der Walt and Smith, 2015) in 16 steps: lighter is more, also in print and in gray.
 HEAT_COLORS = (

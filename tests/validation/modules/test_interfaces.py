@@ -248,7 +248,7 @@ def test_inputs_that_do_not_meet():
         def predict(self, data): ...
 
     with pytest.raises(
-        ArtifactError, match="for a Nameless, which does not name its own: expected"
+        ArtifactError, match="for a Nameless, which does not name its inputs: expected"
     ):
         compare(lambda x: x, Nameless(), X)
 

@@ -79,7 +79,9 @@ def peers(
     Exits with 0 if all programs ran, with 1 if one could not run, and with 2 for bad input.
     """
     if check and write:
-        raise click.UsageError("--write with --check: expected one of them, as there are no times")
+        raise click.UsageError(
+            "--write with --check: expected one of them, since --check measures no times"
+        )
     if write:
         # Imported here, because it imports torch.
         from validation.evidence.peers.page import PAGE, PLOT

@@ -14,7 +14,7 @@ _SAMPLE_EVERY = 0.05  # seconds; a sample takes 0.02 ms, too little to affect a 
 MOST_SAMPLES = 500  # per stretch of time, which fit into a plot and into a message
 _RESIDENT = Path("/proc/self/statm")
 _PROCESSES = Path("/proc")
-_CLEAR_PEAK = "5"  # what resets the peak when written to clear_refs: see proc(5)
+_CLEAR_PEAK = "5"  # resets the peak when it is written to clear_refs: see proc(5)
 
 
 def peak_memory() -> int:

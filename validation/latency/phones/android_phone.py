@@ -158,7 +158,7 @@ class AndroidPhone:
         state = self.adb.run("get-state")
         if state.status or state.stdout.strip() != "device":
             raise PhoneGoneError(
-                f"the phone was disconnected when it was to {what} ({state.complaint}): connect it again"
+                f"the phone was disconnected before it could {what} ({state.complaint}): connect it again"
             )
 
 

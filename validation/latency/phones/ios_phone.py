@@ -119,5 +119,5 @@ class IPhone:
         found = ready_phone(self.found.identifier)
         if isinstance(found, Unavailable):
             raise PhoneGoneError(
-                f"the phone was disconnected when it was to {what} ({found.reason}): connect it again"
+                f"the phone was disconnected before it could {what} ({found.reason}): connect it again"
             )

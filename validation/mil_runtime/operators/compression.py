@@ -68,7 +68,7 @@ def constexpr_blockwise_shift_scale(
     if offset is not None:
         if offset.shape != scale.shape:
             raise OperationError(
-                f"offset of shape {list(offset.shape)}: expected that of scale, {list(scale.shape)}"
+                f"offset of shape {list(offset.shape)}: expected the shape of scale, {list(scale.shape)}"
             )
         steps = steps - offset.reshape(per_block)
     return (steps * scale.reshape(per_block)).reshape(data.shape)

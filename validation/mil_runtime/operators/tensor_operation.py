@@ -229,7 +229,9 @@ def split(
             )
         split_sizes = [x.shape[axis] // num_splits] * num_splits
     if num_splits not in (None, len(split_sizes)):
-        raise OperationError(f"num_splits {num_splits}: expected that of split_sizes {split_sizes}")
+        raise OperationError(
+            f"num_splits {num_splits}: expected the number of split_sizes {split_sizes}"
+        )
     return x.split(split_sizes, axis)
 
 

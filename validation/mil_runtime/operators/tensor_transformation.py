@@ -144,7 +144,9 @@ def reverse_sequence(
 ) -> Tensor:
     seq_axis, batch_axis = positive_axis(seq_axis, x.dim()), positive_axis(batch_axis, x.dim())
     if seq_axis == batch_axis:
-        raise OperationError(f"seq_axis and batch_axis are both {seq_axis}: expected two axes")
+        raise OperationError(
+            f"seq_axis and batch_axis are both {seq_axis}: expected two different axes"
+        )
     size = x.shape[seq_axis]
     if len(lengths) != x.shape[batch_axis] or not all(0 <= length <= size for length in lengths):
         raise OperationError(

@@ -195,7 +195,7 @@ def test_reverse_sequence_reverses_the_beginning_of_each_slice(seq_axis, batch_a
 
 def test_reverse_sequence_refuses_what_is_not_defined():
     x = {"x": numbered(2, 3)}
-    refuse(lambda x: mb.reverse_sequence(x=x, lengths=[1, 2]), x, "expected two axes")
+    refuse(lambda x: mb.reverse_sequence(x=x, lengths=[1, 2]), x, "expected two different axes")
     refuse(lambda x: mb.reverse_sequence(x=x, lengths=[1, 4], seq_axis=1), x, "from 0 to 3")
     refuse(lambda x: mb.reverse_sequence(x=x, lengths=[1], seq_axis=1), x, "expected 2 of them")
 
