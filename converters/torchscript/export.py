@@ -26,7 +26,7 @@ from converters.io_spec import ModuleSpec
 from converters.torchscript.archive import reproducible_archive
 from converters.torchscript.bundled_inputs import bundle_inputs
 from converters.torchscript.phone_engine import phone_engine
-from converters.torchscript.quantization import SCHEMES, quantize
+from converters.torchscript.quantization import MIN_INT8_WEIGHTS, SCHEMES, quantize
 from converters.torchscript.runtime_operators import (
     android_lite_2_1_0,
     missing_operators,
@@ -90,6 +90,7 @@ def export_torchscript(
     path: Path,
     inputs: Sequence[tuple[Tensor, ...]],
     extra_files: Mapping[str, str],
+    min_int8_weights: int = MIN_INT8_WEIGHTS,
 ) -> LiteFile:
     """Write ``module`` to ``path`` as a .ptl file, and check the file.
 
@@ -101,6 +102,7 @@ def export_torchscript(
         inputs: one or more real inputs, each in the order and shapes of ``spec``. The first one is used for tracing and
             checking. All of them are bundled in a compact form (``bundle_inputs``).
         extra_files: name → text. The texts are stored in the .ptl file, where runtimes can read them.
+        min_int8_weights: the scheme ``"int8"`` stores layers with fewer weights in float16.
 
     Raises:
         ConversionError: the inputs do not fit ``spec``, the weights do not fit the scheme, or the file fails a check.
@@ -110,7 +112,7 @@ def export_torchscript(
     _check_inputs(spec, inputs)
     path = Path(path)
     with phone_engine(), torch.no_grad():
-        prepared = quantize(module, options.scheme)
+        prepared = quantize(module, options.scheme, min_int8_weights)
         expected = _as_tuple(prepared(*inputs[0]))
         data = _lite_archive(prepared, inputs, options.bytecode_version)
         with replacing(path) as partial:

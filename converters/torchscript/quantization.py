@@ -31,7 +31,7 @@ SCHEMES = ("none", "fp16", "int8")  # float32; stored in float16, computed in fl
 
 # The scheme int8 stores smaller layers in float16. These are the early layers at high resolution and the attention
 # projections of the mask decoder. They hold an eighth of the weights, and would cause half of the noise.
-_MIN_INT8_WEIGHTS = 65_536
+MIN_INT8_WEIGHTS = 65_536
 _LARGEST_HALF = torch.finfo(torch.float16).max
 # A layer whose largest weight is smaller would store most of its weights as subnormal numbers.
 _SMALLEST_HALVES = 2.0**-10
@@ -42,19 +42,21 @@ _SMALLEST_SCALE = 2.0**-64
 _LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
-def quantize(module: nn.Module, scheme: str) -> nn.Module:
+def quantize(module: nn.Module, scheme: str, min_int8_weights: int = MIN_INT8_WEIGHTS) -> nn.Module:
     """Return a copy of ``module`` whose weights are stored by ``scheme``.
 
-    The scheme ``int8`` must be used inside ``phone_engine``.
+    The scheme ``int8`` must be used inside ``phone_engine``. It stores layers with fewer weights than
+    ``min_int8_weights`` in float16.
     """
     module = copy.deepcopy(module).requires_grad_(False)
     if scheme == "none":
         return module
     if scheme == "int8":
-        _use_int8_linears(module)
+        _use_int8_linears(module, min_int8_weights)
     for layer in list(module.modules()):
         if isinstance(layer, _LAYERS):
-            in_int8 = scheme == "int8" and isinstance(layer, nn.Conv2d) and _is_large(layer)
+            is_large = layer.weight.numel() >= min_int8_weights
+            in_int8 = scheme == "int8" and isinstance(layer, nn.Conv2d) and is_large
             storage = Int8Weight() if in_int8 else HalfWeight(layer.weight)
             parametrize.register_parametrization(layer, "weight", storage)
     return module
@@ -124,14 +126,10 @@ def _scales_per_output(weight: Tensor) -> Tensor:
     return torch.where(largest > 0, (largest / _INT8_MAX).clamp(min=_SMALLEST_SCALE), 1.0)
 
 
-def _is_large(layer: nn.Module) -> bool:
-    return layer.weight.numel() >= _MIN_INT8_WEIGHTS
-
-
-def _use_int8_linears(module: nn.Module) -> None:
-    """Replace every large linear layer by DynamicInt8Linear, in place."""
+def _use_int8_linears(module: nn.Module, min_weights: int) -> None:
+    """Replace every linear layer of at least ``min_weights`` weights by DynamicInt8Linear, in place."""
     for name, child in module.named_children():
-        if isinstance(child, nn.Linear) and _is_large(child):
+        if isinstance(child, nn.Linear) and child.weight.numel() >= min_weights:
             setattr(module, name, DynamicInt8Linear(child))
         else:
-            _use_int8_linears(child)
+            _use_int8_linears(child, min_weights)

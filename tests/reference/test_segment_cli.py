@@ -41,15 +41,16 @@ def stand_in(monkeypatch):
 
         def segment(self, image, prompts, on_step):
             return [
-                self._answer(image, prompt.decoder_points()[0].mean(axis=0)) for prompt in prompts
+                self.answer(image, prompt.decoder_points()[0].mean(axis=0)) for prompt in prompts
             ]
 
-        def _answer(self, image, middle):
+        def answer(self, image, middle):
             rows, columns = np.ogrid[: image.shape[0], : image.shape[1]]
             mask = (columns - middle[0]) ** 2 + (rows - middle[1]) ** 2 < 30**2
             return Segmentation(mask[None], np.float32([0.75]), np.zeros((1, 256, 256), np.float32))
 
     monkeypatch.setattr(reference.sam, "SAM", StandIn)
+    return StandIn
 
 
 @pytest.fixture
@@ -295,7 +296,7 @@ def test_equal_scores_are_warned_of(capsys, photo_path, tmp_path, stand_in, monk
         scores = np.float32([0.5, 0.5, 0.5 if middle[0] < 100 else 0.25])
         return Segmentation(masks, scores, np.zeros((3, 256, 256), np.float32))
 
-    monkeypatch.setattr(reference.sam.SAM, "_answer", answer)
+    monkeypatch.setattr(stand_in, "answer", answer)
     status, _, err = segment(capsys, photo_path, "--point", "50,50", "--json")
     assert (status, err.count("\n")) == (0, 1)
     assert "object 1: its 3 masks have equal scores" in err

@@ -1,12 +1,16 @@
-"""Core ML off the Mac, at coremltools' own seam: predictions by mil_runtime, and a compute plan made up by rules.
+"""A stand-in for Core ML off the Mac: mil_runtime predicts, and the compute plan follows simple rules.
 
-Functions like those of ``validation.engines.core_ml``, for child processes. coremltools' classes above its
-binding are the real ones. The rules: constants have no plan; "conv" and "linear" go to the best device that is
-allowed; "layer_norm" to the GPU if that is allowed, though the Neural Engine could; the rest to the CPU, and
-cannot go elsewhere. A "layer_norm" costs five times as much as any other.
+It replaces coremltools' binding to Core ML; the classes above the binding are the real ones. Child processes call these
+functions in place of those in ``validation.engines.core_ml``. The rules of the compute plan are:
+
+- Constants have no plan.
+- "conv" and "linear" go to the best device that is allowed.
+- "layer_norm" goes to the GPU if that is allowed, although it could run on the Neural Engine. It costs five times as
+  much as any other operation.
+- All other operations go to the CPU, and can run only there.
 """
 
-from types import SimpleNamespace
+from functools import partial
 
 import coremltools as ct
 from coremltools.models import compute_device, compute_plan
@@ -19,11 +23,11 @@ WISHES = {"conv": "NGC", "linear": "NGC", "layer_norm": "GNC"}
 
 
 class DeviceProxy:
-    """Stands for the binding's devices."""
+    """Replaces the devices of the binding."""
 
 
 class PlanProxy:
-    """Stands for the binding's compute plan."""
+    """Replaces the compute plan of the binding."""
 
     def __init__(self, path: str, units: str) -> None:
         program = ct.utils.load_spec(path).mlProgram
@@ -50,7 +54,7 @@ class PlanProxy:
 
 
 class ModelProxy:
-    """What ``compute_plan`` uses of the binding's model."""
+    """Replaces the part of the binding's model that ``compute_plan`` uses."""
 
     @staticmethod
     def get_compute_plan(path: str, units: str) -> compute_plan.MLComputePlan:
@@ -78,11 +82,10 @@ def _work(operation):
 
 
 def _install() -> None:
-    """Once in a process: the binding's names, and the system's."""
+    """Put the stand-ins in the place of coremltools' binding, once in a process."""
     if compute_plan._MLModelProxy is ModelProxy:
         return
     mil_runtime.install()
-    core_ml.sys = SimpleNamespace(platform="darwin")
     compute_plan._MLModelProxy = ModelProxy
     compute_plan._MLComputePlanProxy = PlanProxy
     for name in ("CPU", "GPU", "NeuralEngine"):
@@ -97,5 +100,6 @@ def _with_core_ml(function):
     return call
 
 
-open_engine = _with_core_ml(core_ml.open_engine)
-load_models = _with_core_ml(core_ml.load_models)
+MAC = core_ml.CoreML(system="darwin")
+open_engine = _with_core_ml(partial(core_ml.open_engine, core_ml=MAC))
+load_models = _with_core_ml(partial(core_ml.load_models, core_ml=MAC))

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.manifest import list_files
 from converters.torchscript.export import TorchScriptOptions
 from validation.cli import main
+from validation.engines import ENGINES, core_ml
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +87,16 @@ class ExportedEngine:
 @pytest.fixture
 def tiny_engine(tiny_source) -> ExportedEngine:
     return ExportedEngine(tiny_source.sam)
+
+
+@pytest.fixture
+def no_core_ml(monkeypatch) -> None:
+    """Let the engine core_ml be missing on a Mac, too."""
+    monkeypatch.setitem(ENGINES["coreml"], "core_ml", _core_ml_off_the_mac)
+
+
+def _core_ml_off_the_mac():
+    return partial(core_ml.open_engine, core_ml=core_ml.CoreML(system="linux"))
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from torch.jit.mobile import _get_model_bytecode_version, _load_for_lite_interpr
 
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import ModuleSpec, TensorSpec, image_encoder_spec, mask_decoder_spec
-from converters.torchscript import quantization as torchscript_quantization
 from converters.torchscript.export import (
     BYTECODE_VERSIONS,
     SCHEMES,
@@ -23,6 +22,7 @@ from converters.torchscript.phone_engine import phone_engine
 from reference.common.errors import ConversionError, OutputError
 from reference.modeling.sam import Sam
 from reference.modeling.variants import VARIANTS
+from tests.support.requirements import lack
 
 MANIFEST = {"manifest.json": '{"model": "tiny", "author": "Åse"}'}
 SLOTS = 3
@@ -44,12 +44,6 @@ class Part:
     module: nn.Module
     spec: ModuleSpec
     inputs: list[tuple[Tensor, ...]]
-
-
-@pytest.fixture(autouse=True)
-def _int8_at_tiny_sizes(monkeypatch):
-    """Let layers of a few hundred weights count as large."""
-    monkeypatch.setattr(torchscript_quantization, "_MIN_INT8_WEIGHTS", 512)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +70,11 @@ def parts() -> dict[str, Part]:
 
 
 def export(part: Part, path: Path, scheme: str = "none", version: int = 7) -> LiteFile:
+    """Write a .ptl file; int8 also stores layers of a few hundred weights in int8."""
     options = TorchScriptOptions(scheme, version)
-    return export_torchscript(part.module, part.spec, options, path, part.inputs, MANIFEST)
+    return export_torchscript(
+        part.module, part.spec, options, path, part.inputs, MANIFEST, min_int8_weights=512
+    )
 
 
 def run(path: Path, example: tuple[Tensor, ...]) -> list[Tensor]:
@@ -150,7 +147,7 @@ def test_int8_runs_int8_kernels_and_half_does_not_need_them(parts, tmp_path):
 @pytest.mark.parametrize("engine", ["x86", "fbgemm", "onednn"])
 def test_int8_files_load_in_other_engines(parts, tmp_path, engine):
     if engine not in torch.backends.quantized.supported_engines:
-        pytest.skip(f"this build of torch has no {engine}")
+        lack("quantized engines", f"this build of torch has no {engine}")
     part = parts["decoder"]
     before = torch.backends.quantized.engine
     path = export(part, tmp_path / "m.ptl", "int8").path

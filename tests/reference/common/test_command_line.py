@@ -1,5 +1,7 @@
 """What the commands share: one line and a status for every error, and prompts from options."""
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
@@ -372,9 +374,10 @@ def test_progress_is_silent_without_a_terminal(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_shows_on_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    list(progress(range(3), description="work"))
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "work" in captured.err
+def test_progress_shows_on_a_terminal(capsys):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    with contextlib.redirect_stderr(terminal):
+        list(progress(range(3), description="work"))
+    assert capsys.readouterr() == ("", "")
+    assert "work" in terminal.getvalue()

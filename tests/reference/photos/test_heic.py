@@ -1,7 +1,7 @@
 """HEIC and AVIF photos: read upright, whole and in sRGB, or a way to read them named."""
 
-import builtins
 import io
+import sys
 
 import numpy as np
 import pillow_heif
@@ -111,14 +111,7 @@ def test_damaged_file_is_named(tmp_path, name):
 def test_without_pillow_heif(tmp_path, monkeypatch):
     path = tmp_path / "IMG_0001.HEIC"
     path.write_bytes(stored(PHOTO, "HEIF").getvalue())
-    ordinary = builtins.__import__
-
-    def without_heif(name, *arguments, **options):
-        if name.startswith("pillow_heif"):
-            raise ImportError(name)
-        return ordinary(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", without_heif)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # importing it is an ImportError now
     monkeypatch.delitem(Image.OPEN, "HEIF")
     monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
     with pytest.raises(ImageError) as caught:

@@ -1,5 +1,6 @@
 """Checkpoints: what is read, what is refused and how, what is loaded, and the verified download."""
 
+import contextlib
 import hashlib
 import http.server
 import io
@@ -7,7 +8,6 @@ import json
 import os
 import pickle
 import socket
-import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -602,11 +602,11 @@ class TestDownload:
         assert capfd.readouterr() == ("", "")
 
     @pytest.mark.parametrize("progress", [True, False])
-    def test_progress_on_a_terminal(self, server, cache, monkeypatch, progress):
+    def test_progress_on_a_terminal(self, server, cache, progress):
         terminal = io.StringIO()
         terminal.isatty = lambda: True
-        monkeypatch.setattr(sys, "stderr", terminal)
-        fetch_official(server.official, progress=progress)
+        with contextlib.redirect_stderr(terminal):
+            fetch_official(server.official, progress=progress)
         assert ("official checkpoint" in terminal.getvalue()) == progress
 
     def test_not_under_its_name_before_it_is_complete(self, server, cache):

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.support.coco_records import annotation_record
+from tests.support.requirements import off_the_mac
 from validation.accuracy.results import PROTOCOLS
 from validation.artifacts.artifact import load_artifact
 
@@ -104,7 +105,7 @@ def test_artifact_that_cannot_be_run_fails(validate, tiny_artifact, folder, acce
     assert model["failures"]
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac has Core ML")
+@off_the_mac
 def test_engine_that_is_not_here(validate, tiny_package, folder):
     arguments = (tiny_package, "--dataset", folder, "--engine", "core_ml")
     status, out, err = validate("accuracy", *arguments)

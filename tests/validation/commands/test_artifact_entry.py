@@ -1,28 +1,18 @@
 """The JSON documents of ``validate`` name an artifact in the same way."""
 
 import json
-from types import SimpleNamespace
 
-import pytest
 from PIL import Image
 
 import validation.comparison.comparer
-import validation.latency.targets.core_ml
+from tests.support.requirements import off_the_mac
 from validation.artifacts.artifact import load_artifact
-from validation.engines import core_ml
 
 
-@pytest.fixture
-def no_core_ml(monkeypatch):
+@off_the_mac
+def test_documents_have_the_same_entry(validate, tiny_package, tmp_path, monkeypatch):
     """Without Core ML nothing is compared or measured, so that the documents are written at once."""
-    linux = SimpleNamespace(platform="linux")
-    monkeypatch.setattr(core_ml, "sys", linux)
-    monkeypatch.setattr(validation.latency.targets.core_ml, "sys", linux)
     monkeypatch.setattr(validation.comparison.comparer, "built_in_questions", lambda slots: [])
-
-
-@pytest.mark.usefixtures("no_core_ml")
-def test_documents_have_the_same_entry(validate, tiny_package, tmp_path):
     photo = tmp_path / "photo.png"
     Image.new("RGB", (64, 48), "gray").save(photo)
 

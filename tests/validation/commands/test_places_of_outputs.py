@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from converters.cli import convert_command
 from reference.cli import segment
@@ -11,6 +12,7 @@ from reference.common.command_line import run
 from reference.scenes.cli import scenes
 from reference.training.cli import training
 from tests.support.reach import contents
+from tests.support.requirements import needs_path
 from validation.artifacts.artifact import load_artifact
 from validation.cli import validate
 from validation.commands.demo.cli import demo
@@ -68,15 +70,23 @@ def test_nothing_is_written_into_an_artifact(capsys, tiny_artifact, tmp_path, ou
     load_artifact(tiny_artifact)  # still whole, and nothing is in it that it does not list
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self").is_dir(), reason="NOT RUN: no /proc, which takes no file"
-)
+@pytest.fixture
+def no_forward():
+    """Let every torch module fail as soon as it computes."""
+
+    def fail(module, inputs):
+        pytest.fail(f"{type(module).__name__} computed for an output that cannot be written")
+
+    handle = register_module_forward_pre_hook(fail)
+    yield
+    handle.remove()
+
+
+@needs_path("/proc/self")  # /proc takes no file
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_a_disk_that_takes_no_file_is_found_before_the_work(
-    capsys, monkeypatch, tiny_artifact, tmp_path, output
+    capsys, no_forward, tiny_artifact, tmp_path, output
 ):
-    """Nothing was asked of any model by then: torch's convolutions would fail."""
-    monkeypatch.setattr("torch.nn.Conv2d.forward", None)
     photo = tmp_path / "photo.png"
     Image.effect_noise((20, 20), 50).save(photo)
     command, arguments, name = OUTPUTS[output]

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ import validation.comparison.comparer
 from reference.cli import main as segment_main
 from reference.photos.masks import decode_rle
 from validation.artifacts.artifact import load_artifact
-from validation.engines import core_ml
 from validation.metrics import mask_iou
 
 
@@ -22,11 +20,6 @@ from validation.metrics import mask_iou
 def few_photos(monkeypatch):
     """Goldens only, to save time."""
     monkeypatch.setattr(validation.comparison.comparer, "built_in_questions", lambda slots: [])
-
-
-@pytest.fixture
-def no_core_ml(monkeypatch):
-    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,7 +25,6 @@ from tests.support.compare_one import compare_one
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer
 from validation.comparison.document import build_document
-from validation.engines import core_ml
 from validation.engines.base import EngineDiedError
 from validation.gates import read_gates
 from validation.questions.cases import Question
@@ -465,8 +463,8 @@ def test_sound_package_passes(tiny_package, tiny_gates):
 # What cannot be run
 
 
-def test_core_ml_without_core_ml_is_not_run(tiny_package, monkeypatch):
-    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
+@pytest.mark.usefixtures("no_core_ml")
+def test_core_ml_without_core_ml_is_not_run(tiny_package):
     comparison = compare_one(tiny_package, engine="core_ml")
     assert comparison.verdict == "not run"
     assert comparison.engine is comparison.summary is None
@@ -478,8 +476,8 @@ def test_core_ml_without_core_ml_is_not_run(tiny_package, monkeypatch):
     )
 
 
+@pytest.mark.usefixtures("no_core_ml")
 def test_verdict_of_several(tiny_package, tiny_artifact, tiny_engine, monkeypatch):
-    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
     not_run, passed = (
         compare_one(tiny_package, engine="core_ml"),
         compare_one(tiny_artifact),

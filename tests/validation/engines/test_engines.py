@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import coremltools.models.model
 import numpy as np
 import pytest
 import torch
@@ -15,6 +14,7 @@ from reference.common.errors import ArtifactError
 from reference.prompts import Prompt
 from reference.segmentation import segment_objects
 from tests.support.compare_one import compare_one
+from tests.support.requirements import off_the_mac
 from validation import engines
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer
@@ -109,19 +109,30 @@ class StandIn:
         return {"iou_predictions": scores.numpy(), "low_res_masks": masks.numpy()}
 
 
-@pytest.fixture
-def mac(monkeypatch, tiny_engine):
-    """A machine that has Core ML, as far as this project can tell."""
-    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="darwin"))
-    monkeypatch.setattr(core_ml, "platform", SimpleNamespace(mac_ver=lambda: ("15.1", (), "")))
-    monkeypatch.setattr(coremltools.models.model, "_MLModelProxy", object())
-    monkeypatch.setattr(
-        coremltools.models, "MLModel", lambda path, compute_units: StandIn(path, tiny_engine)
+class CoreMLStandIn:
+    """Core ML of a Mac, whose models are stand-ins."""
+
+    version = "15.1"
+
+    def __init__(self, make_model):
+        self._make_model = make_model
+
+    def missing(self):
+        return None
+
+    def load(self, package, unit):
+        return self._make_model(str(package))
+
+
+def open_core_ml(artifact, make_model):
+    return core_ml.open_engine(artifact, core_ml=CoreMLStandIn(make_model))
+
+
+def test_core_ml_is_compared_where_it_is(tiny_package, tiny_gates, tiny_engine, monkeypatch):
+    register(
+        monkeypatch,
+        core_ml=lambda artifact: open_core_ml(artifact, lambda path: StandIn(path, tiny_engine)),
     )
-
-
-@pytest.mark.usefixtures("mac")
-def test_core_ml_is_compared_where_it_is(tiny_package, tiny_gates):
     comparison = Comparer(gates=read_gates(tiny_gates)).compare(load_artifact(tiny_package))
     assert comparison.engine == "Core ML of macOS 15.1 (all compute units)"
     # The stand-in computes exactly: what is left is the padding's rounding to 8 bits, which a
@@ -135,37 +146,32 @@ def test_core_ml_is_compared_where_it_is(tiny_package, tiny_gates):
         assert padded or case.agreement.min_iou > 0.999
 
 
-@pytest.mark.usefixtures("mac")
-def test_core_ml_without_its_bridge_is_not_run(tiny_package, monkeypatch):
-    monkeypatch.setattr(coremltools.models.model, "_MLModelProxy", None)
-    assert "lacks libcoremlpython" in engine_for(load_artifact(tiny_package), "core_ml").reason
+@off_the_mac
+def test_core_ml_without_its_bridge_is_not_run(tiny_package):
+    core_ml_without_bridge = core_ml.CoreML(system="darwin")
+    engine = core_ml.open_engine(load_artifact(tiny_package), core_ml=core_ml_without_bridge)
+    assert "lacks libcoremlpython" in engine.reason
 
 
-@pytest.mark.usefixtures("mac")
-def test_package_that_core_ml_refuses_to_load(tiny_package, monkeypatch):
-    def refuse(path, compute_units):
-        raise RuntimeError("compiler error")
-
-    monkeypatch.setattr(coremltools.models, "MLModel", refuse)
-    with pytest.raises(ArtifactError, match=r"cannot load it \(compiler error\)"):
-        engine_for(load_artifact(tiny_package))
+def test_package_that_core_ml_refuses_to_load(tmp_path):
+    package = tmp_path / "empty.mlpackage"
+    package.mkdir()
+    with pytest.raises(ArtifactError, match=r"empty\.mlpackage: Core ML cannot load it \(.+\)"):
+        core_ml.CoreML().load(package, "all")
 
 
-@pytest.mark.usefixtures("mac")
-def test_package_that_core_ml_refuses_to_run(tiny_package, tiny_source, monkeypatch):
-    def refuse(self, data):
+def test_package_that_core_ml_refuses_to_run(tiny_package, tiny_source):
+    def refuse(data):
         raise Exception("You must build with macOS")
 
-    monkeypatch.setattr(StandIn, "predict", refuse)
-    engine = engine_for(load_artifact(tiny_package))
+    engine = open_core_ml(load_artifact(tiny_package), lambda path: SimpleNamespace(predict=refuse))
     with pytest.raises(ArtifactError, match="image_encoder: Core ML cannot run it"):
         engine.encode(tiny_source.goldens.encoder_inputs()[0][0])
 
 
-@pytest.mark.usefixtures("mac")
-def test_package_with_outputs_of_other_names(tiny_package, tiny_source, monkeypatch):
-    monkeypatch.setattr(StandIn, "predict", lambda self, data: {"var_1": np.zeros(1)})
-    engine = engine_for(load_artifact(tiny_package))
+def test_package_with_outputs_of_other_names(tiny_package, tiny_source):
+    model = SimpleNamespace(predict=lambda data: {"var_1": np.zeros(1)})
+    engine = open_core_ml(load_artifact(tiny_package), lambda path: model)
     with pytest.raises(ArtifactError, match="no output image_embeddings: it gives var_1"):
         engine.encode(tiny_source.goldens.encoder_inputs()[0][0])
 
@@ -208,8 +214,8 @@ def test_package_that_the_runtime_cannot_load(tiny_package, accept_files):
 # The choice
 
 
-def test_core_ml_elsewhere_is_not_run(tiny_package, monkeypatch):
-    monkeypatch.setattr(core_ml, "sys", SimpleNamespace(platform="linux"))
+@pytest.mark.usefixtures("no_core_ml")
+def test_core_ml_elsewhere_is_not_run(tiny_package):
     reason = "Core ML runs on macOS only: compare this artifact on a Mac"
     artifact = load_artifact(tiny_package)
     assert engine_for(artifact, "core_ml") == Unavailable(reason)

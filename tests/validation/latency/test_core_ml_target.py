@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-import validation.latency.targets.core_ml
 from tests.support.late_openers import opener
+from tests.support.requirements import off_the_mac
 from validation.artifacts.artifact import load_artifact
 from validation.latency.core_ml_plan.compute_plan import read_plans
 from validation.latency.core_ml_plan.placement import (
@@ -33,15 +33,16 @@ def fakes(module):
 SHORTEST = Plan("shortest", runs=5, seconds=0.0)
 
 
-@pytest.fixture
-def mac(monkeypatch):
-    """Pretend to be a Mac without other load."""
+def target_on_a_mac(unit, module):
+    """The target of a Mac without other load, whose Core ML is a module in tests/support."""
     state = HostState(0.0, None, 0.0, None, None, None)
     host = SimpleNamespace(cores=(0,), state=lambda: state, unwatched=list)
-    monkeypatch.setattr(
-        validation.latency.targets.core_ml, "sys", SimpleNamespace(platform="darwin")
-    )
-    monkeypatch.setattr(validation.latency.targets.core_ml, "Host", lambda _: host)
+    return CoreMLTarget(unit, *fakes(module), host=lambda cores: host, system="darwin")
+
+
+@pytest.fixture
+def settles(monkeypatch):
+    """Let every warm-up end after two runs, however noisy the machine is."""
 
     def warm_up(self, stage):
         return WarmUp(self.turn(stage, 2).seconds, steady=True)
@@ -49,9 +50,9 @@ def mac(monkeypatch):
     monkeypatch.setattr(Session, "warm_up", warm_up)
 
 
-@pytest.mark.usefixtures("mac")
+@pytest.mark.usefixtures("settles")
 def test_times_and_placement(tiny_package):
-    target = CoreMLTarget("all", *fakes("fake_core_ml"))
+    target = target_on_a_mac("all", "fake_core_ml")
     assert target.missing() is None
     result = target.measure([load_artifact(tiny_package)], SHORTEST, None)
     (measurement,) = result.measurements
@@ -94,9 +95,9 @@ def test_each_choice_of_units_has_a_plan_of_its_own(tiny_package, unit, devices)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("mac")
+@pytest.mark.usefixtures("settles")
 def test_times_count_without_a_plan(tiny_package):
-    target = CoreMLTarget("cpu_only", *fakes("fake_core_ml_without_plans"))
+    target = target_on_a_mac("cpu_only", "fake_core_ml_without_plans")
     result = target.measure([load_artifact(tiny_package)], SHORTEST, None)
     (measurement,) = result.measurements
     assert measurement.status == "measured"
@@ -107,10 +108,8 @@ def test_times_count_without_a_plan(tiny_package):
     assert measurement.placement == {}
 
 
-def test_off_the_mac_is_not_run(validate, tiny_package, monkeypatch):
-    monkeypatch.setattr(
-        validation.latency.targets.core_ml, "sys", SimpleNamespace(platform="linux")
-    )
+@off_the_mac
+def test_off_the_mac_is_not_run(validate, tiny_package):
     status, out, err = validate("latency", tiny_package, "--target", "coreml", "--json", "-")
     targets = json.loads(out)["targets"]
     assert (status, err) == (0, "")

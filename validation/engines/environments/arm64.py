@@ -1,7 +1,6 @@
 """The environment ``arm64``: an Arm processor that qemu emulates, with Debian's libraries and torch's wheel for Arm."""
 
 import os
-import platform
 import shutil
 import sys
 from pathlib import Path
@@ -47,12 +46,12 @@ class Arm64(Environment):
     recipe = (_PACKAGES, _WHEELS, _COUNTER)
 
     def obstacle(self) -> str | None:
-        if platform.machine() in ("aarch64", "arm64"):
+        if self._machine.processor in ("aarch64", "arm64"):
             return (
                 "this machine has an Arm processor itself: measure on the target cpu, with the engine "
                 "lite_interpreter"
             )
-        if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        if self._machine != ("Linux", "x86_64"):
             return "its packages are for Linux on x86-64: use Debian on such a machine"
         absent = [tool for tool in _TOOLS if shutil.which(tool) is None]
         if absent and not self.folder.is_dir():
@@ -76,7 +75,7 @@ class Arm64(Environment):
         ]
 
     def variables(self, folder: Path, threads: int, counts: Path | None = None) -> dict[str, str]:
-        """All environment variables; the user's own are left out, because they would change the count."""
+        """Return all environment variables. Those of the user are left out, because they would change the count."""
         variables = {
             "PYTHONPATH": str(folder / "site"),
             "PYTHONHASHSEED": "0",

@@ -1,6 +1,7 @@
-"""What an environment is, where it is kept, and how it is built: completely, or not at all."""
+"""The definition of an environment, its place in the cache, and its building: completely or not at all."""
 
 import hashlib
+import platform
 import shutil
 import subprocess
 import time
@@ -9,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from reference.common.cache import CACHE_VARIABLE, cache_folder
 from reference.common.errors import MobileSAMError
@@ -23,6 +25,16 @@ Report = Callable[[str], None]
 
 class SetupError(MobileSAMError):
     """An environment cannot be set up."""
+
+
+class Machine(NamedTuple):
+    """A kind of machine: the names that ``platform.system`` and ``platform.machine`` give."""
+
+    system: str
+    processor: str
+
+
+THIS_MACHINE = Machine(platform.system(), platform.machine())
 
 
 class Environment(ABC):
@@ -42,13 +54,17 @@ class Environment(ABC):
     counts: bool
     recipe: tuple[Path, ...]
 
+    def __init__(self, machine: Machine = THIS_MACHINE) -> None:
+        """Describe the environment of a machine. Only this machine's can be built."""
+        self._machine = machine
+
     @property
     def folder(self) -> Path:
-        """Its folder in the cache, which exists once the environment is set up."""
+        """The environment's folder in the cache, which exists once the environment is set up."""
         return cache_folder() / "environments" / f"{self._slug}-{self._fingerprint()}"
 
     def missing(self) -> str | None:
-        """Why it cannot be used now, in words that follow "NOT RUN: "; None if it can."""
+        """Say why the environment cannot be used now, in words that follow "NOT RUN: "; None if it can."""
         obstacle = self.obstacle()
         if obstacle is not None:
             return obstacle
@@ -58,7 +74,7 @@ class Environment(ABC):
 
     @abstractmethod
     def obstacle(self) -> str | None:
-        """Why it cannot be set up on this machine, in words that follow "NOT RUN: "; None if it can."""
+        """Say why this machine cannot set it up, in words that follow "NOT RUN: "; None if it can."""
 
     @abstractmethod
     def build(self, folder: Path, report: Report) -> None:
@@ -83,7 +99,7 @@ class Environment(ABC):
 
     @abstractmethod
     def variables(self, folder: Path, threads: int, counts: Path | None = None) -> dict[str, str]:
-        """All environment variables of that command.
+        """Return all environment variables of the command.
 
         Args:
             folder: folder in which the environment was built.

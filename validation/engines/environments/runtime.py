@@ -1,7 +1,6 @@
 """The environment ``runtime:2.1.0``: the last version of torch's lite interpreter that was published for phones."""
 
 import os
-import platform
 import shutil
 import sys
 from pathlib import Path
@@ -23,10 +22,10 @@ class Runtime(Environment):
     recipe = (RECIPES / "runtime-2.1.0-wheels.txt",)
 
     def obstacle(self) -> str | None:
-        if (platform.system(), platform.machine()) not in _MACHINES:
+        if self._machine not in _MACHINES:
             return (
-                f"torch {self.torch_version} is not available for {platform.system()} on "
-                f"{platform.machine()}: use Linux, or a Mac with Apple silicon"
+                f"torch {self.torch_version} is not available for {self._machine.system} on "
+                f"{self._machine.processor}: use Linux, or a Mac with Apple silicon"
             )
         if _python() is None:
             return f"torch {self.torch_version} needs Python 3.11: install python3.11"

@@ -1,14 +1,15 @@
 """Setting up: whole or not at all, and what is said when it fails."""
 
-import platform
 import sys
 
 import pytest
 
 from reference.common.errors import MobileSAMError
 from validation.engines.environments import ARM64, RUNTIME, SetupError
-from validation.engines.environments.environment import run_tool, set_up
+from validation.engines.environments.arm64 import Arm64
+from validation.engines.environments.environment import Machine, run_tool, set_up
 from validation.engines.environments.lite_process import LiteProcess
+from validation.engines.environments.runtime import Runtime
 
 
 def set_up_unchecked(environment):
@@ -85,23 +86,24 @@ def test_recipes_are_pinned_and_hashed():
 
 
 @pytest.mark.parametrize(
-    ("system", "machine", "environment", "expected"),
+    ("environment", "expected"),
     [
         (
-            "linux",
-            "aarch64",
-            ARM64,
+            Arm64(Machine("Linux", "aarch64")),
             "this machine has an Arm processor itself: measure on the target cpu",
         ),
-        ("darwin", "x86_64", ARM64, "its packages are for Linux on x86-64"),
-        ("linux", "riscv64", RUNTIME, "torch 2.1.0 is not available for Linux on riscv64"),
-        ("darwin", "x86_64", RUNTIME, "torch 2.1.0 is not available for Darwin on x86_64"),
+        (Arm64(Machine("Darwin", "x86_64")), "its packages are for Linux on x86-64"),
+        (
+            Runtime(Machine("Linux", "riscv64")),
+            "torch 2.1.0 is not available for Linux on riscv64",
+        ),
+        (
+            Runtime(Machine("Darwin", "x86_64")),
+            "torch 2.1.0 is not available for Darwin on x86_64",
+        ),
     ],
 )
-def test_machines_that_cannot_have_it(monkeypatch, system, machine, environment, expected):
-    monkeypatch.setattr(sys, "platform", system)
-    monkeypatch.setattr(platform, "system", system.title)
-    monkeypatch.setattr(platform, "machine", lambda: machine)
+def test_machines_that_cannot_have_it(environment, expected):
     assert environment.missing().startswith(expected)
     with pytest.raises(SetupError, match=f"cannot set up {environment.name}: {expected}"):
         set_up_unchecked(environment)
@@ -109,10 +111,8 @@ def test_machines_that_cannot_have_it(monkeypatch, system, machine, environment,
 
 @pytest.mark.usefixtures("empty_cache")
 def test_system_without_debians_tools(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert ARM64.missing() == (
+    assert Arm64(Machine("Linux", "x86_64")).missing() == (
         "it is built from Debian's packages, and apt-get is missing: use Debian"
     )
 

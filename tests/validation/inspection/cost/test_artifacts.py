@@ -10,8 +10,8 @@ from converters.conversion import write_artifact
 from converters.coreml.export import CoreMLOptions, convert_in_memory
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import mask_decoder_spec
-from converters.torchscript import quantization as torchscript_quantization
 from converters.torchscript.export import TorchScriptOptions
+from tests.support.tiny_int8 import write_tiny_int8
 from validation.artifacts.artifact import load_artifact
 from validation.inspection.cost import measure_cost
 from validation.inspection.cost.core_ml import component_cost
@@ -108,11 +108,12 @@ def test_stored_bytes_of_packages_are_their_weight_files(tiny_source, scheme, bi
 
 
 @pytest.mark.parametrize("scheme", ["fp16", "int8"])
-def test_stored_bytes_of_scripts_are_less_than_computed(
-    tiny_source, tiny_model, tmp_path, monkeypatch, scheme
-):
-    monkeypatch.setattr(torchscript_quantization, "_MIN_INT8_WEIGHTS", 512)
-    artifact = load_artifact(write_artifact(tiny_source, TorchScriptOptions(scheme), tmp_path))
+def test_stored_bytes_of_scripts_are_less_than_computed(tiny_source, tmp_path, scheme):
+    if scheme == "int8":
+        folder = write_tiny_int8(tiny_source, tmp_path)
+    else:
+        folder = write_artifact(tiny_source, TorchScriptOptions(scheme), tmp_path)
+    artifact = load_artifact(folder)
     for cost in measure_cost(artifact).components:
         parameters = cost.parameters
         file = artifact.components[cost.name]

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from converters.conversion import Source, write_artifact
-from converters.torchscript import quantization as torchscript_quantization
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ArtifactError
+from tests.support.tiny_int8 import write_tiny_int8
 from validation.artifacts.artifact import load_artifact
 from validation.inspection.drift import measure_drift, worst
 
@@ -76,12 +76,9 @@ def test_a_module_that_gives_nan_comes_first(tiny_source, tiny_model, tiny_folde
     assert first.own.not_finite > 0
 
 
-def test_int8_is_measured_with_the_phones_engine(
-    tiny_source, tiny_model, question, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(torchscript_quantization, "_MIN_INT8_WEIGHTS", 512)
+def test_int8_is_measured_with_the_phones_engine(tiny_source, question, tmp_path):
     engine = torch.backends.quantized.engine
-    folder = write_artifact(tiny_source, TorchScriptOptions("int8"), tmp_path)
+    folder = write_tiny_int8(tiny_source, tmp_path)
     drifts = measure_drift(load_artifact(folder), tiny_source.sam, *question)
     assert torch.backends.quantized.engine == engine
     sam = tiny_source.sam

@@ -1,0 +1,39 @@
+"""An artifact of the tiny model in int8: its layers are smaller than those that the scheme stores in int8."""
+
+import json
+from pathlib import Path
+
+from converters.conversion import Source, write_artifact
+from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.io_spec import image_encoder_spec, mask_decoder_spec
+from converters.manifest import component_entry, list_files
+from converters.torchscript.export import TorchScriptOptions, export_torchscript
+
+OPTIONS = TorchScriptOptions("int8")
+MIN_INT8_WEIGHTS = 512
+
+
+def write_tiny_int8(source: Source, output: Path) -> Path:
+    """Convert to int8 as ``write_artifact`` does, but store all layers of at least 512 weights in int8."""
+    folder = write_artifact(source, OPTIONS, output)
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    parts = {
+        "image_encoder": (
+            ImageEncoder(source.sam).eval(),
+            image_encoder_spec(source.sam.variant),
+            source.goldens.encoder_inputs(),
+        ),
+        "mask_decoder": (
+            MaskDecoder(source.sam).eval(),
+            mask_decoder_spec(source.sam.variant, source.prompt_slots),
+            source.goldens.decoder_inputs(),
+        ),
+    }
+    for name, (module, spec, inputs) in parts.items():
+        file = folder / manifest["components"][name]["file"]
+        lite_file = export_torchscript(module, spec, OPTIONS, file, inputs, {}, MIN_INT8_WEIGHTS)
+        manifest["components"][name] = component_entry(spec, file, lite_file.operators)
+    manifest["files"] = list_files(folder)
+    path.write_text(json.dumps(manifest))
+    return folder
