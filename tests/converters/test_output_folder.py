@@ -15,6 +15,7 @@ import pytest
 from converters import output_folder
 from converters.output_folder import require_free, reserved, staged
 from reference.common.errors import OutputError
+from tests.support.requirements import lack, needs_path
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
 
@@ -91,7 +92,7 @@ def test_this_file_system_can_exchange(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").write_text("b")
     if not output_folder.exchange(tmp_path / "a", tmp_path / "b"):
-        pytest.skip("NOT RUN: the file system of temporary files cannot")
+        lack("exchanging folders", "the file system of temporary files cannot exchange folders")
     assert (tmp_path / "a").read_text() == "b"
     assert (tmp_path / "b").is_dir()
     assert not output_folder.exchange(tmp_path / "a", tmp_path / "none")
@@ -199,9 +200,8 @@ def test_folders_that_cannot_be_are_refused_at_once(tmp_path, name, message):
     assert version(tmp_path / "artifact") == "old"
 
 
+@needs_path("/proc/self")
 def test_a_disk_that_is_read_only_is_found_at_once():
-    if not Path("/proc/self").is_dir():
-        pytest.skip("NOT RUN: no /proc here")
     with (
         pytest.raises(OutputError, match="cannot write .*choose another --report"),
         reserved(Path("/proc/report"), True, "--report"),

@@ -18,6 +18,7 @@ import pytest
 from converters.conversion import load_source, write_artifact
 from converters.torchscript.export import TorchScriptOptions
 from tests.support.measured_artifact import assert_measured
+from tests.support.requirements import lack, require_tool
 from tests.support.tiny_variant import TINY
 from validation.latency.device_results import ANDROID, DeviceResults, read_device_results
 from validation.latency.phones.adb import PACKAGE, RUNNER
@@ -78,14 +79,13 @@ def build(tmp_path_factory) -> Build:
 
 
 def require_toolchain() -> None:
-    """Skip the test if Java or Maven is missing or too old."""
+    """End the test if Java or Maven is missing or too old."""
     for program in ("java", "mvn"):
-        if not shutil.which(program):
-            pytest.skip(f"NOT RUN: no {program}; install it: {SETUP}")
+        require_tool(program, SETUP)
     version = subprocess.run(("java", "-version"), capture_output=True, text=True).stderr
     number = re.search(r'version "(\d+)', version)
     if not number or int(number[1]) < OLDEST_JAVA:
-        pytest.skip(f"NOT RUN: no Java {OLDEST_JAVA} or later; install it: {SETUP}")
+        lack("java", f"no Java {OLDEST_JAVA} or later: {SETUP}")
 
 
 def copy_step(name: str) -> str:
@@ -112,7 +112,7 @@ def run_maven(folder: Path, artifact: Path) -> subprocess.CompletedProcess:
     if tested.returncode and _IS_OFFLINE.search(tested.stdout):
         tested = maven(folder, artifact)
         if tested.returncode and _NOT_FETCHED.search(tested.stdout):
-            pytest.skip("NOT RUN: Maven cannot fetch packages; with a network: mvn test")
+            lack("mvn", "Maven cannot fetch packages; with a network: mvn test")
     return tested
 
 

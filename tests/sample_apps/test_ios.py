@@ -24,6 +24,7 @@ from reference.common.cache import cache_folder
 from reference.photos.images import read_image
 from reference.photos.preprocessing import photo_to_frame
 from tests.support.measured_artifact import assert_measured
+from tests.support.requirements import lack
 from tests.support.tiny_variant import TINY
 from validation.latency.device_results import IOS, read_device_results
 from validation.latency.phones.ios_phone import TESTS
@@ -73,8 +74,9 @@ def workplace() -> Iterator[Workplace]:
     elif shutil.which("swift"):
         parent, entry = None, ()
     else:
-        pytest.skip(
-            f"NOT RUN: no Swift, or not as root; set it up: {SCRIPT.relative_to(REPOSITORY)} {toolchain}"
+        lack(
+            "swift",
+            f"no Swift, or not as root; set it up: {SCRIPT.relative_to(REPOSITORY)} {toolchain}",
         )
     with tempfile.TemporaryDirectory(dir=parent, prefix="mobile-sam-ios-") as scratch:
         folder = Path(scratch)

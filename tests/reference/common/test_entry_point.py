@@ -6,10 +6,11 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from tests.support.requirements import needs_path
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -247,7 +248,7 @@ def test_streams_that_are_closed(tmp_path, closed):
     assert (tmp_path / "result").read_text() == "result"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="NOT RUN: no /dev/full here")
+@needs_path("/dev/full")
 @pytest.mark.parametrize(
     ("work", "expected"),
     [("raise ValueError", 70), ("interrupt(); wait()", 130), ("raise MobileSAMError", 2)],

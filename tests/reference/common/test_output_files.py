@@ -14,6 +14,7 @@ from PIL import Image
 from reference.common.errors import OutputError
 from reference.common.output_files import replacing, require_writable
 from reference.photos.images import write_image
+from tests.support.requirements import lack, needs_path
 
 
 def names(folder):
@@ -79,7 +80,7 @@ def make_device(path, minor):
     try:
         os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, minor))
     except (OSError, AttributeError) as error:
-        pytest.skip(f"NOT RUN: device nodes cannot be made here ({error})")
+        lack("device nodes", f"device nodes cannot be made here ({error})")
 
 
 def test_a_device_is_written_through_and_stays_a_device(tmp_path):
@@ -102,7 +103,7 @@ def test_a_device_that_nothing_drives_is_refused_at_once(tmp_path):
     try:
         os.mknod(tmp_path / "none", stat.S_IFCHR | 0o666, os.makedev(240, 200))
     except (OSError, AttributeError) as error:
-        pytest.skip(f"NOT RUN: device nodes cannot be made here ({error})")
+        lack("device nodes", f"device nodes cannot be made here ({error})")
     with pytest.raises(OutputError, match="none: cannot be written"):
         require_writable(tmp_path / "none")
 
@@ -138,12 +139,15 @@ print("after")
 """
 
 
-@pytest.mark.skipif(not Path("/dev/fd/1").exists(), reason="NOT RUN: no /dev/fd here")
-@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=needs_path(name))
+        for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+    ],
+)
 @pytest.mark.parametrize("is_pipe", [True, False])
 def test_own_streams_are_written_to_in_order(tmp_path, name, is_pipe):
-    if not Path(name).exists():
-        pytest.skip(f"NOT RUN: no {name} here")
     output = tmp_path / "output"
     command = [sys.executable, "-c", WRITE, name]
     with output.open("wb") as file:
@@ -154,7 +158,7 @@ def test_own_streams_are_written_to_in_order(tmp_path, name, is_pipe):
     assert Path(name).exists()
 
 
-@pytest.mark.skipif(not Path("/dev/fd/1").exists(), reason="NOT RUN: no /dev/fd here")
+@needs_path("/dev/fd/1")
 def test_pipe_that_the_shell_made(tmp_path):
     script = f'"$0" -c "$1" >(cat > {tmp_path}/copy) > /dev/null; wait $!'
     subprocess.run(["bash", "-c", script, sys.executable, WRITE], check=True)
@@ -178,7 +182,7 @@ run(tool, [])
 """
 
 
-@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="NOT RUN: no /dev/stdout here")
+@needs_path("/dev/stdout")
 def test_reader_that_has_enough():
     script = '"$0" -c "$1" | head -c 9 > /dev/null; exit ${PIPESTATUS[0]}'
     done = subprocess.run(["bash", "-c", script, sys.executable, ENDLESS], capture_output=True)
@@ -288,7 +292,7 @@ def run_mounted(tmp_path, setting):
     try:
         subprocess.run([*namespace, "-c", f"mount -t tmpfs none {tmp_path}"], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"NOT RUN: nothing can be mounted here ({error})")
+        lack("mounts", f"nothing can be mounted here ({error})")
     command = [*namespace, "-c", script, "sh", str(tmp_path), sys.executable, CHECK]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from reference.scenes import INSTANCES, MIN_AREA, Scenes, generate_scenes
+from tests.support.requirements import lack
 
 
 @pytest.fixture(scope="module")
@@ -143,8 +144,9 @@ def test_textures_of_ones_own():
     assert not torch.equal(with_checks.images, plain.images)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_same_scenes_on_a_gpu():
+    if not torch.cuda.is_available():
+        lack("CUDA", "no CUDA device")
     there, here = (generate_scenes(range(8), 256, device=device) for device in ("cuda", "cpu"))
     assert there.images.device.type == "cuda"
     difference = (there.images.cpu() - here.images).abs()

@@ -1,7 +1,6 @@
 """A comparison with every kind of outcome, its report, and a browser to read it with."""
 
 import dataclasses
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from converters.samples import SampleCase, load_photo
 from tests.support.latency_documents import document, missing_target, target
+from tests.support.requirements import require_tool
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer, Extras
 from validation.comparison.conclusion import conclude
@@ -104,9 +104,8 @@ def report(comparisons, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory) -> Iterator[Chrome]:
     """A headless browser without a history."""
-    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("chromium or chromedriver is not installed: apt-get install chromium-driver")
+    fix = "apt-get install chromium chromium-driver"
+    binary, driver = require_tool("chromium", fix), require_tool("chromedriver", fix)
     options = ChromeOptions()
     options.binary_location = binary
     for option in BROWSER_OPTIONS:

@@ -5,6 +5,7 @@ import torch
 
 from converters.conversion import write_artifact
 from converters.torchscript.export import TorchScriptOptions
+from tests.support.requirements import lack
 from validation.artifacts.artifact import load_artifact
 from validation.engines import engine_for
 from validation.engines.environments import ARM64, RUNTIME
@@ -16,10 +17,15 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(params=[ARM64, RUNTIME], ids=lambda environment: environment.name)
 def environment(request):
-    missing = request.param.missing()
+    return set_up_here(request.param)
+
+
+def set_up_here(environment):
+    """Return an environment, or end the test if it is not set up."""
+    missing = environment.missing()
     if missing is not None:
-        pytest.skip(f"NOT RUN: {missing}")
-    return request.param
+        lack(environment.name, missing)
+    return environment
 
 
 @pytest.fixture(params=["none", "int8"])
@@ -46,9 +52,7 @@ def test_answers_are_near_those_of_this_torch(environment, artifact, tiny_source
 
 
 def test_counts_differ_little(tiny_artifact):
-    missing = ARM64.missing()
-    if missing is not None:
-        pytest.skip(f"NOT RUN: {missing}")
+    set_up_here(ARM64)
     artifact = load_artifact(tiny_artifact)
     first, second = EmulatedTarget().measure([artifact] * 2, QUICK, None).measurements
     for stage, counts in first.counts.items():

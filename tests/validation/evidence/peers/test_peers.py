@@ -18,6 +18,7 @@ from reference.common.command_line import run
 from reference.common.errors import OutputError
 from reference.weights.checkpoint import read_checkpoint
 from tests.support.late_openers import opener
+from tests.support.requirements import lack, require_package
 from validation.evidence.peers.cli import peers
 from validation.evidence.peers.contestants import BASELINE, EMULATED, OURS, PEER, contestants
 from validation.evidence.peers.document import build_document
@@ -66,8 +67,8 @@ def artifacts(tiny_source, tiny_folders):
 @pytest.fixture(scope="module")
 def everyone(tiny_source, artifacts, tmp_path_factory):
     """All but ultralytics, whose MobileSAM has one size and an environment of its own."""
-    pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[test]'")
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    require_package("onnx")
+    require_package("onnxruntime")
     found = list(contestants(tiny_source, artifacts, tmp_path_factory.mktemp("peers")))
     return [contestant for contestant in found if contestant.name != "ultralytics"]
 
@@ -314,7 +315,7 @@ def test_all_of_it_in_an_environment_of_its_own(full_artifact, tmp_path):
         timeout=3600,
     )
     if "see that pip reaches a package index" in done.stderr:
-        pytest.skip(f"NOT RUN: {done.stderr.strip()}")
+        lack("ultralytics", done.stderr.strip())
     assert done.returncode == 0, done.stderr
     document = json.loads((tmp_path / "peers.json").read_text())
     ious = {entry["name"]: entry["lowest_iou"] for entry in document["peers"]}
