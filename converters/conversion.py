@@ -1,28 +1,25 @@
 """Converting a checkpoint to an artifact folder, for the ``convert`` command and for Python."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from converters.artifact_layout import FORMATS, GOLDENS_FOLDER, MAX_PROMPT_SLOTS
-from converters.coreml.export import CoreMLOptions, PackageMetadata, export_coreml, package_spec
-from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
+from converters.artifact_layout import GOLDENS_FOLDER, MAX_PROMPT_SLOTS
+from converters.coreml.format import COREML
 from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.format import Component, Format, Options
 from converters.goldens import Goldens, compute_goldens, require_finite, write_goldens
 from converters.io_spec import (
     DEFAULT_PROMPT_SLOTS,
-    ModuleSpec,
     image_encoder_spec,
     mask_decoder_spec,
 )
-from converters.manifest import PACKAGE, component, description, to_json, write_manifest
+from converters.manifest import description, write_manifest
 from converters.output_folder import require_free, reserved, staged
 from converters.samples import PHOTOS, load_photo
-from converters.torchscript.export import TorchScriptOptions, export_torchscript
-from converters.torchscript.runtime_operators import android_lite_2_1_0
+from converters.torchscript.format import TORCHSCRIPT
 from reference.builder import load_sam
 from reference.common.errors import ConversionError, OutputError
 from reference.common.input_files import require_utf8
@@ -32,10 +29,9 @@ from reference.modeling.variants import get_variant
 from reference.photos.preprocessing import photo_to_frame
 from reference.weights.checkpoint import Checkpoint, resolve_checkpoint
 
-AUTHOR = "MobileSAM: Zhang et al. (2023). Segment Anything: Kirillov et al. (2023). Converted by mobile-sam-export."
-LICENSE = "Apache-2.0"
+# A new format is one more entry here.
+FORMATS: Mapping[str, Format] = {item.name: item for item in (TORCHSCRIPT, COREML)}
 
-Options = TorchScriptOptions | CoreMLOptions
 OnStep = Callable[[str], None]
 
 
@@ -49,15 +45,6 @@ class Source:
     prompt_slots: int
 
 
-@dataclass(frozen=True)
-class _Component:
-    """An exported module with its specification and real inputs."""
-
-    module: torch.nn.Module
-    spec: ModuleSpec
-    inputs: list[tuple[torch.Tensor, ...]]
-
-
 def format_options(
     format_name: str,
     quantize: str | None = None,
@@ -67,16 +54,9 @@ def format_options(
     """Return the options of a conversion. The arguments and errors are those of ``convert``."""
     if format_name not in FORMATS:
         raise ConversionError(f"format {quote(format_name)}: expected one of {', '.join(FORMATS)}")
-    if format_name == "coreml":
-        if bytecode_version is not None:
-            raise ConversionError("bytecode_version with 'coreml': expected 'torchscript'")
-        return CoreMLOptions("fp16" if quantize is None else quantize, deployment_target)
-    if deployment_target is not None:
-        raise ConversionError("deployment_target with 'torchscript': expected 'coreml'")
-    scheme = "none" if quantize is None else quantize
-    if bytecode_version is None:
-        return TorchScriptOptions(scheme)
-    return TorchScriptOptions(scheme, bytecode_version)
+    keywords = {"deployment_target": deployment_target, "bytecode_version": bytecode_version}
+    given = {name: value for name, value in keywords.items() if value is not None}
+    return FORMATS[format_name].options(quantize, given)
 
 
 def load_source(
@@ -118,7 +98,7 @@ def artifact_path(output: Path, options: Options, model: str = "vit_t") -> Path:
         OutputError: torch and coremltools cannot write below ``output``.
     """
     require_utf8(output, OutputError)
-    return output / f"{get_variant(model).file_stem}-{_format_name(options)}-{options.scheme}"
+    return output / f"{get_variant(model).file_stem}-{_format_of(options).name}-{options.scheme}"
 
 
 def convert(
@@ -197,24 +177,22 @@ def write_artifact(
     variant = source.sam.variant
     folder = artifact_path(Path(output), options, variant.name)
     require_free(folder, force)
-    is_coreml = isinstance(options, CoreMLOptions)
+    chosen = _format_of(options)
     entries = description(
         variant,
         source.checkpoint,
-        _format_name(options),
+        chosen.name,
         options.scheme,
         source.prompt_slots,
-        _format_entries(options),
-        np.rint(source.sam.mean_color) if is_coreml else source.sam.mean_color,
+        chosen.manifest_entries(options),
+        chosen.padding_color(source.sam.mean_color),
     )
     with staged(folder, force) as partial:
         components = {}
-        for part in _components(source, options):
-            on_step(part.spec.name)
-            components[part.spec.name] = (
-                _write_package(part, source, options, entries, partial)
-                if isinstance(options, CoreMLOptions)
-                else _write_lite_file(part, source, options, entries, partial)
+        for component in _components(source, chosen.needs_calibration(options)):
+            on_step(component.spec.name)
+            components[component.spec.name] = chosen.write(
+                component, variant, source.checkpoint, options, entries, partial
             )
         on_step("goldens")
         write_goldens(source.goldens, partial / GOLDENS_FOLDER, variant.image_size)
@@ -227,27 +205,18 @@ def write_artifact(
 STEPS = 4
 
 
-def _format_name(options: Options) -> str:
-    return "coreml" if isinstance(options, CoreMLOptions) else "torchscript"
+def _format_of(options: Options) -> Format:
+    return next(item for item in FORMATS.values() if isinstance(options, item.options_type))
 
 
-def _format_entries(options: Options) -> dict:
-    if isinstance(options, CoreMLOptions):
-        return {"deployment_target": options.target}
-    return {
-        "bytecode_version": options.bytecode_version,
-        "runtime": android_lite_2_1_0().name,
-    }
-
-
-def _components(source: Source, options: Options) -> tuple[_Component, _Component]:
+def _components(source: Source, needs_calibration: bool) -> tuple[Component, Component]:
     sam, goldens = source.sam, source.goldens
     encoder_inputs = goldens.encoder_inputs()
-    if isinstance(options, CoreMLOptions) and COREML_SCHEMES[options.scheme].computes_float16:
+    if needs_calibration:
         encoder_inputs += _calibration_frames(sam, goldens)
     return (
-        _Component(ImageEncoder(sam).eval(), image_encoder_spec(sam.variant), encoder_inputs),
-        _Component(
+        Component(ImageEncoder(sam).eval(), image_encoder_spec(sam.variant), encoder_inputs),
+        Component(
             MaskDecoder(sam).eval(),
             mask_decoder_spec(sam.variant, source.prompt_slots),
             goldens.decoder_inputs(),
@@ -260,35 +229,3 @@ def _calibration_frames(sam: Sam, goldens: Goldens) -> list[tuple[torch.Tensor, 
     names = [name for name in PHOTOS if name not in goldens.photos]
     frames = (photo_to_frame(load_photo(name), sam.frame_size, sam.mean_color) for name in names)
     return [(torch.from_numpy(frame),) for frame in frames]
-
-
-def _write_lite_file(
-    part: _Component, source: Source, options: TorchScriptOptions, entries: dict, folder: Path
-) -> dict:
-    path = folder / f"{source.sam.variant.file_stem}_{part.spec.name}.ptl"
-    lite_file = export_torchscript(
-        part.module, part.spec, options, path, part.inputs, {"manifest.json": to_json(entries)}
-    )
-    return component(part.spec, path, lite_file.operators)
-
-
-def _write_package(
-    part: _Component, source: Source, options: CoreMLOptions, entries: dict, folder: Path
-) -> dict:
-    title = part.spec.name.title().replace("_", "")  # image_encoder → ImageEncoder
-    path = folder / f"{source.sam.variant.title}{title}.mlpackage"
-    metadata = PackageMetadata(
-        author=AUTHOR,
-        license=LICENSE,
-        version=entries["tools"][PACKAGE],
-        entries={
-            "model": entries["model"],
-            "scheme": f"{options.scheme}: {COREML_SCHEMES[options.scheme].meaning}",
-            "checkpoint": source.checkpoint.name,
-            "checkpoint_sha256": source.checkpoint.sha256,
-            "checkpoint_trained": str(source.checkpoint.trained).lower(),
-        },
-    )
-    package = export_coreml(part.module, part.spec, options, metadata, path, part.inputs)
-    entries = component(package_spec(part.spec), path, package.operators)
-    return entries if package.float16 is None else entries | {"float16": asdict(package.float16)}

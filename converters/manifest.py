@@ -104,7 +104,7 @@ def conventions(variant: Variant, padding: np.ndarray) -> dict:
     }
 
 
-def component(spec: ModuleSpec, path: Path, operators: tuple[str, ...]) -> dict:
+def component_entry(spec: ModuleSpec, path: Path, operators: tuple[str, ...]) -> dict:
     """Return the entry of one component: its file or package, and its inputs and outputs."""
     return {
         "file": path.name,

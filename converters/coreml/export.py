@@ -294,13 +294,13 @@ def _quiet_coremltools() -> Iterator[None]:
     """Hide coremltools' progress bars, and warnings that users cannot act on."""
     constructor = tqdm.__init__
     silent = functools.partialmethod(constructor, disable=True)
-    tqdm.__init__ = silent  # type: ignore[method-assign, assignment]  # tqdm has no switch for all bars
+    tqdm.__init__ = silent  # tqdm has no switch for all bars
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        tqdm.__init__ = constructor  # type: ignore[method-assign]  # restores the constructor
+        tqdm.__init__ = constructor
 
 
 @contextlib.contextmanager

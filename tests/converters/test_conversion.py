@@ -21,6 +21,7 @@ from converters import convert
 from converters.artifact_layout import FORMATS
 from converters.cli import main
 from converters.conversion import STEPS, load_source, write_artifact
+from converters.coreml.format import COREML
 from converters.output_folder import require_free, staged
 from converters.torchscript.export import TorchScriptOptions
 from reference.common.errors import ConversionError, OutputError
@@ -263,7 +264,7 @@ def test_force_does_not_replace_what_is_no_artifact(tmp_path, tiny_model, capsys
         (["coreml", "--deployment-target", "iOS9"], "unknown deployment target 'iOS9'"),
         (
             ["coreml", "--quantize", "int4", "--deployment-target", "iOS16"],
-            "lowest target .* iOS18",
+            "does not support the scheme 'int4': expected iOS18 or later",
         ),
         (["torchscript", "--bytecode-version", "4"], "bytecode version 4 .* expected 5 to 8"),
         (["torchscript", "--prompt-slots", "0"], "0 prompt slots: expected 1 to 64"),
@@ -438,7 +439,7 @@ def test_what_was_written_before_an_error_is_named(tmp_path, tiny_model, capsys,
     def failing(*_):
         raise ConversionError("no package")
 
-    monkeypatch.setattr("converters.conversion.export_coreml", failing)
+    monkeypatch.setattr(COREML, "write", failing)
     arguments = ["all", "--model", tiny_model, "--checkpoint", "seeded", "--output", tmp_path]
     status, _, err = run(arguments, capsys)
     assert status == 2

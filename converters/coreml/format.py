@@ -1,0 +1,71 @@
+"""Core ML as a format of ``conversion``."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converters.coreml.export import CoreMLOptions, PackageMetadata, export_coreml, package_spec
+from converters.coreml.schemes import SCHEMES
+from converters.format import Component
+from converters.manifest import PACKAGE, component_entry
+from reference.common.errors import ConversionError
+from reference.modeling.variants import Variant
+from reference.weights.checkpoint import Checkpoint
+
+AUTHOR = "MobileSAM: Zhang et al. (2023). Segment Anything: Kirillov et al. (2023). Converted by mobile-sam-export."
+LICENSE = "Apache-2.0"
+
+
+class CoreML:
+    """Writes an ``.mlpackage`` for each component. See ``Format`` for the methods."""
+
+    name = "coreml"
+    options_type = CoreMLOptions
+
+    def options(self, quantize: str | None, keywords: Mapping[str, Any]) -> CoreMLOptions:
+        for keyword in keywords.keys() - {"deployment_target"}:
+            raise ConversionError(f"{keyword} with 'coreml': expected 'torchscript'")
+        return CoreMLOptions("fp16" if quantize is None else quantize, **keywords)
+
+    def manifest_entries(self, options: CoreMLOptions) -> dict[str, Any]:
+        return {"deployment_target": options.target}
+
+    def padding_color(self, mean_color: np.ndarray) -> np.ndarray:
+        return np.rint(mean_color)  # the frame is an image with 8 bits per channel
+
+    def needs_calibration(self, options: CoreMLOptions) -> bool:
+        return SCHEMES[options.scheme].computes_float16
+
+    def write(
+        self,
+        component: Component,
+        variant: Variant,
+        checkpoint: Checkpoint,
+        options: CoreMLOptions,
+        entries: dict[str, Any],
+        folder: Path,
+    ) -> dict[str, Any]:
+        spec = component.spec
+        title = spec.name.title().replace("_", "")  # image_encoder → ImageEncoder
+        path = folder / f"{variant.title}{title}.mlpackage"
+        metadata = PackageMetadata(
+            author=AUTHOR,
+            license=LICENSE,
+            version=entries["tools"][PACKAGE],
+            entries={
+                "model": entries["model"],
+                "scheme": f"{options.scheme}: {SCHEMES[options.scheme].meaning}",
+                "checkpoint": checkpoint.name,
+                "checkpoint_sha256": checkpoint.sha256,
+                "checkpoint_trained": str(checkpoint.trained).lower(),
+            },
+        )
+        package = export_coreml(component.module, spec, options, metadata, path, component.inputs)
+        entry = component_entry(package_spec(spec), path, package.operators)
+        return entry if package.float16 is None else entry | {"float16": asdict(package.float16)}
+
+
+COREML = CoreML()

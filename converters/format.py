@@ -1,0 +1,98 @@
+"""The interface of a format, which is what ``conversion`` needs to write an artifact in it.
+
+A new format is a folder beside ``coreml/`` and ``torchscript/`` with a ``format.py``, an entry in
+``conversion.FORMATS``, and its name in ``artifact_layout.FORMATS``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from converters.io_spec import ModuleSpec
+from reference.modeling.variants import Variant
+from reference.weights.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Component:
+    """An export module with its specification and real inputs."""
+
+    module: nn.Module
+    spec: ModuleSpec
+    inputs: list[tuple[Tensor, ...]]
+
+
+class Options(Protocol):
+    """The options of a conversion: a frozen dataclass of the format, which refuses what it cannot do."""
+
+    @property
+    def scheme(self) -> str:
+        """The name of the quantization scheme."""
+        ...
+
+
+class Format(Protocol):
+    """A file format that phones run."""
+
+    @property
+    def name(self) -> str:
+        """The name in commands, folders and manifests."""
+        ...
+
+    @property
+    def options_type(self) -> type:
+        """The class of the format's options."""
+        ...
+
+    def options(self, quantize: str | None, keywords: Mapping[str, Any]) -> Options:
+        """Return the options for a scheme and keywords of this format.
+
+        Args:
+            quantize: the name of the scheme; None for the format's default.
+            keywords: the keywords of ``converters.convert`` that are set and not common to all formats.
+
+        Raises:
+            ConversionError: the scheme or a value is invalid, or a keyword belongs to another format.
+        """
+        ...
+
+    def manifest_entries(self, options: Any) -> dict[str, Any]:
+        """Return what the manifest says about this format alone."""
+        ...
+
+    def padding_color(self, mean_color: np.ndarray) -> np.ndarray:
+        """Return the color that apps pad the frame with, (3,) RGB in 0…255, as the format can hold it."""
+        ...
+
+    def needs_calibration(self, options: Any) -> bool:
+        """Return whether the encoder is to be exported with more photos than the goldens have."""
+        ...
+
+    def write(
+        self,
+        component: Component,
+        variant: Variant,
+        checkpoint: Checkpoint,
+        options: Any,
+        entries: dict[str, Any],
+        folder: Path,
+    ) -> dict[str, Any]:
+        """Convert a component, write it to a folder, and return its entry in the manifest.
+
+        Args:
+            component: what to convert.
+            variant: names the files.
+            checkpoint: the weights, for metadata.
+            options: of ``options_type``.
+            entries: the manifest's other entries, which files may carry along.
+            folder: the artifact's folder.
+
+        Raises:
+            ConversionError: the component cannot be converted with these options.
+            OutputError: the folder cannot be written.
+        """
+        ...

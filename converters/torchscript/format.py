@@ -1,0 +1,58 @@
+"""TorchScript Lite as a format of ``conversion``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converters.format import Component
+from converters.manifest import component_entry, to_json
+from converters.torchscript.export import TorchScriptOptions, export_torchscript
+from converters.torchscript.runtime_operators import android_lite_2_1_0
+from reference.common.errors import ConversionError
+from reference.modeling.variants import Variant
+from reference.weights.checkpoint import Checkpoint
+
+
+class TorchScript:
+    """Writes a ``.ptl`` file for each component. See ``Format`` for the methods."""
+
+    name = "torchscript"
+    options_type = TorchScriptOptions
+
+    def options(self, quantize: str | None, keywords: Mapping[str, Any]) -> TorchScriptOptions:
+        for keyword in keywords.keys() - {"bytecode_version"}:
+            raise ConversionError(f"{keyword} with 'torchscript': expected 'coreml'")
+        return TorchScriptOptions("none" if quantize is None else quantize, **keywords)
+
+    def manifest_entries(self, options: TorchScriptOptions) -> dict[str, Any]:
+        return {
+            "bytecode_version": options.bytecode_version,
+            "runtime": android_lite_2_1_0().name,
+        }
+
+    def padding_color(self, mean_color: np.ndarray) -> np.ndarray:
+        return mean_color
+
+    def needs_calibration(self, options: TorchScriptOptions) -> bool:
+        return False
+
+    def write(
+        self,
+        component: Component,
+        variant: Variant,
+        checkpoint: Checkpoint,
+        options: TorchScriptOptions,
+        entries: dict[str, Any],
+        folder: Path,
+    ) -> dict[str, Any]:
+        path = folder / f"{variant.file_stem}_{component.spec.name}.ptl"
+        manifest = {"manifest.json": to_json(entries)}
+        lite_file = export_torchscript(
+            component.module, component.spec, options, path, component.inputs, manifest
+        )
+        return component_entry(component.spec, path, lite_file.operators)
+
+
+TORCHSCRIPT = TorchScript()
