@@ -1,4 +1,4 @@
-"""What ``segment`` and ``validate show`` share: checking the request, and writing the answer.
+"""The code that ``segment`` and ``validate show`` share: checking the request, and writing the answer.
 
 ``segment`` asks the reference and ``validate show`` asks a converted artifact. Both call ``prepare`` before they load
 a model, and then pass the ``Request`` to ``answer``.

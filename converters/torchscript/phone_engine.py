@@ -1,4 +1,4 @@
-"""qnnpack, the engine for quantized operators on phones. It rounds differently from the default engine on x86.
+"""Choosing qnnpack, the engine for quantized operators on phones. It rounds differently from the default engine on x86.
 
 The functions import torch late, because other code needs ``PHONE_ENGINE`` without waiting for torch.
 """

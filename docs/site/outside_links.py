@@ -48,7 +48,7 @@ class OutsideLinks(SphinxTransform):
         return path.exists() and path.is_relative_to(self.env.srcdir)
 
     def _path(self, link: nodes.Element) -> Path:
-        """Where a link leads. MyST has already made a path from the source folder of one to a Markdown file."""
+        """Return where a link leads. MyST has already made a path from the source folder of one to a Markdown file."""
         target = link["reftarget"].partition("#")[0]
         if link.get("refdomain") == "doc":
             return Path(self.env.srcdir, f"{target}.md")

@@ -18,7 +18,7 @@ _logger = logging.getLogger(__name__)
 
 
 def public_names(package: ModuleType) -> list[str]:
-    """What a package offers: ``__all__`` where ``dir()`` shows submodules too."""
+    """Return the public names of a package: ``__all__`` where ``dir()`` shows submodules too."""
     return sorted(
         name for name in getattr(package, "__all__", dir(package)) if not name.startswith("_")
     )

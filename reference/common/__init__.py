@@ -1,1 +1,1 @@
-"""What every command needs: errors, exit statuses, input and output files, and plain text."""
+"""Code that every command needs: errors, exit statuses, input and output files, and plain text."""

@@ -1,4 +1,4 @@
-"""How an artifact folder is recognized, so that no command writes other files into it."""
+"""Recognizing artifact folders, so that no command writes other files into them."""
 
 import json
 from pathlib import Path

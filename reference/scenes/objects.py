@@ -53,7 +53,7 @@ SOLID = (
 
 @dataclass(frozen=True)
 class Objects(Rows):
-    """n flat objects that are painted one over the other. Lengths are in pixels."""
+    """A number n of flat objects that are painted one over the other. Lengths are in pixels."""
 
     body: Shapes
     body_looks: Looks

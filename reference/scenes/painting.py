@@ -38,7 +38,7 @@ class Canvas:
 
 @dataclass(frozen=True)
 class _Sprites:
-    """n rendered objects in windows of (h, w)."""
+    """A number n of rendered objects in windows of (h, w)."""
 
     keep: Tensor  # (n, 1, h, w), share of the color below that stays
     add: Tensor  # (n, 3, h, w), color to add on top

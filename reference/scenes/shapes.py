@@ -13,7 +13,7 @@ NUMBERS = 16  # random numbers that may determine the form of a shape
 
 @dataclass(frozen=True)
 class Shapes(Rows):
-    """n outlines in a picture. Lengths are in pixels, x before y.
+    """A number n of outlines in a picture. Lengths are in pixels, x before y.
 
     The function of a kind has its own plane, in which the outline roughly fits the unit circle (see ``REACH``).
     ``radius``, ``aspect``, ``angle`` and ``center`` place it in the picture.

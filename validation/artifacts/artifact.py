@@ -1,4 +1,4 @@
-"""Load an artifact folder as ``convert`` writes it, if it is complete and unaltered.
+"""Loads an artifact folder as ``convert`` writes it, if it is complete and unaltered.
 
 A manifest is untrusted input, so every value in it is checked. A path in it may not leave the folder, and
 every file must have its listed size and SHA-256 before anything is run.

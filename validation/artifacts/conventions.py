@@ -1,4 +1,4 @@
-"""Check that an artifact's manifest states the conventions that every artifact follows.
+"""Checks that an artifact's manifest states the conventions that every artifact follows.
 
 ``compare`` runs an artifact by the conventions of this project, with the padding and the threshold that
 the manifest states. All other conventions are the same in every artifact. A manifest that states one of

@@ -33,7 +33,7 @@ def gates_option(example: str) -> Callable:
 
 @dataclass(frozen=True)
 class JsonOutput:
-    """Where --json sends results: to a file, to stdout in place of the table, or nowhere.
+    """The place that --json sends results to: a file, to stdout in place of the table, or nowhere.
 
     Attributes:
         path: the file; ``-`` stands for stdout; None without --json.

@@ -1,4 +1,4 @@
-"""How much an artifact's answer differs from the reference answer, and which stage is to blame."""
+"""Measures how much an artifact's answer differs from the reference answer, and which stage is to blame."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Compare artifacts with the reference, mask by mask, on the same photos and prompts.
+"""Compares artifacts with the reference, mask by mask, on the same photos and prompts.
 
 There are two kinds of cases. For a golden, the artifact's answer is compared with the reference answer
 that is stored in the artifact. For any other photo, built-in or the user's, it is compared with the

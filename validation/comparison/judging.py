@@ -1,4 +1,4 @@
-"""Judge measurements by the gates, and say which gates fail and why."""
+"""Judges measurements by the gates, and says which gates fail and why."""
 
 import math
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Answer prompts about one photo while stages of the artifact replace stages of the reference, one after the other.
+"""Answers prompts about one photo while stages of the artifact replace stages of the reference, one after the other.
 
 For the first answer the reference computes every stage. For each further answer, the artifact computes one more stage,
 and the reference the rest. Two neighboring answers therefore differ by what a single stage did to the same input. The

@@ -1,4 +1,4 @@
-"""Write results to JSON files."""
+"""Writes results to JSON files."""
 
 import json
 from pathlib import Path

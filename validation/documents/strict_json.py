@@ -1,4 +1,4 @@
-"""Read untrusted JSON documents, and check every value.
+"""Reads untrusted JSON documents, and checks every value.
 
 Every refusal is one line that names the file, the place in it, the value, the expectation and the fix.
 """

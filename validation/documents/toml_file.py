@@ -1,4 +1,4 @@
-"""Read TOML files of limits: those of users, and the defaults of this project."""
+"""Reads TOML files of limits: those of users, and the defaults of this project."""
 
 import tomllib
 from pathlib import Path

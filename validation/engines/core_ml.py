@@ -1,4 +1,4 @@
-"""Run Core ML packages in Core ML itself, through coremltools; on macOS only."""
+"""Runs Core ML packages in Core ML itself, through coremltools; on macOS only."""
 
 import platform
 import sys
@@ -29,7 +29,7 @@ class CoreML:
         self.version = platform.mac_ver()[0]
 
     def missing(self) -> str | None:
-        """Why it cannot be used here, in words that follow "NOT RUN: "; None if it can."""
+        """Say why Core ML cannot be used here, in words that follow "NOT RUN: "; None if it can."""
         if self._system != "darwin":
             return "Core ML runs on macOS only: compare this artifact on a Mac"
         import coremltools.models.model as coremltools_model

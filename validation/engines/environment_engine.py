@@ -1,4 +1,4 @@
-"""Run TorchScript Lite files in the lite interpreter of another environment, such as an emulated processor."""
+"""Runs TorchScript Lite files in the lite interpreter of another environment, such as an emulated processor."""
 
 from typing import TYPE_CHECKING
 

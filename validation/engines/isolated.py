@@ -1,4 +1,4 @@
-"""Run an engine in its own process, so that an artifact that crashes or hangs it harms nothing else."""
+"""Runs an engine in its own process, so that an artifact that crashes or hangs it harms nothing else."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Run TorchScript Lite files in torch's lite interpreter, as Android apps do."""
+"""Runs TorchScript Lite files in torch's lite interpreter, as Android apps do."""
 
 import contextlib
 from collections.abc import Iterator

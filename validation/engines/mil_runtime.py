@@ -1,4 +1,4 @@
-"""Run Core ML packages in this project's own runtime for ML Programs, on any system."""
+"""Runs Core ML packages in this project's own runtime for ML Programs, on any system."""
 
 from pathlib import Path
 

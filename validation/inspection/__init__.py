@@ -1,1 +1,1 @@
-"""Look into a program: its operations, the reference modules they came from, their drift and their cost."""
+"""Looks into a program: its operations, the reference modules they came from, their drift and their cost."""

@@ -1,4 +1,4 @@
-"""Find the reference module that a part of an export module was made from."""
+"""Finds the reference module that a part of an export module was made from."""
 
 # Names in ``converters.export_modules`` → names of the same modules in the reference.
 _IN_SAM = {

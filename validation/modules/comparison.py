@@ -1,4 +1,4 @@
-"""Compare any torch module with its conversion, output by output, for models of other projects too."""
+"""Compares any torch module with its conversion, output by output, for models of other projects too."""
 
 import inspect
 import math

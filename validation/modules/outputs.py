@@ -1,4 +1,4 @@
-"""Turn the nested outputs of a module into a list of named arrays, and match those of its conversion to them."""
+"""Turns the nested outputs of a module into a list of named arrays, and matches those of its conversion to them."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence

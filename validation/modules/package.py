@@ -1,4 +1,4 @@
-"""Run a converted package on the tensors of its module, which may have become other features.
+"""Runs a converted package on the tensors of its module, which may have become other features.
 
 The features of a Core ML package have no scalars. Where the conversion says so, they are pictures of 8-bit pixels,
 which coremltools scales to the values that the module takes (``scale`` and ``bias`` of ``ct.ImageType``).

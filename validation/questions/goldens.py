@@ -1,4 +1,4 @@
-"""Read the goldens of an artifact: photos, prompts and reference answers.
+"""Reads the goldens of an artifact: photos, prompts and reference answers.
 
 The list of goldens is untrusted input, so every value in it is checked.
 """

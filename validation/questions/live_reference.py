@@ -1,4 +1,4 @@
-"""Load the reference with the weights of an artifact, to run it on photos that are not goldens."""
+"""Loads the reference with the weights of an artifact, to run it on photos that are not goldens."""
 
 from pathlib import Path
 

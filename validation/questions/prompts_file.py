@@ -1,4 +1,4 @@
-"""Read a user's own prompts: a JSON file of photos, prompts about each, and true masks where known.
+"""Reads a user's own prompts: a JSON file of photos, prompts about each, and true masks where known.
 
 {"schema": "mobile-sam-export/prompts/1",
  "photos": [{"image": "photos/dog.jpg",

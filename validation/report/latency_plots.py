@@ -112,9 +112,9 @@ class Band:
 
     Attributes:
         stage: the stage that ran.
-        left: share of the time axis at which it begins.
-        right: share of the time axis at which it ends.
-        seconds: how long it took.
+        left: share of the time axis at which the span begins.
+        right: share of the time axis at which the span ends.
+        seconds: duration of the span in seconds.
         highest: most memory in use meanwhile, bytes.
     """
 
@@ -126,17 +126,17 @@ class Band:
 
     @property
     def width(self) -> float:
-        """Share of the time axis that it takes."""
+        """Share of the time axis that the span takes."""
         return self.right - self.left
 
     @property
     def middle(self) -> float:
-        """Share of the time axis in its middle."""
+        """Position of the middle of the span, as a share of the time axis."""
         return (self.left + self.right) / 2
 
     @property
     def has_room(self) -> bool:
-        """Whether its name fits into it."""
+        """Whether the name of the stage fits into the span."""
         return self.width > NARROWEST_NAMED
 
 

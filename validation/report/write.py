@@ -1,4 +1,4 @@
-"""Write the folder of a report, whole or not at all."""
+"""Writes the folder of a report, completely or not at all."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

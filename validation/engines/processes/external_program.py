@@ -1,4 +1,4 @@
-"""Run an external program as a child process: another Python, or one on an emulated machine."""
+"""Runs an external program as a child process: another Python, or one on an emulated machine."""
 
 import contextlib
 import multiprocessing

@@ -46,7 +46,7 @@ class EagerEngine:
 
 
 class OnnxEngine:
-    """onnxruntime on the processor, with as many threads as torch uses."""
+    """An engine that runs onnxruntime on the processor, with as many threads as torch uses."""
 
     def __init__(self, artifact: Artifact) -> None:
         """Load the files of both components."""
@@ -84,7 +84,7 @@ def onnx_session(path: Path, threads: int):  # noqa: ANN201  its type needs onnx
 
 
 class UltralyticsEngine:
-    """ultralytics' MobileSAM.
+    """An engine that runs the MobileSAM of ultralytics.
 
     It is a ``WholeEngine``: it goes from a photo's file to the mask in its own way, and resizes and pads
     differently from Segment Anything.

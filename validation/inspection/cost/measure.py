@@ -1,4 +1,4 @@
-"""Measure the static cost of an artifact of any format."""
+"""Measures the static cost of an artifact of any format."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Find the reference module that an operation of an artifact came from, by the weight that it takes."""
+"""Finds the reference module that an operation of an artifact came from, by the weight that it takes."""
 
 from collections.abc import Mapping, Sequence
 from os.path import commonprefix

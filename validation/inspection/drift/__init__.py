@@ -1,4 +1,4 @@
-"""Find where an artifact departs from the reference, operation by operation or module by module.
+"""Finds where an artifact departs from the reference, operation by operation or module by module.
 
 Each operation or module is also computed from the *reference* inputs. This separates its own error from the
 error that it inherits from earlier ones.

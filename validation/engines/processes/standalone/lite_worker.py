@@ -1,4 +1,4 @@
-"""Run an artifact's two ``.ptl`` files in the lite interpreter of the Python that runs this script.
+"""Runs an artifact's two ``.ptl`` files in the lite interpreter of the Python that runs this script.
 
     python lite_worker.py CONNECTION THREADS [COUNTS]
 

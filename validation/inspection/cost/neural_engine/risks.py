@@ -1,4 +1,4 @@
-"""Find operations of an ML Program that may leave the Neural Engine, or be slow on it.
+"""Finds operations of an ML Program that may leave the Neural Engine, or be slow on it.
 
 These are risks, not certainties. Apple does not document which operations the engine runs, and this changes with chip,
 system and size. Each rule names its source.

@@ -76,7 +76,7 @@ def convolves_volumes(operation: TypedOperation) -> bool:
 
 
 def searches_long_axis(operation: TypedOperation) -> bool:
-    """Whether it searches for the index of the extreme along an axis that is too long."""
+    """Whether the operation searches for the index of the extreme along an axis that is too long."""
     if operation.kind not in ("reduce_argmax", "reduce_argmin"):
         return False
     axis = operation.constant("axis")
@@ -84,7 +84,7 @@ def searches_long_axis(operation: TypedOperation) -> bool:
 
 
 def has_other_layout(operation: TypedOperation) -> bool:
-    """Whether it computes along channels on a tensor that does not have four axes."""
+    """Whether the operation computes along channels on a tensor that does not have four axes."""
     return operation.kind in (*_CHANNELS_FIRST, *_CONVOLUTIONS) and any(
         len(shape) != _NATIVE_RANK for shape in _shapes(operation)
     )

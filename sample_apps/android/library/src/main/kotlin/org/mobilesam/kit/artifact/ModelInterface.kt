@@ -38,7 +38,7 @@ private fun requireTensors(component: JSONObject, which: String, vararg expected
     val found = tensors(component, which).map { (name, shape) -> name to shape.toList() }
     if (found != expected.map { (name, shape) -> name to shape.toList() }) {
         val file = component.getString("file")
-        throw ArtifactException("This artifact does not fit the app: $file has other $which than the app's.")
+        throw ArtifactException("This artifact does not fit the app: $file has other $which than the app uses.")
     }
 }
 
