@@ -187,8 +187,8 @@ class Predictor:
             return_logits: whether to return the masks as float logits instead of booleans.
 
         Returns:
-            Three arrays, where C is 3 or 1: masks, bool (C, H, W); the predicted IoU of each mask, float32 (C,); and
-            logits, float32 (C, S/4, S/4), for a later ``mask_input``. The masks are not sorted by score.
+            Three arrays: masks, bool (C, H, W); the predicted IoU of each mask, float32 (C,); and logits, float32
+            (C, S/4, S/4), for a later ``mask_input``. C is 3 or 1. The masks are not sorted by score.
 
         Raises:
             PromptError: no photo is set, or a prompt has an invalid shape or value.
@@ -235,8 +235,8 @@ class Predictor:
             return_logits: whether to return the masks as float logits instead of booleans.
 
         Returns:
-            Three tensors on the model's device, where C is 3 or 1: masks (B, C, H, W) at the size of the photo, the
-            predicted IoU of each mask (B, C), and logits (B, C, S/4, S/4) for a later ``mask_input``.
+            Three tensors on the model's device: masks (B, C, H, W) at the size of the photo, the predicted IoU of each
+            mask (B, C), and logits (B, C, S/4, S/4) for a later ``mask_input``. C is 3 or 1.
 
         Raises:
             PromptError: no photo is set, or a prompt has an invalid shape or value.

@@ -21,7 +21,7 @@ def encode_rle(mask: np.ndarray) -> dict:
 def decode_rle(rle: object, size: tuple[int, int] | None = None) -> np.ndarray:
     """Decode COCO RLE, compressed or not and from an untrusted source, to a boolean (H, W) mask.
 
-    pycocotools' decoder is not used: it reads beyond its buffers if the runs do not fill the mask, and crashes the
+    pycocotools' decoder is not used. It reads beyond its buffers if the runs do not fill the mask, and it crashes the
     process on a size that does not fit in memory. Here time and memory are proportional to the number of runs and the
     size, and both are limited first.
 

@@ -106,14 +106,15 @@ def compare(
     An ARTIFACT is a folder that convert wrote. It is run on two kinds of photos. Its goldens come with
     stored answers of the reference. For all other photos, the reference is run as well. Each row of the
     table is one case: a prompt about a photo. It shows the lowest IoU and boundary IoU of the four
-    masks, at the photo's own size; the IoU of the masks that users are shown; and the largest
-    difference of a score and of a mask logit. The lines below the table say how much each stage of the
-    artifact lost.
+    masks at the photo's own size, and the IoU of the masks that users are shown. It also
+    shows the largest difference of a score and of a mask logit. The lines below the table say how much
+    each stage of the artifact lost.
 
-    Exits with 0 if every case that ran holds its gates. Exits with 1 if a case does not, if an artifact
-    does not load, crashes or hangs, or if it is NOT PROVEN because the reference draws no mask or
-    always the same one. Exits with 2 for bad input. If this machine lacks an engine or the weights, the
-    verdict is NOT RUN with the reason, and never passed. If nothing could be run, the status is 0.
+    Exits with 0 if every case that ran holds its gates. Exits with 1 if a case does not, or if an
+    artifact does not load, crashes or hangs. Exits with 1 too if an artifact is NOT PROVEN, because the
+    reference draws no mask or always the same one. Exits with 2 for bad input. If this machine lacks an
+    engine or the weights, the verdict is NOT RUN with the reason, and never passed. If nothing could be
+    run, the status is 0.
     """
     if report is not None:
         click.get_current_context().with_resource(reserved_report(report, COMPARISON))

@@ -112,9 +112,9 @@ class Band:
 
     Attributes:
         stage: the stage that ran.
-        left: share of the time axis at which the span begins.
-        right: share of the time axis at which the span ends.
-        seconds: duration of the span in seconds.
+        left: share of the time axis at which the band begins.
+        right: share of the time axis at which the band ends.
+        seconds: duration of the band in seconds.
         highest: most memory in use meanwhile, bytes.
     """
 
@@ -126,17 +126,17 @@ class Band:
 
     @property
     def width(self) -> float:
-        """Share of the time axis that the span takes."""
+        """Share of the time axis that the band takes."""
         return self.right - self.left
 
     @property
     def middle(self) -> float:
-        """Position of the middle of the span, as a share of the time axis."""
+        """Position of the middle of the band, as a share of the time axis."""
         return (self.left + self.right) / 2
 
     @property
     def has_room(self) -> bool:
-        """Whether the name of the stage fits into the span."""
+        """Whether the name of the stage fits into the band."""
         return self.width > NARROWEST_NAMED
 
 
