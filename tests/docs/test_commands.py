@@ -16,7 +16,6 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 
 import validation.comparison.comparer
-import validation.latency.running.plan
 from converters.conversion import load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
 from converters.torchscript.export import TorchScriptOptions
@@ -29,7 +28,6 @@ from tests.support.programs import PROGRAMS
 from tests.support.shown_commands import ShownCommand, check_arguments, find_program, shown_commands
 from tests.support.sound_documents import baseline_of, results_of
 from tests.support.tiny_variant import TINY
-from validation.latency.running.plan import Plan
 from validation.regression import observation
 
 PAGES = [path for path in page_paths() if path.name != "CHANGELOG.md"]
@@ -56,13 +54,11 @@ NOT_RUN = {
     r" runs/": "reads weights that a training wrote",
     r"^python -m validation.commands.demo ": "is `make demo`, which CI runs",
     r" (DIR|CHECKPOINT) ": "has placeholders",
-    r" --thorough ": "measures for hours",
     r" --engine ": "needs an environment that `validate setup` builds",
-    r" --target ": "needs a phone, a Mac or an environment; tests/validation/latency runs it with fakes",
+    r"^validate latency ": "needs a quiet machine, or a phone; tests/validation/latency runs it with fakes",
     r" /dev/stdin ": "needs a real standard input; tests/validation/reach runs it",
 }
 EVERY_ARTIFACT = ("torchscript-int8", "coreml-int8")  # what artifacts/* stands for
-SLOW = ("validate latency", "validate accuracy", "convert all")  # each takes more than 20 s
 
 
 def seeded(words: list[str]) -> list[str]:
@@ -194,9 +190,6 @@ def here(prepared, tmp_path, monkeypatch) -> Path:
     folder = shutil.copytree(prepared, tmp_path / "here")
     monkeypatch.chdir(folder)
     monkeypatch.setattr(validation.comparison.comparer, "built_in_questions", lambda slots: [])
-    monkeypatch.setattr(
-        validation.latency.running.plan, "QUICK", Plan("quick", runs=10, seconds=0.0)
-    )
     monkeypatch.setattr(validation.comparison.comparer, "open_isolated", open_here)
     monkeypatch.setattr(observation, "open_isolated", open_here)
     monkeypatch.setattr(observation, "measure_latency", timed())
@@ -213,16 +206,12 @@ def typed(program: str, words: list[str]) -> list[str]:
         passed += ["--model", TINY.name]
     if "--checkpoint" not in words and any(item.default == "demo" for item in command.params):
         passed += ["--checkpoint", "seeded"]
+    if command.name == "accuracy" and "--dataset" not in words:
+        passed += ["--scenes", "2"]
     return passed
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        pytest.param(call, id=text, marks=[pytest.mark.slow] if text.startswith(SLOW) else [])
-        for text, call in RUNS.items()
-    ],
-)
+@pytest.mark.parametrize("call", RUNS.values(), ids=RUNS)
 def test_shown_command_runs(here, artifact_named, capsys, call):
     program = find_program(call.words, PROGRAMS)
     words = call.words[len(program.split()) :]

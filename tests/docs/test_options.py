@@ -21,7 +21,9 @@ COMMANDS = {
     for typed, command in commands_below(program, PROGRAMS[program])
 }
 PAGES = {
-    path: path.read_text(encoding="utf-8") for path in page_paths() if "tests" not in path.parts
+    path: path.read_text(encoding="utf-8")
+    for path in page_paths()
+    if "tests" not in path.parts and path.name != "CHANGELOG.md"
 }
 
 

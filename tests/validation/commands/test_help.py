@@ -5,35 +5,8 @@ import re
 import click
 import pytest
 
-from converters.cli import convert_command
-from reference.cli import segment
 from reference.common.command_line import run
-from reference.scenes.cli import scenes
-from reference.training.cli import training
-from validation.cli import validate
-from validation.commands.demo.cli import demo
-from validation.evidence.app_vectors.cli import app_vectors
-from validation.evidence.architecture.cli import architecture
-from validation.evidence.conformance.cli import conformance
-from validation.evidence.mutation.cli import mutation
-from validation.evidence.numbers.cli import numbers
-from validation.evidence.peers.cli import peers
-
-# What is typed → the command.
-PROGRAMS = {
-    "segment": segment,
-    "convert": convert_command,
-    "validate": validate,
-    "python -m reference.training": training,
-    "python -m reference.scenes": scenes,
-    "python -m validation.evidence.app_vectors": app_vectors,
-    "python -m validation.evidence.architecture": architecture,
-    "python -m validation.evidence.conformance": conformance,
-    "python -m validation.commands.demo": demo,
-    "python -m validation.evidence.mutation": mutation,
-    "python -m validation.evidence.numbers": numbers,
-    "python -m validation.evidence.peers": peers,
-}
+from tests.support.programs import PROGRAMS
 
 
 def walk(typed, command, *arguments):
