@@ -444,6 +444,8 @@ def test_what_was_written_before_an_error_is_named(tmp_path, tiny_model, capsys,
     status, _, err = run(arguments, capsys)
     assert status == 2
     written, error = err.splitlines()[-2:]
-    assert f"'{tmp_path / 'mobile_sam_tiny-torchscript-none'}' was written before the error" in written
+    assert (
+        f"'{tmp_path / 'mobile_sam_tiny-torchscript-none'}' was written before the error" in written
+    )
     assert error == "convert: error: no package"
     assert [path.name for path in tmp_path.iterdir()] == ["mobile_sam_tiny-torchscript-none"]

@@ -103,7 +103,7 @@ def test_times_count_without_a_plan(tiny_package):
     assert measurement.status == "measured"
     assert measurement.load.engine.endswith("(CPU only)")
     assert measurement.note.startswith(
-        "where Core ML computes what is not known: Core ML gives no compute plan ("
+        "it is unknown where Core ML computes each operation: Core ML gives no compute plan ("
     )
     assert measurement.placement == {}
 
