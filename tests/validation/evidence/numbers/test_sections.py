@@ -60,7 +60,9 @@ def test_sizes_are_those_of_the_files(monkeypatch, bench):
 
 
 def test_agreement(monkeypatch, bench, tmp_path):
-    bench.folders[INT8] = write_artifact(bench.source, TorchScriptOptions("int8"), tmp_path / "int8")
+    bench.folders[INT8] = write_artifact(
+        bench.source, TorchScriptOptions("int8"), tmp_path / "int8"
+    )
     (float32, int8, package), cases = measure(
         monkeypatch, agreement, agreement.measure_agreement, bench, FLOAT32, INT8, PACKAGE
     )
