@@ -17,9 +17,12 @@ from tests.support.tiny_variant import TINY
 # Tests run side by side, and threads of small tensors wait for each other longer than they work.
 torch.set_num_threads(1)
 
-# A shell starts "command &" with SIGINT ignored, and the commands that tests interrupt would inherit that.
+# A shell starts "command &" with SIGINT ignored, and nohup does the same to SIGHUP. The commands that tests interrupt
+# would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def test_a_frame_of_another_size_in_bfloat16(command, tmp_path):
     ("options", "message"),
     [
         (("--frame", 130), "--frame 130: expected a multiple of 32"),
-        (("--fixed-statistics",), "--fixed-statistics: expected --checkpoint as well"),
+        (("--fixed-statistics",), "--fixed-statistics: expected --checkpoint too"),
     ],
 )
 def test_options_of_no_sense_are_refused(command, tmp_path, capsys, options, message):

@@ -235,7 +235,7 @@ def test_show_without_an_engine(refuses, tiny_package, photo, tmp_path):
     ("command", "expected"),
     [
         ([], "validate compare artifacts/mobile_sam-torchscript-int8"),
-        (["compare"], "never as passed"),
+        (["compare"], "the verdict is NOT RUN"),
         (["show"], "--background-point X,Y"),
     ],
 )

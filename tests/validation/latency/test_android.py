@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+import validation.latency.measure
 import validation.latency.phones.android_phone
-import validation.latency.running.plan
 from validation.latency.device_results import read_device_results
 from validation.latency.running.plan import Plan
 
@@ -16,9 +16,7 @@ SERIAL = "38111FDJH00A1B"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(
-        validation.latency.running.plan, "QUICK", Plan("quick", runs=10, seconds=0.5)
-    )
+    monkeypatch.setattr(validation.latency.measure, "QUICK", Plan("quick", runs=10, seconds=0.5))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-import validation.latency.running.plan
+import validation.latency.measure
 from validation.latency.device_results import read_device_results
 from validation.latency.running.plan import Plan
 
@@ -14,9 +14,7 @@ UDID = "00008130-001234560E12001C"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(
-        validation.latency.running.plan, "QUICK", Plan("quick", runs=10, seconds=0.5)
-    )
+    monkeypatch.setattr(validation.latency.measure, "QUICK", Plan("quick", runs=10, seconds=0.5))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_image
 
-import validation.latency.running.plan
+import validation.latency.measure
 import validation.latency.targets.cpu
 from validation.artifacts.artifact import load_artifact
 from validation.latency.machine.host import HostState
@@ -34,9 +34,7 @@ class FakeHost:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Measure only a few runs, on an undisturbed machine, for tests that do not check times."""
-    monkeypatch.setattr(
-        validation.latency.running.plan, "QUICK", Plan("quick", runs=10, seconds=0.0)
-    )
+    monkeypatch.setattr(validation.latency.measure, "QUICK", Plan("quick", runs=10, seconds=0.0))
     monkeypatch.setattr(validation.latency.targets.cpu, "Host", FakeHost)
 
 

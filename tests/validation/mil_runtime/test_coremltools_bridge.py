@@ -95,7 +95,7 @@ def test_installing_twice_is_refused():
 
 
 def test_undoing_nothing_is_refused():
-    with pytest.raises(mil_runtime.InstallError, match="nothing to undo"):
+    with pytest.raises(mil_runtime.InstallError, match="not installed: call install"):
         mil_runtime.uninstall()
 
 

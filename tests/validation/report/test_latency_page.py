@@ -214,7 +214,7 @@ ARTIFACT = "targets.0.artifacts.0"
         (f"{ARTIFACT}.status", "fast", "expected measured or invalid or not run or failed"),
         (f"{ARTIFACT}.artifact", "artifacts/one", "expected an object"),
         (f"{ARTIFACT}.artifact.checkpoint.trained", 1, "trained' is 1: expected true or false"),
-        (f"{ARTIFACT}.stages.mask_decoder.summary.median", float("nan"), "NaN is no number"),
+        (f"{ARTIFACT}.stages.mask_decoder.summary.median", float("nan"), "NaN is not a number"),
         (f"{ARTIFACT}.stages.mask_decoder.turns.0.seconds", [1, "2"], "seconds[1]' is '2'"),
         (f"{ARTIFACT}.stages.mask_decoder.turns.0.seconds", [-1.0], "seconds[0]' is -1.0"),
         (f"{ARTIFACT}.memory.peak_bytes", 10**90, "expected an integer"),

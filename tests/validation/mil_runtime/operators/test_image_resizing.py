@@ -490,7 +490,9 @@ def test_crop_resize_of_a_picture_that_is_not_there_is_refused():
         return mb.crop_resize(x=x, boxes=BOXES[:1], box_indices=images)
 
     inputs = {"x": pictures(2, 1, 6, 8), "images": np.array([2], np.int32)}
-    with pytest.raises(OperationError, match=r"box indices \[2\]: expected 0 to 1"):
+    with pytest.raises(
+        OperationError, match=r"box indices \[2\]: expected indices of pictures, 0 to 1"
+    ):
         run_model(build_model(build, inputs), inputs)
 
 
