@@ -21,6 +21,9 @@ from reference.common.torch_errors import is_out_of_memory
 
 COMMAND_LINE = "command_line"  # key in a click context's meta: the command as a shell takes it
 
+# click remembers a command's help option from the first context that it is used with.
+HELP_OPTIONS = ["-h", "--help"]
+
 # Exit statuses. The others are 0 (done), 1 (a gate failed), BUG, and those of reference.common.interrupts.
 BAD_INPUT = 2
 BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells report it
@@ -103,7 +106,7 @@ def _invoke(command: click.Command, arguments: list[str]) -> int:
     line = shlex.join([command.name, *arguments])
     try:
         with command.make_context(
-            command.name, arguments, help_option_names=["-h", "--help"]
+            command.name, arguments, help_option_names=HELP_OPTIONS
         ) as context:
             context.meta[COMMAND_LINE] = line
             return command.invoke(context) or 0

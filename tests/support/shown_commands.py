@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import click
 
+from reference.common.command_line import HELP_OPTIONS
+
 _ENDS = {"|", "||", "&&", ";", "&"}  # tokens that end one command in a line
 _REDIRECTIONS = {"<", ">", ">>"}
 
@@ -55,7 +57,7 @@ def check_arguments(command: click.Command, words: list[str]) -> click.Command:
     Raises:
         click.UsageError: an unknown command or option, a missing argument, or an unknown value.
     """
-    context = click.Context(command, info_name=command.name)
+    context = click.Context(command, info_name=command.name, help_option_names=HELP_OPTIONS)
     values, rest, _ = command.make_parser(context).parse_args(list(words))
     if isinstance(command, click.Group):
         _, below, remaining = command.resolve_command(context, rest)

@@ -5,7 +5,7 @@ import re
 import click
 import pytest
 
-from reference.common.command_line import run
+from reference.common.command_line import HELP_OPTIONS, run
 from tests.support.programs import PROGRAMS
 
 
@@ -57,7 +57,9 @@ def test_examples_are_what_the_commands_take(capsys):
             words = example.split("|")[0].split(">")[0].split()[len(typed.split()) :]
             if isinstance(command, click.Group):
                 continue  # its own examples are of those below
-            command.make_parser(click.Context(command)).parse_args(words)
+            command.make_parser(click.Context(command, help_option_names=HELP_OPTIONS)).parse_args(
+                words
+            )
 
 
 @pytest.mark.parametrize("name", ["segment", "convert", "validate"])
