@@ -7,12 +7,18 @@ import numpy as np
 from PIL import Image
 
 from reference.photos.images import read_image
+from reference.predictor import PromptableModel
 from reference.prompts import Prompt, normalize_prompts
-from reference.segmentation import OnStep, Segmentation
+from reference.segmentation import OnStep, Segmentation, segment_objects
 
 
 class PhotoSegmenter(ABC):
     """Answers prompts about photos: the reference, or a converted artifact."""
+
+    @property
+    @abstractmethod
+    def promptable(self) -> PromptableModel:
+        """The model that answers, as ``Predictor`` takes it."""
 
     def predict(
         self,
@@ -49,7 +55,6 @@ class PhotoSegmenter(ABC):
         prompts = normalize_prompts(points, labels, bboxes, image_size=photo.shape[:2])
         return self.segment(photo, prompts, multimask_output)
 
-    @abstractmethod
     def segment(
         self,
         image: np.ndarray,
@@ -72,3 +77,4 @@ class PhotoSegmenter(ABC):
         Raises:
             AnswerError: the model's answer contains NaN or infinity.
         """
+        return segment_objects(self.promptable, image, prompts, multimask_output, on_step)

@@ -4,10 +4,10 @@
 a model, and then pass the ``Request`` to ``answer``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,20 +21,8 @@ from reference.photos.overlay import draw_overlay
 from reference.prompts import Prompt
 
 if TYPE_CHECKING:  # this module imports torch, which takes seconds
+    from reference.photo_segmenter import PhotoSegmenter
     from reference.segmentation import Segmentation
-
-
-class Segmenter(Protocol):
-    """A model that answers prompts about a photo: ``reference.SAM`` or the engine of an artifact."""
-
-    def segment(
-        self, image: np.ndarray, prompts: list[Prompt], *, on_step: Callable[[str], None]
-    ) -> list["Segmentation"]:
-        """Answer each prompt about a uint8 (H, W, 3) photo, in order, with the best mask first.
-
-        ``on_step`` is called with a name when the photo is begun, and when each object is.
-        """
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +72,7 @@ def prepare(
     return Request(path, image, prompts, output, as_json)
 
 
-def answer(request: Request, segmenter: Segmenter, source: dict) -> None:
+def answer(request: Request, segmenter: "PhotoSegmenter", source: dict) -> None:
     """Segment, write the overlay, and print the JSON document or a summary.
 
     If all masks of an object have the same score, the first is shown, and a warning says that none is the best.

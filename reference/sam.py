@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from reference.builder import load_sam
+from reference.modeling.sam import Sam
 from reference.modeling.variants import get_variant
 from reference.photo_segmenter import PhotoSegmenter
-from reference.prompts import Prompt
-from reference.segmentation import OnStep, Segmentation, segment_objects
 from reference.weights.checkpoint import resolve_checkpoint
 
 
@@ -43,11 +40,7 @@ class SAM(PhotoSegmenter):
         self.checkpoint = resolve_checkpoint(checkpoint, variant)
         self.model = load_sam(variant, self.checkpoint)
 
-    def segment(
-        self,
-        image: np.ndarray,
-        prompts: list[Prompt],
-        multimask_output: bool | None = None,
-        on_step: OnStep = lambda step: None,
-    ) -> list[Segmentation]:
-        return segment_objects(self.model, image, prompts, multimask_output, on_step)
+    @property
+    def promptable(self) -> Sam:
+        """The network."""
+        return self.model

@@ -20,6 +20,7 @@ from torch.jit.mobile import _load_for_lite_interpreter
 from converters import convert
 from converters.artifact_layout import FORMATS
 from converters.cli import main
+from converters.conversion import FORMATS as WRITTEN_FORMATS
 from converters.conversion import STEPS, load_source, write_artifact
 from converters.coreml.format import COREML
 from converters.output_folder import require_free, staged
@@ -350,6 +351,10 @@ def test_function_refuses_what_the_command_does(arguments, message, tmp_path):
     with pytest.raises(ConversionError, match=re.escape(message)):
         convert(given.pop("format_name"), output=tmp_path, **given)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_formats_of_readers_are_those_that_can_be_written():
+    assert tuple(WRITTEN_FORMATS) == FORMATS
 
 
 def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):

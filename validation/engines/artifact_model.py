@@ -10,8 +10,6 @@ from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import fill_slots
 from reference.common.errors import ArtifactError
 from reference.photo_segmenter import PhotoSegmenter
-from reference.prompts import Prompt
-from reference.segmentation import OnStep, Segmentation, segment_objects
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.documents.verdicts import Unavailable
 from validation.engines import Engine, engine_for
@@ -41,7 +39,7 @@ def open_artifact(
 
 
 class ArtifactModel(PhotoSegmenter):
-    """A ``reference.predictor.PromptableModel`` and ``reference.request.Segmenter`` that runs an artifact.
+    """A ``PromptableModel`` and ``PhotoSegmenter`` that runs an artifact.
 
     Attributes:
         engine: the engine that runs the artifact.
@@ -104,15 +102,10 @@ class ArtifactModel(PhotoSegmenter):
         low_res_masks, iou_predictions = zip(*answers, strict=True)
         return torch.cat(low_res_masks), torch.cat(iou_predictions)
 
-    def segment(
-        self,
-        image: np.ndarray,
-        prompts: list[Prompt],
-        multimask_output: bool | None = None,
-        on_step: OnStep = lambda step: None,
-    ) -> list[Segmentation]:
-        """Answer prompts in normal form; see ``PhotoSegmenter.segment``."""
-        return segment_objects(self, image, prompts, multimask_output, on_step)
+    @property
+    def promptable(self) -> "ArtifactModel":
+        """The model itself, because the engine answers prompts one by one."""
+        return self
 
     def _decode_object(
         self,

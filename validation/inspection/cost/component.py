@@ -83,12 +83,10 @@ class ArtifactCost:
 
     Attributes:
         artifact: the artifact.
-        file_bytes: size of the files of all components.
         components: the cost of each component.
     """
 
     artifact: Artifact
-    file_bytes: int
     components: tuple[ComponentCost, ...]
 
 

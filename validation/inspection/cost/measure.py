@@ -24,7 +24,7 @@ def measure_cost(artifact: Artifact | str | Path) -> ArtifactCost:
         component_cost(path, spec, ReferenceSources(spec.name, variant))
         for path, spec in zip(paths, specs, strict=True)
     )
-    return ArtifactCost(artifact, artifact.size_bytes, components)
+    return ArtifactCost(artifact, components)
 
 
 def _core_ml() -> Callable:

@@ -73,7 +73,7 @@ def test_parameters_are_the_modules_own(costs, tiny_source):
 def test_stored_bytes_are_the_files(costs):
     for cost in costs.values():
         stored = sum(component.parameters.stored_bytes for component in cost.components)
-        assert stored < cost.file_bytes
+        assert stored < cost.artifact.size_bytes
 
 
 @pytest.mark.parametrize(
