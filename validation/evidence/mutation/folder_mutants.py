@@ -5,11 +5,17 @@ from pathlib import Path
 
 from converters.artifact_layout import GOLDENS_FOLDER
 from validation.evidence.mutation.mutant import INTEGRITY, FolderMutant
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 torchscript = functools.partial(
     FolderMutant, format="torchscript", scheme="none", expected=INTEGRITY
 )
 coreml = functools.partial(FolderMutant, format="coreml", scheme="fp16", expected=INTEGRITY)
+
+
+def lite_file(folder: Path, component: str) -> Path:
+    """Return a component's ``.ptl``, whatever the variant's file stem is."""
+    return next(folder.glob(f"*_{component}.ptl"))
 
 
 def change_byte(path: Path) -> None:
@@ -19,7 +25,7 @@ def change_byte(path: Path) -> None:
 
 
 def change_lite_file(folder: Path) -> None:
-    change_byte(folder / "mobile_sam_mask_decoder.ptl")
+    change_byte(lite_file(folder, MASK_DECODER))
 
 
 def change_weights(folder: Path) -> None:
@@ -31,7 +37,7 @@ def change_golden(folder: Path) -> None:
 
 
 def cut_off(folder: Path) -> None:
-    path = folder / "mobile_sam_image_encoder.ptl"
+    path = lite_file(folder, IMAGE_ENCODER)
     path.write_bytes(path.read_bytes()[:-1000])
 
 
@@ -40,7 +46,7 @@ def lose_weights(folder: Path) -> None:
 
 
 def add_file(folder: Path) -> None:
-    (folder / "mobile_sam_image_encoder.copy.ptl").write_bytes(b"")
+    lite_file(folder, IMAGE_ENCODER).with_suffix(".copy.ptl").write_bytes(b"")
 
 
 FOLDER_MUTANTS = (
