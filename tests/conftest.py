@@ -2,6 +2,7 @@
 
 import gc
 import signal
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from reference.modeling.sam import Sam
 from reference.weights.checkpoint import load_weights
 from reference.weights.official_names import official_layout
 from reference.weights.seeded_weights import seeded_state_dict
+from tests.support.golden_text import WRITE_OPTION, check_golden_text
 from tests.support.tiny_variant import TINY
 
 # Tests run side by side, and threads of small tensors wait for each other longer than they work.
@@ -26,6 +28,14 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        WRITE_OPTION,
+        action="store_true",
+        help="write what commands print to the golden texts beside the tests, in place of comparing",
+    )
+
+
 def pytest_collection_finish():
     """Spare garbage collections what was imported.
 
@@ -34,6 +44,20 @@ def pytest_collection_finish():
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def golden_text(request) -> Callable[..., None]:
+    """Compare a text with a file beside the test: ``golden_text(out, "table.txt", torch=torch.__version__)``.
+
+    ``check_golden_text`` describes the parts that differ between machines, here torch's version.
+    """
+    write = request.config.getoption(WRITE_OPTION)
+
+    def check(text, name, **volatile):
+        check_golden_text(text, request.path.with_name(name), write=write, **volatile)
+
+    return check
 
 
 @pytest.fixture(scope="session")
