@@ -32,7 +32,7 @@ class RegressionResult:
         lines: the artifact's name → one line for each quantity.
         baseline: the baseline's path; None if there is none.
         updated: whether the baseline was written.
-        unwatched: notes about what this system cannot observe.
+        unwatched: the disturbances that this system does not report.
     """
 
     lines: "Mapping[str, list[Line]]"
@@ -52,7 +52,7 @@ class RegressionResult:
         from validation.regression.document import build_document
 
         name = None if self.baseline is None else str(self.baseline)
-        return build_document(self.lines, name, self.updated)
+        return build_document(self.lines, name, self.updated, self.unwatched)
 
 
 def check_regression(

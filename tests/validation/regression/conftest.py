@@ -3,8 +3,10 @@
 Real child processes would take seconds to start, and have tests of their own.
 """
 
-import contextlib
+import json
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -66,16 +68,43 @@ def other_weights(tmp_path) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class Checked:
+    """The exit status of a command, and the JSON document that it printed. The methods are about its only artifact."""
+
+    status: int
+    document: dict
+
+    @property
+    def lines(self) -> dict[str, dict]:
+        """Quantity → its line."""
+        (lines,) = self.document["artifacts"].values()
+        return {line["quantity"]: line for line in lines}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Verdict → number of lines."""
+        return Counter(line["verdict"] for line in self.lines.values())
+
+    def verdict(self, quantity: str) -> str:
+        return self.lines[quantity]["verdict"]
+
+    def reason(self, quantity: str) -> str | None:
+        return self.lines[quantity]["reason"]
+
+    def values(self, quantity: str) -> tuple:
+        """The value in the baseline, the value now, the change, and the limit."""
+        line = self.lines[quantity]
+        return tuple(line[key] for key in ("baseline", "now", "change", "limit"))
+
+
 @pytest.fixture
-def rows() -> Callable[[str], dict[str, str]]:
-    """Return quantity → the rest of its row in a table, including verdict and reason."""
+def checked(validate) -> Callable[..., Checked]:
+    """Run ``validate regress`` or ``validate ingest`` with ``--json -``."""
 
-    def split(table):
-        found = {}
-        for line in table.splitlines():
-            with contextlib.suppress(ValueError):
-                quantity, rest = line.strip().split("  ", 1)
-                found[quantity] = " ".join(rest.split())
-        return found
+    def run(*arguments):
+        status, out, err = validate(*arguments, "--json", "-")
+        assert err == ""
+        return Checked(status, json.loads(out))
 
-    return split
+    return run

@@ -54,6 +54,12 @@ def slow_by(factor):
     return change
 
 
+def slower_and_faster(document):
+    slow_by(1.3)(document)
+    times = document["milliseconds"]["mask_decoder"]
+    times["steady"] = [time / 2 for time in times["steady"]]
+
+
 def hot(document):
     slow_by(2)(document)
     document["after"]["thermal_state"] = "severe"
@@ -65,26 +71,39 @@ def wrong(document):
 
 
 @pytest.fixture
-def known_phone(validate, baseline, phone):
+def known_phone(checked, baseline, phone):
     """The baseline, including the results of ``phone``."""
-    arguments = ("ingest", phone("first.json"), "--baseline", baseline, "--update")
-    status, out, err = validate(*arguments)
-    assert (status, err) == (0, ""), out
+    now = checked("ingest", phone("first.json"), "--baseline", baseline, "--update")
+    assert now.document["updated"]
     return baseline
 
 
-def test_without_a_baseline_masks_are_judged(validate, phone, rows):
-    status, out, err = validate("ingest", phone("good.json"))
+def test_table(known_phone, validate, phone, golden_text):
+    """The table of a device whose times changed, and of one that is new to the baseline."""
+    paths = (
+        phone("changed.json", slower_and_faster),
+        phone("hot.json", hot),
+        phone("new.json", lambda document: document["device"].update(model="Pixel 9")),
+    )
+    status, out, err = validate("ingest", *paths, "--baseline", known_phone, "--update")
     assert (status, err) == (0, "")
-    table = rows(out)
-    assert table["masks of good.json"] == "- 7 of 7 cases - 0.5 pass"
-    assert table["image encoder"] == "- 701 ms - +15 % NOT RUN no baseline was named"
-    status, out, _ = validate("ingest", phone("wrong.json", wrong))
-    assert status == 1
-    assert rows(out)["masks of wrong.json"].endswith("FAIL wrong: box (IoU 0.300)")
+    golden_text(out, "ingest.txt", baseline=str(known_phone))
 
 
-def test_update_adds_the_device(known_phone, validate, phone, rows):
+def test_without_a_baseline_masks_are_judged(checked, phone):
+    now = checked("ingest", phone("good.json"))
+    assert (now.status, now.document["baseline"]) == (0, None)
+    assert now.values("masks of good.json") == (None, "7 of 7 cases", None, 0.5)
+    assert now.verdict("masks of good.json") == "passed"
+    assert now.values("image encoder") == (None, 701, None, 0.15)
+    assert now.verdict("image encoder") == "not run"
+    assert now.reason("image encoder") == "no baseline was named"
+    now = checked("ingest", phone("wrong.json", wrong))
+    assert (now.status, now.verdict("masks of wrong.json")) == (1, "failed")
+    assert now.reason("masks of wrong.json") == "wrong: box (IoU 0.300)"
+
+
+def test_update_adds_the_device(known_phone, checked, phone):
     document = json.loads(known_phone.read_text())
     assert document["devices"] == {
         DEVICE: {
@@ -97,48 +116,54 @@ def test_update_adds_the_device(known_phone, validate, phone, rows):
             }
         }
     }
-    status, out, _ = validate("ingest", phone("good.json"), "--baseline", known_phone)
-    assert status == 0
-    assert f"tiny torchscript none on {DEVICE}" in out
-    assert rows(out)["artifact"].endswith("files same 0 pass")
-    assert rows(out)["image encoder"] == "701 ms 701 ms +0 % +15 % pass"
+    now = checked("ingest", phone("good.json"), "--baseline", known_phone)
+    assert now.status == 0
+    assert list(now.document["artifacts"]) == [f"tiny torchscript none on {DEVICE}"]
+    assert now.values("artifact")[2:] == ("same", 0)
+    assert now.values("image encoder") == (701, 701, 0, 0.15)
+    assert now.lines["image encoder"]["unit"] == "ms"
+    assert set(now.counts) == {"passed"}
 
 
-def test_slower_phone(known_phone, validate, phone, rows):
+def test_slower_phone(known_phone, checked, phone):
     path = phone("slow.json", slow_by(1.3))
-    status, out, _ = validate("ingest", path, "--baseline", known_phone)
-    assert status == 1
-    assert rows(out)["image encoder"] == "701 ms 912 ms +30.1 % +15 % FAIL"
-    assert rows(out)["mask decoder"].endswith("pass")
-    status, _, _ = validate("ingest", path, "--baseline", known_phone, "--update")
-    assert status == 0
+    now = checked("ingest", path, "--baseline", known_phone)
+    assert (now.status, now.document["verdict"]) == (1, "failed")
+    assert now.values("image encoder") == pytest.approx((701, 912, 211 / 701, 0.15))
+    assert now.verdict("image encoder") == "failed"
+    assert now.verdict("mask decoder") == "passed"
+    assert checked("ingest", path, "--baseline", known_phone, "--update").status == 0
     assert '"image_encoder": 912.0' in known_phone.read_text()
 
 
-def test_hot_run_is_not_averaged_in(known_phone, validate, phone, rows):
+def test_hot_run_is_not_averaged_in(known_phone, checked, phone):
     paths = phone("good.json"), phone("hot.json", hot)
-    status, out, _ = validate("ingest", *paths, "--baseline", known_phone)
-    assert status == 0
-    assert rows(out)["times of hot.json"].startswith(
-        "- - - - INVALID the device slowed down for heat"
-    )
-    assert rows(out)["image encoder"] == "701 ms 701 ms +0 % +15 % pass"
+    now = checked("ingest", *paths, "--baseline", known_phone)
+    assert now.status == 0
+    assert now.values("times of hot.json") == (None, None, None, None)
+    assert now.verdict("times of hot.json") == "invalid"
+    assert now.reason("times of hot.json").startswith("the device slowed down for heat")
+    assert now.values("image encoder") == (701, 701, 0, 0.15)
+    assert now.verdict("image encoder") == "passed"
 
 
-def test_only_hot_runs(known_phone, validate, phone, rows):
+def test_only_hot_runs(known_phone, checked, phone):
     before = known_phone.read_text()
     path = phone("hot.json", hot)
-    status, out, _ = validate("ingest", path, "--baseline", known_phone, "--update")
-    assert status == 0
-    assert rows(out)["image encoder"] == "701 ms - - +15 % INVALID no run has usable times"
+    now = checked("ingest", path, "--baseline", known_phone, "--update")
+    assert now.status == 0
+    assert now.values("image encoder") == (701, None, None, 0.15)
+    assert now.verdict("image encoder") == "invalid"
+    assert now.reason("image encoder") == "no run has usable times"
     assert known_phone.read_text() == before
 
 
-def test_several_runs_count_by_their_median(known_phone, validate, phone, rows):
+def test_several_runs_count_by_their_median(known_phone, checked, phone):
     paths = [phone(f"{factor}.json", slow_by(factor)) for factor in (1, 1.1, 5)]
-    status, out, _ = validate("ingest", *paths, "--baseline", known_phone)
-    assert status == 0
-    assert rows(out)["image encoder"] == "701 ms 772 ms +10.1 % +15 % pass"
+    now = checked("ingest", *paths, "--baseline", known_phone)
+    assert now.status == 0
+    assert now.values("image encoder") == pytest.approx((701, 772, 71 / 701, 0.15))
+    assert now.verdict("image encoder") == "passed"
 
 
 @pytest.mark.parametrize(
@@ -149,27 +174,28 @@ def test_several_runs_count_by_their_median(known_phone, validate, phone, rows):
         (lambda d: d["compute"].update(threads=1), "Pixel 8, android 15, cpu, 1 thread"),
     ],
 )
-def test_another_device_is_not_compared(known_phone, validate, phone, rows, change, device):
+def test_another_device_is_not_compared(known_phone, checked, phone, change, device):
     def change_all(document):
         slow_by(3)(document)
         change(document)
 
     path = phone("other.json", change_all)
-    status, out, _ = validate("ingest", path, "--baseline", known_phone)
-    assert status == 0
-    assert device in out
-    reason = "the baseline has no figures of this device: run with --update to add them"
-    assert rows(out)["image encoder"].endswith(f"NOT RUN {reason}")
+    now = checked("ingest", path, "--baseline", known_phone)
+    assert now.status == 0
+    assert list(now.document["artifacts"]) == [f"tiny torchscript none on {device}"]
+    assert now.verdict("image encoder") == "not run"
+    assert now.reason("image encoder") == (
+        "the baseline has no figures of this device: run with --update to add them"
+    )
 
 
-def test_minor_versions_are_one_system(known_phone, validate, phone, rows):
+def test_minor_versions_are_one_system(known_phone, checked, phone):
     path = phone("patched.json", lambda document: document["device"].update(os_version="15.0.1"))
-    status, out, _ = validate("ingest", path, "--baseline", known_phone)
-    assert status == 0
-    assert rows(out)["image encoder"].endswith("pass")
+    now = checked("ingest", path, "--baseline", known_phone)
+    assert (now.status, now.verdict("image encoder")) == (0, "passed")
 
 
-def test_another_build_of_the_artifact(known_phone, validate, phone, rows):
+def test_another_build_of_the_artifact(known_phone, checked, phone):
     def other_build(document):
         document["artifact"]["files"]["mobile_sam_tiny_mask_decoder.ptl"]["sha256"] = "0" * 64
         document["artifact"]["checkpoint_sha256"] = "1" * 64
@@ -177,56 +203,42 @@ def test_another_build_of_the_artifact(known_phone, validate, phone, rows):
     before = known_phone.read_text()
     arguments = ("ingest", phone("other.json", other_build), "--baseline", known_phone)
     for update in ((), ("--update",)):
-        status, out, _ = validate(*arguments, *update)
-        assert status == 1
-        line = rows(out)["artifact"]
-        assert "2 differ 0 FAIL" in line
-        assert (
+        now = checked(*arguments, *update)
+        assert (now.status, now.verdict("artifact")) == (1, "failed")
+        assert now.values("artifact")[2:] == ("2 differ", 0)
+        assert now.reason("artifact").startswith(
             "these differ from the baseline: mobile_sam_tiny_mask_decoder.ptl, the checkpoint; measure"
-            in line
         )
-        assert rows(out)["image encoder"].endswith("NOT RUN another artifact was measured")
+        assert now.verdict("image encoder") == "not run"
+        assert now.reason("image encoder") == "another artifact was measured"
     assert known_phone.read_text() == before
 
 
-def test_wrong_masks_are_no_baseline(known_phone, validate, phone):
+def test_wrong_masks_are_no_baseline(known_phone, checked, phone):
     before = known_phone.read_text()
     path = phone("wrong.json", wrong)
-    status, _, _ = validate("ingest", path, "--baseline", known_phone, "--update")
-    assert status == 1
+    now = checked("ingest", path, "--baseline", known_phone, "--update")
+    assert (now.status, now.document["updated"]) == (1, False)
     assert known_phone.read_text() == before
 
 
-def test_goldens_that_were_not_asked(known_phone, validate, phone, rows):
+def test_goldens_that_were_not_asked(known_phone, checked, phone):
     path = phone("few.json", lambda document: document["cases"].pop(0))
-    status, out, _ = validate("ingest", path, "--baseline", known_phone)
-    assert status == 1
-    assert rows(out)["masks of few.json"].endswith("FAIL missing: one_point")
+    now = checked("ingest", path, "--baseline", known_phone)
+    assert (now.status, now.verdict("masks of few.json")) == (1, "failed")
+    assert now.reason("masks of few.json") == "missing: one_point"
 
 
-def test_app_that_crashed(known_phone, validate, phone, rows):
+def test_app_that_crashed(known_phone, checked, phone):
     def crashed(document):
         document["milliseconds"]["mask_decoder"] = None
         document["memory"]["peak_after"] = document["after"] = None
         document["failure"] = "out of memory while it ran the mask decoder"
 
     path = phone("crashed.json", crashed)
-    status, out, _ = validate("ingest", path, "--baseline", known_phone)
-    assert status == 1
-    assert rows(out)["times of crashed.json"].endswith(
-        "FAIL out of memory while it ran the mask decoder"
-    )
-
-
-def test_json(known_phone, validate, phone):
-    path = phone("slow.json", slow_by(1.3))
-    status, out, _ = validate("ingest", path, "--baseline", known_phone, "--json", "-")
-    document = json.loads(out)
-    (lines,) = document["artifacts"].values()
-    (line,) = (line for line in lines if line["quantity"] == "image encoder")
-    assert status == 1
-    assert document["verdict"] == "failed"
-    assert (line["baseline"], line["now"], line["unit"], line["limit"]) == (701, 912, "ms", 0.15)
+    now = checked("ingest", path, "--baseline", known_phone)
+    assert (now.status, now.verdict("times of crashed.json")) == (1, "failed")
+    assert now.reason("times of crashed.json") == "out of memory while it ran the mask decoder"
 
 
 def test_refusals(refuses, baseline, phone, tmp_path):
@@ -257,23 +269,21 @@ def no_limit(document):
         (no_limit, "nothing was proven: the limit is an IoU of 0, which every mask meets"),
     ],
 )
-def test_masks_that_prove_nothing(validate, phone, rows, change, reason):
-    status, out, _ = validate("ingest", phone("vain.json", change))
-    assert status == 1
-    assert rows(out)["masks of vain.json"].endswith(f"NOT PROVEN {reason}")
-    assert out.splitlines()[-1].startswith("NOT PROVEN: ")
+def test_masks_that_prove_nothing(checked, phone, change, reason):
+    now = checked("ingest", phone("vain.json", change))
+    assert (now.status, now.document["verdict"]) == (1, "not proven")
+    assert now.verdict("masks of vain.json") == "not proven"
+    assert now.reason("masks of vain.json") == reason
 
 
-def test_baseline_without_a_mask_proves_nothing(validate, baseline, phone, rows):
+def test_baseline_without_a_mask_proves_nothing(checked, baseline, phone):
     """This holds even if the phone's masks equal the golden masks. Nothing is written."""
     document = json.loads(baseline.read_text())
     (record,) = document["artifacts"].values()
     record["masks"] = dict.fromkeys(record["masks"], EMPTY)
     baseline.write_text(json.dumps(document))
     before = baseline.read_text()
-    status, out, _ = validate("ingest", phone("a.json"), "--baseline", baseline, "--update")
-    assert status == 1
-    assert (
-        "NOT PROVEN nothing was proven: each golden mask is empty" in rows(out)["masks of a.json"]
-    )
+    now = checked("ingest", phone("a.json"), "--baseline", baseline, "--update")
+    assert (now.status, now.verdict("masks of a.json")) == (1, "not proven")
+    assert now.reason("masks of a.json").startswith("nothing was proven: each golden mask is empty")
     assert baseline.read_text() == before

@@ -5,74 +5,112 @@ import shutil
 import zipfile
 from copy import deepcopy
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from converters.conversion import Source, load_source, write_artifact
 from converters.torchscript.export import TorchScriptOptions
+from reference.common.folders import size_of
+from validation.artifacts.artifact import load_artifact
 from validation.regression import observation
 
 SLOWER = "image encoder time ÷ calibration time"
 
 
-def verdicts(document):
-    (lines,) = document["artifacts"].values()
-    return {line["quantity"]: line["verdict"] for line in lines}
+@pytest.fixture
+def changed_baseline(baseline, timings):
+    """A baseline from which the artifact differs, for the better and for the worse."""
+    document = json.loads(baseline.read_text())
+    (record,) = document["artifacts"].values()
+    record["manifest"]["preprocessing.placement"] = "center"
+    record["operators"]["mask_decoder"][0] = "aten::sinh"
+    record["figures"] |= {
+        "masks.mean_iou": 0.98,
+        "latency.image_encoder": 1.7,
+        "latency.mask_decoder": 1.5,
+        "latency.end_to_end": 4.0,
+    }
+    del record["figures"]["memory.added"]
+    record["files"]["goldens/goldens.json"] = "0" * 64
+    baseline.write_text(json.dumps(document))
+    timings(scatter=(0.9, 1.0, 1.1))
+    return baseline
 
 
-def test_nothing_changed(validate, baseline, tiny_artifact, rows, tmp_path):
+@pytest.fixture
+def vain_artifact(tiny_artifact, empty_goldens, edit_manifest, tmp_path):
+    """An artifact of another scheme, whose golden masks are all empty."""
+    folder = shutil.copytree(tiny_artifact, tmp_path / "vain")
+    edit_manifest(folder, lambda manifest: manifest.update(scheme="int8"))
+    empty_goldens(folder)
+    return folder
+
+
+def test_table(validate, changed_baseline, tiny_artifact, vain_artifact, golden_text, tmp_path):
+    """The table of an artifact that changed, and of one that is new to the baseline and proves nothing."""
     results = tmp_path / "regression.json"
-    status, out, err = validate("regress", tiny_artifact, "--baseline", baseline, "--json", results)
-    assert (status, err) == (0, "")
-    lines = out.splitlines()
-    assert lines[0].split() == ["quantity", "baseline", "now", "change", "limit", "verdict"]
-    assert lines[1].strip() == "tiny torchscript none"
-    table = rows(out)
-    assert table["manifest"].endswith("same 0 pass")
-    assert table["golden cases that pass their gates"] == "7 7 +0 +0 pass"
-    assert table["mask IoU, mean"] == "1.000 1.000 +0.000 -0.005 pass"
-    assert table["masks against baseline masks"] == "7 cases 7 cases IoU 1.000 0.95 pass"
-    assert table[SLOWER] == "2 × 2 × +0 % +15 % pass"
-    assert table["peak memory above the libraries"] == "100 MB 100 MB +0 % +15 % pass"
-    assert lines[-2].startswith("PASS: 23 pass; baseline: ")
-    assert lines[-1] == "not watched, since this system does not tell: throttling for heat"
-
-    document = json.loads(results.read_text())
-    assert document["schema"] == "mobile-sam-export/regression/1"
-    assert (document["verdict"], document["updated"]) == ("passed", False)
-    assert set(verdicts(document).values()) == {"passed"}
+    arguments = ("--baseline", changed_baseline, "--update", "--json", results)
+    status, out, err = validate("regress", tiny_artifact, vain_artifact, *arguments)
+    assert (status, err) == (1, "")
+    components = load_artifact(tiny_artifact).components
+    sizes = {name: f"{size_of(path):,}" for name, path in components.items()}
+    golden_text(out, "regress.txt", baseline=str(changed_baseline), **sizes)
+    assert json.loads(results.read_text())["verdict"] == "failed"
 
 
-def test_first_baseline(validate, baseline, tiny_artifact, timings, tmp_path):
+def test_nothing_changed(checked, baseline, tiny_artifact):
+    now = checked("regress", tiny_artifact, "--baseline", baseline)
+    assert now.status == 0
+    assert list(now.document["artifacts"]) == ["tiny torchscript none"]
+    assert now.counts == {"passed": 23}
+    counts = now.values("manifest")
+    assert counts[0] == counts[1]
+    assert counts[2:] == ("same", 0)
+    assert now.values("golden cases that pass their gates") == (7, 7, 0, 0)
+    assert now.values("mask IoU, mean") == (1, 1, 0, 0.005)
+    assert now.values("masks against baseline masks") == ("7 cases", "7 cases", "IoU 1.000", 0.95)
+    assert now.values(SLOWER) == (2, 2, 0, 0.15)
+    assert now.values("peak memory above the libraries") == (100, 100, 0, 0.15)
+    del now.document["artifacts"]
+    assert now.document == {
+        "schema": "mobile-sam-export/regression/1",
+        "verdict": "passed",
+        "baseline": str(baseline),
+        "updated": False,
+        "unwatched": ["throttling for heat"],
+    }
+
+
+def test_first_baseline(checked, baseline, tiny_artifact, tmp_path):
+    """There is nothing to compare a first baseline with, so nothing passes."""
     path = tmp_path / "new.json"
-    status, out, err = validate("regress", tiny_artifact, "--baseline", path, "--update")
-    assert (status, err) == (0, "")
-    assert out.splitlines()[-1] == f"{path}: written"
+    now = checked("regress", tiny_artifact, "--baseline", path, "--update")
+    assert now.status == 0
+    assert (now.document["updated"], now.document["verdict"]) == (True, "not run")
+    assert set(now.counts) == {"information"}
+    assert now.values(SLOWER) == (None, 2, "new", None)
     assert path.read_text() == baseline.read_text()
 
 
-def test_slower_and_hungrier(validate, baseline, tiny_artifact, timings, rows):
+def test_slower_and_hungrier(checked, baseline, tiny_artifact, timings):
     timings(ratio=2.4, memory=130_000_000)
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
-    table = rows(out)
-    assert status == 1
-    assert table[SLOWER] == "2 × 2.4 × +20 % +15 % FAIL"
-    assert table["peak memory above the libraries"] == "100 MB 130 MB +30 % +15 % FAIL"
-    assert table["mask IoU, mean"].endswith("pass")
-    assert "FAIL: 19 pass, 4 fail" in out
+    now = checked("regress", tiny_artifact, "--baseline", baseline)
+    assert (now.status, now.document["verdict"]) == (1, "failed")
+    assert now.values(SLOWER) == pytest.approx((2, 2.4, 0.2, 0.15))
+    assert now.verdict(SLOWER) == "failed"
+    assert now.values("peak memory above the libraries") == pytest.approx((100, 130, 0.3, 0.15))
+    assert now.verdict("peak memory above the libraries") == "failed"
+    assert now.counts == {"passed": 19, "failed": 4}
 
 
-def test_faster_is_said(validate, baseline, tiny_artifact, timings, rows):
+def test_faster_is_said(checked, baseline, tiny_artifact, timings):
     timings(ratio=1.0)
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
-    assert status == 0
-    assert rows(out)[SLOWER] == "2 × 1 × -50 % +15 % pass: better"
-    assert (
-        "3 figures improved by more than their limits; run with --update to make them the new baseline"
-        in out
-    )
+    now = checked("regress", tiny_artifact, "--baseline", baseline)
+    assert now.status == 0
+    assert now.values(SLOWER) == (2, 1, -0.5, 0.15)
+    assert now.verdict(SLOWER) == "better"
+    assert now.counts == {"passed": 20, "better": 3}
 
 
 @pytest.mark.parametrize(
@@ -86,73 +124,75 @@ def test_faster_is_said(validate, baseline, tiny_artifact, timings, rows):
     ],
 )
 def test_disturbed_machine_neither_passes_nor_fails(
-    validate, baseline, tiny_artifact, timings, rows, changes, reason
+    checked, baseline, tiny_artifact, timings, changes, reason
 ):
     timings(**changes)
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
-    assert status == 0
-    assert " INVALID " in rows(out)[SLOWER]
-    assert reason in rows(out)[SLOWER]
-    assert "PASS: 20 pass, 3 INVALID" in out
+    now = checked("regress", tiny_artifact, "--baseline", baseline)
+    assert (now.status, now.document["verdict"]) == (0, "passed")
+    assert (now.verdict(SLOWER), now.reason(SLOWER)) == ("invalid", reason)
+    assert now.counts == {"passed": 20, "invalid": 3}
 
 
-def test_limits_of_the_users(validate, baseline, tiny_artifact, timings, tmp_path):
+def test_limits_of_the_users(checked, baseline, tiny_artifact, timings, tmp_path):
     timings(ratio=2.4)
     limits = tmp_path / "limits.toml"
     limits.write_text("max_slowdown = 0.5\n")
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline, "--limits", limits)
-    assert status == 0, out
+    now = checked("regress", tiny_artifact, "--baseline", baseline, "--limits", limits)
+    assert now.status == 0
+    assert now.values(SLOWER) == pytest.approx((2, 2.4, 0.2, 0.5))
 
 
-def test_baseline_of_another_machine(validate, baseline, tiny_artifact, timings, rows):
+def test_baseline_of_another_machine(checked, baseline, tiny_artifact, timings):
     text = baseline.read_text()
     (record,) = json.loads(text)["artifacts"].values()
     baseline.write_text(text.replace(record["machine"], "4 cores of another"))
     timings(ratio=2.4)
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
-    assert status == 0
-    assert rows(out)[SLOWER] == "2 × 2.4 × +20 % +30 % pass"
-    assert rows(out)["machine"].startswith("4 cores of another ")
+    now = checked("regress", tiny_artifact, "--baseline", baseline)
+    assert now.status == 0
+    assert now.values(SLOWER) == pytest.approx((2, 2.4, 0.2, 0.3))
+    assert now.values("machine") == ("4 cores of another", record["machine"], "changed", None)
+    assert now.verdict("machine") == "information"
 
 
-def test_larger_file(validate, baseline, tiny_artifact, accept_files, rows):
+def test_larger_file(checked, baseline, tiny_artifact, accept_files):
     with zipfile.ZipFile(tiny_artifact / "mobile_sam_tiny_image_encoder.ptl", "a") as file:
         file.writestr("archive/extra/padding.bin", bytes(50_000))
     accept_files(tiny_artifact)
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
-    assert status == 1
-    table = rows(out)
-    failed = {quantity for quantity, rest in table.items() if rest.endswith("FAIL")}
-    assert failed == {"size of image encoder"}
-    assert " files 1 changed - " in table["files"] + " "
+    now = checked("regress", tiny_artifact, "--baseline", baseline)
+    assert now.status == 1
+    assert now.counts == {"passed": 22, "failed": 1, "information": 1}
+    assert now.verdict("size of image encoder") == "failed"
+    assert now.values("files")[2:] == ("1 changed", None)
 
 
-def test_manifest_that_tells_apps_otherwise(validate, baseline, tiny_artifact, edit_manifest, rows):
+def test_manifest_that_tells_apps_otherwise(checked, baseline, tiny_artifact, edit_manifest):
     def tell_apps_otherwise(manifest):
         manifest["preprocessing"]["placement"] = "center"
 
     edit_manifest(tiny_artifact, tell_apps_otherwise)
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
-    assert status == 1
-    assert rows(out)["manifest"].endswith("1 changed 0 FAIL")
-    assert rows(out)["manifest: preprocessing.placement"] == "top left center changed - FAIL"
+    now = checked("regress", tiny_artifact, "--baseline", baseline)
+    entry = "manifest: preprocessing.placement"
+    assert now.status == 1
+    assert now.values("manifest")[2:] == ("1 changed", 0)
+    assert now.values(entry) == ("top left", "center", "changed", None)
+    assert now.verdict("manifest") == now.verdict(entry) == "failed"
 
 
 @pytest.mark.slow
-def test_other_weights(validate, baseline, tiny_model, other_weights, rows, tmp_path):
+def test_other_weights(checked, baseline, tiny_model, other_weights, tmp_path):
     source = load_source(other_weights, tiny_model)
     folder = write_artifact(source, TorchScriptOptions("none"), tmp_path / "other")
-    status, out, _ = validate("regress", folder, "--baseline", baseline)
-    assert status == 1
-    table = rows(out)
-    assert table["manifest: checkpoint.sha256"].endswith("changed - FAIL")
+    now = checked("regress", folder, "--baseline", baseline)
+    assert now.status == 1
+    assert now.values("manifest: checkpoint.sha256")[2:] == ("changed", None)
+    assert now.verdict("manifest: checkpoint.sha256") == "failed"
     # Its own goldens fit the new weights, so only the baseline's masks show the change.
-    assert table["mask IoU, mean"].endswith("pass")
-    assert table["masks against baseline masks"].endswith("0.95 FAIL")
+    assert now.verdict("mask IoU, mean") == "passed"
+    assert now.verdict("masks against baseline masks") == "failed"
 
 
 @pytest.mark.slow
-def test_other_operators(validate, baseline, tiny_source, tiny_model, rows, tmp_path):
+def test_other_operators(checked, baseline, tiny_source, tiny_model, tmp_path):
     class Sine(nn.Module):
         def __init__(self, layer):
             super().__init__()
@@ -165,49 +205,50 @@ def test_other_operators(validate, baseline, tiny_source, tiny_model, rows, tmp_
     sam.image_encoder.neck[0] = Sine(sam.image_encoder.neck[0])
     source = Source(**{**vars(tiny_source), "sam": sam})
     folder = write_artifact(source, TorchScriptOptions("none"), tmp_path / "other")
-    status, out, _ = validate("regress", folder, "--baseline", baseline)
-    assert status == 1
-    table = rows(out)
-    assert "+aten::mean" in table["operators of image encoder"]
-    assert "aten::sinh" in table["operators of image encoder"]
-    assert table["operators of image encoder"].endswith("0 FAIL")
-    assert table["operators of mask decoder"].endswith("same 0 pass")
+    now = checked("regress", folder, "--baseline", baseline)
+    assert now.status == 1
+    change, limit = now.values("operators of image encoder")[2:]
+    assert change.startswith("+")
+    assert "aten::mean" in change
+    assert "aten::sinh" in change
+    assert (limit, now.verdict("operators of image encoder")) == (0, "failed")
+    assert now.values("operators of mask decoder")[2:] == ("same", 0)
+    assert now.verdict("operators of mask decoder") == "passed"
 
 
-def test_artifact_that_cannot_be_run(validate, baseline, tiny_artifact, accept_files, rows):
+def test_artifact_that_cannot_be_run(checked, baseline, tiny_artifact, accept_files):
     before = baseline.read_text()
     (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(b"not a model")
     accept_files(tiny_artifact)
-    status, out, err = validate("regress", tiny_artifact, "--baseline", baseline, "--update")
-    assert (status, err) == (1, "")
-    assert "FAIL" in rows(out)["masks"]
-    assert "convert again" in rows(out)["latency"]
+    now = checked("regress", tiny_artifact, "--baseline", baseline, "--update")
+    assert (now.status, now.document["updated"]) == (1, False)
+    for quantity in ("masks", "latency", "memory"):
+        assert now.verdict(quantity) == "failed"
+        assert "convert again" in now.reason(quantity)
     assert baseline.read_text() == before
 
 
 @pytest.mark.slow
-def test_core_ml_is_not_timed_without_core_ml(validate, baseline, tiny_package, rows):
+def test_core_ml_is_not_timed_without_core_ml(checked, refuses, baseline, tiny_package):
     arguments = ("regress", tiny_package, "--baseline", baseline)
-    status, out, err = validate(*arguments)
-    assert (status, out) == (2, "")
-    assert "has no artifact 'tiny coreml none'" in err
-    assert validate(*arguments, "--update")[0] == 0
-    status, out, err = validate(*arguments)
-    assert (status, err) == (0, "")
-    assert "mil_runtime is not Core ML" in rows(out)["latency"]
-    assert rows(out)["mask IoU, mean"].endswith("pass")
+    refuses("has no artifact 'tiny coreml none'", *arguments)
+    assert checked(*arguments, "--update").status == 0
+    now = checked(*arguments)
+    assert now.status == 0
+    assert now.verdict("latency") == "not run"
+    assert "mil_runtime is not Core ML" in now.reason("latency")
+    assert now.verdict("mask IoU, mean") == "passed"
     keys = list(json.loads(baseline.read_text())["artifacts"])
     assert keys == ["tiny coreml none", "tiny torchscript none"]
 
 
-def test_update_leaves_noise_out_of_the_diff(validate, baseline, tiny_artifact, timings):
+def test_update_leaves_noise_out_of_the_diff(checked, baseline, tiny_artifact, timings):
     before = baseline.read_text()
     timings(ratio=2.05, memory=102_000_000)
-    assert validate("regress", tiny_artifact, "--baseline", baseline, "--update")[0] == 0
+    assert checked("regress", tiny_artifact, "--baseline", baseline, "--update").status == 0
     assert baseline.read_text() == before
     timings(ratio=3.0)
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline, "--update")
-    assert status == 0
+    assert checked("regress", tiny_artifact, "--baseline", baseline, "--update").status == 0
     changed = [
         line
         for line, old in zip(baseline.read_text().splitlines(), before.splitlines(), strict=True)
@@ -220,17 +261,11 @@ def test_update_leaves_noise_out_of_the_diff(validate, baseline, tiny_artifact, 
     ]
 
 
-def test_update_on_a_disturbed_machine_keeps_latencies(validate, baseline, tiny_artifact, timings):
+def test_update_on_a_disturbed_machine_keeps_latencies(checked, baseline, tiny_artifact, timings):
     before = baseline.read_text()
     timings(disturbance="the machine saves power")
-    assert validate("regress", tiny_artifact, "--baseline", baseline, "--update")[0] == 0
+    assert checked("regress", tiny_artifact, "--baseline", baseline, "--update").status == 0
     assert baseline.read_text() == before
-
-
-def test_json_in_place_of_the_table(validate, baseline, tiny_artifact):
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline, "--json", "-")
-    assert status == 0
-    assert json.loads(out)["baseline"] == str(baseline)
 
 
 def test_two_of_one_kind(refuses, baseline, tiny_artifact, tmp_path):
@@ -341,31 +376,29 @@ def answering(monkeypatch, timings):
     ],
 )
 def test_what_is_not_finite_is_no_baseline(
-    validate, baseline, tiny_artifact, answering, rows, change, tmp_path
+    checked, baseline, tiny_artifact, answering, change, tmp_path
 ):
     answering(change)
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
-    assert status == 1
-    assert rows(out)["masks"].endswith("FAIL NaN or infinity in 7 of 7 golden cases")
+    now = checked("regress", tiny_artifact, "--baseline", baseline)
+    assert (now.status, now.verdict("masks")) == (1, "failed")
+    assert now.reason("masks") == "NaN or infinity in 7 of 7 golden cases"
     path = tmp_path / "new.json"
-    status, _, _ = validate("regress", tiny_artifact, "--baseline", path, "--update")
-    assert status == 1
+    assert checked("regress", tiny_artifact, "--baseline", path, "--update").status == 1
     assert not path.exists()
 
 
 def test_goldens_without_a_mask_are_no_baseline(
-    validate, baseline, tiny_artifact, answering, accept_files, rows, tmp_path
+    checked, baseline, tiny_artifact, answering, empty_goldens, tmp_path
 ):
     """The artifact draws no mask either, so neither a golden nor a baseline would show a mistake."""
-    for path in (tiny_artifact / "goldens").glob("*.low_res_masks.f32"):
-        np.full(4 * 64 * 64, -1, "<f4").tofile(path)
-    accept_files(tiny_artifact)
+    empty_goldens(tiny_artifact)
     answering(lambda masks, scores: (masks * 0 - 1, scores))
     path = tmp_path / "new.json"
     for arguments in (("--baseline", baseline), ("--baseline", path, "--update")):
-        status, out, _ = validate("regress", tiny_artifact, *arguments)
-        assert status == 1
-        assert "NOT PROVEN nothing was proven in any case: each mask" in rows(out)["masks"]
+        now = checked("regress", tiny_artifact, *arguments)
+        assert (now.status, now.document["verdict"]) == (1, "not proven")
+        assert now.verdict("masks") == "not proven"
+        assert now.reason("masks").startswith("nothing was proven in any case: each mask")
     assert not path.exists()
 
 
@@ -376,19 +409,11 @@ def change_masks(baseline, change):
     baseline.write_text(json.dumps(document))
 
 
-def test_baseline_without_masks_is_said(validate, baseline, tiny_artifact, rows):
+def test_baseline_without_masks_is_said(checked, baseline, tiny_artifact):
     change_masks(baseline, lambda masks: {})
-    status, out, _ = validate("regress", tiny_artifact, "--baseline", baseline)
-    assert status == 0
-    beside = rows(out)["masks against baseline masks"]
-    assert beside.endswith("NOT RUN the baseline has no masks: run with --update to add them")
-
-
-def test_nothing_new_is_no_pass(validate, tiny_artifact, tmp_path):
-    """There is nothing to compare a first baseline with."""
-    results = tmp_path / "regression.json"
-    arguments = ("--baseline", tmp_path / "new.json", "--update", "--json", results)
-    status, out, _ = validate("regress", tiny_artifact, *arguments)
-    assert status == 0
-    assert "\nNOT RUN: 0 pass, " in out
-    assert json.loads(results.read_text())["verdict"] == "not run"
+    now = checked("regress", tiny_artifact, "--baseline", baseline)
+    assert now.status == 0
+    assert now.verdict("masks against baseline masks") == "not run"
+    assert now.reason("masks against baseline masks") == (
+        "the baseline has no masks: run with --update to add them"
+    )

@@ -1,5 +1,6 @@
 """The workflow that users copy. Each of its steps is run as on a runner, with the tiny model."""
 
+import json
 import os
 import re
 import shlex
@@ -180,21 +181,26 @@ def test_good_and_regressed_artifacts(runner, tiny_model, other_weights, tmp_pat
 
     # The machine that runs this is unknown, so the test only requires that there are times.
     outcomes = again(**good)
-    summary = runner.summary.read_text()
+    verdicts = read_verdicts(job)
     assert outcomes["Compare"] == "success"
-    assert "masks against baseline masks" in summary
-    assert "image encoder time" in summary
-    assert all(" time" in f" {quantity}" for quantity in failed_lines(summary))
+    assert verdicts["masks against baseline masks"] == "passed"
+    assert "image encoder time ÷ calibration time" in verdicts
+    assert all(" time " in quantity for quantity in failed(verdicts))
 
     outcomes = again(**tiny, CHECKPOINT=str(other_weights))
-    summary = runner.summary.read_text()
     assert (outcomes["Convert"], outcomes["Regress"]) == ("success", "failure")
     assert outcomes["Summary"] == "success"
-    assert {"manifest", "manifest: checkpoint.sha256"} <= failed_lines(summary)
+    assert {"manifest", "manifest: checkpoint.sha256"} <= failed(read_verdicts(job))
+    assert (job / "regression.txt").read_text() in runner.summary.read_text()
     assert (job / "mobile-sam-baseline.json").read_text() == baseline
 
 
-def failed_lines(summary: str) -> set[str]:
-    """Return the quantities whose verdict is FAIL."""
-    lines = [line.strip() for line in summary.splitlines() if re.search(r" FAIL( |$)", line)]
-    return {re.split(r"  +", line)[0] for line in lines}
+def read_verdicts(job: Path) -> dict[str, str]:
+    """Return quantity → verdict, of the only artifact."""
+    document = json.loads((job / "regression.json").read_text())
+    (lines,) = document["artifacts"].values()
+    return {line["quantity"]: line["verdict"] for line in lines}
+
+
+def failed(verdicts: dict[str, str]) -> set[str]:
+    return {quantity for quantity, verdict in verdicts.items() if verdict == "failed"}
