@@ -20,7 +20,8 @@ from converters.torchscript.export import TorchScriptOptions
 from tests.support.measured_artifact import assert_measured
 from tests.support.requirements import lack, require_tool
 from tests.support.tiny_variant import TINY
-from validation.latency.device_results import ANDROID, DeviceResults, read_device_results
+from validation.latency.device_results import read_device_results
+from validation.latency.device_results_schema import ANDROID, DeviceResults
 from validation.latency.phones.adb import PACKAGE, RUNNER
 
 REPOSITORY = Path(__file__).parents[2]

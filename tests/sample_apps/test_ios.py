@@ -26,7 +26,8 @@ from reference.photos.preprocessing import photo_to_frame
 from tests.support.measured_artifact import assert_measured
 from tests.support.requirements import lack
 from tests.support.tiny_variant import TINY
-from validation.latency.device_results import IOS, read_device_results
+from validation.latency.device_results import read_device_results
+from validation.latency.device_results_schema import IOS
 from validation.latency.phones.ios_phone import TESTS
 from validation.latency.phones.xcode import BUNDLE
 

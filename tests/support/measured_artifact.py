@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from validation.latency.device_results import DeviceResults
+from validation.latency.device_results_schema import DeviceResults
 
 
 def assert_measured(results: DeviceResults, artifact: Path, platform: str) -> None:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from validation.documents.verdicts import FAILED
 from validation.latency.core_ml_plan.placement import placement_record
-from validation.latency.device_results import to_document
+from validation.latency.device_results_schema import to_document
 from validation.latency.instructions import counts_record
 from validation.latency.machine.host import machine
 from validation.latency.machine.memory_timeline import Stretch

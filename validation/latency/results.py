@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.core_ml_plan.placement import Placement
-from validation.latency.device_results import DeviceResults
+from validation.latency.device_results_schema import DeviceResults
 from validation.latency.instructions import StageCounts
 from validation.latency.machine.memory_timeline import MemoryTimeline
 from validation.latency.running.plan import Plan

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from validation.documents.text_table import aligned
 from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.core_ml_plan.placement import format_placement
-from validation.latency.device_results import DeviceResults
+from validation.latency.device_results_schema import DeviceResults
 from validation.latency.instructions import format_counts
 from validation.latency.results import INVALID, MEASURED, Measurement, TargetResult
 from validation.latency.statistics import Interval, Ratio

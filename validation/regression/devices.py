@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
-from validation.latency.device_results import DeviceResults
+from validation.latency.device_results_schema import DeviceResults
 from validation.latency.results import INVALID
 from validation.questions.goldens import FEWEST_CASES
 from validation.regression.baseline import artifact_key

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from validation.documents.strict_json import MOST_BYTES
-from validation.latency.device_results import DeviceResultsError, read_device_results, to_document
+from validation.latency.device_results import DeviceResultsError, read_device_results
+from validation.latency.device_results_schema import to_document
 
 PAGE = Path(__file__).parents[3] / "docs" / "device-results.md"
 EXAMPLE = json.loads(re.search(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL).group(1))

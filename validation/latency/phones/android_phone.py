@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from converters.artifact_layout import COMPONENTS
 from validation.artifacts.artifact import Artifact
 from validation.documents.strict_json import MOST_BYTES
-from validation.latency.device_results import ANDROID, read_device_results
+from validation.latency.device_results import read_device_results
+from validation.latency.device_results_schema import ANDROID
 from validation.latency.phones.adb import BENCHMARK, PACKAGE, RUNNER, Adb, FoundPhone
 from validation.latency.phones.external_tool import Outcome, ToolError, quote
 from validation.latency.phones.phone import (

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
-from validation.latency.device_results import IOS, read_device_results
+from validation.latency.device_results import read_device_results
+from validation.latency.device_results_schema import IOS
 from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
 from validation.latency.phones.phone import (
     LONGEST_TEST,

@@ -10,7 +10,7 @@ from validation.artifacts.artifact import Artifact, read_manifest
 from validation.comparison.golden_proof import unproven_by_goldens
 from validation.documents.verdicts import Unavailable
 from validation.gates import gates_for, read_gates
-from validation.latency.device_results import (
+from validation.latency.device_results_schema import (
     UNKNOWN,
     ArtifactIdentity,
     CaseLimits,
