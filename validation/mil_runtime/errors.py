@@ -2,6 +2,8 @@
 
 from reference.common.errors import MobileSAMError
 
+DAMAGED = "the model is damaged: convert it again"  # ends the messages about such a model
+
 
 class MilRuntimeError(MobileSAMError):
     """Base class of the runtime's errors. Names in a model may contain line breaks; messages stay on one line."""

@@ -8,7 +8,7 @@ from validation.mil_runtime.errors import ModelError
 from validation.mil_runtime.interpreter import Interpreter
 from validation.mil_runtime.model.feature_description import default_function, parse_description
 from validation.mil_runtime.model.package import Package, open_package
-from validation.mil_runtime.model.program_structure import parse_function
+from validation.mil_runtime.model.program_parser import parse_function
 from validation.mil_runtime.numerics import Numerics, numerics_named
 from validation.mil_runtime.pipeline import Pipeline
 from validation.mil_runtime.program import Program

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from validation.mil_runtime.arithmetic.sizes import MAX_ELEMENTS
-from validation.mil_runtime.errors import InputError, ModelError
+from validation.mil_runtime.errors import DAMAGED, InputError, ModelError
 from validation.mil_runtime.feature_values import (
     from_program,
     read_inputs,
@@ -24,8 +24,6 @@ from validation.mil_runtime.model.feature_description import (
 from validation.mil_runtime.model.program_structure import Block, Function
 from validation.mil_runtime.model.value_types import DataType, StateType, TensorType, ValueType
 from validation.mil_runtime.registry import StateCell
-
-_DAMAGED = "the model is damaged: convert it again"
 
 
 class Prediction(dict):
@@ -204,14 +202,14 @@ class Program:
         if described.keys() != declared.keys():
             raise ModelError(
                 f"the function takes {', '.join(sorted(declared))}, but the model's description "
-                f"has {', '.join(sorted(described))}; {_DAMAGED}"
+                f"has {', '.join(sorted(described))}; {DAMAGED}"
             )
         for name, feature in self.inputs.items():
             _require_agreement("input", name, feature, declared[name])
         for name, feature in self._description.states.items():
             kind = declared[name]
             if not isinstance(kind, StateType):
-                raise ModelError(f"the state '{name}' is not a state in the function; {_DAMAGED}")
+                raise ModelError(f"the state '{name}' is not a state in the function; {DAMAGED}")
             _require_agreement("state", name, feature, kind.tensor)
             shape = kind.tensor.shape
             fixed = [size for size in shape or () if size is not None]
@@ -225,7 +223,7 @@ class Program:
         if absent:
             raise ModelError(
                 f"the description promises {', '.join(sorted(absent))}, which the function does "
-                f"not compute; {_DAMAGED}"
+                f"not compute; {DAMAGED}"
             )
         for name, feature in self.outputs.items():
             if not isinstance(feature, OtherFeature):
@@ -240,7 +238,7 @@ def _require_agreement(what: str, name: str, feature: Feature, declared: ValueTy
     ):
         raise ModelError(
             f"the {what} '{name}' is described as {feature}, but declared as {declared} in the "
-            f"function; {_DAMAGED}"
+            f"function; {DAMAGED}"
         )
 
 

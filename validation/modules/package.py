@@ -23,12 +23,8 @@ from validation.mil_runtime.model.feature_description import (
     parse_description,
 )
 from validation.mil_runtime.model.package import Package, open_package
-from validation.mil_runtime.model.program_structure import (
-    Function,
-    Operation,
-    Reference,
-    parse_function,
-)
+from validation.mil_runtime.model.program_parser import parse_function
+from validation.mil_runtime.model.program_structure import Function, Operation, Reference
 from validation.modules.outputs import Named, to_array
 
 Inputs = Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]

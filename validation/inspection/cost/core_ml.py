@@ -22,12 +22,8 @@ from validation.inspection.cost.sources import ReferenceSources
 from validation.mil_runtime.errors import ModelError
 from validation.mil_runtime.model.feature_description import default_function
 from validation.mil_runtime.model.package import open_program
-from validation.mil_runtime.model.program_structure import (
-    Function,
-    Operation,
-    Reference,
-    parse_function,
-)
+from validation.mil_runtime.model.program_parser import parse_function
+from validation.mil_runtime.model.program_structure import Function, Operation, Reference
 from validation.mil_runtime.model.value_types import (
     BOOL,
     INT32,

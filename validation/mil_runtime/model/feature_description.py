@@ -12,7 +12,7 @@ import numpy as np
 from coremltools.proto import FeatureTypes_pb2, Model_pb2
 
 from validation.mil_runtime.arithmetic.sizes import MAX_ELEMENTS
-from validation.mil_runtime.errors import ModelError
+from validation.mil_runtime.errors import DAMAGED, ModelError
 from validation.mil_runtime.flexible_shapes import (
     Shape,
     Shapes,
@@ -42,7 +42,6 @@ _ARRAY_TYPES = {
     _ArrayType.INT32: INT32,
     _ArrayType.INT8: INT8,
 }
-_DAMAGED = "the model is damaged: convert it again"
 # Color space → mode of the PIL image. coremltools takes RGB pictures for both orders of colors.
 _IMAGE_MODES = {
     _ImageType.RGB: "RGB",
@@ -189,14 +188,14 @@ def _by_name(
         feature = parse(item)
         # coremltools describes an output twice if the model gives it twice.
         if parsed.setdefault(item.name, feature) != feature:
-            raise ModelError(f"'{item.name}' is described a second time, differently; {_DAMAGED}")
+            raise ModelError(f"'{item.name}' is described a second time, differently; {DAMAGED}")
     return parsed
 
 
 def _parse_input(proto: Model_pb2.FeatureDescription) -> ArrayFeature | ImageFeature:
     feature = _parse_feature(proto)
     if not feature.shapes:
-        raise ModelError(f"'{proto.name}': is described without a shape; {_DAMAGED}")
+        raise ModelError(f"'{proto.name}': is described without a shape; {DAMAGED}")
     return feature
 
 
@@ -227,7 +226,7 @@ def _parse_array(name: str, proto: _ArrayType, optional: bool) -> ArrayFeature:
     shapes = _array_shapes(proto)
     shape = _default_shape(name, tuple(proto.shape), shapes)
     if default is not None and math.prod(shape) > MAX_ELEMENTS:
-        raise ModelError(f"'{name}': has a default of shape {list(shape)}; {_DAMAGED}")
+        raise ModelError(f"'{name}': has a default of shape {list(shape)}; {DAMAGED}")
     return ArrayFeature(name, _ARRAY_TYPES[proto.dataType], shapes, default, shape)
 
 
@@ -245,7 +244,7 @@ def _default_shape(name: str, shape: tuple[int, ...], shapes: Shapes) -> tuple[i
     if not shapes:
         return ()
     if not all(allowed and all(sizes.is_possible for sizes in allowed) for allowed in shapes):
-        raise ModelError(f"'{name}': is described as of shape {describe(shapes)}; {_DAMAGED}")
+        raise ModelError(f"'{name}': is described as of shape {describe(shapes)}; {DAMAGED}")
     if not shape:
         return tuple(sizes.lower for sizes in shapes[0])
     if not fits(shape, shapes):
@@ -270,7 +269,7 @@ def _parse_image(name: str, proto: _ImageType) -> ImageFeature:
     default = (proto.height, proto.width) if proto.height and proto.width else ()
     default = _default_shape(name, default, shapes)
     if min(default, default=0) < 1:
-        raise ModelError(f"'{name}': is a picture without height or width; {_DAMAGED}")
+        raise ModelError(f"'{name}': is a picture without height or width; {DAMAGED}")
     blue_first = proto.colorSpace == _ImageType.BGR
     return ImageFeature(name, _IMAGE_MODES[proto.colorSpace], blue_first, shapes, default)
 

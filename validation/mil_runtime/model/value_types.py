@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from coremltools.proto import MIL_pb2
 
-from validation.mil_runtime.errors import ModelError
+from validation.mil_runtime.errors import DAMAGED, ModelError
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def parse_value_type(proto: MIL_pb2.ValueType, place: str) -> ValueType:
         return DictionaryType()
     if kind == "tupleType":
         return TupleType(tuple(parse_value_type(item, place) for item in proto.tupleType.types))
-    raise ModelError(f"{place}: has no type; the model is damaged: convert it again")
+    raise ModelError(f"{place}: has no type; {DAMAGED}")
 
 
 def _parse_tensor_type(proto: MIL_pb2.TensorType, place: str) -> TensorType | StringType:
@@ -162,8 +162,7 @@ def _parse_tensor_type(proto: MIL_pb2.TensorType, place: str) -> TensorType | St
         return TensorType(_PROTO_NAMES[name], None)
     if proto.rank >= 0 and proto.rank != len(proto.dimensions):
         raise ModelError(
-            f"{place}: has rank {proto.rank} and {len(proto.dimensions)} dimensions; the model is "
-            "damaged: convert it again"
+            f"{place}: has rank {proto.rank} and {len(proto.dimensions)} dimensions; {DAMAGED}"
         )
     shape = tuple(_parse_dimension(dimension) for dimension in proto.dimensions)
     return TensorType(_PROTO_NAMES[name], shape)
