@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from PIL import Image
 
 from validation.mil_runtime.errors import InputError, MilRuntimeError, ModelError
+from validation.mil_runtime.execution import Observer
 from validation.mil_runtime.feature_values import read_inputs
 from validation.mil_runtime.flexible_shapes import is_flexible
-from validation.mil_runtime.interpreter import Observer
 from validation.mil_runtime.model.feature_description import (
     ArrayFeature,
     Description,

@@ -9,13 +9,14 @@ import torch
 
 from validation.mil_runtime.arithmetic.sizes import MAX_ELEMENTS
 from validation.mil_runtime.errors import DAMAGED, InputError, ModelError
+from validation.mil_runtime.execution import Observer
 from validation.mil_runtime.feature_values import (
     from_program,
     read_inputs,
     read_numbers,
     to_program,
 )
-from validation.mil_runtime.interpreter import Interpreter, Observer
+from validation.mil_runtime.interpreter import Interpreter
 from validation.mil_runtime.model.feature_description import (
     Description,
     Feature,
