@@ -1,13 +1,12 @@
 """``Predictor``: embed a photo once, then answer many prompts about it."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from reference.common.errors import ImageError, PromptError
-from reference.common.plain_text import quote
+from reference.common.errors import PromptError
 from reference.photos.images import read_image
 from reference.photos.preprocessing import (
     masks_to_photo,
@@ -18,12 +17,15 @@ from reference.photos.preprocessing import (
 )
 from reference.photos.resize_longest_side import ResizeLongestSide
 from reference.predictor_arguments import (
+    as_rgb,
     box_of_one_object,
     boxes_of_objects,
+    logits_of_masks,
     one_batch,
     points_of_objects,
     points_of_one_object,
-    shaped,
+    resized_photo,
+    size_of_photo,
 )
 from reference.prompt_arrays import check_boxes, check_points
 
@@ -109,7 +111,7 @@ class Predictor:
         Raises:
             ImageError: the photo cannot be read, or ``image_format`` does not fit it.
         """
-        photo = read_image(_as_rgb(image, image_format))
+        photo = read_image(as_rgb(image, image_format))
         frame = photo_to_frame(photo, self.model.frame_size, self.model.mean_color)
         height, width = photo.shape[:2]
         resized = resized_size(height, width, self.model.frame_size)
@@ -127,33 +129,14 @@ class Predictor:
         Raises:
             ImageError: an argument has another type, shape or value range.
         """
-        try:
-            pixels = torch.as_tensor(transformed_image).detach()
-        except (TypeError, ValueError, RuntimeError):
-            raise ImageError(
-                f"transformed_image is of type {type(transformed_image).__name__}: expected a tensor"
-            ) from None
-        side, shape = self.model.frame_size, tuple(pixels.shape)
-        if len(shape) != 4 or shape[:2] != (1, 3) or max(shape[2:]) != side or min(shape) < 1:
-            raise ImageError(
-                f"transformed_image has shape {shape}: expected (1, 3, h, w) with a longer side of "
-                f"{side}, as transform.apply_image and permute(2, 0, 1)[None] give it"
-            )
-        if not pixels.isfinite().all():
-            raise ImageError("transformed_image holds NaN or infinity: expected RGB in 0…255")
-        try:
-            height, width = map(int, original_image_size)
-        except (TypeError, ValueError, OverflowError):
-            height = width = 0
-        if min(height, width) < 1:
-            raise ImageError(
-                f"original_image_size is {quote(original_image_size)}: expected the photo's "
-                "(height, width)"
-            )
+        side = self.model.frame_size
+        pixels = resized_photo(transformed_image, side)
+        size = size_of_photo(original_image_size)
+        height, width = pixels.shape[2:]
         frame = np.empty((1, 3, side, side), np.float32)
         frame[:] = self.model.mean_color.reshape(1, 3, 1, 1)
-        frame[..., : shape[2], : shape[3]] = pixels.cpu().float().numpy()
-        self._embed(frame, (height, width), (shape[2], shape[3]))
+        frame[..., :height, :width] = pixels.cpu().float().numpy()
+        self._embed(frame, size, (height, width))
 
     def get_image_embedding(self) -> Tensor:
         """Return the image embeddings of the photo, (1, dim, S/16, S/16).
@@ -296,27 +279,10 @@ class Predictor:
 
     def _logits(self, mask_input: object, leading: tuple[int, ...]) -> Tensor:
         """Return a mask prompt as a float32 tensor (*leading, S/4, S/4)."""
-        side = self.model.frame_size // 4
-        logits = torch.from_numpy(shaped("mask_input", mask_input, (*leading, side, side))).float()
-        if not logits.isfinite().all():
-            raise PromptError("mask_input holds numbers too large for float32: expected logits")
-        return logits
+        return logits_of_masks(mask_input, leading, self.model.frame_size // 4)
 
     def _require_image(self) -> _EmbeddedPhoto:
         features, original_size, input_size = self.features, self.original_size, self.input_size
         if not self.is_image_set or features is None or not original_size or not input_size:
             raise PromptError("no photo is set: call set_image(image) before asking about it")
         return _EmbeddedPhoto(features, original_size, input_size)
-
-
-def _as_rgb(image: Any, image_format: str) -> Any:
-    """Return the image with its channels in RGB order."""
-    if image_format not in ("RGB", "BGR"):
-        raise ImageError(f"image_format {quote(image_format)}: expected 'RGB' or 'BGR'")
-    if image_format == "RGB":
-        return image
-    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] not in (3, 4):
-        raise ImageError(
-            "image_format 'BGR' is for arrays of shape (H, W, 3) or (H, W, 4): pass 'RGB' for others"
-        )
-    return image[..., [2, 1, 0, 3][: image.shape[2]]]

@@ -1,12 +1,65 @@
-"""Checking the arguments of ``Predictor`` and bringing them to one shape."""
+"""Checking the arguments of ``Predictor`` and bringing them to one shape.
+
+An argument that does not fit raises an ImageError if it is a photo, and a PromptError if it is a prompt.
+"""
+
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from reference.common.errors import PromptError
+from reference.common.errors import ImageError, PromptError
+from reference.common.plain_text import quote
 from reference.prompt_arrays import check_labels, to_numbers
 
 _LABELS = "a number for each point, 1 if it is on the object and 0 if it is on the background"
+
+
+def as_rgb(image: Any, image_format: str) -> Any:
+    """Return the image with its channels in RGB order."""
+    if image_format not in ("RGB", "BGR"):
+        raise ImageError(f"image_format {quote(image_format)}: expected 'RGB' or 'BGR'")
+    if image_format == "RGB":
+        return image
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] not in (3, 4):
+        raise ImageError(
+            "image_format 'BGR' is for arrays of shape (H, W, 3) or (H, W, 4): pass 'RGB' for others"
+        )
+    return image[..., [2, 1, 0, 3][: image.shape[2]]]
+
+
+def resized_photo(transformed_image: Any, side: int) -> Tensor:
+    """Return a photo that is already resized for a frame of ``side`` pixels, as a tensor (1, 3, h, w)."""
+    try:
+        pixels = torch.as_tensor(transformed_image).detach()
+    except (TypeError, ValueError, RuntimeError):
+        raise ImageError(
+            f"transformed_image is of type {type(transformed_image).__name__}: expected a tensor"
+        ) from None
+    shape = tuple(pixels.shape)
+    if len(shape) != 4 or shape[:2] != (1, 3) or max(shape[2:]) != side or min(shape) < 1:
+        raise ImageError(
+            f"transformed_image has shape {shape}: expected (1, 3, h, w) with a longer side of "
+            f"{side}, as transform.apply_image and permute(2, 0, 1)[None] give it"
+        )
+    if not pixels.isfinite().all():
+        raise ImageError("transformed_image holds NaN or infinity: expected RGB in 0…255")
+    return pixels
+
+
+def size_of_photo(original_image_size: Any) -> tuple[int, int]:
+    """Return the (height, width) of a photo as two whole numbers of at least 1."""
+    try:
+        height, width = map(int, original_image_size)
+    except (TypeError, ValueError, OverflowError):
+        height = width = 0
+    if min(height, width) < 1:
+        raise ImageError(
+            f"original_image_size is {quote(original_image_size)}: expected the photo's "
+            "(height, width)"
+        )
+    return height, width
 
 
 def points_of_one_object(coords: object, labels: object) -> tuple[np.ndarray, np.ndarray]:
@@ -87,12 +140,16 @@ def one_batch(
     return points, boxes, mask_input
 
 
-def shaped(name: str, value: object, shape: tuple[int, ...]) -> np.ndarray:
-    """Return ``value`` as an array of ``shape``, where -1 stands for any length."""
+def logits_of_masks(mask_input: object, leading: tuple[int, ...], side: int) -> Tensor:
+    """Return mask prompts as a float32 tensor (*leading, side, side), where -1 stands for any length."""
+    shape = (*leading, side, side)
     expected = "×".join("B" if length == -1 else str(length) for length in shape)
-    array = to_numbers(name, value, f"{expected} numbers")
+    array = to_numbers("mask_input", mask_input, f"{expected} numbers")
     if array.ndim != len(shape) or any(
         length not in (-1, actual) for length, actual in zip(shape, array.shape, strict=True)
     ):
-        raise PromptError(f"{name} has shape {array.shape}: expected {expected} numbers")
-    return array
+        raise PromptError(f"mask_input has shape {array.shape}: expected {expected} numbers")
+    logits = torch.from_numpy(array).float()
+    if not logits.isfinite().all():
+        raise PromptError("mask_input holds numbers too large for float32: expected logits")
+    return logits
