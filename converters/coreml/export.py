@@ -1,13 +1,7 @@
 """Converting an export module to a Core ML package (.mlpackage), on any operating system."""
 
-import contextlib
-import functools
-import json
 import math
-import tempfile
-import uuid
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,11 +9,12 @@ import coremltools as ct
 import torch
 from coremltools.converters.mil.mil import Operation, Var
 from torch import Tensor, nn
-from tqdm import tqdm
 
+from converters.coreml.coremltools_session import coremltools_session
 from converters.coreml.float16_range import measure_ranges
 from converters.coreml.float16_repair import Overflows, choose_exponents, find_overflows, scaled
 from converters.coreml.float32_operations import Float16Selector
+from converters.coreml.package_files import PackageMetadata, save_package
 from converters.coreml.passes import pass_pipeline
 from converters.coreml.schemes import (
     LARGE_WEIGHT,
@@ -29,8 +24,7 @@ from converters.coreml.schemes import (
     quantize_activations,
 )
 from converters.io_spec import ModuleSpec, TensorSpec
-from reference.common.errors import ConversionError, OutputError
-from reference.common.folders import files_below
+from reference.common.errors import ConversionError
 
 DEPLOYMENT_TARGETS = {
     "iOS16": ct.target.iOS16,
@@ -80,16 +74,6 @@ class CoreMLOptions:
     def target(self) -> str:
         """The deployment target of the package: the requested one, or the lowest that supports the scheme."""
         return self.deployment_target or SCHEMES[self.scheme].minimum_target
-
-
-@dataclass(frozen=True)
-class PackageMetadata:
-    """The metadata of a package that Xcode shows."""
-
-    author: str
-    license: str
-    version: str
-    entries: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -151,10 +135,7 @@ def export_coreml(
     converted = convert_in_memory(module, spec, options, inputs)
     model = converted.model
     operations = model._mil_program.functions["main"].operations
-    with _quiet_coremltools(), _disk_errors_named():
-        _describe(model, spec, metadata)
-        model.save(str(path))
-    _make_reproducible(path)
+    save_package(model, spec, metadata, path)
     operators = tuple(sorted({op.op_type for op in operations} - {"const"}))
     return CoreMLPackage(path, operators, converted.float16)
 
@@ -171,7 +152,7 @@ def convert_in_memory(
     if scheme.computes_float16:
         module, exponents, overflows = _fit_float16(module, scheme, inputs)
         selector = Float16Selector(module, overflows)
-    with _quiet_coremltools(), _disk_errors_named():
+    with coremltools_session():
         model = _convert(module, spec, scheme, options.target, inputs[0], selector)
     if scheme.compression is not None:
         _require_compressed(spec, scheme, model._mil_program.functions["main"].operations)
@@ -249,72 +230,3 @@ def _input_type(tensor: TensorSpec) -> ct.TensorType | ct.ImageType:
     if tensor.name == IMAGE_INPUT:
         return ct.ImageType(tensor.name, shape=tensor.shape, color_layout=ct.colorlayout.RGB)
     return ct.TensorType(tensor.name, shape=tensor.shape, dtype=float)
-
-
-def _describe(model: ct.models.MLModel, spec: ModuleSpec, metadata: PackageMetadata) -> None:
-    model.author = metadata.author
-    model.license = metadata.license
-    model.version = metadata.version
-    model.short_description = spec.summary
-    for tensor in spec.inputs:
-        model.input_description[tensor.name] = f"{tensor.meaning} Range: {tensor.range}."
-    for tensor in spec.outputs:
-        model.output_description[tensor.name] = f"{tensor.meaning} Range: {tensor.range}."
-    # With the date of conversion, no two packages would be equal.
-    model.user_defined_metadata.pop("com.github.apple.coremltools.conversion_date", None)
-    for key, value in metadata.entries.items():
-        model.user_defined_metadata[key] = value
-
-
-def _make_reproducible(package: Path) -> None:
-    """Replace the random parts of a package, so that equal models are equal files.
-
-    coremltools names the items in the manifest of a package by random UUIDs. Here each UUID is derived from the path of
-    the item. Maps in the specification are written in the order of their keys.
-    """
-    specification = next(file for file in files_below(package) if file.suffix == ".mlmodel")
-    model = ct.utils.load_spec(str(specification))
-    specification.write_bytes(model.SerializeToString(deterministic=True))
-
-    manifest_path = package / "Manifest.json"
-    manifest = json.loads(manifest_path.read_text())
-    names = {
-        key: str(uuid.uuid5(uuid.NAMESPACE_URL, f"mobile-sam-export/{item['path']}")).upper()
-        for key, item in manifest["itemInfoEntries"].items()
-    }
-    manifest["itemInfoEntries"] = {
-        names[key]: item for key, item in manifest["itemInfoEntries"].items()
-    }
-    manifest["rootModelIdentifier"] = names[manifest["rootModelIdentifier"]]
-    manifest_path.write_text(json.dumps(manifest, indent=4, sort_keys=True) + "\n")
-
-
-@contextlib.contextmanager
-def _quiet_coremltools() -> Iterator[None]:
-    """Hide coremltools' progress bars, and warnings that users cannot act on."""
-    constructor = tqdm.__init__
-    silent = functools.partialmethod(constructor, disable=True)
-    tqdm.__init__ = silent  # tqdm has no switch for all bars
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        tqdm.__init__ = constructor
-
-
-@contextlib.contextmanager
-def _disk_errors_named() -> Iterator[None]:
-    """Turn coremltools' unknown error for a full disk into an OutputError.
-
-    coremltools first writes the weights to the temporary folder.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if "FileWriter" not in str(error):
-            raise
-        raise OutputError(
-            f"coremltools cannot write to the temporary folder '{tempfile.gettempdir()}': make room there, or "
-            "set TMPDIR to another folder"
-        ) from error
