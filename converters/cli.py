@@ -84,7 +84,7 @@ def convert_command() -> None:
 @_bytecode_version
 @_shared_options
 def torchscript_command(scheme: str, bytecode_version: int | None, **shared: object) -> None:
-    """Convert MobileSAM to TorchScript Lite files (.ptl) for Android.
+    """Convert MobileSAM to TorchScript Lite (.ptl) for Android.
 
     \b
     Examples:

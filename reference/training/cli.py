@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # these modules import torch, which takes seconds
     from reference.modeling.sam import Sam
     from reference.training.trainer import Task
 
+
 @click.group("training")
 def training() -> None:
     """Train MobileSAM on generated scenes, or distill it from a larger model.
@@ -37,13 +38,14 @@ def training() -> None:
 def grouping(
     crop: int | None, workers: int, frame: int, plain: float, zoom: float, **shared: object
 ) -> None:
-    """Train the image encoder to group the pixels of one object, as a start for `scenes`.
+    """Train the image encoder to group the pixels of one object.
 
     \b
     Example:
       python -m reference.training grouping --output runs/grouping --crop 224 --steps 1000
 
-    The encoder also learns the colors of the picture. Pass the weights to `scenes` with --checkpoint.
+    The weights are a start for `scenes`: pass them to it with --checkpoint. The encoder also learns the colors of the
+    picture.
     """
     from reference.training.grouping_task import GroupingTask
     from reference.training.painted_batches import PictureOptions
@@ -112,12 +114,14 @@ def scenes(
     zoom: float,
     **shared: object,
 ) -> None:
-    """Train the whole model on generated scenes, with the recipe of Segment Anything.
+    """Train the whole model on generated scenes.
 
     \b
     Examples:
       python -m reference.training scenes --output runs/scenes --steps 20000
       python -m reference.training scenes --output runs/on --checkpoint start.safetensors --steps 20000
+
+    The recipe is that of Segment Anything.
     """
     from reference.training.scene_task import SceneOptions, SceneTask
     from reference.weights.checkpoint import load_weights, resolve_checkpoint
@@ -158,13 +162,14 @@ def scenes(
     help="Folder with the photos to train on. Its subfolders are searched too.",
 )
 def distill(teacher: Path, images: Path, **shared: object) -> None:
-    """Train the small image encoder to compute the embeddings of a large one, as MobileSAM was made.
+    """Train the image encoder to imitate that of a larger model.
 
     \b
     Example:
       python -m reference.training distill --teacher sam_vit_b.pth --images photos --output runs/d --steps 100000
 
-    The prompt encoder and the mask decoder are copied from the teacher.
+    It learns to compute the embeddings of the teacher, as MobileSAM was made. The prompt encoder and the mask decoder
+    are copied from the teacher.
     """
     from reference.training.distillation_task import DistillationTask, find_photos, load_decoder
     from reference.training.teacher import TeacherImageEncoder
