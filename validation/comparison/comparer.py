@@ -5,47 +5,36 @@ that is stored in the artifact. For any other photo, built-in or the user's, it 
 answer that the reference gives now, with the weights that the artifact was converted from.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import cast
-
-from torch import Tensor
 
 from converters.prompt_slots import fill_slots
 from converters.samples import SampleCase
 from reference.common.errors import ArtifactError
-from reference.common.progress import progress
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.artifacts.conventions import false_statements
 from validation.comparison.conclusion import conclude
-from validation.comparison.judging import Judge, failed_case
-from validation.comparison.results import CaseResult, Comparison
-from validation.comparison.stage_exchange import StageError, exchange_stages
-from validation.documents.verdicts import NOT_RUN, Unavailable
+from validation.comparison.pipelines import TimedPipeline, compare_pipelines, skipped_cases
+from validation.comparison.results import Comparison
+from validation.documents.verdicts import Unavailable
 from validation.engines import Engine, engine_openers, open_first
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.isolated import IsolatedEngine, open_isolated
 from validation.engines.openers import Opener
 from validation.gates import Gates, gates_for, read_gates
 from validation.inspection.drift import Drift, measure_drift, worst
-from validation.questions.cases import Answer, Question
+from validation.questions.cases import Question
 from validation.questions.goldens import golden_questions
 from validation.questions.live_reference import load_reference
 from validation.questions.pipeline import CachedPipeline, Pipeline
 from validation.questions.prompt_matrix import built_in_questions, photo_question
 from validation.questions.prompts_file import read_prompts
-from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 NOT_LOADED = "the artifact cannot be loaded"
-MEASURING_THREADS = 2  # the masks of one case are measured while the next case is computed
 
 
 @dataclass(frozen=True)
@@ -119,12 +108,14 @@ class Comparer:
         try:
             engine = self._open(artifact, openers)
         except ArtifactError as error:
-            skipped = [result for item in questions for result in _skip(item, NOT_LOADED)]
+            skipped = [result for item in questions for result in skipped_cases(item, NOT_LOADED)]
             return conclude(artifact, None, gates, skipped, failures=[str(error)])
         if isinstance(engine, Unavailable):
-            skipped = [result for item in questions for result in _skip(item, engine.reason)]
+            skipped = [
+                result for item in questions for result in skipped_cases(item, engine.reason)
+            ]
             return conclude(artifact, None, gates, skipped)
-        candidate = _TimedPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+        candidate = TimedPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
         try:
             results = compare_pipelines(
                 artifact, questions, reference, candidate, gates, self._extras.pictures
@@ -242,80 +233,6 @@ def compare_artifacts(
     return comparisons
 
 
-def compare_pipelines(
-    artifact: Artifact,
-    questions: Sequence[Question],
-    reference: Pipeline | Unavailable,
-    candidate: Pipeline,
-    gates: Gates,
-    pictures: bool = False,
-) -> list[CaseResult]:
-    """Run reference and artifact on every photo, and judge each case.
-
-    Args:
-        artifact: the artifact that is compared.
-        questions: the photos and prompts.
-        reference: the reference. If it cannot be had, photos are NOT_RUN, but goldens are run.
-        candidate: the artifact's way from photo to mask.
-        gates: the limits for each case.
-        pictures: whether to keep pictures of each case.
-    """
-    total = sum(len(question.cases) for question in questions)
-    results: list[CaseResult | Future[CaseResult]] = []
-    with (
-        progress(description=artifact.name, total=total, unit="case") as bar,
-        ThreadPoolExecutor(MEASURING_THREADS) as pool,
-    ):
-        judge = Judge(artifact, candidate, gates, pictures)
-        for question in questions:
-            if isinstance(reference, Unavailable) and question.stored is None:
-                results += _skip(question, reference.reason)
-                bar.update(len(question.cases))
-                continue
-            live = None if isinstance(reference, Unavailable) else reference
-            try:
-                photo = exchange_stages(question, judge.arithmetic, live, candidate, bar.update)
-            except StageError as error:
-                results += [failed_case(question, case, error) for case in question.cases]
-                bar.update(len(question.cases))
-                continue
-            for case, answers in zip(question.cases, photo.cases, strict=True):
-                results.append(pool.submit(judge.case_result, question, photo, case, answers))
-        return [item.result() if isinstance(item, Future) else item for item in results]
-
-
-class _TimedPipeline(Pipeline):
-    """A pipeline that measures how long the artifact's two modules take."""
-
-    def __init__(self, model: ArtifactModel, mask_threshold: float) -> None:
-        super().__init__(model, mask_threshold)
-        self._seconds: dict[str, list[float]] = defaultdict(list)
-
-    def encode(self, frame: Tensor) -> Tensor:
-        with self._timing(IMAGE_ENCODER):
-            return super().encode(frame)
-
-    def decode(
-        self,
-        image_embeddings: Tensor,
-        case: SampleCase,
-        photo_size: tuple[int, int],
-        mask_input: Tensor | None,
-    ) -> Answer:
-        with self._timing(MASK_DECODER):
-            return super().decode(image_embeddings, case, photo_size, mask_input)
-
-    def median_seconds(self) -> dict[str, float]:
-        """Median time of a call in seconds, by stage."""
-        return {stage: median(times) for stage, times in self._seconds.items()}
-
-    @contextmanager
-    def _timing(self, stage: str) -> Iterator[None]:
-        start = perf_counter()
-        yield
-        self._seconds[stage].append(perf_counter() - start)
-
-
 def _fitting(question: Question, prompt_slots: int) -> Question:
     """The question without the cases that need more slots than the artifact has, and those that refine them."""
     kept: dict[str, SampleCase] = {}
@@ -323,10 +240,3 @@ def _fitting(question: Question, prompt_slots: int) -> Question:
         if case.slots <= prompt_slots and (case.mask_from is None or case.mask_from in kept):
             kept[case.name] = case
     return replace(question, cases=tuple(kept.values()))
-
-
-def _skip(question: Question, reason: str) -> list[CaseResult]:
-    return [
-        CaseResult(case, question.photo, question.kind, NOT_RUN, reasons=(reason,))
-        for case in question.cases
-    ]

@@ -7,8 +7,8 @@ from statistics import median
 from reference.common.errors import ArtifactError
 from reference.common.folders import size_of
 from validation.artifacts.artifact import Artifact, read_manifest
-from validation.comparison.comparer import compare_pipelines
 from validation.comparison.conclusion import summarize, unproven
+from validation.comparison.pipelines import compare_pipelines
 from validation.comparison.results import CaseResult
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, Unavailable
 from validation.engines import engine_openers

@@ -24,8 +24,8 @@ from converters.torchscript.quantization import quantize
 from reference.common.errors import ArtifactError
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact
-from validation.comparison.comparer import compare_pipelines
 from validation.comparison.conclusion import conclude
+from validation.comparison.pipelines import compare_pipelines
 from validation.comparison.results import Comparison
 from validation.documents.verdicts import FAILED, PASSED
 from validation.engines import engine_for

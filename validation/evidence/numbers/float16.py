@@ -10,8 +10,8 @@ from converters.coreml.export import CoreMLOptions
 from reference.common.progress import progress
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact, read_manifest
-from validation.comparison.comparer import compare_pipelines
 from validation.comparison.conclusion import conclude
+from validation.comparison.pipelines import compare_pipelines
 from validation.comparison.results import Comparison
 from validation.engines import engine_for
 from validation.engines.artifact_model import ArtifactModel
