@@ -20,7 +20,7 @@ AUTHOR = "MobileSAM: Zhang et al. (2023). Segment Anything: Kirillov et al. (202
 LICENSE = "Apache-2.0"
 
 
-class CoreML:
+class CoreMLFormat:
     """Writes an ``.mlpackage`` for each component. See ``Format`` for the methods."""
 
     name = "coreml"
@@ -69,4 +69,4 @@ class CoreML:
         return entry if package.float16 is None else entry | {"float16": asdict(package.float16)}
 
 
-COREML = CoreML()
+COREML = CoreMLFormat()

@@ -15,7 +15,7 @@ from reference.modeling.variants import Variant
 from reference.weights.checkpoint import Checkpoint
 
 
-class TorchScript:
+class TorchScriptFormat:
     """Writes a ``.ptl`` file for each component. See ``Format`` for the methods."""
 
     name = "torchscript"
@@ -55,4 +55,4 @@ class TorchScript:
         return component_entry(component.spec, path, lite_file.operators)
 
 
-TORCHSCRIPT = TorchScript()
+TORCHSCRIPT = TorchScriptFormat()

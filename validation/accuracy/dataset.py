@@ -23,7 +23,7 @@ from validation.accuracy.annotations import NoMaskError, read_mask
 from validation.accuracy.findings import Findings
 from validation.accuracy.loose_numbers import identity, truth, whole_number
 from validation.accuracy.samples import Instance, Sample
-from validation.documents.strict_json import Source
+from validation.documents.strict_json import JsonSource
 from validation.documents.untrusted_paths import is_inside
 
 ANNOTATIONS_FILE = "annotations.json"
@@ -111,7 +111,7 @@ def describe_left_out(left_out: Mapping[str, int]) -> str:
 
 
 def _read(path: Path) -> dict:
-    source = Source(str(path), "annotations in COCO's format", _FIX, DatasetError)
+    source = JsonSource(str(path), "annotations in COCO's format", _FIX, DatasetError)
     document = source.read(path, _MOST_BYTES)
     if not isinstance(document, dict):
         raise DatasetError(f"{path}: expected an object with 'images' and 'annotations'")

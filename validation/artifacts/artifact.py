@@ -21,7 +21,7 @@ from reference.common.folders import entries_below, size_of
 from reference.common.input_files import require_possible, require_utf8
 from reference.common.plain_text import quote
 from reference.modeling.variants import VARIANTS, Variant
-from validation.documents.strict_json import Source, Value
+from validation.documents.strict_json import JsonSource, Value
 from validation.documents.untrusted_paths import is_inside
 
 CONVERT_AGAIN = "the artifact is incomplete or was altered; convert again"
@@ -171,7 +171,7 @@ def _read_manifest(folder: Path) -> Value:
         raise ArtifactError(f"{folder}: {kind}; {example}")
     if not path.exists():
         raise ArtifactError(f"{folder}: has no {MANIFEST_FILE}; {example}")
-    source = Source(str(path), "an artifact's manifest", CONVERT_AGAIN, ArtifactError)
+    source = JsonSource(str(path), "an artifact's manifest", CONVERT_AGAIN, ArtifactError)
     return source.document(source.read(path), MANIFEST_SCHEMA)
 
 

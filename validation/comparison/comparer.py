@@ -30,7 +30,7 @@ from validation.inspection.drift import Drift, measure_drift, worst
 from validation.questions.cases import Question
 from validation.questions.goldens import golden_questions
 from validation.questions.live_reference import load_reference
-from validation.questions.pipeline import CachedPipeline, Pipeline
+from validation.questions.pipeline import CachedPipeline, PhotoPipeline
 from validation.questions.prompt_matrix import built_in_questions, photo_question
 from validation.questions.prompts_file import read_prompts
 
@@ -81,7 +81,7 @@ class Comparer:
         self._checkpoint, self._images, self._prompts = checkpoint, images, prompts
         self._gates = read_gates() if gates is None else gates
         self._extras, self._time_limit = extras, time_limit
-        self._references: dict[tuple[str, str], Pipeline | Unavailable] = {}
+        self._references: dict[tuple[str, str], PhotoPipeline | Unavailable] = {}
 
     def compare(self, artifact: Artifact, engine_name: str | None = None) -> Comparison:
         """Compare one artifact on its goldens, the built-in photos and the user's photos.
@@ -135,7 +135,7 @@ class Comparer:
         )
 
     def _drifts(
-        self, artifact: Artifact, reference: Pipeline | Unavailable, candidate: Pipeline
+        self, artifact: Artifact, reference: PhotoPipeline | Unavailable, candidate: PhotoPipeline
     ) -> tuple[Drift, ...] | Unavailable:
         """The operations or modules that differ most, measured on the first golden."""
         if isinstance(reference, Unavailable):
@@ -168,7 +168,7 @@ class Comparer:
             *(_fitting(question, slots) for question in self._prompts),
         ]
 
-    def _reference(self, artifact: Artifact) -> Pipeline | Unavailable:
+    def _reference(self, artifact: Artifact) -> PhotoPipeline | Unavailable:
         key = artifact.model, artifact.checkpoint.sha256
         if key not in self._references:
             required = bool(self._images or self._prompts)

@@ -16,7 +16,7 @@ from validation.comparison.stage_losses import CaseMasks, stage_losses
 from validation.documents.verdicts import FAILED, NOT_PROVEN, PASSED
 from validation.gates import Gates
 from validation.questions.cases import Question, is_ambiguous
-from validation.questions.pipeline import PhotoArithmetic, Pipeline
+from validation.questions.pipeline import PhotoArithmetic, PhotoPipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 
 
@@ -88,7 +88,7 @@ class Judge:
     """
 
     def __init__(
-        self, artifact: Artifact, candidate: Pipeline, gates: Gates, pictures: bool
+        self, artifact: Artifact, candidate: PhotoPipeline, gates: Gates, pictures: bool
     ) -> None:
         """Take the artifact, its way from photo to mask, the gates, and whether to draw pictures."""
         variant = artifact.variant

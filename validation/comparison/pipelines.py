@@ -19,7 +19,7 @@ from validation.documents.verdicts import NOT_RUN, Unavailable
 from validation.engines.artifact_model import ArtifactModel
 from validation.gates import Gates
 from validation.questions.cases import Answer, Question
-from validation.questions.pipeline import Pipeline
+from validation.questions.pipeline import PhotoPipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 MEASURING_THREADS = 2  # the masks of one case are measured while the next case is computed
@@ -28,8 +28,8 @@ MEASURING_THREADS = 2  # the masks of one case are measured while the next case 
 def compare_pipelines(
     artifact: Artifact,
     questions: Sequence[Question],
-    reference: Pipeline | Unavailable,
-    candidate: Pipeline,
+    reference: PhotoPipeline | Unavailable,
+    candidate: PhotoPipeline,
     gates: Gates,
     pictures: bool = False,
 ) -> list[CaseResult]:
@@ -75,7 +75,7 @@ def skipped_cases(question: Question, reason: str) -> list[CaseResult]:
     ]
 
 
-class TimedPipeline(Pipeline):
+class TimedPipeline(PhotoPipeline):
     """A pipeline that measures how long the artifact's two modules take."""
 
     def __init__(self, model: ArtifactModel, mask_threshold: float) -> None:

@@ -18,7 +18,7 @@ from converters.samples import SampleCase
 from reference.common.errors import ArtifactError
 from validation.metrics import TensorDifference, tensor_difference
 from validation.questions.cases import Answer, Question
-from validation.questions.pipeline import PhotoArithmetic, Pipeline
+from validation.questions.pipeline import PhotoArithmetic, PhotoPipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 
 
@@ -106,8 +106,8 @@ class _ReferenceResults:
 def exchange_stages(
     question: Question,
     arithmetic: PhotoArithmetic,
-    reference: Pipeline | None,
-    candidate: Pipeline,
+    reference: PhotoPipeline | None,
+    candidate: PhotoPipeline,
     on_case: Callable[[], object] = lambda: None,
 ) -> PhotoAnswers:
     """Answer all prompts about one photo with every exchange of stages.
@@ -147,7 +147,9 @@ def exchange_stages(
     )
 
 
-def _make_frames(pixels: np.ndarray, arithmetic: PhotoArithmetic, candidate: Pipeline) -> _Frames:
+def _make_frames(
+    pixels: np.ndarray, arithmetic: PhotoArithmetic, candidate: PhotoPipeline
+) -> _Frames:
     reference = arithmetic.preprocess(pixels)
     with _in_stage(PREPROCESSING):
         artifact = candidate.preprocess(pixels)
@@ -156,7 +158,10 @@ def _make_frames(pixels: np.ndarray, arithmetic: PhotoArithmetic, candidate: Pip
 
 
 def _ask_reference(
-    question: Question, reference: Pipeline | None, frames: _Frames, photo_size: tuple[int, int]
+    question: Question,
+    reference: PhotoPipeline | None,
+    frames: _Frames,
+    photo_size: tuple[int, int],
 ) -> _ReferenceResults:
     cases = question.cases
     if reference is None:
@@ -182,7 +187,7 @@ def _answer_in_order(
 
 
 def _decode(
-    pipeline: Pipeline,
+    pipeline: PhotoPipeline,
     embeddings: Tensor,
     photo_size: tuple[int, int],
     case: SampleCase,
@@ -207,8 +212,8 @@ class _DecoderExchange:
 
     def __init__(
         self,
-        reference: Pipeline | None,
-        candidate: Pipeline,
+        reference: PhotoPipeline | None,
+        candidate: PhotoPipeline,
         photo_size: tuple[int, int],
         results: _ReferenceResults,
         embeddings: Tensor,

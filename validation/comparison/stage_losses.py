@@ -8,7 +8,7 @@ from validation.comparison.agreement import StageLoss, lowest_iou, score_differe
 from validation.comparison.stage_exchange import CaseAnswers, PhotoAnswers
 from validation.metrics import tensor_difference
 from validation.questions.cases import Answer
-from validation.questions.pipeline import PhotoArithmetic, Pipeline
+from validation.questions.pipeline import PhotoArithmetic, PhotoPipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE, PREPROCESSING
 
 
@@ -32,7 +32,7 @@ def stage_losses(
     answers: CaseAnswers,
     masks: CaseMasks,
     arithmetic: PhotoArithmetic,
-    candidate: Pipeline,
+    candidate: PhotoPipeline,
 ) -> tuple[StageLoss, ...]:
     """Return the loss of each stage in one case, in the order of the stages.
 
@@ -91,7 +91,7 @@ def _iou(
 
 
 def _resize_iou(
-    masks: CaseMasks, arithmetic: PhotoArithmetic, candidate: Pipeline, answer: Answer
+    masks: CaseMasks, arithmetic: PhotoArithmetic, candidate: PhotoPipeline, answer: Answer
 ) -> float:
     """Lowest IoU of the same four masks, resized by the artifact's and by the reference's arithmetic."""
     return lowest_iou(masks.of(answer, candidate), masks.of(answer, arithmetic))

@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Source:
+class JsonSource:
     """The origin of a document, for error messages.
 
     Attributes:
@@ -99,7 +99,7 @@ class Value:
         value: the value as it was parsed.
     """
 
-    source: Source
+    source: JsonSource
     place: str
     value: Any
 

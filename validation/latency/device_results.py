@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reference.common.errors import MobileSAMError
 from reference.modeling.mask_decoder import NUM_MASKS
-from validation.documents.strict_json import Source, Value
+from validation.documents.strict_json import JsonSource, Value
 from validation.latency.device_results_schema import (
     COMPUTE_UNITS,
     FORMAT_OF,
@@ -28,11 +28,11 @@ from validation.latency.device_results_schema import (
     Device,
     DeviceCase,
     DeviceResults,
+    DeviceStageTimes,
     DeviceState,
     FileIdentity,
     Memory,
     Milliseconds,
-    StageTimes,
 )
 
 MOST_SAMPLES = 100_000  # entries in a list of times
@@ -63,7 +63,7 @@ def read_device_results(source: Path | str) -> DeviceResults:
             the field, the expectation and the fix.
     """
     name = str(source) if isinstance(source, Path) else "results of the device"
-    where = Source(name, "what a sample app's regression test wrote", _FIX, DeviceResultsError)
+    where = JsonSource(name, "what a sample app's regression test wrote", _FIX, DeviceResultsError)
     parsed = where.read(source) if isinstance(source, Path) else where.parse(source)
     return _results(where.document(parsed, SCHEMA).object(_names(DeviceResults)))
 
@@ -195,12 +195,12 @@ def _milliseconds(values: Mapping[str, Value], finished: bool) -> Milliseconds:
     return Milliseconds(load=load, **stages)
 
 
-def _stage(value: Value, finished: bool) -> StageTimes:
-    values = value.object(_names(StageTimes))
+def _stage(value: Value, finished: bool) -> DeviceStageTimes:
+    values = value.object(_names(DeviceStageTimes))
     steady = values["steady"].list(_time_of_a_run, MOST_SAMPLES)
     if finished and not steady:
         values["steady"].refuse(f"at least one time{_UNLESS_FAILED}")
-    return StageTimes(_time_of_a_run(values["first"]), steady)
+    return DeviceStageTimes(_time_of_a_run(values["first"]), steady)
 
 
 def _memory(values: Mapping[str, Value], finished: bool) -> Memory:

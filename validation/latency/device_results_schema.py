@@ -129,7 +129,7 @@ class DeviceCase:
 
 
 @dataclass(frozen=True)
-class StageTimes:
+class DeviceStageTimes:
     """The times of a stage's runs, in milliseconds.
 
     Attributes:
@@ -153,12 +153,12 @@ class Milliseconds:
     """
 
     load: tuple[float, ...]
-    image_encoder: StageTimes | None
-    mask_decoder: StageTimes | None
-    end_to_end: StageTimes | None
+    image_encoder: DeviceStageTimes | None
+    mask_decoder: DeviceStageTimes | None
+    end_to_end: DeviceStageTimes | None
 
     @property
-    def stages(self) -> dict[str, StageTimes]:
+    def stages(self) -> dict[str, DeviceStageTimes]:
         """The stages that were begun, by name and in order."""
         stages = {
             "image_encoder": self.image_encoder,

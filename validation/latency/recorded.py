@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reference.common.errors import MobileSAMError
-from validation.documents.strict_json import Source, Value
+from validation.documents.strict_json import JsonSource, Value
 from validation.documents.verdicts import FAILED, NOT_RUN
 from validation.latency.document import SCHEMA
 from validation.latency.results import INVALID, MEASURED
@@ -146,7 +146,7 @@ def read_latency(path: Path) -> dict:
     Raises:
         LatencyFileError: the file cannot be read, or does not match the schema.
     """
-    source = Source(str(path), "results of validate latency", _FIX, LatencyFileError)
+    source = JsonSource(str(path), "results of validate latency", _FIX, LatencyFileError)
     document = source.read(path, _MOST_BYTES)
     _latency(source, document)
     return document
@@ -159,11 +159,11 @@ def parse_latency(document: object) -> RecordedLatency:
         LatencyFileError: the document does not match the schema.
     """
     return _latency(
-        Source("latency", "results of validate latency", _FIX, LatencyFileError), document
+        JsonSource("latency", "results of validate latency", _FIX, LatencyFileError), document
     )
 
 
-def _latency(source: Source, document: object) -> RecordedLatency:
+def _latency(source: JsonSource, document: object) -> RecordedLatency:
     is_old = isinstance(document, dict) and document.get("schema") == _SCHEMA_1
     record = source.document(document, _SCHEMA_1 if is_old else SCHEMA)
     read_artifact = _old_artifact if is_old else _artifact

@@ -11,7 +11,7 @@ from validation.latency.instructions import StageCounts
 from validation.latency.machine.memory_timeline import MemoryTimeline
 from validation.latency.running.plan import Plan
 from validation.latency.running.session import Load, WarmUp
-from validation.latency.statistics import Ratio, Summary, paired_ratio, summarize
+from validation.latency.statistics import Ratio, TimingSummary, paired_ratio, summarize
 
 MEASURED, INVALID = "measured", "invalid"  # the other statuses are NOT_RUN and FAILED
 
@@ -73,7 +73,7 @@ class StageTimes:
         return f"only {len(runs)} runs in {sum(runs):.1f} s" if runs else "not measured"
 
     @property
-    def summary(self) -> Summary | None:
+    def summary(self) -> TimingSummary | None:
         """The figures of the turns that count; None if there is a problem."""
         return summarize(self.undisturbed) if self.problem is None else None
 

@@ -21,7 +21,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Summary:
+class TimingSummary:
     """Figures of ``runs`` runs in seconds. Percentiles are interpolated linearly between runs."""
 
     runs: int
@@ -48,11 +48,11 @@ class Ratio:
     pairs: int
 
 
-def summarize(turns: Timings) -> Summary:
+def summarize(turns: Timings) -> TimingSummary:
     """Compute the figures of turns. There must be at least one turn with at least one run."""
     runs = np.concatenate([np.asarray(turn, np.float64) for turn in turns])
     median, p90, p99 = map(float, np.quantile(runs, (0.5, 0.9, 0.99)))
-    return Summary(
+    return TimingSummary(
         runs=len(runs),
         min=float(runs.min()),
         median=median,

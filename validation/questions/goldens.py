@@ -19,7 +19,7 @@ from reference.common.errors import ArtifactError
 from reference.modeling.mask_decoder import NUM_MASKS
 from reference.photos.images import read_image
 from validation.artifacts.artifact import CONVERT_AGAIN, Artifact
-from validation.documents.strict_json import Source, Value
+from validation.documents.strict_json import JsonSource, Value
 from validation.questions.cases import GOLDEN, Answer, Question, StoredAnswers
 from validation.questions.prompts_file import read_prompt
 
@@ -66,7 +66,7 @@ def golden_cases(artifact: Artifact) -> list[str]:
 
 
 def _read(artifact: Artifact) -> Value:
-    source = Source(
+    source = JsonSource(
         str(artifact.goldens), "the list of an artifact's goldens", CONVERT_AGAIN, ArtifactError
     )
     return source.document(source.read(artifact.goldens), GOLDENS_SCHEMA)

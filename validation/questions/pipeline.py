@@ -47,7 +47,7 @@ class PhotoArithmetic:
         return [self.resize(low_res_masks[:, i : i + 1], photo_size) for i in range(count)]
 
 
-class Pipeline(PhotoArithmetic):
+class PhotoPipeline(PhotoArithmetic):
     """A model with the arithmetic around it: the reference, or an artifact as an app runs it.
 
     Attributes:
@@ -81,7 +81,7 @@ class Pipeline(PhotoArithmetic):
         return Answer(*self.model.decode_prompts(image_embeddings, points, box, mask_input))
 
 
-class CachedPipeline(Pipeline):
+class CachedPipeline(PhotoPipeline):
     """A pipeline that encodes each frame only once, for several artifacts that are compared with one reference."""
 
     def __init__(self, model: PromptableModel) -> None:

@@ -19,7 +19,7 @@ from reference.modeling.mask_decoder import NUM_MASKS
 from reference.photos.images import read_image
 from reference.photos.masks import decode_rle
 from reference.prompts import normalize_prompts
-from validation.documents.strict_json import Source, Value
+from validation.documents.strict_json import JsonSource, Value
 from validation.documents.untrusted_paths import is_inside
 from validation.questions.cases import PHOTO, Question
 
@@ -43,7 +43,7 @@ def read_prompts(path: Path) -> list[Question]:
         PromptError: the file or an entry of it is not as expected, or a prompt does not fit its photo.
         ImageError: a photo cannot be read.
     """
-    source = Source(str(path), "a prompts file", _FIX, PromptError)
+    source = JsonSource(str(path), "a prompts file", _FIX, PromptError)
     photos = source.document(source.read(path), SCHEMA).object(("photos",))["photos"]
     if not photos.value:
         photos.refuse("at least one photo with its cases")

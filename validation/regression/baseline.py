@@ -12,7 +12,7 @@ from pathlib import Path
 from reference.common.errors import MobileSAMError
 from reference.common.output_files import replacing
 from validation.artifacts.artifact import Artifact
-from validation.documents.strict_json import Source, Value
+from validation.documents.strict_json import JsonSource, Value
 from validation.regression.errors import BaselineError
 from validation.regression.figures import DEVICE_FIGURES, FIGURES
 from validation.regression.outlines import read_outline
@@ -69,7 +69,7 @@ def read_baseline(path: Path) -> Baseline:
     Raises:
         BaselineError: the file is missing, unreadable or damaged, or has another schema.
     """
-    source = Source(str(path), "a baseline", _FIX, BaselineError)
+    source = JsonSource(str(path), "a baseline", _FIX, BaselineError)
     sections = source.document(source.read(path), SCHEMA).object(("artifacts", "devices"))
     return Baseline(
         sections["artifacts"].mapping(_record),

@@ -149,7 +149,7 @@ def check_device_results(
     # Imported here so that refusals need not wait for torch.
     from validation.latency.device_results import read_device_results
     from validation.regression.devices import (
-        Run,
+        DeviceRun,
         by_device,
         device_figures,
         is_unfit,
@@ -158,7 +158,7 @@ def check_device_results(
     )
 
     chosen_limits = read_limits(None if limits is None else Path(limits))
-    groups = by_device([Run(Path(file), read_device_results(Path(file))) for file in files])
+    groups = by_device([DeviceRun(Path(file), read_device_results(Path(file))) for file in files])
     before = None if path is None else read_baseline(path)
     if update and path is not None:
         require_writable(path)

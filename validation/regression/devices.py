@@ -22,7 +22,7 @@ _SHOWN_NAMES = 3
 
 
 @dataclass(frozen=True)
-class Run:
+class DeviceRun:
     """A file of results, read."""
 
     path: Path
@@ -45,16 +45,16 @@ def key_of_results(results: DeviceResults) -> str:
     return artifact_key(artifact.model, artifact.format, artifact.scheme)
 
 
-def by_device(runs: Sequence[Run]) -> dict[tuple[str, str], list[Run]]:
+def by_device(runs: Sequence[DeviceRun]) -> dict[tuple[str, str], list[DeviceRun]]:
     """Group runs by ``device_name`` and ``artifact_key``, in order."""
-    groups: dict[tuple[str, str], list[Run]] = {}
+    groups: dict[tuple[str, str], list[DeviceRun]] = {}
     for run in runs:
         group = device_name(run.results), key_of_results(run.results)
         groups.setdefault(group, []).append(run)
     return groups
 
 
-def device_figures(runs: Sequence[Run]) -> dict[str, float]:
+def device_figures(runs: Sequence[DeviceRun]) -> dict[str, float]:
     """Return name in DEVICE_FIGURES → median over the medians of the runs that count.
 
     The result is empty if no run counts.
@@ -76,7 +76,7 @@ def device_figures(runs: Sequence[Run]) -> dict[str, float]:
 
 
 def judge_device(
-    runs: Sequence[Run],
+    runs: Sequence[DeviceRun],
     artifact: Record | None,
     before: Mapping[str, float] | None,
     limits: Limits,
@@ -135,7 +135,7 @@ def is_unfit(line: Line) -> bool:
     return line.verdict in (FAILED, NOT_PROVEN) and line.figure is None
 
 
-def _files(runs: Sequence[Run], artifact: Record) -> Line:
+def _files(runs: Sequence[DeviceRun], artifact: Record) -> Line:
     """Judge whether the measured artifact is that of the baseline, file by file."""
     different: dict[str, None] = {}
     for identity in (run.results.artifact for run in runs):
@@ -160,7 +160,7 @@ def _files(runs: Sequence[Run], artifact: Record) -> Line:
     )
 
 
-def _masks(run: Run, artifact: Record | None) -> Line:
+def _masks(run: DeviceRun, artifact: Record | None) -> Line:
     """Judge whether every golden case meets its limits. Masks of disturbed runs count as well."""
     results = run.results
     wrong = [f"{case.name} (IoU {min(case.mask_ious):.3f})" for case in results.wrong_cases]
@@ -202,7 +202,7 @@ def _nothing_proven(results: DeviceResults, artifact: Record | None) -> str | No
     return None
 
 
-def _runs(runs: Sequence[Run]) -> Iterator[Line]:
+def _runs(runs: Sequence[DeviceRun]) -> Iterator[Line]:
     """Yield a line with the reason for each run whose times do not count."""
     for run in runs:
         results, quantity = run.results, f"times of {run.path.name}"

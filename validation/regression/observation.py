@@ -20,7 +20,7 @@ from validation.latency.machine.host import machine
 from validation.latency.results import Measurement
 from validation.latency.statistics import Interval
 from validation.questions.goldens import golden_questions
-from validation.questions.pipeline import Pipeline
+from validation.questions.pipeline import PhotoPipeline
 from validation.regression.figures import FIGURES, LATENCY
 from validation.regression.latency import Problem, measure_latency, ratios
 from validation.regression.manifest_entries import manifest_entries, operators, tools
@@ -118,7 +118,7 @@ class _Seen:
             return
         self.engine = engine.name
         gates = gates_for(artifact, read_gates())
-        candidate = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+        candidate = PhotoPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
         with engine:
             results = compare_pipelines(
                 artifact,

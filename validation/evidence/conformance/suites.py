@@ -14,7 +14,7 @@ COREMLTOOLS = Path(coremltools.__file__).parent
 
 
 @dataclass(frozen=True)
-class Suite:
+class ConformanceSuite:
     """Tests in the coremltools wheel.
 
     Attributes:
@@ -31,9 +31,9 @@ class Suite:
 SUITES = {
     suite.name: suite
     for suite in (
-        Suite("operators", "operators", ("converters/mil/mil/ops/tests",)),
-        Suite("torch", "torch front end", ("converters/mil/frontend/torch/test",)),
-        Suite(
+        ConformanceSuite("operators", "operators", ("converters/mil/mil/ops/tests",)),
+        ConformanceSuite("torch", "torch front end", ("converters/mil/frontend/torch/test",)),
+        ConformanceSuite(
             "optimize",
             "compression",
             (
@@ -42,7 +42,7 @@ SUITES = {
                 "test/ml_program/test_utils.py",
             ),
         ),
-        Suite(
+        ConformanceSuite(
             "tools",
             "Inspector, Comparator, Validator, Benchmarker",
             tuple(
@@ -54,7 +54,7 @@ SUITES = {
 }
 
 
-def run_suite(suite: Suite, log: Path, workers: int, sample: float = 1.0) -> None:
+def run_suite(suite: ConformanceSuite, log: Path, workers: int, sample: float = 1.0) -> None:
     """Run a suite and write a line per test into ``log``, which is replaced.
 
     Args:

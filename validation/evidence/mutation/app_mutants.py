@@ -13,7 +13,7 @@ from converters.samples import SampleCase
 from reference.photos.preprocessing import resize_photo, resized_size
 from validation.evidence.mutation.mutant import AppMutant, ManifestMutant
 from validation.questions.cases import Answer
-from validation.questions.pipeline import Pipeline
+from validation.questions.pipeline import PhotoPipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE, PREPROCESSING
 
 LETTERBOX_GRAY = 114  # the padding of YOLO's preprocessing
@@ -25,46 +25,46 @@ coreml_manifest = functools.partial(ManifestMutant, format="coreml", scheme="fp1
 # From photo to frame
 
 
-class SwapsChannels(Pipeline):
+class SwapsChannels(PhotoPipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         return super().preprocess(np.ascontiguousarray(pixels[..., ::-1]))
 
 
-class NormalizesItself(Pipeline):
+class NormalizesItself(PhotoPipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         return (super().preprocess(pixels) - 123.675) / 58.395
 
 
-class ScalesToOne(Pipeline):
+class ScalesToOne(PhotoPipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         return super().preprocess(pixels) / 255
 
 
-class PadsWithBlack(Pipeline):
+class PadsWithBlack(PhotoPipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         return _place(resize_photo(pixels, self.frame_size), self.frame_size, 0)
 
 
-class PadsWithGray(Pipeline):
+class PadsWithGray(PhotoPipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         return _place(resize_photo(pixels, self.frame_size), self.frame_size, LETTERBOX_GRAY)
 
 
-class Centers(Pipeline):
+class Centers(PhotoPipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         resized = resize_photo(pixels, self.frame_size)
         top, left = ((self.frame_size - side) // 2 for side in resized.shape[:2])
         return _place(resized, self.frame_size, self._padding_rgb, top, left)
 
 
-class ResizesToNearest(Pipeline):
+class ResizesToNearest(PhotoPipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         height, width = resized_size(*pixels.shape[:2], self.frame_size)
         picture = Image.fromarray(pixels).resize((width, height), Image.Resampling.NEAREST)
         return _place(np.asarray(picture), self.frame_size, self._padding_rgb)
 
 
-class ResizesWithoutAntialias(Pipeline):
+class ResizesWithoutAntialias(PhotoPipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         size = resized_size(*pixels.shape[:2], self.frame_size)
         tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None].float()  # (H, W, 3) → (1, 3, H, W)
@@ -73,7 +73,7 @@ class ResizesWithoutAntialias(Pipeline):
         return _place(photo, self.frame_size, self._padding_rgb)
 
 
-class Stretches(Pipeline):
+class Stretches(PhotoPipeline):
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         size = self.frame_size, self.frame_size
         picture = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
@@ -93,7 +93,7 @@ def _place(
 # Embeddings
 
 
-class KeepsOldEmbeddings(Pipeline):
+class KeepsOldEmbeddings(PhotoPipeline):
     """Returns the embeddings of the previous photo."""
 
     _previous: Tensor | None = None
@@ -104,7 +104,7 @@ class KeepsOldEmbeddings(Pipeline):
         return current if previous is None else previous
 
 
-class TransposesEmbeddings(Pipeline):
+class TransposesEmbeddings(PhotoPipeline):
     def encode(self, frame: Tensor) -> Tensor:
         return super().encode(frame).transpose(2, 3).contiguous()
 
@@ -112,7 +112,7 @@ class TransposesEmbeddings(Pipeline):
 # Prompts
 
 
-class ChangesPrompt(Pipeline):
+class ChangesPrompt(PhotoPipeline):
     """Passes another prompt than the intended one."""
 
     def decode(
@@ -188,7 +188,7 @@ class FeedsThresholdedMask(ChangesPrompt):
 # From logits to masks
 
 
-class Resizes(Pipeline):
+class Resizes(PhotoPipeline):
     """Resizes in two steps, which subclasses change."""
 
     mode, align_corners, cropped = "bilinear", False, True
@@ -231,12 +231,12 @@ class ForgetsHalfPixel(Resizes):
         return logits
 
 
-class TransposesMasks(Pipeline):
+class TransposesMasks(PhotoPipeline):
     def resize(self, low_res_mask: Tensor, photo_size: tuple[int, int]) -> np.ndarray:
         return super().resize(low_res_mask.transpose(2, 3), photo_size)
 
 
-class ThresholdsProbabilitiesAtZero(Pipeline):
+class ThresholdsProbabilitiesAtZero(PhotoPipeline):
     def resize(self, low_res_mask: Tensor, photo_size: tuple[int, int]) -> np.ndarray:
         return super().resize(low_res_mask.sigmoid(), photo_size)
 

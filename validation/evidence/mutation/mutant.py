@@ -8,7 +8,7 @@ from torch import nn
 
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.package_edit import EditablePackage
-from validation.questions.pipeline import Pipeline
+from validation.questions.pipeline import PhotoPipeline
 
 # Blamed if the artifact's folder is refused before anything runs.
 INTEGRITY = "integrity"
@@ -95,7 +95,7 @@ class PackageMutant(Mutant):
 class AppMutant(Mutant):
     """Uses a sound artifact in a wrong way: ``pipeline`` is what the app does."""
 
-    pipeline: type[Pipeline]
+    pipeline: type[PhotoPipeline]
 
     @property
     def applied_to(self) -> str:

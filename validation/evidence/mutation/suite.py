@@ -52,7 +52,7 @@ from validation.evidence.mutation.package_mutants import PACKAGE_MUTANTS
 from validation.gates import Gates, gates_for, read_gates
 from validation.questions.cases import Question
 from validation.questions.goldens import golden_questions
-from validation.questions.pipeline import CachedPipeline, Pipeline
+from validation.questions.pipeline import CachedPipeline, PhotoPipeline
 from validation.questions.prompt_matrix import built_in_questions
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
@@ -109,7 +109,7 @@ class Suite:
         return load_source("seeded", "tiny")
 
     @functools.cached_property
-    def _reference(self) -> Pipeline:
+    def _reference(self) -> PhotoPipeline:
         return CachedPipeline(self.source.sam)
 
     @functools.cached_property
@@ -188,9 +188,9 @@ class Suite:
     def _compare(
         self,
         artifact: Artifact,
-        pipeline: type[Pipeline] = Pipeline,
+        pipeline: type[PhotoPipeline] = PhotoPipeline,
         gates: Mapping[str, Mapping[str, Gates]] | None = None,
-        reference: Pipeline | None = None,
+        reference: PhotoPipeline | None = None,
     ) -> Outcome:
         limits = gates_for(artifact, gates or self._gates)
         engine = engine_for(artifact, ENGINES[artifact.format])

@@ -21,7 +21,7 @@ from validation.evidence.numbers.wide_streams import with_one_wide_channel, with
 from validation.evidence.page import MASK_TOOLS, Table
 from validation.gates import gates_for, read_gates
 from validation.questions.goldens import golden_questions
-from validation.questions.pipeline import CachedPipeline, Pipeline
+from validation.questions.pipeline import CachedPipeline, PhotoPipeline
 from validation.stages import IMAGE_ENCODER
 
 SCHEMES = ("fp16", "int8")
@@ -84,7 +84,7 @@ def _compare(artifact: Artifact, sam: Sam) -> Comparison:
     """Compare an artifact on its goldens only. With more photos all rows would take another hour."""
     gates = gates_for(artifact, read_gates())
     engine = engine_for(artifact, "mil_runtime")
-    candidate = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+    candidate = PhotoPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
     reference, questions = CachedPipeline(sam), golden_questions(artifact)
     cases = compare_pipelines(artifact, questions, reference, candidate, gates)
     return conclude(artifact, engine.name, gates, cases)

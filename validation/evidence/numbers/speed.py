@@ -31,7 +31,7 @@ QUANTIZED_ENGINES = ("qnnpack", "x86")
 
 
 @dataclass(frozen=True)
-class Contestant:
+class TimedProgram:
     """A program that encodes the same photo, and decodes the same prompt, as all others."""
 
     name: str
@@ -42,23 +42,23 @@ class Contestant:
 def measure_speed(bench: Bench) -> list[Table]:
     """Measure the reference, every TorchScript artifact, and onnxruntime."""
     with torch.no_grad():
-        contestants = [
+        programs = [
             _onnxruntime(bench),
             _reference(bench.source),
             *_lite_interpreters(bench),
         ]
         turns = Turns()
-        encode = turns.take({each.name: each.encode for each in contestants}, *ENCODES)
-        decode = turns.take({each.name: each.decode for each in contestants}, *DECODES)
+        encode = turns.take({each.name: each.encode for each in programs}, *ENCODES)
+        decode = turns.take({each.name: each.decode for each in programs}, *DECODES)
     rows = [
-        (each.name, *_cells(encode, each.name), *_cells(decode, each.name)) for each in contestants
+        (each.name, *_cells(encode, each.name), *_cells(decode, each.name)) for each in programs
     ]
     columns = [f"{verb} {what}" for verb in ("encode", "decode") for what in ("ms", "lowest", "×")]
     note = (
         f"{THREADS} threads. The times are medians of {np.prod(ENCODES)} calls (encode) and "
         f"{np.prod(DECODES)} calls (decode), taken in alternating turns. × is the ratio of the "
         f"median to that of {PEER}. {turns.disturbed} of "
-        f"{len(contestants) * (ENCODES[0] + DECODES[0])} turns were disturbed by other processes."
+        f"{len(programs) * (ENCODES[0] + DECODES[0])} turns were disturbed by other processes."
     )
     return [Table("speed", ("torch", "onnxruntime"), ("<", *columns), rows, note)]
 
@@ -73,17 +73,17 @@ def _inputs(source: Source) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     return source.goldens.encoder_inputs()[0], source.goldens.decoder_inputs()[0]
 
 
-def _reference(source: Source) -> Contestant:
+def _reference(source: Source) -> TimedProgram:
     (frame,), (image_embeddings, coords, labels, *_) = _inputs(source)
     points = coords[:, :1], labels[:, :1].int()
-    return Contestant(
+    return TimedProgram(
         "PyTorch eager, the reference",
         lambda: source.sam.encode_image(frame),
         lambda: source.sam.decode_prompts(image_embeddings, points, None, None),
     )
 
 
-def _lite_interpreters(bench: Bench) -> Iterator[Contestant]:
+def _lite_interpreters(bench: Bench) -> Iterator[TimedProgram]:
     inputs = _inputs(bench.source)
     for scheme in SCHEMES:
         artifact = bench.artifact("torchscript", scheme)
@@ -94,7 +94,7 @@ def _lite_interpreters(bench: Bench) -> Iterator[Contestant]:
 
 def _lite_interpreter(
     artifact: Artifact, inputs: Sequence[tuple[Tensor, ...]], engine: str | None
-) -> Contestant:
+) -> TimedProgram:
     """Load an artifact for any engine. ``engines.lite_interpreter`` supports only the phones' engine."""
     calls = []
     with _quantized_engine(engine):  # weights are packed for the engine when they are loaded
@@ -102,7 +102,7 @@ def _lite_interpreter(
             module = _load_for_lite_interpreter(path)
             calls.append(_with_engine(engine, lambda m=module, t=tensors: m(*t)))
     suffix = f", {engine}" if engine else ""
-    return Contestant(f".ptl {artifact.scheme}{suffix}", *calls)
+    return TimedProgram(f".ptl {artifact.scheme}{suffix}", *calls)
 
 
 def _with_engine(engine: str | None, function: Call) -> Call:
@@ -124,7 +124,7 @@ def _quantized_engine(engine: str | None) -> Iterator[None]:
         torch.backends.quantized.engine = before
 
 
-def _onnxruntime(bench: Bench) -> Contestant:
+def _onnxruntime(bench: Bench) -> TimedProgram:
     """Run the export modules in float32, through ONNX."""
     sam = bench.source.sam
     modules = ImageEncoder(sam).eval(), MaskDecoder(sam).eval()
@@ -136,7 +136,7 @@ def _onnxruntime(bench: Bench) -> Contestant:
         _onnx_call(module, spec, tensors, bench.folder / f"{spec.name}.onnx")
         for module, spec, tensors in zip(modules, specs, _inputs(bench.source), strict=True)
     ]
-    return Contestant(PEER, *calls)
+    return TimedProgram(PEER, *calls)
 
 
 def _onnx_call(

@@ -14,7 +14,7 @@ from validation.engines.artifact_model import ArtifactModel
 from validation.evidence.peers.contestants import Contestant
 from validation.latency.running.inputs import WholeEngine
 from validation.questions.cases import is_ambiguous
-from validation.questions.pipeline import Pipeline
+from validation.questions.pipeline import PhotoPipeline
 from validation.questions.prompt_matrix import photo_question
 
 
@@ -32,7 +32,7 @@ class Masks:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class PeerAgreement:
     """The lowest IoU with the reference masks, of the masks from the same frame and of the shown masks."""
 
     same_frame: float
@@ -49,7 +49,7 @@ def masks_of(contestant: Contestant, image: Path) -> Masks:
     engine = open_first(artifact, contestant.openers)
     if isinstance(engine, Unavailable):
         raise ArtifactError(f"{contestant.name}: NOT RUN: {engine.reason}")
-    pipeline = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+    pipeline = PhotoPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
     pixels = read_image(image)
     size = pixels.shape[:2]
     image_embeddings = pipeline.encode(pipeline.preprocess(pixels))
@@ -68,10 +68,10 @@ def masks_of(contestant: Contestant, image: Path) -> Masks:
     return Masks(same_frame, shown)
 
 
-def agreement(masks: Masks, reference: Masks) -> Agreement:
+def agreement(masks: Masks, reference: Masks) -> PeerAgreement:
     """Compare ``masks`` with those of the reference."""
     pairs = zip(masks.same_frame, reference.same_frame, strict=True)
-    return Agreement(
+    return PeerAgreement(
         same_frame=min(lowest_iou(*pair) for pair in pairs),
         shown=lowest_iou(masks.shown, reference.shown),
     )

@@ -18,7 +18,7 @@ from converters.torchscript.export import TorchScriptOptions
 from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
 from reference.common.torch_errors import first_line
 from validation.artifacts.artifact import Artifact, load_artifact
-from validation.evidence.peers.agreement import Agreement, agreement, masks_of
+from validation.evidence.peers.agreement import PeerAgreement, agreement, masks_of
 from validation.evidence.peers.contestants import EMULATED, Contestant
 from validation.evidence.peers.installation import PeersError
 from validation.latency.machine.host import Host, available_cores, machine
@@ -45,7 +45,7 @@ class Standing:
     """
 
     contestant: Contestant
-    agreement: Agreement | None
+    agreement: PeerAgreement | None
     problem: str | None = None
 
 

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 
 from validation.documents.verdicts import Unavailable
-from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
+from validation.latency.phones.external_tool import ToolError, ToolOutcome, quote, run_tool
 
 PACKAGE = "org.mobilesam.sample"
 # The app has an android.app.Instrumentation of its own, so that its test needs no test library.
@@ -29,17 +29,17 @@ class Adb:
 
     serial: str
 
-    def run(self, *arguments: str, time_limit: float = _TIME_LIMIT) -> Outcome:
+    def run(self, *arguments: str, time_limit: float = _TIME_LIMIT) -> ToolOutcome:
         """Run one of adb's own commands, such as push."""
         return run_tool(["adb", "-s", self.serial, *arguments], time_limit)
 
-    def shell(self, *words: str, time_limit: float = _TIME_LIMIT) -> Outcome:
+    def shell(self, *words: str, time_limit: float = _TIME_LIMIT) -> ToolOutcome:
         """Run a command on the phone. Its shell parses ``words``, so they must not contain special characters."""
         return self.run("shell", *words, time_limit=time_limit)
 
 
 @dataclass(frozen=True)
-class FoundPhone:
+class FoundAndroidPhone:
     """A phone that is ready to measure.
 
     Attributes:
@@ -53,7 +53,7 @@ class FoundPhone:
     has_app: bool
 
 
-def find_phone(wanted: str | None) -> FoundPhone | Unavailable:
+def find_phone(wanted: str | None) -> FoundAndroidPhone | Unavailable:
     """Find a phone by its serial number, by ANDROID_SERIAL, or as the only one that is ready.
 
     Args:
@@ -102,7 +102,7 @@ def _ready_serial(wanted: str | None) -> str | Unavailable:
     )
 
 
-def _look_at(serial: str) -> FoundPhone | Unavailable:
+def _look_at(serial: str) -> FoundAndroidPhone | Unavailable:
     """Describe the phone, and check that it has the app's tests or the benchmark."""
     adb = Adb(serial)
     tests = adb.shell("pm", "list", "instrumentation", PACKAGE)
@@ -119,4 +119,4 @@ def _look_at(serial: str) -> FoundPhone | Unavailable:
         quote(adb.shell("getprop", name).stdout)
         for name in ("ro.product.model", "ro.build.version.release")
     )
-    return FoundPhone(adb, f"{model}, Android {version}, serial number {serial}", installed)
+    return FoundAndroidPhone(adb, f"{model}, Android {version}, serial number {serial}", installed)

@@ -13,8 +13,8 @@ from validation.artifacts.artifact import Artifact
 from validation.documents.strict_json import MOST_BYTES
 from validation.latency.device_results import read_device_results
 from validation.latency.device_results_schema import ANDROID
-from validation.latency.phones.adb import BENCHMARK, PACKAGE, RUNNER, Adb, FoundPhone
-from validation.latency.phones.external_tool import Outcome, ToolError, quote
+from validation.latency.phones.adb import BENCHMARK, PACKAGE, RUNNER, Adb, FoundAndroidPhone
+from validation.latency.phones.external_tool import ToolError, ToolOutcome, quote
 from validation.latency.phones.phone import (
     LONGEST_TEST,
     PhoneBusyError,
@@ -50,7 +50,7 @@ class AndroidPhone:
         found: the phone that adb found.
     """
 
-    found: FoundPhone
+    found: FoundAndroidPhone
 
     @property
     def description(self) -> str:
@@ -150,7 +150,7 @@ class AndroidPhone:
             )
         return samples
 
-    def _require(self, outcome: Outcome, what: str) -> None:
+    def _require(self, outcome: ToolOutcome, what: str) -> None:
         if outcome.status:
             self._require_present(what)
             raise PhoneError(f"the phone cannot {what} ({outcome.complaint})")
@@ -163,7 +163,7 @@ class AndroidPhone:
             )
 
 
-def _instrumentation_problem(tested: Outcome) -> str:
+def _instrumentation_problem(tested: ToolOutcome) -> str:
     """Return the reason why a test ended early (Android's source: cmds/am, Instrument.java)."""
     for mark in ("INSTRUMENTATION_STATUS: Error=", "shortMsg="):
         for line in tested.stdout.splitlines():

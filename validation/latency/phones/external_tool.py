@@ -16,7 +16,7 @@ class ToolError(MobileSAMError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ToolOutcome:
     """A program's exit status and output."""
 
     status: int
@@ -34,7 +34,7 @@ class Outcome:
 
 def run_tool(
     arguments: Sequence[str], time_limit: float, environment: Mapping[str, str] | None = None
-) -> Outcome:
+) -> ToolOutcome:
     """Run a program, without a shell, until it ends.
 
     Args:
@@ -59,7 +59,7 @@ def run_tool(
     except OSError as error:
         raise ToolError(f"{arguments[0]} cannot be run ({error.strerror or error})") from None
     decoded = (text.decode("utf-8", "replace") for text in (done.stdout, done.stderr))
-    return Outcome(done.returncode, *decoded)
+    return ToolOutcome(done.returncode, *decoded)
 
 
 def quote(text: str) -> str:

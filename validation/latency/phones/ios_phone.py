@@ -11,7 +11,7 @@ from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
 from validation.latency.device_results import read_device_results
 from validation.latency.device_results_schema import IOS
-from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
+from validation.latency.phones.external_tool import ToolError, ToolOutcome, quote, run_tool
 from validation.latency.phones.phone import (
     LONGEST_TEST,
     PhoneBusyError,
@@ -20,7 +20,7 @@ from validation.latency.phones.phone import (
     fill_in,
     limits_of,
 )
-from validation.latency.phones.xcode import BUNDLE, FoundPhone, ready_phone
+from validation.latency.phones.xcode import BUNDLE, FoundIPhone, ready_phone
 from validation.latency.results import Measurement
 from validation.latency.running.plan import Plan
 
@@ -39,7 +39,7 @@ class IPhone:
         found: the phone that Xcode found.
     """
 
-    found: FoundPhone
+    found: FoundIPhone
 
     @property
     def description(self) -> str:
@@ -63,7 +63,7 @@ class IPhone:
                 self._tidy_up(folder, Path(scratch) / "empty")
             fill_in(measurement, read_device_results(fetched), plan, IOS)
 
-    def _run_test(self, artifact: Artifact, plan: Plan, folder: str, results: str) -> Outcome:
+    def _run_test(self, artifact: Artifact, plan: Plan, folder: str, results: str) -> ToolOutcome:
         limits = limits_of(artifact)
         settings = {
             "ARTIFACT": folder,
@@ -89,7 +89,7 @@ class IPhone:
             raise PhoneBusyError(f"the phone {quote(busy[0])}: wait until Xcode is done with it")
         return tested
 
-    def _fetch(self, results: str, destination: Path, tested: Outcome) -> None:
+    def _fetch(self, results: str, destination: Path, tested: ToolOutcome) -> None:
         copied = self._copy("from", results, str(destination))
         if copied.status or not destination.is_file():
             self._require_present("run the app's test")
@@ -103,7 +103,7 @@ class IPhone:
         with suppress(ToolError):  # a phone that was disconnected cannot be tidied up
             self._copy("to", str(empty), folder, "--remove-existing-content", "true")
 
-    def _copy(self, direction: str, source: str, destination: str, *options: str) -> Outcome:
+    def _copy(self, direction: str, source: str, destination: str, *options: str) -> ToolOutcome:
         arguments = (
             *("device", "copy", direction, "--device", self.found.identifier),
             *("--domain-type", "appDataContainer", "--domain-identifier", BUNDLE),
@@ -111,7 +111,7 @@ class IPhone:
         )
         return run_tool(("xcrun", "devicectl", *arguments), _COPY_LIMIT)
 
-    def _require(self, outcome: Outcome, what: str) -> None:
+    def _require(self, outcome: ToolOutcome, what: str) -> None:
         if outcome.status:
             self._require_present(what)
             raise PhoneError(f"the phone cannot {what} ({outcome.complaint})")

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from validation.documents.strict_json import Source
+from validation.documents.strict_json import JsonSource
 from validation.documents.verdicts import Unavailable
-from validation.latency.phones.external_tool import Outcome, ToolError, quote, run_tool
+from validation.latency.phones.external_tool import ToolError, ToolOutcome, quote, run_tool
 
 BUNDLE = "org.mobilesam.sample"
 PROJECT = Path(__file__).parents[3] / "sample_apps" / "ios" / "MobileSAMSample.xcodeproj"
@@ -20,11 +20,11 @@ TEST_RUN_VARIABLE = "MOBILE_SAM_XCTESTRUN"
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 
 _TIME_LIMIT = 60.0  # seconds
-_DEVICECTL = Source("devicectl", "what devicectl wrote", "update Xcode", ToolError)
+_DEVICECTL = JsonSource("devicectl", "what devicectl wrote", "update Xcode", ToolError)
 
 
 @dataclass(frozen=True)
-class FoundPhone:
+class FoundIPhone:
     """A phone that is ready to measure.
 
     Attributes:
@@ -38,7 +38,7 @@ class FoundPhone:
     tests: Sequence[str]
 
 
-def find_phone(wanted: str | None) -> FoundPhone | Unavailable:
+def find_phone(wanted: str | None) -> FoundIPhone | Unavailable:
     """Find a phone by its UDID, or the only one that is ready. Return the reason if there is none."""
     for tool in ("xcodebuild", "xcrun"):
         if shutil.which(tool) is None:
@@ -129,7 +129,7 @@ def _problem(properties: dict, connection: dict) -> str | None:
     return None
 
 
-def _look_at(identifier: str, description: str, tests: list[str]) -> FoundPhone | Unavailable:
+def _look_at(identifier: str, description: str, tests: list[str]) -> FoundIPhone | Unavailable:
     """Return the phone if the sample app is installed on it."""
     arguments = ["device", "info", "apps", "--device", identifier, "--bundle-id", BUNDLE]
     outcome, document = devicectl(*arguments)
@@ -141,10 +141,10 @@ def _look_at(identifier: str, description: str, tests: list[str]) -> FoundPhone 
             f"the phone {identifier} does not have the sample app ({BUNDLE}): run it once from Xcode, as "
             "docs/devices.md says"
         )
-    return FoundPhone(identifier, description, tests)
+    return FoundIPhone(identifier, description, tests)
 
 
-def devicectl(*arguments: str) -> tuple[Outcome, dict]:
+def devicectl(*arguments: str) -> tuple[ToolOutcome, dict]:
     """Run ``xcrun devicectl``. Return its outcome and its JSON document, which is empty if malformed."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "output.json"

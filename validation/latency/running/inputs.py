@@ -18,7 +18,7 @@ from validation.engines.artifact_model import ArtifactModel
 from validation.latency.running.plan import END_TO_END, IMAGE_ENCODER, MASK_DECODER
 from validation.questions.cases import is_ambiguous
 from validation.questions.goldens import golden_questions
-from validation.questions.pipeline import Pipeline
+from validation.questions.pipeline import PhotoPipeline
 from validation.questions.prompt_matrix import photo_question
 
 
@@ -64,7 +64,7 @@ class Inputs:
     def stages(self, engine: Engine) -> dict[str, Callable[[], object]]:
         """Return the function that runs each stage once. Successive runs cycle through the prompts."""
         artifact, photo_size = self._artifact, self._photo.shape[:2]
-        pipeline = Pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
+        pipeline = PhotoPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
         frame = pipeline.preprocess(self._photo)
         variant = artifact.variant
         prompts = itertools.cycle(

@@ -55,12 +55,12 @@ def serve(
     settle_in()
     if setting.cores is not None:
         os.sched_setaffinity(0, setting.cores)  # before torch starts its threads
-    worker = _Worker(artifact, openers, setting, image)
+    worker = _MeasuringWorker(artifact, openers, setting, image)
     with until_parent_closes():
         answer_requests(connection, lambda request, _: (worker.answer(request), ()))
 
 
-class _Worker:
+class _MeasuringWorker:
     def __init__(
         self, artifact: Artifact, openers: tuple[Opener, ...], setting: Setting, image: Path | None
     ) -> None:

@@ -11,7 +11,7 @@ from coremltools.proto import Model_pb2
 from google.protobuf.message import DecodeError
 
 from reference.common.input_files import require_possible
-from validation.documents.strict_json import Source
+from validation.documents.strict_json import JsonSource
 from validation.mil_runtime.errors import ModelError
 from validation.mil_runtime.model.blob_storage import BlobFile
 
@@ -125,7 +125,7 @@ def _read_package(path: Path) -> Package:
 def _root_model(package: Path) -> Path:
     """Return the model file that the package's own manifest names as its root."""
     manifest_file = package / "Manifest.json"
-    source = Source(str(manifest_file), "a package's manifest", _CONVERT_AGAIN, ModelError)
+    source = JsonSource(str(manifest_file), "a package's manifest", _CONVERT_AGAIN, ModelError)
     manifest = source.parse(_read(manifest_file, _MAX_MANIFEST_BYTES))
     try:
         item = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]

@@ -40,7 +40,7 @@ def main(descriptor: str, threads: str, counts: str | None = None) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     connection = Connection(int(descriptor))
     try:
-        worker = _Worker(int(threads), counts)
+        worker = _LiteWorker(int(threads), counts)
     except Exception as error:
         send(connection, _describe(error))
         return
@@ -58,7 +58,7 @@ def main(descriptor: str, threads: str, counts: str | None = None) -> None:
         pass  # the parent closed the connection
 
 
-class _Worker:
+class _LiteWorker:
     def __init__(self, threads: int, counts: str | None) -> None:
         # Imported here, so that a failure is reported to the parent.
         import torch
