@@ -1,6 +1,6 @@
 """Converting a checkpoint to an artifact folder, for the ``convert`` command and for Python."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from reference.builder import load_sam
 from reference.common.errors import ConversionError, OutputError
 from reference.common.input_files import require_utf8
 from reference.common.plain_text import quote
+from reference.common.progress import OnStep
 from reference.modeling.sam import Sam
 from reference.modeling.variants import get_variant
 from reference.photos.preprocessing import photo_to_frame
@@ -31,8 +32,6 @@ from reference.weights.checkpoint import Checkpoint, resolve_checkpoint
 
 # A new format is one more entry here.
 FORMATS: Mapping[str, Format] = {item.name: item for item in (TORCHSCRIPT, COREML)}
-
-OnStep = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from reference.common.progress import OnStep
 from reference.photos.images import read_image
 from reference.predictor import PromptableModel
 from reference.prompts import Prompt, normalize_prompts
-from reference.segmentation import OnStep, Segmentation, segment_objects
+from reference.segmentation import Segmentation, segment_objects
 
 
 class PhotoSegmenter(ABC):

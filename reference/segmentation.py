@@ -1,15 +1,13 @@
 """``Segmentation``, the answer for one object, and the function that asks a model for it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from reference.common.errors import AnswerError
+from reference.common.progress import OnStep
 from reference.predictor import Predictor, PromptableModel
 from reference.prompts import Prompt, is_ambiguous
-
-OnStep = Callable[[str], None]
 
 
 @dataclass(frozen=True)

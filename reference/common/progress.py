@@ -8,9 +8,13 @@ from tqdm import tqdm
 
 from reference.common.plain_text import shorten
 
+OnStep = Callable[
+    [str], None
+]  # is called with a name or description of each step, when the step begins
+
 
 @contextlib.contextmanager
-def step_bar(total: int) -> Iterator[Callable[[str], None]]:
+def step_bar(total: int) -> Iterator[OnStep]:
     """Show a progress bar over ``total`` named steps. Call the function that it yields when a step begins."""
     with progress(description="starting", total=total, unit="step") as bar:
         begun = 0

@@ -5,10 +5,10 @@ import shutil
 import sys
 from pathlib import Path
 
+from reference.common.progress import OnStep
 from validation.engines.environments.environment import (
     RECIPES,
     Environment,
-    Report,
     SetupError,
     run_tool,
 )
@@ -58,12 +58,12 @@ class Arm64(Environment):
             return f"it is built from Debian's packages, and {absent[0]} is missing: use Debian"
         return None
 
-    def build(self, folder: Path, report: Report) -> None:
-        report("Debian's packages of qemu and of Python for Arm (60 MB to download)")
+    def build(self, folder: Path, on_step: OnStep) -> None:
+        on_step("Debian's packages of qemu and of Python for Arm (60 MB to download)")
         _unpack_packages(folder)
-        report(f"torch {self.torch_version} for Arm (120 MB to download)")
+        on_step(f"torch {self.torch_version} for Arm (120 MB to download)")
         _install_wheels(folder)
-        report("the instruction counter")
+        on_step("the instruction counter")
         _build_counter(folder)
 
     def command(self, folder: Path, counts: Path | None = None) -> list[str]:

@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 from reference.common.cache import CACHE_VARIABLE, cache_folder
 from reference.common.errors import MobileSAMError
+from reference.common.progress import OnStep
 
 RECIPES = Path(__file__).parent / "recipes"
 TOOL_LIMIT = 3600.0  # seconds for one program of a set-up, enough for 2 GB on a slow connection
 # Seconds. No set-up takes a day, so an older unfinished one was killed.
 _STALE = 24 * 3600.0
-
-Report = Callable[[str], None]
 
 
 class SetupError(MobileSAMError):
@@ -77,12 +76,12 @@ class Environment(ABC):
         """Say why this machine cannot set it up, in words that follow "NOT RUN: "; None if it can."""
 
     @abstractmethod
-    def build(self, folder: Path, report: Report) -> None:
+    def build(self, folder: Path, on_step: OnStep) -> None:
         """Build it in a new folder.
 
         Args:
             folder: the folder, which exists and is empty.
-            report: called with a description of each step.
+            on_step: called with a description of each step.
 
         Raises:
             SetupError: a step failed.
@@ -126,14 +125,14 @@ class Environment(ABC):
                 shutil.rmtree(part, ignore_errors=True)
 
 
-def set_up(environment: Environment, check: Callable[[Path], None], report: Report) -> Path:
+def set_up(environment: Environment, check: Callable[[Path], None], on_step: OnStep) -> Path:
     """Build an environment, unless it exists.
 
     Args:
         environment: the environment to build.
         check: called with the folder that was built, before the environment appears; it raises
             MobileSAMError if the environment does not work.
-        report: called with a description of each step.
+        on_step: called with a description of each step.
 
     Returns:
         The folder of the environment.
@@ -146,12 +145,12 @@ def set_up(environment: Environment, check: Callable[[Path], None], report: Repo
         raise SetupError(f"cannot set up {environment.name}: {obstacle}")
     folder = environment.folder
     if folder.is_dir():
-        report("is there already")
+        on_step("is there already")
         return folder
     try:
         with _part_of(folder) as part:
-            environment.build(part, report)
-            report("trying it")
+            environment.build(part, on_step)
+            on_step("trying it")
             check(part)
             if not folder.is_dir():  # another process may have been faster
                 part.rename(folder)

@@ -5,7 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from validation.engines.environments.environment import RECIPES, Environment, Report, run_tool
+from reference.common.progress import OnStep
+from validation.engines.environments.environment import RECIPES, Environment, run_tool
 
 _PYTHON = (3, 11)  # the newest version that torch 2.1.0 has wheels for
 # Systems and machines that the recipe has wheels for.
@@ -31,8 +32,8 @@ class Runtime(Environment):
             return f"torch {self.torch_version} needs Python 3.11: install python3.11"
         return None
 
-    def build(self, folder: Path, report: Report) -> None:
-        report(f"a virtual environment with torch {self.torch_version} (2.4 GB to download)")
+    def build(self, folder: Path, on_step: OnStep) -> None:
+        on_step(f"a virtual environment with torch {self.torch_version} (2.4 GB to download)")
         run_tool(
             [_python(), "-m", "venv", folder],
             "install the module venv of Python 3.11 (Debian: python3.11-venv)",

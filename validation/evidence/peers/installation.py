@@ -5,11 +5,12 @@ import os
 import sys
 import sysconfig
 import venv
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from reference.common.cache import cache_folder
 from reference.common.errors import MobileSAMError
+from reference.common.progress import OnStep
 from validation.engines.environments.environment import run_tool
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
@@ -26,7 +27,7 @@ def default_folder() -> Path:
     return cache_folder() / "environments" / f"peers-{hashlib.sha256(recipe).hexdigest()[:12]}"
 
 
-def prepare(folder: Path, report: Callable[[str], None]) -> Path:
+def prepare(folder: Path, on_step: OnStep) -> Path:
     """Make the environment unless it exists, and return its interpreter.
 
     The environment also sees the project's own packages, so that all programs use the same torch.
@@ -42,7 +43,7 @@ def prepare(folder: Path, report: Callable[[str], None]) -> Path:
         raise PeersError(
             f"{folder}: is not an environment of this command: name another --environment"
         )
-    report(f"installing ultralytics, onnx and onnxruntime into {folder}")
+    on_step(f"installing ultralytics, onnx and onnxruntime into {folder}")
     try:
         venv.create(folder, clear=True, with_pip=True)
         _add_own_packages(folder)
