@@ -1,7 +1,7 @@
 """Converting a checkpoint to an artifact folder, for the ``convert`` command and for Python."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
@@ -53,9 +53,24 @@ def format_options(
     """Return the options of a conversion. The arguments and errors are those of ``convert``."""
     if format_name not in FORMATS:
         raise ConversionError(f"format {quote(format_name)}: expected one of {', '.join(FORMATS)}")
-    keywords = {"deployment_target": deployment_target, "bytecode_version": bytecode_version}
+    keywords = {
+        "scheme": quantize,
+        "deployment_target": deployment_target,
+        "bytecode_version": bytecode_version,
+    }
     given = {name: value for name, value in keywords.items() if value is not None}
-    return FORMATS[format_name].options(quantize, given)
+    for keyword in given:
+        owners = [item.name for item in FORMATS.values() if _has_option(item, keyword)]
+        if format_name not in owners:
+            raise ConversionError(
+                f"{keyword} with '{format_name}': expected {' or '.join(map(repr, owners))}"
+            )
+    options: Options = FORMATS[format_name].options_type(**given)
+    return options
+
+
+def _has_option(chosen: Format, name: str) -> bool:
+    return name in (option.name for option in fields(chosen.options_type))
 
 
 def load_source(

@@ -4,7 +4,6 @@ A new format is a folder beside ``coreml/`` and ``torchscript/`` with a ``format
 ``conversion.FORMATS``, and its name in ``artifact_layout.FORMATS``.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,18 +44,10 @@ class Format(Protocol):
 
     @property
     def options_type(self) -> type:
-        """The class of the format's options."""
-        ...
+        """The class of the format's options, a frozen dataclass with a default for each.
 
-    def options(self, quantize: str | None, keywords: Mapping[str, Any]) -> Options:
-        """Return the options for a scheme and keywords of this format.
-
-        Args:
-            quantize: the name of the scheme; None for the format's default.
-            keywords: the keywords of ``converters.convert`` that are set and not common to all formats.
-
-        Raises:
-            ConversionError: the scheme or a value is invalid, or a keyword belongs to another format.
+        Its fields are the scheme, and keywords of ``converters.convert``. A value that the format cannot do raises
+        ConversionError.
         """
         ...
 

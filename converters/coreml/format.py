@@ -1,6 +1,5 @@
 """Core ML as a format of ``conversion``."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from converters.coreml.package_files import PackageMetadata
 from converters.coreml.schemes import SCHEMES
 from converters.format import Component
 from converters.manifest import PACKAGE, component_entry
-from reference.common.errors import ConversionError
 from reference.modeling.variants import Variant
 from reference.weights.checkpoint import Checkpoint
 
@@ -25,11 +23,6 @@ class CoreMLFormat:
 
     name = "coreml"
     options_type = CoreMLOptions
-
-    def options(self, quantize: str | None, keywords: Mapping[str, Any]) -> CoreMLOptions:
-        for keyword in keywords.keys() - {"deployment_target"}:
-            raise ConversionError(f"{keyword} with 'coreml': expected 'torchscript'")
-        return CoreMLOptions("fp16" if quantize is None else quantize, **keywords)
 
     def manifest_entries(self, options: CoreMLOptions) -> dict[str, Any]:
         return {"deployment_target": options.target}

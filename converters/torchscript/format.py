@@ -1,6 +1,5 @@
 """TorchScript Lite as a format of ``conversion``."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from converters.format import Component
 from converters.manifest import component_entry, to_json
 from converters.torchscript.export import TorchScriptOptions, export_torchscript
 from converters.torchscript.runtime_operators import android_lite_2_1_0
-from reference.common.errors import ConversionError
 from reference.modeling.variants import Variant
 from reference.weights.checkpoint import Checkpoint
 
@@ -20,11 +18,6 @@ class TorchScriptFormat:
 
     name = "torchscript"
     options_type = TorchScriptOptions
-
-    def options(self, quantize: str | None, keywords: Mapping[str, Any]) -> TorchScriptOptions:
-        for keyword in keywords.keys() - {"bytecode_version"}:
-            raise ConversionError(f"{keyword} with 'torchscript': expected 'coreml'")
-        return TorchScriptOptions("none" if quantize is None else quantize, **keywords)
 
     def manifest_entries(self, options: TorchScriptOptions) -> dict[str, Any]:
         return {
