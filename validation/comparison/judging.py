@@ -9,7 +9,7 @@ from converters.samples import SampleCase
 from validation.artifacts.artifact import Artifact
 from validation.comparison.agreement import Agreement, StageLoss, measure, stage_to_blame
 from validation.comparison.case_pictures import draw_case, shrink_photo
-from validation.comparison.proof import evidence_of
+from validation.comparison.proof import Evidence, evidence_of
 from validation.comparison.results import CasePictures, CaseResult, Summary
 from validation.comparison.stage_exchange import CaseAnswers, PhotoAnswers, StageError
 from validation.comparison.stage_losses import CaseMasks, stage_losses
@@ -132,12 +132,8 @@ class Judge:
             masks.of(answers.expected, self.arithmetic),
             is_ambiguous(case),
         )
-        reasons = (*case_failures(self._gates, agreement), *failed_stages.values())
-        if not evidence.is_finite:
-            reasons = (evidence.no_mask, *reasons)
-        status = FAILED if reasons else PASSED
-        if not reasons and evidence.no_mask:
-            status, reasons = NOT_PROVEN, (evidence.no_mask,)
+        failures = (*case_failures(self._gates, agreement), *failed_stages.values())
+        status, reasons = _status(failures, evidence)
         blamed = None
         if status == FAILED and evidence.is_finite:
             lost = max(1 - agreement.min_iou, agreement.score_difference)
@@ -169,6 +165,15 @@ class Judge:
             photo.photo_size,
             self.arithmetic.frame_size,
         )
+
+
+def _status(failures: tuple[str, ...], evidence: Evidence) -> tuple[str, tuple[str, ...]]:
+    """The status of a case and the reasons for it, from the gates that it fails and what it is evidence of."""
+    if not evidence.is_finite:
+        return FAILED, (evidence.no_mask, *failures)
+    if failures:
+        return FAILED, failures
+    return (NOT_PROVEN, (evidence.no_mask,)) if evidence.no_mask else (PASSED, ())
 
 
 def failed_case(question: Question, case: SampleCase, error: StageError) -> CaseResult:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import numpy as np
 
@@ -97,7 +97,21 @@ class Child:
         """
         if self._failure is not None:
             raise EngineDiedError(self._failure)
-        limit = self._time_limit + allowance
+        answer, answers = self._exchange(during, request, arrays, self._time_limit + allowance)
+        if answer.get("error") == "artifact":
+            raise ArtifactError(str(answer.get("text")))
+        if answer.get("error") == "memory":
+            self._die(during, self._out_of_memory())
+        if "error" in answer:
+            self._die(during, f"failed ({answer.get('text')})")
+        if len(answers) != count:
+            self._die(during, f"gave {len(answers)} tensors: expected {count}")
+        return answer, answers
+
+    def _exchange(
+        self, during: str, request: dict | None, arrays: Iterable[np.ndarray], limit: float
+    ) -> tuple[dict, list[np.ndarray]]:
+        """Send a request and receive its answer. A child that gives none within ``limit`` seconds is ended."""
         expired = threading.Event()
 
         # With the child killed, the parent stops waiting, whether it reads, writes or has half a message.
@@ -110,7 +124,7 @@ class Child:
         try:
             if request is not None:
                 send(self._connection, request, arrays)
-            answer, answers = receive(self._connection)
+            return receive(self._connection)
         except (EOFError, ConnectionError):
             self._die(during, self._cause_of_death(limit if expired.is_set() else None))
         except (OSError, ValueError, RecursionError) as error:
@@ -124,15 +138,6 @@ class Child:
             raise
         finally:
             deadline.cancel()
-        if answer.get("error") == "artifact":
-            raise ArtifactError(str(answer.get("text")))
-        if answer.get("error") == "memory":
-            self._die(during, self._out_of_memory())
-        if "error" in answer:
-            self._die(during, f"failed ({answer.get('text')})")
-        if len(answers) != count:
-            self._die(during, f"gave {len(answers)} tensors: expected {count}")
-        return answer, answers
 
     def close(self) -> None:
         """Let the child end by itself, or kill it if it does not. A child that is gone is left alone."""
@@ -162,7 +167,7 @@ class Child:
             return "ran out of memory"
         return f"ran out of memory (limit {self._memory_limit / 1e9:.1f} GB)"
 
-    def _die(self, during: str, what: str) -> None:
+    def _die(self, during: str, what: str) -> NoReturn:
         self._die_quietly(f"{during}: the engine {what}")
         raise EngineDiedError(self._failure)
 
