@@ -1,6 +1,8 @@
 """The command ``validate compare``."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +14,13 @@ from validation.commands.options import (
     artifacts_argument,
     gates_option,
     json_option,
+    report_option,
 )
 from validation.engines import engine_names
-from validation.report.folder import COMPARISON, reserved_report
+from validation.report.folder import COMPARISON, PAGE_FILE, reserved_report
+
+if TYPE_CHECKING:  # this module imports torch, which takes seconds
+    from validation.comparison.results import Comparison
 
 LONGEST_ANSWER = 86_400.0  # seconds
 
@@ -65,13 +71,7 @@ LONGEST_ANSWER = 86_400.0  # seconds
     help="Longest time that the engine may take for one answer. Each engine runs in its own process, "
     "so one that hangs or crashes fails its artifact and nothing else.",
 )
-@click.option(
-    "--report",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write a page with every case's masks side by side, and the results as JSON, to this "
-    "folder. An earlier report of this command in its place is replaced.",
-)
+@report_option("every case's masks side by side")
 @click.option(
     "--latency",
     "latency_file",
@@ -125,18 +125,17 @@ def compare(
     # Imported here so that --help and refusals need not wait for torch.
     from validation.comparison.comparer import compare_artifacts
     from validation.comparison.document import build_document
-    from validation.comparison.results import Comparison
-    from validation.comparison.table import format_comparison, format_overview
+    from validation.comparison.table import format_comparison
     from validation.documents.verdicts import FAILED, NOT_PROVEN
     from validation.latency.recorded import read_latency
 
     times = None if latency_file is None else read_latency(latency_file)
-    shown: list[Comparison] = []
+    separator: list[str] = []
 
-    def show_result(comparison: Comparison) -> None:
+    def print_result(comparison: "Comparison") -> None:
         if not output.replaces_table:
-            print_lines([*([""] if shown else []), *format_comparison(comparison)])
-        shown.append(comparison)
+            print_lines([*separator, *format_comparison(comparison)])
+            separator[:] = [""]
 
     comparisons = compare_artifacts(
         artifacts,
@@ -148,7 +147,7 @@ def compare(
         pictures=report is not None,
         drift=drift,
         time_limit=time_limit,
-        on_result=show_result,
+        on_result=print_result,
     )
     document = build_document(comparisons)
     if report is not None:
@@ -158,8 +157,15 @@ def compare(
         write_report(report, comparisons, document, command, times)
     output.write(document)
     if not output.replaces_table:
-        if len(comparisons) > 1:
-            print_lines(["", *format_overview(comparisons)])
-        if report is not None:
-            print_lines([f"report: {report / 'report.html'}"])
+        _print_end(comparisons, report)
     return FAILED_STATUS if document["verdict"] in (FAILED, NOT_PROVEN) else 0
+
+
+def _print_end(comparisons: Sequence["Comparison"], report: Path | None) -> None:
+    """Print what follows the tables of all artifacts."""
+    from validation.comparison.table import format_overview
+
+    if len(comparisons) > 1:
+        print_lines(["", *format_overview(comparisons)])
+    if report is not None:
+        print_lines([f"report: {report / PAGE_FILE}"])

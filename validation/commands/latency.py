@@ -7,9 +7,15 @@ import click
 
 from reference.common.command_line import COMMAND_LINE, print_lines
 from validation.artifacts.artifact import load_artifact
-from validation.commands.options import FAILED_STATUS, JsonOutput, artifacts_argument, json_option
+from validation.commands.options import (
+    FAILED_STATUS,
+    JsonOutput,
+    artifacts_argument,
+    json_option,
+    report_option,
+)
 from validation.latency.targets.registry import DEFAULT_TARGET, find_targets, known_targets
-from validation.report.folder import LATENCY, reserved_report
+from validation.report.folder import LATENCY, LATENCY_PAGE_FILE, reserved_report
 
 _LARGEST_CORE = 4095
 
@@ -84,13 +90,7 @@ def _is_core(text: str) -> bool:
     help="Run on this photo, with a point and a box in its center. [default: one of the artifact's "
     "goldens]",
 )
-@click.option(
-    "--report",
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Write a page with distributions, stages and memory over time, and the results as JSON, to "
-    "this folder. An earlier report of this command in its place is replaced.",
-)
+@report_option("distributions, stages and memory over time")
 @json_option("the results, with every single time,")
 def latency(
     folders: tuple[Path, ...],
@@ -154,7 +154,7 @@ def latency(
         command = click.get_current_context().meta[COMMAND_LINE]
         write_latency_report(report, result.document(), command)
         if not output.replaces_table:
-            print_lines([f"report: {report / 'latency.html'}"])
+            print_lines([f"report: {report / LATENCY_PAGE_FILE}"])
     return FAILED_STATUS if result.failed else 0
 
 

@@ -1,4 +1,4 @@
-"""Options that several ``validate`` commands share: artifacts, gates, and results as JSON."""
+"""Options that several ``validate`` commands share: artifacts, gates, a report, and results as JSON."""
 
 import functools
 import os
@@ -28,6 +28,17 @@ def gates_option(example: str) -> Callable:
         metavar="FILE",
         type=click.Path(path_type=Path),
         help=f"Replace default limits with those of this TOML file, such as {example}.",
+    )
+
+
+def report_option(what: str) -> Callable:
+    """Add the option --report; ``what`` names in its help what the page shows."""
+    return click.option(
+        "--report",
+        metavar="DIR",
+        type=click.Path(path_type=Path, file_okay=False),
+        help=f"Write a page with {what}, and the results as JSON, to this folder. An earlier report of this "
+        "command in its place is replaced.",
     )
 
 
