@@ -89,7 +89,11 @@ def crop_resize(
     sampling_mode: str = "DEFAULT",
     pad_value: float = 0.0,
 ) -> Tensor:
-    crops = _Crops(
+    boxes, images, each = _boxes_of_regions(roi, len(x))
+    crops = crop_resize_boxes(
+        x,
+        boxes,
+        images,
         target_height,
         target_width,
         normalized_coordinates,
@@ -98,7 +102,7 @@ def crop_resize(
         sampling_mode,
         pad_value,
     )
-    return _crop_regions(x, roi, crops)
+    return crops.unflatten(0, (len(roi), each))  # (N * each, C, h, w) → (N, each, C, h, w)
 
 
 @operator("crop_resize", since=Opset.iOS17)
@@ -133,21 +137,21 @@ def crop_resize_boxes(
     return crops.cut(x, images, boxes.to(x.dtype))
 
 
-def _crop_regions(x: Tensor, roi: Tensor, crops: _Crops) -> Tensor:
-    """Cut boxes (N, 1, 4, 1, 1) from every picture, or (N, 1, 5, 1, 1) from the picture that each names."""
+def _boxes_of_regions(roi: Tensor, pictures: int) -> tuple[Tensor, Tensor, int]:
+    """Return the boxes that regions ask for, (M, 4), the index of each box's picture, (M,), and the boxes per region.
+
+    A region of shape (1, 4, 1, 1) is cut from every picture. One of shape (1, 5, 1, 1) begins with the index of its
+    picture.
+    """
     if roi.dim() != 5 or roi.shape[1:] not in ((1, 4, 1, 1), (1, 5, 1, 1)):
         raise OperationError(
             f"roi of shape {list(roi.shape)}: expected (N, 1, 4, 1, 1) or (N, 1, 5, 1, 1)"
         )
-    boxes = roi.reshape(roi.shape[0], -1)
-    count, each = (len(boxes), 1) if boxes.shape[1] == 5 else (len(boxes), x.shape[0])
+    boxes = roi.reshape(len(roi), -1)
     if boxes.shape[1] == 5:
-        images, boxes = boxes[:, 0].long(), boxes[:, 1:]
-    else:
-        images = torch.arange(each).repeat(count)
-        boxes = boxes.repeat_interleave(each, 0)
-    crops_of_all = crops.cut(x, images, boxes)
-    return crops_of_all.unflatten(0, (count, each))  # (N * each, C, h, w) → (N, each, C, h, w)
+        return boxes[:, 1:], boxes[:, 0].long(), 1
+    images = torch.arange(pictures).repeat(len(boxes))
+    return boxes.repeat_interleave(pictures, 0), images, pictures
 
 
 def _corners(boxes: Tensor, mode: str) -> tuple[Tensor, Tensor]:
