@@ -17,6 +17,7 @@ from validation.latency.phones.adb import BENCHMARK, PACKAGE, RUNNER, Adb, Found
 from validation.latency.phones.external_tool import ToolError, ToolOutcome, quote
 from validation.latency.phones.phone import (
     LONGEST_TEST,
+    Phone,
     PhoneBusyError,
     PhoneError,
     PhoneGoneError,
@@ -43,7 +44,7 @@ _OBSERVED = re.compile(r"PyTorchObserver (\{.*\})")
 
 
 @dataclass(frozen=True)
-class AndroidPhone:
+class AndroidPhone(Phone):
     """A ``Phone`` that adb reaches.
 
     Attributes:
@@ -149,11 +150,6 @@ class AndroidPhone:
                 "from the PyTorch that docs/devices.md names"
             )
         return samples
-
-    def _require(self, outcome: ToolOutcome, what: str) -> None:
-        if outcome.status:
-            self._require_present(what)
-            raise PhoneError(f"the phone cannot {what} ({outcome.complaint})")
 
     def _require_present(self, what: str) -> None:
         state = self.adb.run("get-state")

@@ -14,6 +14,7 @@ from validation.latency.device_results_schema import IOS
 from validation.latency.phones.external_tool import ToolError, ToolOutcome, quote, run_tool
 from validation.latency.phones.phone import (
     LONGEST_TEST,
+    Phone,
     PhoneBusyError,
     PhoneError,
     PhoneGoneError,
@@ -32,7 +33,7 @@ _BUSY = re.compile(r"\bis busy\b[^\n}]*")
 
 
 @dataclass(frozen=True)
-class IPhone:
+class IPhone(Phone):
     """A ``Phone`` that Xcode's tools reach.
 
     Attributes:
@@ -110,11 +111,6 @@ class IPhone:
             *("--source", source, "--destination", destination, *options),
         )
         return run_tool(("xcrun", "devicectl", *arguments), _COPY_LIMIT)
-
-    def _require(self, outcome: ToolOutcome, what: str) -> None:
-        if outcome.status:
-            self._require_present(what)
-            raise PhoneError(f"the phone cannot {what} ({outcome.complaint})")
 
     def _require_present(self, what: str) -> None:
         found = ready_phone(self.found.identifier)

@@ -1,8 +1,8 @@
 """The part of measuring that all phones share: one artifact after another, and reading an app's results."""
 
 import statistics
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 from reference.common.errors import MobileSAMError
 from reference.common.progress import progress
@@ -17,6 +17,7 @@ from validation.latency.device_results_schema import (
     DeviceResults,
     FileIdentity,
 )
+from validation.latency.phones.external_tool import ToolOutcome
 from validation.latency.results import Measurement, StageTimes, TargetResult, Turn
 from validation.latency.running.plan import Plan
 from validation.latency.running.session import Load
@@ -39,15 +40,15 @@ class PhoneBusyError(PhoneError):
     """A phone is in use by another run."""
 
 
-class Phone(Protocol):
-    """A phone that is ready to measure.
+class Phone(ABC):
+    """A phone that is ready to measure."""
 
-    Attributes:
-        description: the phone's model, its system, and what tells it from other phones.
-    """
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """The phone's model, its system, and what tells it from other phones."""
 
-    description: str
-
+    @abstractmethod
     def measure(self, measurement: Measurement, plan: Plan) -> None:
         """Run ``measurement.artifact`` on the phone, and fill in the results.
 
@@ -55,7 +56,16 @@ class Phone(Protocol):
             PhoneGoneError: the phone was disconnected.
             MobileSAMError: the phone could not measure, or wrote results that do not fit.
         """
-        ...
+
+    @abstractmethod
+    def _require_present(self, what: str) -> None:
+        """Raise PhoneGoneError if the phone was disconnected before it could do ``what``."""
+
+    def _require(self, outcome: ToolOutcome, what: str) -> None:
+        """Raise PhoneError, or PhoneGoneError, if the phone could not do ``what``."""
+        if outcome.status:
+            self._require_present(what)
+            raise PhoneError(f"the phone cannot {what} ({outcome.complaint})")
 
 
 def measure_on_phone(
