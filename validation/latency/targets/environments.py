@@ -18,7 +18,23 @@ if TYPE_CHECKING:
 COUNTED_RUNS = 2
 
 
-class RuntimeTarget:
+class _EnvironmentTarget:
+    """The part that both targets share: the lite interpreter of an environment."""
+
+    def __init__(self, environment: Environment, measures: str) -> None:
+        self._environment = environment
+        self.name = environment.name
+        self.measures = measures
+
+    def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
+        """Refuse other formats: the lite interpreter runs only TorchScript. It takes any photo."""
+        require_format(self.name, artifacts, "torchscript")
+
+    def missing(self) -> str | None:
+        return self._environment.missing()
+
+
+class RuntimeTarget(_EnvironmentTarget):
     """A ``Target`` that measures the lite interpreter of another torch version on this processor.
 
     It measures the image encoder and the mask decoder. The end-to-end stage is left out, because an
@@ -27,19 +43,11 @@ class RuntimeTarget:
 
     def __init__(self, environment: Environment = RUNTIME) -> None:
         """Measure artifacts in ``environment``."""
-        self._environment = environment
-        self.name = environment.name
-        self.measures = (
+        super().__init__(
+            environment,
             f"milliseconds of this machine's processor in the lite interpreter of torch "
-            f"{environment.torch_version} {environment.label}"
+            f"{environment.torch_version} {environment.label}",
         )
-
-    def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
-        """Refuse other formats: the lite interpreter runs only TorchScript. It takes any photo."""
-        require_format(self.name, artifacts, "torchscript")
-
-    def missing(self) -> str | None:
-        return self._environment.missing()
 
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
@@ -64,21 +72,12 @@ class RuntimeTarget:
         return TargetResult(self.name, description, False, None, measurements, host.unwatched())
 
 
-class EmulatedTarget:
+class EmulatedTarget(_EnvironmentTarget):
     """A ``Target`` that counts the instructions of an emulated processor, with one thread."""
 
     def __init__(self, environment: Environment = ARM64) -> None:
         """Measure artifacts in ``environment``."""
-        self._environment = environment
-        self.name = environment.name
-        self.measures = f"emulated: instructions, not time, {environment.label}"
-
-    def require_fitting(self, artifacts: Sequence[Artifact], image: Path | None) -> None:
-        """Refuse other formats: the lite interpreter runs only TorchScript. It takes any photo."""
-        require_format(self.name, artifacts, "torchscript")
-
-    def missing(self) -> str | None:
-        return self._environment.missing()
+        super().__init__(environment, f"emulated: instructions, not time, {environment.label}")
 
     def measure(
         self, artifacts: Sequence[Artifact], plan: "Plan", image: Path | None
