@@ -31,7 +31,7 @@ def photo_path(photo, tmp_path):
 
 @pytest.fixture
 def stand_in(monkeypatch):
-    """A segmenter that answers at once: per prompt, a small disc of mask around its middle."""
+    """A segmenter that answers at once. The mask of each prompt is a small disc around its middle."""
 
     class StandIn:
         def __init__(self, checkpoint, model):
@@ -55,7 +55,7 @@ def stand_in(monkeypatch):
 
 @pytest.fixture
 def no_model(monkeypatch):
-    """Refusals come before the model is loaded."""
+    """Let the test fail if the model is loaded, because refusals come before that."""
 
     def load(*_):
         raise AssertionError("the model was loaded for an input that is refused")
@@ -64,7 +64,7 @@ def no_model(monkeypatch):
 
 
 def segment(capsys, *arguments):
-    """Run the command: exit status, stdout, stderr."""
+    """Run the command, and return its exit status, stdout and stderr."""
     with pytest.raises(SystemExit) as caught:
         main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
@@ -72,7 +72,7 @@ def segment(capsys, *arguments):
 
 
 def assert_refused(capsys, tmp_path, expected, *arguments):
-    """One line, status 2, and nothing written."""
+    """Check that the command is refused with one line and status 2, and that nothing is written."""
     before = sorted(path.name for path in tmp_path.iterdir())
     status, out, err = segment(capsys, *arguments)
     assert (status, out) == (2, "")
@@ -87,7 +87,7 @@ def assert_refused(capsys, tmp_path, expected, *arguments):
 
 @pytest.fixture(scope="module")
 def answers(photo):
-    """What the Python interface says about the prompt that the tests give on the command line."""
+    """The answers of the Python interface to the prompt that the tests pass on the command line."""
     return SAM("seeded").predict(photo, points=[[[300, 200], [20, 20]]], labels=[[1, 0]])
 
 
@@ -122,15 +122,14 @@ def test_picture_and_json_agree_with_the_python_interface(capsys, photo_path, tm
         assert (np.asarray(picture) != load_sample_image("china.jpg")).any()
 
 
-def test_summary(capsys, photo_path, tmp_path):
+def test_every_box_has_a_mask(capsys, photo_path, tmp_path):
     overlay = tmp_path / "overlay.jpg"
     arguments = ["--box", "100,50,300,400", "--box", "350,60,700,380", "--output", overlay]
-    status, out, err = segment(capsys, photo_path, *arguments)
-    lines = out.splitlines()
+    status, out, err = segment(capsys, photo_path, *arguments, "--json")
+    document = json.loads(out)
     assert (status, err) == (0, "")
-    assert [line.split(":")[0] for line in lines] == ["object 1", "object 2", "overlay"]
-    assert lines[0].startswith("object 1: score ")
-    assert lines[2] == f"overlay: {overlay}"
+    assert document["checkpoint"]["name"] == "demo"
+    assert [mask["object"] for mask in document["masks"]] == [0, 1]
     assert overlay.exists()
 
 
@@ -151,7 +150,7 @@ def test_turned_photo_is_prompted_as_a_viewer_shows_it(capsys, photo, tmp_path, 
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
-def test_odd_photos(capsys, tmp_path, stand_in, size):
+def test_photos_of_one_row_or_column_are_answered(capsys, tmp_path, stand_in, size):
     path = tmp_path / "odd.png"
     Image.new("RGB", size).save(path)
     status, out, _ = segment(capsys, path, "--point", "0,0", "--json")
@@ -159,21 +158,30 @@ def test_odd_photos(capsys, tmp_path, stand_in, size):
     assert json.loads(out)["masks"][0]["segmentation"]["size"] == [size[1], size[0]]
 
 
-def test_summary_of_an_object(capsys, photo_path, tmp_path, stand_in):
-    overlay = tmp_path / "overlay.png"
-    _, out, err = segment(capsys, photo_path, "--point", "100,100", "--output", overlay)
-    assert out.splitlines()[0] == "object 1: score 0.750, 1.03% of the photo, box 71,71,130,130"
-    assert err == ""
-
-
-def test_empty_mask(capsys, photo_path, tmp_path, stand_in, monkeypatch):
+@pytest.fixture
+def one_of_two_is_empty(stand_in, monkeypatch):
+    """The stand-in draws a disc for the first of two boxes, and nothing for the second."""
     empty = Segmentation(np.zeros((1, 427, 640), bool), np.float32([0.1]), np.zeros((1, 256, 256)))
-    monkeypatch.setattr(reference.sam.SAM, "segment", lambda *_, **__: [empty])
-    status, out, _ = segment(capsys, photo_path, "--point", "1,1", "--json")
+    draw = stand_in.answer
+    monkeypatch.setattr(
+        stand_in,
+        "answer",
+        lambda self, image, middle: draw(self, image, middle) if middle[0] < 200 else empty,
+    )
+    return ["--box", "50,50,150,150", "--box", "300,50,400,150"]
+
+
+def test_what_segment_prints(capsys, golden_text, photo_path, tmp_path, one_of_two_is_empty):
+    arguments = [*one_of_two_is_empty, "--output", tmp_path / "overlay.png"]
+    status, out, err = segment(capsys, photo_path, *arguments)
+    assert (status, err) == (0, "")
+    golden_text(out, "segment.txt", folder=str(tmp_path))
+
+
+def test_empty_mask_has_an_empty_box(capsys, photo_path, one_of_two_is_empty):
+    status, out, _ = segment(capsys, photo_path, *one_of_two_is_empty, "--json")
     assert status == 0
-    assert json.loads(out)["masks"][0]["bbox"] == [0, 0, 0, 0]
-    _, out, _ = segment(capsys, photo_path, "--point", "1,1", "--output", tmp_path / "a.png")
-    assert out.startswith("object 1: score 0.100, an empty mask\n")
+    assert [mask["bbox"] for mask in json.loads(out)["masks"]] == [[71, 71, 59, 59], [0, 0, 0, 0]]
 
 
 def test_existing_picture_is_replaced(capsys, photo_path, tmp_path, stand_in):
@@ -209,7 +217,7 @@ def test_help_shows_examples(capsys):
         (["--points", "5,5"], "No such option"),
     ],
 )
-def test_bad_prompts_and_options(capsys, photo_path, tmp_path, arguments, expected):
+def test_bad_prompts_and_options_are_refused(capsys, photo_path, tmp_path, arguments, expected):
     output = tmp_path / "overlay.png"
     assert_refused(capsys, tmp_path, expected, photo_path, "--output", output, *arguments)
 
@@ -223,25 +231,25 @@ def test_bad_prompts_and_options(capsys, photo_path, tmp_path, arguments, expect
         ("photo.png", "is the photo itself"),
     ],
 )
-def test_bad_outputs(capsys, photo_path, tmp_path, name, expected):
+def test_bad_outputs_are_refused(capsys, photo_path, tmp_path, name, expected):
     arguments = [photo_path, "--point", "5,5", "--output", tmp_path / name]
     assert_refused(capsys, tmp_path, expected, *arguments)
 
 
 @pytest.mark.usefixtures("no_model")
-def test_output_in_a_place_that_takes_none(capsys, photo_path, tmp_path):
+def test_output_to_a_place_that_takes_no_file_is_refused(capsys, photo_path, tmp_path):
     arguments = [photo_path, "--point", "5,5", "--output", "/proc/overlay.png"]
     assert_refused(capsys, tmp_path, "/proc/overlay.png: cannot be written", *arguments)
 
 
 @pytest.mark.usefixtures("no_model")
-def test_no_output_asked_for(capsys, photo_path, tmp_path):
+def test_segment_needs_an_output(capsys, photo_path, tmp_path):
     expected = "pass --output overlay.png for a picture, --json for the masks, or both"
     assert_refused(capsys, tmp_path, expected, photo_path, "--point", "5,5")
 
 
 @pytest.mark.usefixtures("no_model")
-def test_bad_photos(capsys, tmp_path):
+def test_bad_photos_are_refused(capsys, tmp_path):
     text, cut = tmp_path / "text.jpg", tmp_path / "cut.jpg"
     text.write_text("not a photo")
     Image.fromarray(data.rocket()).save(cut)
@@ -255,7 +263,7 @@ def test_bad_photos(capsys, tmp_path):
         assert_refused(capsys, tmp_path, f"{path}: {expected}", path, "--point", "5,5", "--json")
 
 
-def test_bad_checkpoint(capsys, photo_path, tmp_path):
+def test_bad_checkpoint_is_refused(capsys, photo_path, tmp_path):
     arguments = [photo_path, "--point", "5,5", "--output", tmp_path / "a.png"]
     checkpoint = tmp_path / "none.pt"
     assert_refused(

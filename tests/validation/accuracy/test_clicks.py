@@ -46,7 +46,7 @@ def test_tight_box_reaches_the_far_edges():
     assert tight_box(rectangle(5, 10, 20, 50)).tolist() == [20, 5, 50, 10]
 
 
-def test_nothing_to_correct():
+def test_no_click_is_needed_if_nothing_is_wrong():
     mask = rectangle(5, 10, 20, 50)
     assert corrective_click(mask, mask) is None
 
@@ -72,7 +72,7 @@ def test_nothing_to_correct():
         ),
     ],
 )
-def test_corrective_click(mask, truth, expected):
+def test_corrective_click_is_where_the_largest_error_is(mask, truth, expected):
     assert corrective_click(mask, truth) == expected
 
 

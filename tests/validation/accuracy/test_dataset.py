@@ -1,4 +1,4 @@
-"""Datasets in COCO's format: what is read, and what is refused."""
+"""Datasets in COCO's format are read, and what is wrong with them is refused."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def run_lengths(mask):
 
 @pytest.mark.parametrize("encode", [encode_rle, run_lengths])
 @pytest.mark.parametrize("mask", [RECTANGLE, ~RECTANGLE])
-def test_run_lengths(dataset, encode, mask):
+def test_run_lengths_are_read(dataset, encode, mask):
     annotations = [annotation_record(1, 1, segmentation=encode(mask))]
     (sample,) = read_dataset(dataset(annotations=annotations))
     assert (sample.instances[0].mask == mask).all()
@@ -62,7 +62,7 @@ def test_crowds_are_left_out(dataset):
     assert sample.name == "photo2.png"
 
 
-def test_folder_of_images(dataset):
+def test_photos_may_lie_in_a_folder_of_images(dataset):
     folder = dataset(annotations=[annotation_record(1, 1)])
     (folder / "images").mkdir()
     (folder / "photo1.png").rename(folder / "images" / "photo1.png")
@@ -114,7 +114,7 @@ def with_segmentation(segmentation):
         ({"segmentation": {"size": None, "counts": [6144]}}, "expected COCO RLE"),
     ],
 )
-def test_bad_masks(dataset, segmentation, expected):
+def test_bad_masks_are_refused(dataset, segmentation, expected):
     message = refusal(dataset(**with_segmentation(segmentation)))
     assert "annotations[1] (id 17): " in message
     assert expected in message
@@ -166,11 +166,11 @@ def test_bad_masks(dataset, segmentation, expected):
         ({"images": [photo_record(1, file_name=["photo1.png"])]}, "expected the name of a photo"),
     ],
 )
-def test_bad_lists(dataset, lists, expected):
+def test_bad_lists_are_refused(dataset, lists, expected):
     assert expected in refusal(dataset(**lists))
 
 
-def test_link_out_of_the_folder(dataset, tmp_path):
+def test_link_out_of_the_folder_is_refused(dataset, tmp_path):
     folder = dataset()
     (folder / "photo1.png").rename(tmp_path / "outside.png")
     (folder / "photo1.png").symlink_to(tmp_path / "outside.png")
@@ -187,17 +187,17 @@ def test_link_out_of_the_folder(dataset, tmp_path):
         ("[]", "expected an object with 'images' and 'annotations'"),
     ],
 )
-def test_bad_files(dataset, text, expected):
+def test_bad_files_are_refused(dataset, text, expected):
     folder = dataset()
     (folder / "annotations.json").write_text(text)
     assert expected in refusal(folder)
 
 
-def test_no_annotations_file(tmp_path):
+def test_missing_annotations_file_is_refused(tmp_path):
     assert "no such file" in refusal(tmp_path)
 
 
-def test_damaged_photo(dataset):
+def test_damaged_photo_is_refused(dataset):
     folder = dataset()
     (folder / "photo1.png").write_bytes(b"no photo")
     assert "images[0]: " in refusal(folder)
@@ -239,7 +239,7 @@ def test_numbers_in_any_form(dataset):
     assert second.instances[-1].mask.all()
 
 
-def test_ids_that_are_texts(dataset):
+def test_ids_may_be_texts(dataset):
     images = [photo_record(1, id="007"), photo_record(2, id="7")]
     annotations = [annotation_record("a", "007"), annotation_record("b", 7)]
     first, second = read_dataset(dataset(images=images, annotations=annotations))
@@ -247,7 +247,7 @@ def test_ids_that_are_texts(dataset):
     assert (second.name, second.instances[0].name) == ("photo2.png", "annotation b")
 
 
-def test_fields_that_are_not_needed(dataset):
+def test_fields_that_are_not_needed_may_be_missing(dataset):
     """Sizes come from the files, and annotations need no ids."""
     image = {"id": 1, "file_name": "photo1.png"}
     annotations = [annotation_record(1, 1), annotation_record(2, 1)]
@@ -276,7 +276,7 @@ def test_polygons_in_any_form(dataset, polygon):
     assert samples.left_out == left_out
 
 
-def test_run_lengths_written_as_text(dataset):
+def test_run_lengths_may_be_text(dataset):
     rle = run_lengths(RECTANGLE)
     rle["counts"] = [str(run) for run in rle["counts"]]
     (sample,) = read_dataset(dataset(annotations=[annotation_record(1, 1, segmentation=rle)]))
@@ -304,8 +304,8 @@ def test_what_has_no_mask_is_left_out_and_counted(dataset):
     }
 
 
-def test_sizes_of_before_the_rotation(dataset):
-    """They are refused, because their masks may belong to the stored photo or to the shown one."""
+def test_sizes_from_before_the_rotation_are_refused(dataset):
+    """Such sizes are refused, because the masks may belong to the photo as it is stored or as it is shown."""
     folder = dataset(annotations=[annotation_record(1, 1)])
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -315,7 +315,7 @@ def test_sizes_of_before_the_rotation(dataset):
     assert "after its EXIF rotation" in message
 
 
-def test_folders_as_windows_writes_them(dataset):
+def test_folders_may_be_written_as_on_windows(dataset):
     folder = dataset(
         images=[photo_record(1, file_name="part\\photo1.png")],
         annotations=[annotation_record(1, 1)],
@@ -325,7 +325,7 @@ def test_folders_as_windows_writes_them(dataset):
     assert len(read_dataset(folder)) == 1
 
 
-def test_byte_order_mark(dataset):
+def test_byte_order_mark_is_skipped(dataset):
     path = dataset() / "annotations.json"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert len(read_dataset(path.parent)) == 2

@@ -26,7 +26,7 @@ def test_held_out_scenes(sam):
     assert miou["point_best_of_three"] >= 0.45
 
 
-def test_real_photos(sam, tmp_path):
+def test_objects_on_real_photos_are_found(sam, tmp_path):
     accuracy = measure_accuracy(sam, real_photo_samples(tmp_path))
     ious = {score.sample: score.ious for score in accuracy.scores}
     assert ious["flower.jpg"]["box"] >= 0.9

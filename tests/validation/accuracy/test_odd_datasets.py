@@ -1,4 +1,4 @@
-"""Thousands of random, odd COCO files. Each is read, or refused in one line."""
+"""Each of thousands of randomly damaged COCO files is read, or refused in one line."""
 
 import copy
 import json
@@ -83,7 +83,7 @@ def changed(changes):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(changes=CHANGES)
-def test_odd_datasets(dataset, changes):
+def test_odd_datasets_are_read_or_refused(dataset, changes):
     folder = dataset()
     (folder / "annotations.json").write_text(json.dumps(changed(changes)))
     try:

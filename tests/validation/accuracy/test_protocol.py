@@ -1,4 +1,4 @@
-"""The arithmetic of the protocol, on models with known answers."""
+"""The protocol computes the expected scores of models with known answers."""
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def test_best_of_three_and_shown_are_told_apart():
     assert miou["box"] == miou["three_clicks"] == 0.0
 
 
-def test_what_is_asked():
+def test_every_protocol_asks_its_prompts():
     smaller = disk_logits(20, 30, 8)
     model = KnownModel(smaller, EVERYTHING, OBJECT, OBJECT)
     measure_accuracy(model, [sample(TRUTH)])
@@ -115,7 +115,7 @@ def test_photos_are_encoded_once():
 
 
 @pytest.mark.parametrize("scores", [(0.5, 0.9, 0.1, 0.2), (0.5, float("nan"), 0.1, 0.2)])
-def test_not_finite_is_no_answer(scores):
+def test_answer_that_is_not_finite_is_refused(scores):
     broken = OBJECT.clone()
     if np.isfinite(scores).all():
         broken[3, 3] = float("inf")
@@ -141,12 +141,12 @@ def test_object_that_is_missed_every_time_proves_nothing():
     assert measure_accuracy(KnownModel(*[OBJECT] * 4), [sample(TRUTH)]).unproven == []
 
 
-def test_no_object_at_all():
+def test_accuracy_without_objects_is_refused():
     with pytest.raises(MobileSAMError, match="no object to ask about"):
         measure_accuracy(KnownModel(OBJECT, OBJECT, OBJECT, OBJECT), [sample()])
 
 
-def test_reference_model(tiny_sam, china):
+def test_reference_model_is_measured(tiny_sam, china):
     mask = np.zeros(china.shape[:2], bool)
     mask[100:300, 200:450] = True
     samples = [Sample("china", china, (Instance("temple", mask),))]

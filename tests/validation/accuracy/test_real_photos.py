@@ -21,7 +21,7 @@ def samples(tmp_path_factory):
     return real_photo_samples(tmp_path_factory.mktemp("real_photos"))
 
 
-def test_five_objects(samples):
+def test_each_of_the_photos_has_one_object(samples):
     assert [sample.name for sample in samples] == list(PIXELS)
     assert all(len(sample.instances) == 1 for sample in samples)
 

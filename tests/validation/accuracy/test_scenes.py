@@ -23,7 +23,7 @@ def test_photos_of_several_sizes(scenes):
         assert np.ptp(scene.pixels) > 100
 
 
-def test_few_objects_of_each(scenes):
+def test_each_scene_has_few_objects(scenes):
     counts = [len(scene.instances) for scene in scenes]
     assert max(counts) == INSTANCES_PER_SCENE
     for scene in scenes:
@@ -33,7 +33,7 @@ def test_few_objects_of_each(scenes):
             assert instance.is_part in (True, False)
 
 
-def test_the_same_whatever_the_count(scenes):
+def test_scenes_are_the_same_whatever_their_number(scenes):
     again = HeldOutScenes(100)[2]
     assert (again.pixels == scenes[2].pixels).all()
     assert [item.name for item in again.instances] == [item.name for item in scenes[2].instances]

@@ -1,4 +1,4 @@
-"""What --help shows, of every command."""
+"""``--help`` of every command begins with what the command does, and shows examples that are accepted."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.support.programs import PROGRAMS
 
 
 def walk(typed, command, *arguments):
-    """Each command with what is typed for it: the program's, and those below it."""
+    """Yield a program's command and all of its subcommands, each with the words that are typed for it."""
     yield typed, arguments
     for name, below in getattr(command, "commands", {}).items():
         yield from walk(f"{typed} {name}", below, *arguments, name)
@@ -24,7 +24,7 @@ EVERY = {
 
 
 def shown(capsys, program, *arguments):
-    """Exit status and output of a program."""
+    """Run a program, and return its exit status and its output."""
     with pytest.raises(SystemExit) as caught:
         run(program, arguments)
     captured = capsys.readouterr()
@@ -46,7 +46,7 @@ def test_help_begins_with_a_sentence_and_an_example_of_the_command_itself(capsys
 
 
 def test_examples_are_what_the_commands_take(capsys):
-    """Every example parses: each of its options is one of the command's."""
+    """Each option of an example is an option of the command."""
     for typed, (program, arguments) in EVERY.items():
         _, out, _ = shown(capsys, program, *arguments, "--help")
         examples = re.findall(rf"^    {re.escape(typed)}(?: .*)?$", out, re.M)

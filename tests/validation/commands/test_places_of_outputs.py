@@ -1,4 +1,4 @@
-"""Where results go is looked at before the work, by every command: nothing is written into an artifact."""
+"""Every command checks where its results go before it starts to work, and writes nothing into an artifact."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ OUTPUTS = {
 
 
 def refusal(capsys, command, words):
-    """The one line of a command that is refused."""
+    """Run a command that must be refused, and return the one line that it prints."""
     with pytest.raises(SystemExit) as caught:
         run(command, list(map(str, words)))
     captured = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""``compare``: a sound artifact passes, an unsound one does not, and what did not run says so."""
+"""A sound artifact passes a comparison, an unsound one fails, and a case that did not run is NOT RUN."""
 
 import json
 import shutil
@@ -34,7 +34,7 @@ GOLDENS, PHOTOS = 7, 5  # cases that are asked here
 
 @pytest.fixture(autouse=True)
 def few_photos(monkeypatch):
-    """A part of the built-in photos, to save time."""
+    """Ask about a part of the built-in photos, to save time."""
     questions = validation.comparison.comparer.built_in_questions
     monkeypatch.setattr(
         validation.comparison.comparer,
@@ -86,7 +86,7 @@ def test_decoder_of_another_model_fails(tiny_artifact, other_source, accept_file
 
 
 def test_goldens_do_not_excuse_a_wrong_model(other_source, tiny_model, tmp_path):
-    """An artifact whose goldens fit it, but that is not of the checkpoint it names."""
+    """The artifact agrees with its goldens, but it was not made from the checkpoint that its manifest names."""
     comparison = compare_one(write_artifact(other_source, TorchScriptOptions("none"), tmp_path))
     assert min(case.agreement.min_iou for case in comparison.cases[:GOLDENS]) > 0.999
     assert (comparison.verdict, comparison.blamed) == ("failed", "mask_decoder")
@@ -248,7 +248,7 @@ def test_blame_falls_on_the_stage_that_is_wrong(
 
 @pytest.mark.parametrize(("part", "stage"), [("encode", IMAGE_ENCODER), ("decode", MASK_DECODER)])
 def test_blame_without_the_weights(of_a_file, tiny_engine, monkeypatch, part, stage):
-    """The goldens' stored embeddings and logits must do."""
+    """Without the weights, the embeddings and logits that the goldens store show which stage is to blame."""
     fault_in(part, monkeypatch, tiny_engine)
     comparison = compare_with(tiny_engine, of_a_file, monkeypatch)
     assert (comparison.verdict, comparison.blamed) == ("failed", stage)
@@ -341,7 +341,9 @@ def with_truth(tiny_source, china):
     return Question("photo", "china", lambda: china, (case,), {"box": truth})
 
 
-def test_true_masks(tiny_artifact, tiny_engine, with_truth, monkeypatch):
+def test_true_masks_tell_what_the_artifact_loses(
+    tiny_artifact, tiny_engine, with_truth, monkeypatch
+):
     sound = Comparer(prompts=[with_truth]).compare(load_artifact(tiny_artifact))
     assert sound.verdict == "passed"
     assert sound.cases[-1].agreement.truth_ious == pytest.approx((1, 1), abs=1e-3)
@@ -433,7 +435,7 @@ def test_own_photos_are_compared_too(tiny_artifact):
     ]
 
 
-def test_bad_photo(tiny_artifact):
+def test_bad_photo_is_refused(tiny_artifact):
     with pytest.raises(ImageError, match="not an image"):
         compare_one(tiny_artifact, images=[tiny_artifact / "manifest.json"])
 
@@ -447,7 +449,7 @@ def test_artifact_with_a_single_slot_is_not_asked_about_boxes(tiny_source, tiny_
 
 
 def test_sound_package_passes(tiny_package, tiny_gates):
-    """In the runtime for ML Programs, which any system has."""
+    """The package runs in mil_runtime, which is available on any system."""
     gates = read_gates(tiny_gates)
     comparison = Comparer(gates=gates).compare(load_artifact(tiny_package), "mil_runtime")
     assert comparison.engine == "mil_runtime (declared numerics)"
@@ -472,7 +474,9 @@ def test_core_ml_without_core_ml_is_not_run(tiny_package):
 
 
 @pytest.mark.usefixtures("no_core_ml")
-def test_verdict_of_several(tiny_package, tiny_artifact, tiny_engine, monkeypatch):
+def test_verdict_on_several_is_failed_if_any_failed(
+    tiny_package, tiny_artifact, tiny_engine, monkeypatch
+):
     not_run, passed = (
         compare_one(tiny_package, engine="core_ml"),
         compare_one(tiny_artifact),

@@ -1,4 +1,4 @@
-"""Packages of weights that float16 cannot hold as they are, run: they are as close to the reference as any."""
+"""Packages of weights that exceed float16 are as close to the reference as packages of other weights."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def frame(tiny_sam, china):
 
 
 def signal_to_noise(sam, scheme, frame):
-    """In dB, of the embeddings that the package computes to the reference's."""
+    """Return the signal-to-noise ratio in dB of the package's embeddings, against those of the reference."""
     module, spec = ImageEncoder(sam).eval(), image_encoder_spec(sam.variant)
     converted = convert_in_memory(module, spec, CoreMLOptions(scheme), [(frame,)])
     program = mil_runtime.load(converted.model)

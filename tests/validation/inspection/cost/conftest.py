@@ -1,4 +1,4 @@
-"""Costs of small programs, built for one question each."""
+"""Functions that measure the cost of a small program."""
 
 import io
 from collections.abc import Callable
@@ -17,13 +17,13 @@ from validation.inspection.cost.torchscript import Walk
 
 @pytest.fixture(scope="session")
 def no_sources() -> ReferenceSources:
-    """Sources for programs whose layers came from nowhere."""
+    """Sources for programs whose layers come from no module of the reference."""
     return ReferenceSources("image_encoder", TINY)
 
 
 @pytest.fixture
 def mil_cost(no_sources) -> Callable[..., ComponentCost]:
-    """Cost of the ML Program ``build(**inputs)``; inputs by name, as shapes."""
+    """Return the cost of the ML Program ``build(**inputs)``, whose inputs are given as name=shape."""
 
     def measure(build, precision="float32", opset="iOS18", **shapes):
         inputs = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
@@ -35,7 +35,7 @@ def mil_cost(no_sources) -> Callable[..., ComponentCost]:
 
 @pytest.fixture
 def script_cost(no_sources) -> Callable[..., ComponentCost]:
-    """Cost of a module, traced and saved, on inputs of the given shapes."""
+    """Trace and save a module, and return its cost on inputs of the given shapes."""
 
     def measure(module, *shapes):
         traced = torch.jit.trace(module.eval(), tuple(torch.zeros(shape) for shape in shapes))

@@ -1,4 +1,4 @@
-"""Costs of real artifacts of the tiny model: both formats, and counts that others make."""
+"""The costs of real artifacts are the same in both formats, and the same as other tools count."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def test_both_formats_cost_the_same(costs, tiny_sam):
         assert {layer.source for cost in (script, package) for layer in cost.layers} <= known.keys()
 
 
-def test_torchs_own_counter_agrees(costs, tiny_source):
+def test_torchs_own_counter_counts_the_same(costs, tiny_source):
     for cost in costs["torchscript"].components:
         module = MODULES[cost.name](tiny_source.sam).eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():

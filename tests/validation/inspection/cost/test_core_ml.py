@@ -1,4 +1,4 @@
-"""Costs of small ML Programs, worked out by hand."""
+"""The costs of small ML Programs are those that were worked out by hand."""
 
 import copy
 
@@ -16,7 +16,7 @@ def ones(*shape):
     return np.ones(shape, np.float32)
 
 
-def test_a_convolution(mil_cost):
+def test_a_convolution_costs_what_was_worked_out(mil_cost):
     cost = mil_cost(
         lambda x: mb.conv(x=x, weight=ones(4, 3, 3, 3), pad_type="same"), x=(1, 3, 8, 8)
     )
@@ -64,7 +64,7 @@ def fused_attention(q, k, v):
 
 
 @pytest.mark.parametrize("build", [attention, fused_attention])
-def test_attention(mil_cost, build):
+def test_attention_costs_what_was_worked_out(mil_cost, build):
     cost = mil_cost(build, q=(1, 2, 6, 4), k=(1, 2, 9, 4), v=(1, 2, 9, 5))
     assert cost.multiply_adds == 2 * 6 * 9 * 4 + 2 * 6 * 9 * 5
 
@@ -81,7 +81,7 @@ def test_memory_of_a_branch_counts_a_view_once(mil_cost):
     assert cost.operations == {"relu": 1, "reshape": 1, "sigmoid": 1, "add": 1}
 
 
-def test_float16_takes_half(mil_cost):
+def test_float16_takes_half_the_memory(mil_cost):
     cost = mil_cost(lambda x: mb.relu(x=mb.tanh(x=x)), "float16", x=(100,))
     # cast, tanh, relu in float16, cast to float32
     assert cost.memory.activation_bytes == 3 * 200 + 400

@@ -1,4 +1,4 @@
-"""``validate cost`` as a user meets it."""
+"""``validate cost`` as a user meets it: tables, JSON and refusals."""
 
 import json
 
@@ -7,34 +7,24 @@ import pytest
 from validation.artifacts.artifact import load_artifact
 
 
-def test_the_table(validate, tiny_artifact, tiny_package):
-    status, out, err = validate("cost", tiny_artifact, tiny_package)
-    assert (status, err) == (0, "")
-    header, *rows = out.split("\n\n")[0].splitlines()
-    assert header.split() == [
-        *("artifact", "component", "GMACs", "parameters", "stored", "MB", "computed", "MB"),
-        *("activations", "MB", "peak", "MB", "operations"),
-    ]
-    assert [row.split()[:2] for row in rows] == [
-        [name, component]
-        for name in ("tiny-torchscript", "tiny-coreml")
-        for component in ("image_encoder", "mask_decoder")
-    ]
-    assert "tiny-torchscript, image_encoder: costliest layers" in out
-    assert "  mask_decoder.output_upscaling.0" in out
-    assert "tiny-torchscript, image_encoder: Neural Engine risks" not in out
-    assert "tiny-coreml, mask_decoder: Neural Engine risks; " in out
-    assert "  leaves?  float32 " in out
-    assert ": operators" not in out
+def test_what_cost_prints(validate, golden_text, tiny_artifact, tiny_package, tmp_path):
+    """A JSON file is written besides. Operators are listed on request only."""
+    results = tmp_path / "cost.json"
+    text = ""
+    for artifacts, options in (
+        ((tiny_artifact, tiny_package), ("--json", results)),
+        ((tiny_artifact,), ("--operations",)),
+    ):
+        arguments = ["cost", *map(str, artifacts), *map(str, options)]
+        status, out, err = validate(*arguments)
+        assert (status, err) == (0, "")
+        text += f"$ validate {' '.join(arguments)}\n{out}"
+    names = [item["artifact"]["name"] for item in json.loads(results.read_text())["artifacts"]]
+    assert names == [tiny_artifact.name, tiny_package.name]
+    golden_text(text, "cost.txt", folder=str(tmp_path))
 
 
-def test_operators_are_listed_on_request(validate, tiny_artifact):
-    _, out, _ = validate("cost", tiny_artifact, "--operations")
-    listed = out.partition("tiny-torchscript, mask_decoder: operators\n")[2]
-    assert any(line.split()[0] == "aten::linear" for line in listed.splitlines() if line)
-
-
-def test_the_document(validate, tiny_artifact, tiny_package, tmp_path):
+def test_the_document_states_the_costs(validate, tiny_artifact, tiny_package):
     status, printed, _ = validate("cost", tiny_artifact, tiny_package, "--json", "-")
     assert status == 0
     document = json.loads(printed)
@@ -57,31 +47,25 @@ def test_the_document(validate, tiny_artifact, tiny_package, tmp_path):
             assert risk["source"].startswith("https://")
             assert 0 <= risk["share_of_multiply_adds"] <= 1
 
-    file = tmp_path / "cost.json"
-    status, out, _ = validate("cost", tiny_artifact, tiny_package, "--json", file)
-    assert status == 0
-    assert "costliest layers" in out
-    assert json.loads(file.read_text()) == document
 
-
-def test_no_artifact(refuses, tmp_path, tiny_artifact):
+def test_what_is_no_artifact_is_refused(refuses, tmp_path, tiny_artifact):
     refuses("no such artifact folder", "cost", tmp_path / "absent")
     (tiny_artifact / "manifest.json").write_text("{")
     refuses("is not valid JSON", "cost", tiny_artifact)
 
 
-def test_results_that_cannot_be_written(refuses, tiny_artifact, tmp_path):
+def test_results_that_cannot_be_written_are_refused(refuses, tiny_artifact, tmp_path):
     refuses("absent", "cost", tiny_artifact, "--json", tmp_path / "absent" / "cost.json")
 
 
 @pytest.mark.parametrize("content", [b"", b"not TorchScript" * 100])
-def test_a_damaged_script(refuses, tiny_artifact, accept_files, content):
+def test_a_damaged_script_is_refused(refuses, tiny_artifact, accept_files, content):
     (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(content)
     accept_files(tiny_artifact)
     refuses("mobile_sam_tiny_mask_decoder.ptl: cannot be followed", "cost", tiny_artifact)
 
 
-def test_a_damaged_package(refuses, tiny_package, accept_files):
+def test_a_damaged_package_is_refused(refuses, tiny_package, accept_files):
     (model,) = (tiny_package / "MobileSAMTinyImageEncoder.mlpackage").rglob("*.mlmodel")
     model.write_bytes(b"not a model" * 100)
     accept_files(tiny_package)

@@ -1,4 +1,4 @@
-"""Peak memory of programs that are worked out by hand."""
+"""The peak memory of small programs is the one that was worked out by hand."""
 
 from validation.inspection.cost.memory import MemoryUse, Step, memory_use
 
@@ -26,7 +26,7 @@ def test_outputs_live_to_the_end_and_inputs_to_their_last_use():
     assert memory_use({"x": 50, "y": 50}, steps, ["a", "c"]).peak_bytes == 220
 
 
-def test_what_nobody_takes_is_freed_at_once():
+def test_unused_outputs_are_freed_at_once():
     steps = [Step(["x"], {"a": 70}), Step(["x"], {"b": 60})]
     assert memory_use({"x": 10}, steps, ["b"]).peak_bytes == 80
 

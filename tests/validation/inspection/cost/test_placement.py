@@ -1,4 +1,4 @@
-"""Every rule about the Neural Engine, on a program that has the trait and on one that has not."""
+"""Every rule about the Neural Engine applies to a program with the trait, and not to one without it."""
 
 import copy
 
@@ -77,7 +77,7 @@ PROGRAMS = {
 
 
 def edited(change):
-    """A model of which the written program was changed."""
+    """Return a model whose program was changed after it was built."""
     model = build_model(relu, {"x": np.zeros(IMAGE, np.float32)})
     specification = copy.deepcopy(model.get_spec())
     function = specification.mlProgram.functions["main"]
@@ -115,7 +115,7 @@ def found(cost):
     return {risk.rule.name: risk for risk in cost.risks.risks}
 
 
-def test_every_rule_is_tried_here():
+def test_every_rule_has_a_test():
     assert {rule.name for rule in RULES} == {*PROGRAMS, *EDITS, "float32"}
     assert all(rule.source.startswith("https://") for rule in RULES)
 
@@ -153,7 +153,7 @@ def test_shares_are_of_the_multiply_adds(mil_cost):
     assert risk.kinds == ("conv",)
 
 
-def test_what_several_rules_speak_of_counts_once(mil_cost):
+def test_an_operation_with_several_risks_counts_once(mil_cost):
     def build(x):
         return mb.relu(x=mb.conv(x=x, weight=weight(1, 1, 3, 3), dilations=[2, 2]))
 

@@ -1,4 +1,4 @@
-"""Costs of small TorchScript modules, worked out by hand."""
+"""The costs of small TorchScript modules are those that were worked out by hand."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ class Branch(nn.Module):
         return (torch.sigmoid(first) + first).neg_()
 
 
-def test_a_convolution(script_cost):
+def test_a_convolution_costs_what_was_worked_out(script_cost):
     cost = script_cost(nn.Conv2d(3, 4, 3, padding=1), (1, 3, 8, 8))
     assert cost.multiply_adds == 8 * 8 * 4 * 3 * 3 * 3
     assert cost.multiply_adds_by_operator == {"aten::_convolution": cost.multiply_adds}
@@ -53,7 +53,7 @@ def test_multiply_adds(script_cost, module, shape, expected):
 
 
 @pytest.mark.parametrize("module", [Attention(), FusedAttention()])
-def test_attention(script_cost, module):
+def test_attention_costs_what_was_worked_out(script_cost, module):
     cost = script_cost(module, (1, 2, 6, 4), (1, 2, 9, 4), (1, 2, 9, 5))
     assert cost.multiply_adds == 2 * 6 * 9 * 4 + 2 * 6 * 9 * 5
 
@@ -86,7 +86,7 @@ def test_shared_weights_count_once(script_cost):
     assert cost.multiply_adds == 72
 
 
-def test_a_file_that_is_none(tmp_path, no_sources):
+def test_a_file_that_is_no_script_is_refused(tmp_path, no_sources):
     path = tmp_path / "mask_decoder.ptl"
     path.write_bytes(b"not TorchScript" * 100)
     with pytest.raises(ArtifactError, match="mask_decoder.ptl: cannot be followed .*convert again"):

@@ -1,4 +1,4 @@
-"""What the tests of drift ask about."""
+"""The input on which drift is measured."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Drift of real packages of a tiny model, sound and damaged."""
+"""The drift of a real package is almost zero, and that of a damaged one names the damaged operation."""
 
 import copy
 
@@ -115,7 +115,9 @@ def test_another_structure_is_not_measured(tiny_package, tiny_source, question):
     assert "has relu of" in drifts.reason
 
 
-def test_a_package_that_cannot_be_opened(tiny_package, tiny_source, question, accept_files):
+def test_a_package_that_cannot_be_opened_is_an_error(
+    tiny_package, tiny_source, question, accept_files
+):
     (weights,) = (tiny_package / PACKAGES["mask_decoder"]).rglob("weight.bin")
     weights.write_bytes(weights.read_bytes()[:-1000])
     accept_files(tiny_package)

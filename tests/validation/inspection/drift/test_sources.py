@@ -16,7 +16,7 @@ def test_every_module_of_an_export_module_has_its_source(tiny_sam, component, bu
     assert source_path(component, "") == ""
 
 
-def test_modules_are_found_by_what_was_called_of_them(tiny_sam):
+def test_modules_are_found_by_names_and_classes_of_scopes(tiny_sam):
     decoder = MaskDecoder(tiny_sam)
     names = ["transformer", "1", "image_to_token", "q_proj"]
     kinds = ["SlotTransformer", "SlotAttentionBlock", "MaskedAttention", "Linear"]
@@ -26,5 +26,5 @@ def test_modules_are_found_by_what_was_called_of_them(tiny_sam):
     assert scope_path(decoder, [], []) == ""
 
 
-def test_what_was_called_from_outside_is_its_callers():
+def test_what_is_no_module_belongs_to_its_caller():
     assert scope_path(nn.Sequential(nn.ReLU()), ["0", "inner"], ["ReLU", "Linear"]) == "0"

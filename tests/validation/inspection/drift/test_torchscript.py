@@ -1,4 +1,4 @@
-"""Drift of real .ptl files of a tiny model, sound and damaged."""
+"""The drift of a real .ptl file is almost zero, and that of a damaged one names the damaged module."""
 
 import copy
 
@@ -16,7 +16,7 @@ ROUNDING = 1e-5  # relative: what float32 kernels differ by
 
 
 def damaged(source, path, change) -> Source:
-    """A source of which one module's weights were changed."""
+    """Return a source in which the weights of one module were changed."""
     sam = copy.deepcopy(source.sam)
     with torch.no_grad():
         change(sam.get_submodule(path).weight)
@@ -90,7 +90,9 @@ def test_int8_is_measured_with_the_phones_engine(tiny_source, question, tmp_path
         assert drift.source in dict(sam.named_modules())
 
 
-def test_a_file_that_cannot_be_opened(tiny_artifact, tiny_source, question, accept_files):
+def test_a_file_that_cannot_be_opened_is_an_error(
+    tiny_artifact, tiny_source, question, accept_files
+):
     (tiny_artifact / "mobile_sam_tiny_mask_decoder.ptl").write_bytes(b"not TorchScript" * 100)
     accept_files(tiny_artifact)
     with pytest.raises(ArtifactError, match="mask_decoder.ptl: cannot be run .*convert again"):
