@@ -3,9 +3,13 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import validation.latency.measure
+from validation.latency.running.plan import Plan
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -56,3 +60,20 @@ def install_phones(monkeypatch, tmp_path_factory):
         return phones
 
     return install
+
+
+@pytest.fixture
+def measured(validate, platform, monkeypatch) -> Callable[..., tuple[int, dict]]:
+    """Measure artifacts on a phone, for half a second each.
+
+    Return the exit status, and the target's part of the JSON document. ``platform``, a fixture of the test's module,
+    names the target.
+    """
+    monkeypatch.setattr(validation.latency.measure, "QUICK", Plan("quick", runs=10, seconds=0.5))
+
+    def run(*artifacts, target=platform):
+        status, out, err = validate("latency", *artifacts, "--target", target, "--json", "-")
+        assert err == ""
+        return status, json.loads(out)["targets"][0]
+
+    return run

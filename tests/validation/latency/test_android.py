@@ -3,20 +3,18 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
 
-import validation.latency.measure
 import validation.latency.phones.android_phone
+from validation import known_targets
 from validation.latency.device_results import read_device_results
-from validation.latency.running.plan import Plan
 
 SERIAL = "38111FDJH00A1B"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(validation.latency.measure, "QUICK", Plan("quick", runs=10, seconds=0.5))
+@pytest.fixture
+def platform():
+    return "android"
 
 
 @pytest.fixture
@@ -26,24 +24,10 @@ def phone(install_phones):
     return install_phones("fake_adb", {"adb": ""}, phones=phones, app=True, benchmark=False)
 
 
-@pytest.fixture
-def measured(validate, tmp_path):
-    """Run the command. Return the exit status, the table, and the target's part of the JSON document."""
-
-    def run(*artifacts, target="android"):
-        path = tmp_path / "latency.json"
-        status, out, err = validate("latency", *artifacts, "--target", target, "--json", path)
-        assert err == ""
-        return status, out, json.loads(path.read_text())["targets"][0]
-
-    return run
-
-
 def test_phone_with_the_app(measured, phone, tiny_artifact):
-    status, out, target = measured(tiny_artifact)
+    status, target = measured(tiny_artifact)
     assert status == 0
-    assert out.splitlines()[0] == f"android: Pixel 8, Android 15, serial number {SERIAL}"
-    assert "golden cases passed, lowest mask IoU 0.9999" in out
+    assert target["description"] == f"Pixel 8, Android 15, serial number {SERIAL}"
     (artifact,) = target["artifacts"]
     assert (artifact["status"], artifact["reasons"]) == ("measured", [])
     assert (
@@ -60,20 +44,22 @@ def test_phone_with_the_app(measured, phone, tiny_artifact):
     )
     assert len(decoder["turns"]) > 1
     # The app's document is kept unchanged, for validate ingest.
-    assert read_device_results(json.dumps(artifact["phone"])).device.model == "Pixel 8"
+    results = read_device_results(json.dumps(artifact["phone"]))
+    assert results.device.model == "Pixel 8"
+    assert [min(case.mask_ious) for case in results.cases] == [0.9999] * 7
     assert phone.files == []
 
 
 def test_artifacts_one_after_another_make_no_ratio(measured, phone, tiny_artifact, tmp_path):
     other = shutil.copytree(tiny_artifact, tmp_path / "other")
-    _, _, target = measured(tiny_artifact, other)
+    _, target = measured(tiny_artifact, other)
     stages = [artifact["stages"]["mask_decoder"] for artifact in target["artifacts"]]
     assert [stage["ratio_to_first"] for stage in stages] == [None, None]
 
 
 def test_nothing_but_words_reaches_the_phones_shell(measured, phone, tiny_artifact, tmp_path):
     odd = shutil.copytree(tiny_artifact, tmp_path / "odd; reboot $(reboot)")
-    status, _, _ = measured(odd)
+    status, _ = measured(odd)
     assert status == 0
     commands = [request[3:] for request in phone.requests if request[2:3] == ["shell"]]
     assert commands
@@ -83,7 +69,7 @@ def test_nothing_but_words_reaches_the_phones_shell(measured, phone, tiny_artifa
 
 def test_wrong_mask(measured, phone, tiny_artifact):
     phone.set(fault="wrong mask")
-    status, out, target = measured(tiny_artifact)
+    status, target = measured(tiny_artifact)
     (artifact,) = target["artifacts"]
     assert status == 1
     assert artifact["status"] == "failed"
@@ -91,20 +77,20 @@ def test_wrong_mask(measured, phone, tiny_artifact):
     assert "1 of " in reason
     assert "mask IoU 0.0100 (gate 0.999)" in reason
     assert artifact["stages"]["end_to_end"]["summary"] is not None
-    assert "FAILED" in out
     assert phone.files == []
 
 
 def test_score_that_is_not_finite(measured, phone, tiny_artifact):
     phone.set(fault="score is NaN")
-    status, out, _ = measured(tiny_artifact)
-    assert status == 1
-    assert "score not finite" in out
+    status, target = measured(tiny_artifact)
+    (artifact,) = target["artifacts"]
+    assert (status, artifact["status"]) == (1, "failed")
+    assert "score not finite" in artifact["reasons"][0]
 
 
 def test_hot_phone_is_invalid(measured, phone, tiny_artifact):
     phone.set(fault="hot")
-    status, _, target = measured(tiny_artifact)
+    status, target = measured(tiny_artifact)
     (artifact,) = target["artifacts"]
     assert (status, artifact["status"]) == (0, "invalid")
     assert "slowed down for heat (thermal state severe)" in artifact["reasons"][0]
@@ -113,7 +99,7 @@ def test_hot_phone_is_invalid(measured, phone, tiny_artifact):
 
 def test_phone_that_does_not_tell_of_heat(measured, phone, tiny_artifact):
     phone.set(fault="old system")
-    status, _, target = measured(tiny_artifact)
+    status, target = measured(tiny_artifact)
     assert (status, target["unwatched"]) == (0, ["throttling for heat"])
 
 
@@ -133,7 +119,7 @@ def test_phone_that_does_not_tell_of_heat(measured, phone, tiny_artifact):
 )
 def test_what_the_app_gets_wrong(measured, phone, tiny_artifact, fault, status, said):
     phone.set(fault=fault)
-    found, out, target = measured(tiny_artifact)
+    found, target = measured(tiny_artifact)
     assert found == status
     (reason,) = target["artifacts"][0]["reasons"]
     assert said in reason
@@ -144,15 +130,16 @@ def test_what_the_app_gets_wrong(measured, phone, tiny_artifact, fault, status, 
 def test_app_that_hangs(measured, phone, tiny_artifact, monkeypatch):
     monkeypatch.setattr(validation.latency.phones.android_phone, "LONGEST_TEST", 2.0)
     phone.set(fault="hangs")
-    status, out, _ = measured(tiny_artifact)
-    assert status == 1
-    assert "adb did not end within 2 s" in out
+    status, target = measured(tiny_artifact)
+    (artifact,) = target["artifacts"]
+    assert (status, artifact["status"]) == (1, "failed")
+    assert "adb did not end within 2 s" in artifact["reasons"][0]
     assert phone.files == []
 
 
 def test_results_before_a_crash_are_kept(measured, phone, tiny_artifact):
     phone.set(fault="crash")
-    _, _, target = measured(tiny_artifact)
+    _, target = measured(tiny_artifact)
     (artifact,) = target["artifacts"]
     assert artifact["stages"]["image_encoder"]["summary"]["runs"] >= 10
     assert len(artifact["phone"]["cases"]) == 1
@@ -162,23 +149,24 @@ def test_results_before_a_crash_are_kept(measured, phone, tiny_artifact):
 def test_phone_that_vanishes(measured, phone, tiny_artifact, tmp_path, moment):
     phone.set(vanishes=moment)
     other = shutil.copytree(tiny_artifact, tmp_path / "other")
-    status, out, target = measured(tiny_artifact, other)
+    status, target = measured(tiny_artifact, other)
     first, second = target["artifacts"]
     assert status == 1
     assert first["status"] == "failed"
-    assert "the phone was disconnected before it could" in first["reasons"][0]
+    (reason,) = first["reasons"]
+    assert "the phone was disconnected before it could" in reason
+    assert reason.count("disconnected") == 1
     assert (second["status"], second["reasons"]) == (
         "not run",
         ["the phone was disconnected while tiny-torchscript was measured: connect it again"],
     )
-    assert all(line.count("disconnected") <= 1 for line in out.splitlines())
 
 
 def test_busy_phone(measured, phone, tiny_artifact):
     folder = phone.root / "data/local/tmp/mobile-sam-export"
     folder.mkdir(parents=True)
     (folder / "of another run").touch()
-    status, _, target = measured(tiny_artifact)
+    status, target = measured(tiny_artifact)
     (artifact,) = target["artifacts"]
     assert (status, artifact["status"]) == (0, "not run")
     assert "the phone is busy with another run" in artifact["reasons"][0]
@@ -187,15 +175,17 @@ def test_busy_phone(measured, phone, tiny_artifact):
 
 def test_phone_without_room(measured, phone, tiny_artifact):
     phone.set(full=True)
-    status, out, _ = measured(tiny_artifact)
-    assert status == 1
-    assert "the phone cannot take the artifact (adb: error: failed to copy" in out
-    assert "No space left on device" in out
+    status, target = measured(tiny_artifact)
+    (artifact,) = target["artifacts"]
+    assert (status, artifact["status"]) == (1, "failed")
+    (reason,) = artifact["reasons"]
+    assert "the phone cannot take the artifact (adb: error: failed to copy" in reason
+    assert "No space left on device" in reason
 
 
 def test_benchmark_where_there_is_no_app(measured, phone, tiny_artifact):
     phone.set(app=False, benchmark=True)
-    status, out, target = measured(tiny_artifact)
+    status, target = measured(tiny_artifact)
     (artifact,) = target["artifacts"]
     assert (status, artifact["status"]) == (0, "measured")
     assert artifact["note"].startswith("speed_benchmark_torch on a bundled input: masks")
@@ -210,9 +200,10 @@ def test_benchmark_where_there_is_no_app(measured, phone, tiny_artifact):
 
 def test_benchmark_that_gives_too_few_times(measured, phone, tiny_artifact):
     phone.set(app=False, benchmark=True, fault="few runs")
-    status, out, _ = measured(tiny_artifact)
-    assert status == 1
-    assert "speed_benchmark_torch gave 4 times" in out
+    status, target = measured(tiny_artifact)
+    (artifact,) = target["artifacts"]
+    assert (status, artifact["status"]) == (1, "failed")
+    assert "speed_benchmark_torch gave 4 times" in artifact["reasons"][0]
 
 
 @pytest.mark.parametrize(
@@ -243,40 +234,36 @@ def test_benchmark_that_gives_too_few_times(measured, phone, tiny_artifact):
 )
 def test_phones_that_are_not_ready(measured, phone, tiny_artifact, state, target, said):
     phone.set(**state)
-    status, out, result = measured(tiny_artifact, target=target)
+    status, result = measured(tiny_artifact, target=target)
     assert status == 0
     assert said in result["missing"]
     assert "\n" not in result["missing"]
     assert result["artifacts"][0]["status"] == "not run"
-    assert "NOT RUN" in out
 
 
 def test_one_of_several(measured, phone, tiny_artifact, monkeypatch):
     phone.set(phones={"A": "device", "B": "device", "C": "offline"})
-    _, out, target = measured(tiny_artifact, target="android:B")
+    _, target = measured(tiny_artifact, target="android:B")
     assert target["target"] == "android:B"
-    assert "serial number B" in out
+    assert target["description"].endswith("serial number B")
     monkeypatch.setenv("ANDROID_SERIAL", "A")
-    _, out, _ = measured(tiny_artifact)
-    assert "serial number A" in out
+    _, target = measured(tiny_artifact)
+    assert target["description"].endswith("serial number A")
     monkeypatch.delenv("ANDROID_SERIAL")
     phone.set(phones={"A": "unauthorized", "B": "device"})
-    _, out, _ = measured(tiny_artifact)
-    assert "serial number B" in out
+    _, target = measured(tiny_artifact)
+    assert target["description"].endswith("serial number B")
 
 
-def test_targets_says_what_is_missing(validate, phone):
-    assert "android" in validate("targets")[1]
-    lines = {line.split()[0]: line for line in validate("targets")[1].splitlines()}
-    assert lines["android"].endswith("; here")
+def test_phone_that_is_not_connected_is_missing(phone):
+    assert known_targets()["android"].missing() is None
     phone.set(phones={})
-    lines = {line.split()[0]: line for line in validate("targets")[1].splitlines()}
-    assert "NOT RUN: adb finds no phone" in lines["android"]
+    assert known_targets()["android"].missing().startswith("adb finds no phone")
 
 
 def test_no_adb(measured, tiny_artifact, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    status, _, target = measured(tiny_artifact)
+    status, target = measured(tiny_artifact)
     assert (status, target["missing"][:20]) == (0, "adb is not installed")
 
 
@@ -288,12 +275,10 @@ def test_refusals(refuses, phone, tiny_artifact, tiny_package, tmp_path):
     refuses("'' is not the serial number", "latency", tiny_artifact, "--target", "android:")
 
 
-def test_goldens_that_prove_nothing(measured, phone, tiny_artifact, accept_files):
+def test_goldens_that_prove_nothing(measured, phone, tiny_artifact, empty_goldens):
     """Every mask equals its golden mask, but all of them are empty."""
-    for path in (tiny_artifact / "goldens").glob("*.low_res_masks.f32"):
-        np.full(4 * 64 * 64, -1, "<f4").tofile(path)
-    accept_files(tiny_artifact)
-    status, _, target = measured(tiny_artifact)
+    empty_goldens(tiny_artifact)
+    status, target = measured(tiny_artifact)
     (artifact,) = target["artifacts"]
     assert (status, artifact["status"]) == (1, "failed")
     assert "nothing was proven in any case: each mask of the reference" in artifact["reasons"][0]

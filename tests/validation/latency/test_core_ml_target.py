@@ -14,14 +14,13 @@ from validation.latency.core_ml_plan.placement import (
     GPU,
     NEURAL_ENGINE,
     PlacedOperation,
-    format_placement,
+    placement_record,
     summarize,
 )
 from validation.latency.document import build_document
 from validation.latency.machine.host import HostState
 from validation.latency.running.plan import Plan
 from validation.latency.running.session import Session, WarmUp
-from validation.latency.table import format_result
 from validation.latency.targets.core_ml import CoreMLTarget
 
 
@@ -58,10 +57,6 @@ def test_times_and_placement(tiny_package):
     (measurement,) = result.measurements
     assert (measurement.status, measurement.reasons, measurement.note) == ("measured", [], None)
     assert measurement.load.engine.endswith("(all compute units)")
-
-    table = "\n".join(format_result(result))
-    assert "image encoder: neural engine " in table
-    assert "not on the neural engine: layer_norm '" in table
 
     document = json.loads(json.dumps(build_document([result], SHORTEST, None)))
     placement = document["targets"][0]["artifacts"][0]["placement"]
@@ -129,24 +124,20 @@ def test_other_formats_are_refused(refuses, tiny_artifact):
     refuses(said, "latency", tiny_artifact, "--target", "coreml-cpu_only")
 
 
-def test_costliest_operations_elsewhere_come_first():
+def test_shares_and_operations_elsewhere():
     placed = [
         PlacedOperation("fast", "conv", NEURAL_ENGINE, (NEURAL_ENGINE, CPU), 0.5),
         *(PlacedOperation(f"x{i}", "pad", CPU, (CPU,), 0.01 * i) for i in range(8)),
         PlacedOperation("unknown", "cast", CPU, (CPU, NEURAL_ENGINE), None),
     ]
-    placement = summarize(NEURAL_ENGINE, placed, 3)
-    assert placement.shares[CPU].operations == 9
-    assert placement.shares[CPU].cost == pytest.approx(0.28)
-    lines = format_placement("image_encoder", placement)
-    assert lines[0] == (
-        "image encoder: neural engine 1 operations (50.0% of the estimated cost), cpu 9 operations "
-        "(28.0% of the estimated cost)"
-    )
-    assert lines[1] == (
-        "image encoder: not on the neural engine: pad 'x7' on the cpu: the neural engine cannot run it"
-    )
-    assert (
-        lines[-1] == "image encoder: 4 more operations are on other devices; --json lists them all"
-    )
-    assert format_placement("x", summarize(CPU, [], 0)) == ["x: no operation has a plan"]
+    record = placement_record(summarize(NEURAL_ENGINE, placed, 3))
+    assert record["shares"] == {
+        NEURAL_ENGINE: {"operations": 1, "cost": 0.5},
+        CPU: {"operations": 9, "cost": pytest.approx(0.28)},
+    }
+    assert record["unplaced"] == 3
+    assert [item["name"] for item in record["elsewhere"]] == [
+        *(f"x{i}" for i in range(8)),
+        "unknown",
+    ]
+    assert placement_record(summarize(CPU, [], 0))["shares"] == {}

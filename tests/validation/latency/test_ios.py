@@ -5,16 +5,14 @@ import shutil
 
 import pytest
 
-import validation.latency.measure
 from validation.latency.device_results import read_device_results
-from validation.latency.running.plan import Plan
 
 UDID = "00008130-001234560E12001C"
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(validation.latency.measure, "QUICK", Plan("quick", runs=10, seconds=0.5))
+@pytest.fixture
+def platform():
+    return "ios"
 
 
 @pytest.fixture
@@ -29,23 +27,10 @@ def phone(install_phones, monkeypatch, tmp_path_factory):
     return phones
 
 
-@pytest.fixture
-def measured(validate, tmp_path):
-    """Run the command. Return the exit status, the table, and the target's part of the JSON document."""
-
-    def run(*artifacts, target="ios"):
-        path = tmp_path / "latency.json"
-        status, out, err = validate("latency", *artifacts, "--target", target, "--json", path)
-        assert err == ""
-        return status, out, json.loads(path.read_text())["targets"][0]
-
-    return run
-
-
 def test_phone_with_the_app(measured, phone, tiny_package):
-    status, out, target = measured(tiny_package)
+    status, target = measured(tiny_package)
     assert status == 0
-    assert out.splitlines()[0] == f"ios: iPhone16,1, iOS 18.1, UDID {UDID}"
+    assert target["description"] == f"iPhone16,1, iOS 18.1, UDID {UDID}"
     (artifact,) = target["artifacts"]
     assert (artifact["status"], artifact["reasons"]) == ("measured", [])
     assert artifact["engine"] == "a runtime 2.1.0 on all in org.mobilesam.sample 1.0.0"
@@ -58,7 +43,7 @@ def test_phone_with_the_app(measured, phone, tiny_package):
 
 def test_wrong_mask(measured, phone, tiny_package):
     phone.set(fault="wrong mask")
-    status, _, target = measured(tiny_package)
+    status, target = measured(tiny_package)
     (artifact,) = target["artifacts"]
     assert (status, artifact["status"]) == (1, "failed")
     assert "golden cases are wrong on the phone" in artifact["reasons"][0]
@@ -80,7 +65,7 @@ def test_wrong_mask(measured, phone, tiny_package):
 )
 def test_what_the_app_gets_wrong(measured, phone, tiny_package, fault, status, said):
     phone.set(fault=fault)
-    found, _, target = measured(tiny_package)
+    found, target = measured(tiny_package)
     assert found == status
     assert said in target["artifacts"][0]["reasons"][0]
     assert [path.suffix for path in phone.files] in ([], [".json"])
@@ -90,7 +75,7 @@ def test_what_the_app_gets_wrong(measured, phone, tiny_package, fault, status, s
 def test_phone_that_vanishes(measured, phone, tiny_package, tmp_path, moment):
     phone.set(vanishes=moment)
     other = shutil.copytree(tiny_package, tmp_path / "other")
-    status, _, target = measured(tiny_package, other)
+    status, target = measured(tiny_package, other)
     first, second = target["artifacts"]
     assert (status, first["status"], second["status"]) == (1, "failed", "not run")
     assert "the phone was disconnected before it could" in first["reasons"][0]
@@ -99,7 +84,7 @@ def test_phone_that_vanishes(measured, phone, tiny_package, tmp_path, moment):
 
 def test_busy_phone(measured, phone, tiny_package):
     phone.set(busy=True)
-    status, _, target = measured(tiny_package)
+    status, target = measured(tiny_package)
     (artifact,) = target["artifacts"]
     assert (status, artifact["status"]) == (0, "not run")
     assert artifact["reasons"] == [
@@ -123,7 +108,7 @@ def test_busy_phone(measured, phone, tiny_package):
 )
 def test_phones_that_are_not_ready(measured, phone, tiny_package, state, target, said):
     phone.set(**state)
-    status, _, result = measured(tiny_package, target=target)
+    status, result = measured(tiny_package, target=target)
     assert status == 0
     assert said in result["missing"]
     assert "\n" not in result["missing"]
@@ -132,14 +117,14 @@ def test_phones_that_are_not_ready(measured, phone, tiny_package, state, target,
 
 def test_one_of_several(measured, phone, tiny_package):
     phone.set(phones={"A": {"tunnelState": "unavailable"}, "B": {}, "C": {}})
-    _, out, target = measured(tiny_package, target="ios:C")
+    _, target = measured(tiny_package, target="ios:C")
     assert (target["target"], target["artifacts"][0]["status"]) == ("ios:C", "measured")
-    assert "UDID C" in out
+    assert target["description"].endswith("UDID C")
 
 
 def test_tests_that_are_not_there(measured, phone, tiny_package, monkeypatch):
     monkeypatch.setenv("MOBILE_SAM_XCTESTRUN", "/nowhere/tests.xctestrun")
-    _, _, target = measured(tiny_package)
+    _, target = measured(tiny_package)
     assert target["missing"] == (
         "MOBILE_SAM_XCTESTRUN is /nowhere/tests.xctestrun: expected an .xctestrun file"
     )
@@ -147,7 +132,7 @@ def test_tests_that_are_not_there(measured, phone, tiny_package, monkeypatch):
 
 def test_no_xcode(measured, tiny_package, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    status, _, target = measured(tiny_package)
+    status, target = measured(tiny_package)
     assert (status, target["missing"]) == (
         0,
         "xcodebuild is not installed: measure on a Mac with Xcode 16 or later",

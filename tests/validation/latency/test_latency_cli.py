@@ -9,6 +9,7 @@ from sklearn.datasets import load_sample_image
 
 import validation.latency.measure
 import validation.latency.targets.cpu
+from validation import known_targets
 from validation.artifacts.artifact import load_artifact
 from validation.latency.machine.host import HostState
 from validation.latency.running.plan import STAGES, Plan
@@ -53,34 +54,24 @@ def settles(monkeypatch):
 def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_path):
     path = tmp_path / "latency.json"
     outputs = ("--json", path, "--report", tmp_path / "report")
-    status, out, err = validate("latency", tiny_artifact, tiny_package, *ONE_THREAD, *outputs)
+    status, _, err = validate("latency", tiny_artifact, tiny_package, *ONE_THREAD, *outputs)
     assert (status, err) == (0, "")
     assert (tmp_path / "report" / "latency.json").read_text() == path.read_text()
     assert "tiny-coreml" in (tmp_path / "report" / "latency.html").read_text()
-    lines = out.splitlines()
-    assert lines[0].startswith("cpu: ")
-    assert lines[1].split()[:4] == ["artifact", "stage", "first", "min"]
-    assert [line.split()[0] for line in lines[2:8]] == ["tiny-torchscript"] * 3 + [
-        "tiny-coreml"
-    ] * 3
-    assert "tiny-torchscript: lite interpreter of torch" in out
-    assert lines[10].endswith("mil_runtime, not Core ML")
-    assert lines[-1] == f"report: {tmp_path / 'report' / 'latency.html'}"
-    assert lines[-2].startswith(
-        "not checked, because this system does not report it: the load of other"
-    )
 
     document = json.loads(path.read_text())
     assert document["schema"] == "mobile-sam-export/latency/2"
     assert document["plan"] == {"name": "quick", "runs": 10, "seconds": 0.0}
     (target,) = document["targets"]
     assert (target["target"], target["device_like"], target["missing"]) == ("cpu", False, None)
+    assert target["unwatched"] == ["the load of other processes"]
     lite, package = target["artifacts"]
     assert (lite["status"], lite["note"], lite["reasons"]) == ("measured", None, [])
     assert package["note"] == "mil_runtime, not Core ML"
     folders = (tiny_artifact, tiny_package)
     records = [load_artifact(folder).record() for folder in folders]
     assert [entry["artifact"] for entry in target["artifacts"]] == records
+    assert lite["engine"].startswith("lite interpreter of torch")
     assert package["engine"].startswith("mil_runtime")
     for artifact in (lite, package):
         assert list(artifact["stages"]) == list(STAGES)
@@ -127,14 +118,18 @@ def test_later_artifact_that_cannot_be_loaded(
 @pytest.mark.usefixtures("settles")
 def test_machine_that_saves_power(validate, tiny_artifact, monkeypatch):
     monkeypatch.setattr(FakeHost, "saving", "low power mode")
-    status, out, err = validate("latency", tiny_artifact, *ONE_THREAD)
+    status, out, err = validate("latency", tiny_artifact, *ONE_THREAD, "--json", "-")
     assert (status, err) == (0, "")
-    rows = out.splitlines()[2:5]
-    assert all(row.split()[-8:] == ["-"] * 8 for row in rows)
-    reason = "in 2 of 2 turns the machine saves power (low power mode)"
-    for stage in ("image encoder", "mask decoder", "end to end"):
-        assert f"tiny-torchscript: INVALID: {stage}: {reason}" in out
-    assert "Measure again" in out
+    (target,) = json.loads(out)["targets"]
+    (artifact,) = target["artifacts"]
+    problem = "in 2 of 2 turns the machine saves power (low power mode)"
+    assert artifact["status"] == "invalid"
+    assert artifact["reasons"] == [
+        f"{stage.replace('_', ' ')}: {problem}" for stage in artifact["stages"]
+    ]
+    assert list(artifact["stages"]) == list(STAGES)
+    for stage in artifact["stages"].values():
+        assert (stage["problem"], stage["summary"]) == (problem, None)
 
 
 @pytest.mark.slow
@@ -158,21 +153,20 @@ def test_several_targets(validate, tiny_artifact, monkeypatch):
     assert busy["artifacts"][0]["status"] == "measured"
 
 
-def test_targets(validate, monkeypatch):
+def test_known_targets(monkeypatch):
     monkeypatch.setattr(validation.latency.targets.cpu, "available_cores", lambda: (0, 1))
-    status, out, err = validate("targets")
-    assert (status, err) == (0, "")
-    lines = {line.split()[0]: line for line in out.splitlines()}
-    processors = [name for name in lines if name.startswith("cpu")]
+    targets = known_targets()
+    processors = [name for name in targets if name.startswith("cpu")]
     assert processors == ["cpu", "cpu:phone-big", "cpu:phone-little", "cpu:phone-busy"]
     core_ml = {"coreml-all", "coreml-cpu_and_ne", "coreml-cpu_and_gpu", "coreml-cpu_only"}
-    assert core_ml | {"android", "ios"} <= lines.keys()
-    assert lines["cpu"].endswith("; here")
+    assert core_ml | {"android", "ios"} <= targets.keys()
+    assert targets["cpu"].missing() is None
     if hasattr(os, "sched_setaffinity"):
-        assert lines["cpu:phone-little"].endswith(
-            "; NOT RUN: it needs 4 cores, but this machine has 2"
-        )
-    assert all("device-like, not a phone" in lines[name] for name in processors[1:])
+        little = targets["cpu:phone-little"]
+        assert little.missing() == "it needs 4 cores, but this machine has 2"
+    assert all(
+        targets[name].measures.startswith("device-like, not a phone") for name in processors[1:]
+    )
 
 
 @pytest.mark.parametrize(
