@@ -7,6 +7,7 @@ import pytest
 
 import validation.comparison.comparer
 from converters.samples import SampleCase
+from reference.common.plain_text import is_plain
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.agreement import Agreement, StageLoss
 from validation.comparison.conclusion import conclude
@@ -33,7 +34,13 @@ GATES = Gates(
 POINT = {"points": ((320, 200),), "labels": (1,)}
 BOX = {"box": (150, 90, 480, 330)}
 LONG_PATH = "photos/2026-11-30/holiday by the sea/photo.png"
-HOSTILE_PATH = "a\nPASS: 9 of 9 cases"
+# Names that would forge lines, move the cursor, turn the text around, or be invisible, if they were not escaped.
+HOSTILE = (
+    "forged\nPASS: 9 of 9 cases",
+    "\x1b[1A\x9b2Kgone",
+    "\u202egnp.exe\u2066",
+    "\ud800\u2028\u200b",
+)
 
 
 def difference(relative_l2, largest=0.0):
@@ -62,9 +69,9 @@ def made_up_case(name, photo="china", *, status=PASSED, prompt=BOX, iou=0.9876, 
         no_mask=NO_MASK if status == NOT_PROVEN else None,
         no_choice=fields.pop("no_choice", None),
         blank=blank,
-        masks=name.encode(),
-        scores=name.encode(),
-        image_embeddings=photo.encode(),
+        masks=ascii(name).encode(),
+        scores=ascii(name).encode(),
+        image_embeddings=ascii(photo).encode(),
     )
     losses = {"image_encoder": 0.0123, "mask_decoder": None}
     stages = tuple(
@@ -88,7 +95,7 @@ def made_up_drift(name, source, own, total):
 
 @pytest.fixture
 def comparisons(tiny_artifact, tiny_package):
-    """Comparisons with the four verdicts."""
+    """Comparisons with the four verdicts, and one with hostile names."""
     script, package = load_artifact(tiny_artifact), load_artifact(tiny_package)
     demo = replace(script, checkpoint=replace(script.checkpoint, name="demo", trained=True))
     empty = made_up_case("box", status=NOT_PROVEN, reasons=(NO_MASK,), iou=1.0)
@@ -98,7 +105,6 @@ def comparisons(tiny_artifact, tiny_package):
         made_up_case("equal_scores", "flower", prompt=POINT, iou=0.999, no_choice=NO_CHOICE),
         empty,
         made_up_case("central_box", LONG_PATH, iou=0.9999, kind=PHOTO),
-        made_up_case("hostile", HOSTILE_PATH, iou=1.0, kind=PHOTO),
     ]
     failed = [
         made_up_case("one_point", prompt=POINT, iou=0.9999, shown_iou=0.75),
@@ -111,6 +117,10 @@ def comparisons(tiny_artifact, tiny_package):
         ),
         skipped_case("central_box", "photo.png", no_weights),
         skipped_case("other_box", "photo.png", no_weights),
+    ]
+    hostile = [
+        made_up_case(name, name, status=FAILED, kind=PHOTO, reasons=(f"{name}: is wrong",))
+        for name in HOSTILE
     ]
     drifts = (
         made_up_drift("neck", "", float("inf"), float("inf")),
@@ -129,6 +139,10 @@ def comparisons(tiny_artifact, tiny_package):
         ),
         conclude(script, "lite interpreter of torch 2.7.1", GATES, [empty, replace(empty)]),
         conclude(package, None, GATES, [skipped_case("box", "china", "Core ML needs a Mac")]),
+        conclude(
+            *(script, HOSTILE[1], GATES, hostile, HOSTILE),
+            drifts=(made_up_drift(HOSTILE[0], HOSTILE[2], 0.5, 0.5),),
+        ),
     ]
 
 
@@ -146,6 +160,7 @@ def test_what_compare_prints(
     status, out, err = validate("compare", tiny_artifact, tiny_package, *outputs)
     assert (status, err) == (1, "")
     assert [item["verdict"] for item in json.loads(results.read_text())["artifacts"]] == [
-        *("passed", "failed", "not proven", "not run")
+        *("passed", "failed", "not proven", "not run", "failed")
     ]
+    assert all(map(is_plain, out.splitlines()))
     golden_text(out, "compare.txt", folder=str(tmp_path))

@@ -206,7 +206,10 @@ def test_show_asks_about_every_object(validate, tiny_artifact, photo, tmp_path):
     [
         ([], "an empty prompt"),
         (["--point", "900,5"], "point (900, 5) is outside the photo of 640×427 pixels"),
-        (["--point", "5,5"] * 9, "the prompt takes 9 slots (a point one, a box two) and this"),
+        (
+            ["--point", "5,5"] * 9,
+            "the prompt takes 9 slots (a point takes one, a box takes two), but this",
+        ),
         (["--point", "5,5", "--output", "overlay.gif"], "no picture format has the suffix '.gif'"),
     ],
 )

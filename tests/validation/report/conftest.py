@@ -41,7 +41,7 @@ BROWSER_OPTIONS = (
 
 @pytest.fixture(scope="session")
 def comparisons(tiny_folders) -> list[Comparison]:
-    """Of the tiny model: one that passes, one that fails with an encoder that is off, one not run."""
+    """Three comparisons of the tiny model: one passes, one fails because of its encoder, and one was not run."""
     cases = (
         SampleCase("face", HOSTILE_PHOTO, points=((224, 112), (60, 60)), labels=(1, 0)),
         SampleCase("<b>box</b>", HOSTILE_PHOTO, box=(166, 40, 286, 196)),
@@ -88,7 +88,7 @@ def comparisons(tiny_folders) -> list[Comparison]:
 
 
 def make_drift(name: str, value: float) -> Drift:
-    """Of an operation that gives (1, ``value``) for (1, 1)."""
+    """Return the drift of an operation that gives (1, ``value``) where (1, 1) is right."""
     error = tensor_difference(np.array([1, value]), np.array([1.0, 1.0]))
     return Drift("mask_decoder", name, "linear", f"mask_decoder.{name}", error, error)
 

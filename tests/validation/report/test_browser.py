@@ -1,4 +1,4 @@
-"""The report in a real browser."""
+"""The report works in a real browser: its layout, links, slider, colors, print and accessibility."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A report's folder: it replaces its own kind in one step, and touches nothing else."""
+"""A report replaces an earlier report in one step, and touches nothing else."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def contents(folder) -> dict[str, bytes | None]:
 
 @contextmanager
 def refused(folder, reason):
-    """In the block ``folder`` is no report any more: one line says why, and nothing is written."""
+    """Check that the block is refused because ``folder`` is no report: one line says why, and nothing is written."""
     yield
     before = contents(folder.parent)
     for attempt in (

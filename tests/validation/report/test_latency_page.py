@@ -1,4 +1,4 @@
-"""The page of the latency: what it is made of, what it says, and what it refuses, without a browser."""
+"""The latency page shows what a document of latency has, and a document that is wrong is refused."""
 
 import copy
 import html
@@ -190,7 +190,7 @@ def test_summary_without_measurements():
 
 
 def change(place, value):
-    """A document with another value at a place such as ``targets.0.artifacts``."""
+    """Return a document with another value at a place such as ``targets.0.artifacts``."""
     changed = copy.deepcopy(document())
     at = changed
     *path, last = [int(part) if part.isdecimal() else part for part in place.split(".")]
