@@ -15,7 +15,7 @@ def normal(*shape, seed=0):
 
 
 def shuffled(*shape, seed=0):
-    """Every element another number, in no order."""
+    """Return an array of different numbers in random order."""
     numbers = np.random.default_rng(seed).permutation(np.prod(shape))
     return numbers.reshape(shape).astype(np.float32)
 
@@ -58,7 +58,7 @@ def test_band_part_drops_infinities_outside_the_band():
     check_operator(lambda x: mb.band_part(x=x, lower=0, upper=0), {"x": x}, lambda x: expected)
 
 
-@pytest.mark.parametrize(("exclusive", "reverse"), product([False, True], repeat=2))
+@pytest.mark.parametrize(("exclusive", "reverse"), list(product([False, True], repeat=2)))
 def test_cumsum_adds_up_along_its_axis(exclusive, reverse):
     axes = (0, 1, -1)
 
@@ -201,7 +201,7 @@ def test_range_1d_of_fractions_does_not_add_up_errors():
 
 
 def test_range_1d_counts_its_steps_in_its_own_type():
-    """7 / 0.7 is 10 in float32; the nearest float32 to 0.7 is smaller, and fits in 11 times."""
+    """In float32, 7 / 0.7 is 10. The float32 nearest to 0.7 is smaller than 0.7, so exactly there are 11 steps."""
     inputs = {"end": as_float([7])}
 
     def build(end):
@@ -230,7 +230,7 @@ def test_tile_repeats_each_dimension():
     )
 
 
-def test_tile_repeats_as_often_as_is_computed_be_it_never():
+def test_tile_repeats_as_often_as_is_computed_even_zero_times():
     inputs = {"x": normal(1, 3), "reps": np.array([2, 0], np.int32)}
 
     def expected(x, reps):
@@ -329,7 +329,7 @@ def test_flatten2d_splits_the_shape_at_its_axis():
     )
 
 
-def test_shape_is_that_of_its_argument():
+def test_shape_returns_the_shape_of_its_argument():
     sizes = torch.tensor([2, 3, 4])
     check_operator(lambda x: mb.shape(x=x), {"x": normal(2, 3, 4)}, lambda x: sizes)
 
@@ -393,7 +393,7 @@ def test_split_is_even_or_as_told(how, ends):
 
 
 def overlap(a, b):
-    """Of two boxes (x, y, width, height) around their centers."""
+    """Return the IoU of two boxes (x, y, width, height), given by their centers."""
     sides = [
         max(
             0,
@@ -407,7 +407,7 @@ def overlap(a, b):
 
 
 def survivors(boxes, scores, iou, score, per_class):
-    """Boxes that no better surviving one overlaps too much, best first."""
+    """Return the boxes that survive, best first. A box survives unless it overlaps too much with a better survivor."""
     best, classes = scores.max(1), scores.argmax(1)
     kept = []
     for index in sorted(range(len(boxes)), key=lambda i: -best[i]):
@@ -429,7 +429,7 @@ def padded(boxes, scores, kept, count):
 
 
 def detections(batch, boxes, classes):
-    """Boxes in grid positions, so that overlaps are far from the threshold in float16 as well."""
+    """Return boxes at grid positions, so that overlaps are far from the threshold in float16 as well."""
     numbers = np.random.default_rng(3)
     corner = numbers.integers(0, 6, (batch, boxes, 2))
     size = numbers.integers(2, 6, (batch, boxes, 2))
