@@ -1,4 +1,4 @@
-"""The picture shows masks, contours and prompts where they are, at every size of photo."""
+"""The overlay shows masks, contours and prompts at the right place, for photos of every size."""
 
 import numpy as np
 import pytest
@@ -66,10 +66,13 @@ def test_mask_is_tinted_inside_and_outlined_at_its_rim(photo):
 
 def test_contour_is_as_wide_on_diagonals():
     """Straight and diagonal parts of a wide contour differ by less than a pixel and a half."""
-    mask = disc(900, 900, 450, 450, 300)
-    band = mask & ~overlay._erode(mask, 20)
-    row, diagonal = band[450, :450], band[np.arange(450), np.arange(450)]
-    assert np.count_nonzero(row) == 20
+    width = 6400  # a photo whose contours are 20 pixels wide
+    mask = disc(900, width, 450, 450, 300)
+    contour = is_color(
+        draw(np.zeros((900, width, 3), np.uint8), [mask], [Prompt()]), object_color(0)
+    )
+    row, diagonal = contour[450, :450], contour[np.arange(450), np.arange(450)]
+    assert line_width(mask.shape) == np.count_nonzero(row) == 20
     assert abs(np.count_nonzero(diagonal) * 2**0.5 - 20) < 1.5
 
 
