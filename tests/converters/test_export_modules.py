@@ -66,8 +66,10 @@ def test_slots_answer_as_the_reference(
     torch.testing.assert_close(actual[1], expected[1], rtol=0, atol=1e-4)
 
 
-def test_mask_prompt_alone(seeded_sam, decoder, embeddings, earlier_mask):
-    """Without points there is no "not a point" token either."""
+def test_mask_prompt_alone_is_answered_as_by_the_reference(
+    seeded_sam, decoder, embeddings, earlier_mask
+):
+    """A mask without points has no "not a point" token either."""
     expected = seeded_sam.decode_prompts(embeddings, None, None, earlier_mask)
     prompt = fill_slots(SLOTS, 256, None, None, earlier_mask)
     actual = run_decoder(decoder, embeddings, prompt)
@@ -82,7 +84,7 @@ def test_coordinates_of_empty_slots_do_not_matter(decoder, embeddings):
 
 
 def test_the_not_a_point_token_matters(decoder, embeddings):
-    """A box with its points answers differently from the same points without it: the token comes and goes."""
+    """Without the box the same points get the token, so the answer differs."""
     alone = run_decoder(decoder, embeddings, fill_slots(SLOTS, 256, random_points(2), None, None))
     box = torch.tensor([[100.0, 120.0, 600.0, 500.0]])
     with_box = run_decoder(decoder, embeddings, fill_slots(SLOTS, 256, random_points(2), box, None))

@@ -39,13 +39,13 @@ def schema() -> dict:
 
 
 def problems(manifest: dict) -> list[str]:
-    """Where in a manifest the schema finds something wrong."""
+    """Return the places in a manifest where the schema finds something wrong."""
     return [error.json_path for error in validator().iter_errors(manifest)]
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Options → the tiny model, converted when first asked for; tests must not change the folders."""
+    """Return the folder of the tiny model for some options. It is converted once, and tests must not change it."""
     output = tmp_path_factory.mktemp("schemes")
     source = load_source("seeded", TINY.name)
     return cache(lambda options: write_artifact(source, options, output))
@@ -112,7 +112,7 @@ def test_every_object_is_closed_and_described():
 
 
 def entries(value: object, place: tuple = ()):
-    """The place of every member of every object in a document, outermost first."""
+    """Yield the place of every member of every object in a document, outermost first."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in items:
         if isinstance(value, dict):
@@ -128,7 +128,7 @@ def parent(document: dict, place: tuple) -> dict:
 
 
 def is_free(place: tuple) -> bool:
-    """Whether the keys there are names that the writer chooses, such as files."""
+    """Return whether the keys at a place are names that the writer chooses, such as names of files."""
     return place[0] == "files" and len(place) == 2 or place[-2:-1] == ("exponents",)
 
 

@@ -1,4 +1,4 @@
-"""A folder that is written by one process at a time, and is there whole whenever the process is killed."""
+"""One process at a time writes an output folder. If it is killed, the folder is as before, or whole."""
 
 import errno
 import json
@@ -35,7 +35,7 @@ def write(folder, version, force=True):
 
 
 def version(folder):
-    """Which version a folder is, whole."""
+    """Return the version of a folder, which must be whole."""
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "weights"]
     weights = (folder / "weights").read_text()
     assert json.loads((folder / "manifest.json").read_text())["version"] == weights
@@ -43,7 +43,7 @@ def version(folder):
 
 
 def killed_at(step, folder):
-    """Write "new" in a process that dies before its step-th change of the disk; whether it came so far."""
+    """Write "new" in a process that dies before its step-th change of the disk. Return whether it got that far."""
     child = os.fork()
     if child:
         return os.WIFSIGNALED(os.waitpid(child, 0)[1])
@@ -158,7 +158,7 @@ def test_a_second_thread_is_told_as_well(tmp_path):
     assert "is being written by another process" in refusals[0]
 
 
-def test_a_file_system_without_locks(tmp_path, monkeypatch):
+def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch):
     def refuse(descriptor, operation):
         raise OSError(errno.ENOLCK, "No locks available")
 
@@ -219,7 +219,7 @@ def test_a_manifest_that_is_a_pipe_does_not_hang(tmp_path):
 
 
 def test_files_that_could_not_be_copied_are_told_in_words(tmp_path):
-    """As where coremltools copies a package to a disk that is full: all reasons come in one list."""
+    """coremltools copies a package, and on a full disk ``shutil`` raises one error with the list of all reasons."""
     source = tmp_path / "source"
     source.mkdir()
     (source / "weights").symlink_to("missing")

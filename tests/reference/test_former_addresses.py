@@ -1,4 +1,4 @@
-"""Modules that others import from where they used to be."""
+"""Modules that other programs import can still be imported from their former addresses."""
 
 from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""The reference computes what the original MobileSAM computes; tests/data/parity says where the numbers come from."""
+"""The reference computes what the original MobileSAM computes. tests/data/parity says where the numbers come from."""
 
 import json
 import runpy
@@ -38,7 +38,7 @@ def images(china, flower):
 
 
 def answer_all(sam, images):
-    """Embeddings per image and answers per case."""
+    """Return the embeddings of each image and the answer to each case."""
     predictor = Predictor(sam)
     embeddings, answers = {}, {}
     for name, image in images.items():
@@ -107,7 +107,7 @@ def test_answers(conditioned, case):
 
 @pytest.mark.parametrize("case", [case for case in CASES if "mask_from" not in CASES[case]])
 def test_answers_with_saturated_attention(saturated, case):
-    """Rounding flips single attention weights here (see the README): masks agree, not the last digits.
+    """Rounding changes single attention weights here (see the README), so masks agree, but not their last digits.
 
     The refined mask is left out: it inherits the flips of two decodings, and the original code's own differs by a
     tenth from one machine to another. ``test_answers`` holds it strictly, with the other weights.

@@ -1,4 +1,4 @@
-"""``SAM.predict`` in every form that a prompt may take, and ``Predictor`` with the original's semantics."""
+"""``SAM.predict`` takes prompts in every form, and ``Predictor`` behaves like the original."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""``Predictor`` takes the original's calls, in the forms that programs write, and names what is no prompt."""
+"""``Predictor`` takes the calls of the original in the forms that programs use, and names what is no prompt."""
 
 import numpy as np
 import pytest
@@ -192,7 +192,7 @@ class TestBatches:
             np.testing.assert_allclose(alone[2], logit, atol=1e-4)
 
     def test_a_point_that_stands_for_none(self, predictor):
-        """Points of unequal number are filled up: where a box comes along, the fill shows nowhere else."""
+        """A point of label -1 fills up the shorter list, and where it lies does not matter."""
         coords = predictor.transform.apply_coords_torch(
             torch.tensor([[[300, 200], [100, 80]], [[50, 60], [-99, 9999]]]), (427, 640)
         )

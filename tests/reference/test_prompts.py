@@ -11,7 +11,7 @@ SIZE = (720, 1280)  # height, width
 
 
 def plain(prompts):
-    """Prompts as (points, labels, box), for comparison."""
+    """Return prompts as (points, labels, box), for comparison."""
     return [
         (
             prompt.point_coords.tolist(),
@@ -23,7 +23,7 @@ def plain(prompts):
 
 
 def refusal(*args, **kwargs):
-    """The message of the PromptError; it must be one line, and not an endless one."""
+    """Return the message of the PromptError, which must be one line of limited length."""
     with pytest.raises(PromptError) as caught:
         normalize_prompts(*args, **kwargs)
     message = str(caught.value)

@@ -1,4 +1,4 @@
-"""Random prompts and checkpoints: an answer that is finite, or one line that says what is wrong, and nothing else."""
+"""Random prompts and checkpoints lead to a finite answer, or to one line that says what is wrong."""
 
 import numpy as np
 import pytest

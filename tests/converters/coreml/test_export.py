@@ -1,4 +1,4 @@
-"""Core ML packages, looked at as a runtime would load them: no Mac needed, and none of this runs the model."""
+"""Core ML packages have the right inputs, operations and weights. No model is run, so no Mac is needed."""
 
 import functools
 import json
@@ -57,7 +57,7 @@ def export(part, path, scheme="fp16", target=None):
 
 @pytest.fixture(scope="module")
 def exported(encoder, decoder, tmp_path_factory):
-    """A package by its part and scheme, exported once; to be looked at and not to be changed."""
+    """Return the package of a part and a scheme. It is exported once, and tests must not change it."""
     parts = {"encoder": encoder, "decoder": decoder}
 
     @functools.cache
@@ -78,7 +78,7 @@ def size(path):
 
 
 def weights(model):
-    """The operation that gives each large kernel of a linear layer or a convolution."""
+    """Return the operation that produces each large kernel of a linear layer or a convolution."""
     return kernels_of(operations(model))
 
 
@@ -135,7 +135,7 @@ def test_w8a8_keeps_the_embeddings(encoder):
 
 
 def test_small_tables_stay_small(exported):
-    """No constant but the kernels is large: neither the attention biases nor the positional encoding is expanded."""
+    """Only kernels are large constants, because neither attention biases nor the positional encoding is expanded."""
     for part in ("encoder", "decoder"):
         for scheme in ("fp16", "int8"):
             ops = operations(exported(part, scheme))
@@ -182,7 +182,7 @@ def test_inputs_are_what_an_app_has(decoder, exported):
 
 
 def test_phases_of_points_stay_float32(exported):
-    """Coordinates in float16 are off by half a pixel, and the phases computed from them by more."""
+    """In float16, coordinates would be off by half a pixel, and the phases computed from them by more."""
     ops = operations(exported("decoder"))
     waves = [op for op in ops if op.op_type in ("sin", "cos")]
     assert len(waves) == 2
@@ -236,7 +236,7 @@ class OddWidth(torch.nn.Module):
 
 
 def test_a_weight_that_the_scheme_cannot_hold_is_refused(encoder, tmp_path):
-    """int4's blocks of 32 do not divide 100 channels, and coremltools would leave such a weight in float16."""
+    """Blocks of 32 do not divide 100 channels, and coremltools would silently leave such a weight in float16."""
     _, spec, inputs = encoder
     with pytest.raises(ConversionError, match="cannot be stored as 'int4'"):
         export((OddWidth().eval(), spec, inputs), tmp_path / "model.mlpackage", "int4")

@@ -1,4 +1,4 @@
-"""Making a module fit float16: what is measured, what is scaled, and what stays float32."""
+"""A module is made to fit float16: its range is measured, and what overflows is scaled or stays float32."""
 
 import math
 
@@ -27,7 +27,7 @@ def frame(tiny_sam, china):
 
 
 def fitted(module, inputs):
-    """The scaled module and what still overflows."""
+    """Return the scaled module, and what still overflows."""
     exponents = choose_exponents(module, measure_ranges(module, inputs))
     module = scaled(module, exponents)
     return module, exponents, find_overflows(measure_ranges(module, inputs))
@@ -46,7 +46,7 @@ def test_largest_magnitudes_are_by_module_and_operator():
 
 
 def test_squares_of_a_layer_normalization_are_measured():
-    """They are not results, but a runtime may compute them in float16."""
+    """The squares are no result, but a runtime may compute them in float16."""
     norm = nn.LayerNorm(4)
     ranges = measure_ranges(norm, [(torch.tensor([[0.0, 0.0, 0.0, 2000.0]]),)])
     assert ranges.squares[norm] == pytest.approx(1500.0**2)
@@ -62,7 +62,7 @@ def test_nan_counts_as_infinite_whatever_follows():
 
 @pytest.mark.parametrize("part", ["encoder", "decoder"])
 def test_scaled_streams_leave_the_answers_as_they_are(part, tiny_sam, frame):
-    """Powers of two change no digit, so that the answers are equal to the last bit."""
+    """A power of two changes no digit, so the answers are equal to the last bit."""
     module = ImageEncoder(tiny_sam) if part == "encoder" else MaskDecoder(tiny_sam)
     slots = (torch.rand(1, 4, 2) * 200, torch.tensor([[1.0, 0.0, -2.0, -2.0]]))
     size = tiny_sam.variant.mask_size
@@ -104,7 +104,7 @@ def test_streams_in_range_are_left_alone(tiny_sam, frame):
 
 
 def test_an_epsilon_that_would_vanish_keeps_its_normalization_float32(tiny_sam, frame):
-    """A window is padded with tokens of zeros, whose variance is zero: only the epsilon divides them."""
+    """Windows are padded with tokens of zeros. Their variance is zero, so they are divided by the epsilon alone."""
     module, exponents, overflows = fitted(
         ImageEncoder(with_one_wide_channel(tiny_sam, 1e4)).eval(), [(frame,)]
     )
@@ -115,7 +115,7 @@ def test_an_epsilon_that_would_vanish_keeps_its_normalization_float32(tiny_sam, 
 
 
 def float32_operations(model):
-    """Operations other than constants and casts that give float32, by kind."""
+    """Return the operations, other than constants and casts, that give float32, by kind."""
     operations = model._mil_program.functions["main"].operations
     return [
         op.op_type
@@ -132,7 +132,7 @@ def convert(module, tiny_sam, frame, scheme="fp16"):
 
 @pytest.mark.parametrize("scheme", ["fp16", "int8", "lut4", "w8a8"])
 def test_a_wide_activation_stays_float32_with_what_takes_it(scheme, tiny_sam, frame):
-    """A GELU cannot be scaled; neither can what goes in, and the next layer takes what comes out."""
+    """A GELU cannot be scaled. So its input, its output and the layer that takes the output stay float32."""
     module = ImageEncoder(tiny_sam)
     with torch.no_grad():
         module.encoder.patch_embed.conv1.weight *= 1e6
@@ -147,7 +147,7 @@ def test_a_wide_activation_stays_float32_with_what_takes_it(scheme, tiny_sam, fr
 
 
 def test_a_wide_weight_keeps_its_layer_float32(tiny_sam, frame):
-    """65504 ends float16 for constants, too: here of a layer whose results are small."""
+    """The largest float16, 65504, limits constants as well, even if the layer's results are small."""
     module = ImageEncoder(tiny_sam)
     with torch.no_grad():
         module.encoder.patch_embed.conv1.weight[:, :] = 0
@@ -162,7 +162,7 @@ def test_a_wide_weight_keeps_its_layer_float32(tiny_sam, frame):
 
 
 class Scores(nn.Module):
-    """An attention's logits, out of range, between values that are not."""
+    """A module whose attention logits exceed float16, although its inputs and outputs do not."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""TorchScript files of a tiny model, in the lite interpreter: every scheme and bytecode version."""
+"""TorchScript files of every scheme and bytecode version run in the lite interpreter."""
 
 import dataclasses
 import zipfile
@@ -39,7 +39,7 @@ TINY = dataclasses.replace(
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """An export module with its spec and two inputs."""
+    """An export module with its spec and two sets of inputs."""
 
     module: nn.Module
     spec: ModuleSpec
@@ -70,7 +70,7 @@ def parts() -> dict[str, Part]:
 
 
 def export(part: Part, path: Path, scheme: str = "none", version: int = 7) -> LiteFile:
-    """Write a .ptl file; int8 also stores layers of a few hundred weights in int8."""
+    """Write a .ptl file. With int8, even layers of a few hundred weights are stored in int8."""
     options = TorchScriptOptions(scheme, version)
     return export_torchscript(
         part.module, part.spec, options, path, part.inputs, MANIFEST, min_int8_weights=512
@@ -234,7 +234,7 @@ def test_unknown_bytecode_version_is_refused(version):
 
 
 class Odd(nn.Module):
-    """A module that uses one operation, to be refused for it."""
+    """A module that is refused because of one operation."""
 
     def __init__(self, operation) -> None:
         super().__init__()
@@ -252,7 +252,7 @@ def odd_part(operation, example: Tensor) -> Part:
 
 
 def failing(tmp_path, operation, example: Tensor, match: str) -> None:
-    """Exporting is refused, and a file that was there before is as it was."""
+    """Check that exporting is refused, and that an earlier file is unchanged."""
     path = tmp_path / "m.ptl"
     path.write_text("before")
     with pytest.raises(ConversionError, match=match):
@@ -293,7 +293,7 @@ def test_missing_inputs_are_refused(parts, tmp_path):
 
 @pytest.mark.parametrize("size", [1e-30, 1e-6, 1e5, 1e30])
 def test_weights_of_any_size_are_stored_as_halves(tmp_path, size):
-    """float16 holds 6e-8 to 65504; the digits of what is beyond are stored beside a power of two."""
+    """float16 holds 6e-8 to 65504. Weights beyond are stored as digits and a power of two."""
     layer = nn.Linear(2, 2, bias=False).eval()
     layer.weight.data = torch.tensor([[0.3, -1.0], [0.7, 0.0]]) * size
     part = dataclasses.replace(odd_part(None, torch.ones(2, 2)), module=nn.Sequential(layer))

@@ -1,4 +1,4 @@
-"""What the Android runtime has, and what a .ptl asks of it."""
+"""A .ptl file uses only operators that the Android runtime has."""
 
 import dataclasses
 import subprocess
@@ -58,7 +58,7 @@ class ConvThenResize(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """``aten::rms_norm`` came with torch 2.4."""
+    """A module that uses ``aten::rms_norm``, which torch has since 2.4."""
 
     def forward(self, x):
         return F.rms_norm(x + 1, (4,))

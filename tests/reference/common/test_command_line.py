@@ -1,4 +1,4 @@
-"""What the commands share: one line and a status for every error, and prompts from options."""
+"""All commands end an error with one line and a status, and read prompts from the same options."""
 
 import contextlib
 import io
@@ -37,7 +37,7 @@ def fail_with(error):
 
 
 def outcome(capsys, command, *arguments):
-    """Run a command: exit status, stdout, stderr."""
+    """Run a command, and return its exit status, stdout and stderr."""
     with pytest.raises(SystemExit) as caught:
         run(command, arguments)
     captured = capsys.readouterr()
@@ -80,7 +80,7 @@ def test_status_is_what_the_callback_returns(capsys, returned, status):
     assert outcome(capsys, command_that(lambda: returned)) == (status, "", "")
 
 
-def test_output_goes_out(capsys):
+def test_output_is_printed(capsys):
     assert outcome(capsys, command_that(lambda: print("done"))) == (0, "done\n", "")
 
 
@@ -128,7 +128,7 @@ def fail_in_thread():
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
-    """Where tracebacks go."""
+    """The folder that tracebacks are written to."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
@@ -170,7 +170,7 @@ def test_bugs_wherever_they_are(capsys, temporary, action, words):
     assert words.split(":")[0] in next(temporary.iterdir()).read_text()
 
 
-def test_bug_whose_traceback_cannot_be_written(capsys, monkeypatch):
+def test_bug_is_told_if_its_traceback_cannot_be_written(capsys, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
     status, _, err = outcome(capsys, fail_with(RuntimeError("shapes")))
     assert (status, err.count("\n")) == (70, 1)
@@ -179,7 +179,7 @@ def test_bug_whose_traceback_cannot_be_written(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), click.Abort()])
-def test_ctrl_c(capsys, error):
+def test_ctrl_c_is_one_line_and_status_130(capsys, error):
     assert outcome(capsys, fail_with(error)) == (130, "", "tool: error: interrupted\n")
 
 
@@ -249,7 +249,7 @@ run(tool, [])
         ("> /dev/full", 2, "tool: error: No space left on device\n"),
     ],
 )
-def test_output_that_cannot_be_written(redirect, status, message):
+def test_output_that_cannot_be_written_is_refused(redirect, status, message):
     command = ["bash", "-c", f'"$0" -c "$1" {redirect}', sys.executable, SCRIPT]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (status, message)
@@ -289,7 +289,7 @@ def test_negative_coordinates_are_no_options(capsys):
 @pytest.mark.parametrize(
     "text", ["nan,5", "5,inf", "5", "5,6,7", "a,b", "", "5;6", "5,", "400x300"]
 )
-def test_junk_points(capsys, text):
+def test_junk_points_are_refused(capsys, text):
     status, out, err = outcome(capsys, show_prompts, "--point", text)
     assert (status, out) == (2, "")
     assert f"'{text}' is not a point: expected X,Y in pixels, such as 400,300" in err
@@ -297,7 +297,7 @@ def test_junk_points(capsys, text):
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "1,2,3,nan", "1,2,3,4,5", "a"])
-def test_junk_boxes(capsys, text):
+def test_junk_boxes_are_refused(capsys, text):
     status, _, err = outcome(capsys, show_prompts, "--box", text)
     assert status == 2
     assert f"'{text}' is not a box: expected X1,Y1,X2,Y2 in pixels" in err
@@ -338,7 +338,7 @@ def test_boxes_are_one_object_each():
     assert all(len(prompt.point_coords) == 0 for prompt in prompts)
 
 
-def test_prompts_that_make_no_sense():
+def test_prompts_that_make_no_sense_are_refused():
     with pytest.raises(PromptError, match="an empty prompt: .* --point 100,50 .*--box X1,Y1,X2,Y2"):
         prompts_from_options([], [], [], SIZE)
     with pytest.raises(PromptError, match="2 boxes with points: expected"):

@@ -1,4 +1,4 @@
-"""How commands begin and end, as processes: interrupted at any moment, without streams, with a broken library."""
+"""Commands end properly as processes: when they are interrupted, lack streams, or find a broken library."""
 
 import os
 import signal
@@ -60,7 +60,7 @@ BEGINNING_TO_END = {
 
 
 def run_tool(tmp_path, module, work, **options):
-    """The tool's status, stdout and stderr."""
+    """Run the tool, and return its status, stdout and stderr."""
     (tmp_path / "late.py").write_text(f"{PRELUDE}\ninterrupt()\nwait()\n")
     (tmp_path / "tool.py").write_text(
         f"{PRELUDE}\n{module}\n{TOOL}\ndef work():\n    {work}\n    print('done')\n"
@@ -98,7 +98,7 @@ def test_interrupted_while_stderr_is_prepared(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGHUP", 129)])
-def test_told_to_end(tmp_path, name, status):
+def test_sigterm_ends_the_tool(tmp_path, name, status):
     work = f"try:\n        interrupt(signal.{name}); wait()\n    finally: print('tidied up')"
     assert run_tool(tmp_path, "", work) == (status, "tidied up\n", "tool: error: terminated\n")
 
@@ -120,7 +120,7 @@ def test_what_is_ignored_stays_ignored(tmp_path):
     assert outcome == (0, "done\n", "")
 
 
-def test_what_is_done_is_done(tmp_path):
+def test_an_interrupt_after_the_work_is_ignored(tmp_path):
     late = "import atexit; atexit.register(lambda: (interrupt(), wait(0.1)))"
     assert run_tool(tmp_path, late, "pass") == (0, "done\n", "")
 
@@ -144,7 +144,7 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__")
 
 
 def interrupt_command(tmp_path, module, arguments, delay):
-    """Interrupt a command ``delay`` seconds after it began: its status, stdout and stderr."""
+    """Interrupt a command ``delay`` seconds after it began, and return its status, stdout and stderr."""
     photo = tmp_path / "photo.png"
     Image.effect_noise((40, 30), 100).save(photo)
     words = [word.format(photo=photo, folder=tmp_path) for word in arguments]
@@ -235,7 +235,7 @@ def test_a_library_that_is_broken_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_streams_that_are_closed(tmp_path, closed):
+def test_closed_streams_do_not_stop_the_work(tmp_path, closed):
     command = ["bash", "-c", f'"$@" {closed}', "bash", sys.executable, "-c", START]
     work = (
         "file = open('result', 'w'); print('out'); print('err', file=sys.stderr); "
@@ -253,13 +253,13 @@ def test_streams_that_are_closed(tmp_path, closed):
     ("work", "expected"),
     [("raise ValueError", 70), ("interrupt(); wait()", 130), ("raise MobileSAMError", 2)],
 )
-def test_errors_that_cannot_be_told_keep_their_status(tmp_path, work, expected):
+def test_errors_keep_their_status_if_nothing_can_be_printed(tmp_path, work, expected):
     command = ["sh", "-c", '"$@" 2> /dev/full', "sh", sys.executable, "-c", START]
     module = "from reference.common.errors import MobileSAMError"
     assert run_tool(tmp_path, module, work, command=command)[0] == expected
 
 
-def test_a_terminal_without_the_characters(tmp_path):
+def test_characters_that_a_terminal_lacks_are_escaped(tmp_path):
     work = "print('é → 测')"
     ascii_only = {"PYTHONIOENCODING": "ascii"}
     outcome = run_tool(tmp_path, "", work, environment=ascii_only)

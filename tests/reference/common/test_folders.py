@@ -1,4 +1,4 @@
-"""What operating systems leave in folders is not there, wherever a folder is listed."""
+"""Files that operating systems leave in folders are never listed."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ KEPT = (
 
 @pytest.mark.parametrize("name", LEFT)
 @pytest.mark.parametrize("folder", ["", "Data/weights/"])
-def test_what_systems_leave(folder, name):
+def test_files_of_operating_systems_are_not_listed(folder, name):
     assert is_left_by_system(Path(folder + name))
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_what_people_put_there(name):
+def test_files_of_people_are_listed(name):
     assert not is_left_by_system(Path(name))
 
 

@@ -1,4 +1,4 @@
-"""Whatever is read is a regular file: opening a pipe would wait for its other end, for ever."""
+"""Only regular files are read, because opening a pipe would wait for its other end forever."""
 
 import os
 import socket
@@ -96,6 +96,6 @@ def test_files_pass_with_their_size_also_as_standard_input(tmp_path):
         subprocess.run([sys.executable, "-c", code, "/dev/stdin"], stdin=file, check=True)
 
 
-def test_what_is_not_there_is_for_the_reader_to_say(tmp_path):
+def test_a_missing_file_is_left_to_the_reader_to_report(tmp_path):
     with pytest.raises(FileNotFoundError):
         require_regular_file(tmp_path / "none", ImageError, "")

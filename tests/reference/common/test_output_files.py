@@ -1,4 +1,4 @@
-"""A file appears whole or not at all, also on a disk that fills up."""
+"""A file is written whole or not at all, even on a disk that fills up."""
 
 import os
 import socket
@@ -50,7 +50,7 @@ except OutputError as error:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
 @pytest.mark.parametrize("name", ["report.json", "overlay.png", "overlay.jpg", "state.pt"])
 @pytest.mark.parametrize("before", [None, b"an earlier result"])
-def test_disk_that_fills_up(tmp_path, name, before):
+def test_a_disk_that_fills_up_leaves_the_file_as_it_was(tmp_path, name, before):
     path = tmp_path / name
     if before is not None:
         path.write_bytes(before)
@@ -76,7 +76,7 @@ def write(path, text="new\n"):
 
 
 def make_device(path, minor):
-    """A device node like /dev/null (3), /dev/zero (5) or /dev/full (7), or a link to the system's."""
+    """Make a device node like /dev/null (3), /dev/zero (5) or /dev/full (7), or a link to the system's node."""
     try:
         os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, minor))
     except (OSError, AttributeError) as error:
@@ -159,7 +159,7 @@ def test_own_streams_are_written_to_in_order(tmp_path, name, is_pipe):
 
 
 @needs_path("/dev/fd/1")
-def test_pipe_that_the_shell_made(tmp_path):
+def test_pipe_that_the_shell_made_is_written_to(tmp_path):
     script = f'"$0" -c "$1" >(cat > {tmp_path}/copy) > /dev/null; wait $!'
     subprocess.run(["bash", "-c", script, sys.executable, WRITE], check=True)
     deadline = time.monotonic() + 20
@@ -183,13 +183,13 @@ run(tool, [])
 
 
 @needs_path("/dev/stdout")
-def test_reader_that_has_enough():
+def test_reader_that_closes_its_end_is_no_error():
     script = '"$0" -c "$1" | head -c 9 > /dev/null; exit ${PIPESTATUS[0]}'
     done = subprocess.run(["bash", "-c", script, sys.executable, ENDLESS], capture_output=True)
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-def test_a_working_folder_that_is_gone(tmp_path, monkeypatch):
+def test_a_deleted_working_folder_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
@@ -253,7 +253,7 @@ def test_permissions_stay(tmp_path):
         ("", "is a folder"),
     ],
 )
-def test_names_that_cannot_be(tmp_path, name, message):
+def test_impossible_names_are_refused(tmp_path, name, message):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=message):
         require_writable(tmp_path / name)
@@ -286,7 +286,7 @@ for name in ("file", "other"):
 
 
 def run_mounted(tmp_path, setting):
-    """What CHECK prints of a file system of its own, which ``setting`` changes."""
+    """Run CHECK in a file system of its own after ``setting`` has changed it, and return what it prints."""
     script = MOUNTED.format(setting=setting)
     namespace = ["unshare", "--mount", "sh"]
     try:
@@ -297,13 +297,13 @@ def run_mounted(tmp_path, setting):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
 
 
-def test_a_disk_that_is_read_only(tmp_path):
+def test_a_disk_that_is_read_only_is_refused(tmp_path):
     lines = run_mounted(tmp_path, 'mount -o remount,ro "$1"')
     assert len(lines) == 2
     assert all("cannot be written (Read-only file system)" in line for line in lines)
 
 
-def test_a_single_file_that_is_mounted(tmp_path):
+def test_a_single_file_that_is_mounted_is_written_to(tmp_path):
     lines = run_mounted(tmp_path, 'touch "$1/x"; mount --bind "$1/x" "$1/file"')
     assert lines == ["new", "new"]
 

@@ -1,4 +1,4 @@
-"""Anybody's text, made fit to be shown."""
+"""Text from anywhere is made safe to show in a terminal."""
 
 import sys
 import unicodedata

@@ -1,4 +1,4 @@
-"""Embedded color profiles: colors as sRGB, as phones show them, and nonsense ignored."""
+"""Colors are converted from embedded profiles to sRGB, as phones show them. Profiles that are wrong are ignored."""
 
 import io
 
@@ -14,19 +14,19 @@ from tests.support import icc_profiles
 
 @pytest.fixture(scope="module")
 def photo():
-    """A real photo, small: RGB, 64×96."""
+    """A real photo, made small: RGB, 64×96."""
     return Image.fromarray(data.chelsea()).resize((96, 64))
 
 
 def stored(image, image_format, **options):
-    """The file of an image, opened."""
+    """Write an image to a file, and open that file."""
     file = io.BytesIO()
     image.save(file, image_format, **options)
     return Image.open(file)
 
 
 def p3_as_srgb(pixels):
-    """Display P3 → sRGB by its definition, in floating point."""
+    """Convert Display P3 to sRGB by its definition, in floating point."""
     linear = pixels / 255.0
     linear = np.where(linear <= 0.04045, linear / 12.92, ((linear + 0.055) / 1.055) ** 2.4)
     linear = linear @ (np.linalg.inv(icc_profiles.SRGB_TO_XYZ) @ icc_profiles.P3_TO_XYZ).T
@@ -94,7 +94,7 @@ def test_cmyk_profiles(photo, image_format):
     assert np.abs(read_image(image).astype(int) - np.asarray(image.convert("RGB"))).mean() > 5
 
 
-def test_strips_do_not_show(photo, monkeypatch):
+def test_strips_leave_no_seams_in_colors(photo, monkeypatch):
     image = stored(photo, "PNG", icc_profile=icc_profiles.display_p3())
     whole = read_image(image)
     monkeypatch.setattr(reference.photos.photo_decoding, "STRIP_PIXELS", 1000)
@@ -102,7 +102,7 @@ def test_strips_do_not_show(photo, monkeypatch):
 
 
 def test_colors_are_converted_once(photo):
-    """What somebody has made sRGB already is not converted again."""
+    """An image that the caller has already converted to sRGB is not converted again."""
     display_p3 = ImageCms.ImageCmsProfile(io.BytesIO(icc_profiles.display_p3()))
     image = stored(photo, "PNG", icc_profile=icc_profiles.display_p3())
     converted = ImageCms.profileToProfile(image, display_p3, ImageCms.createProfile("sRGB"))
@@ -120,8 +120,8 @@ def damaged(profile):
         yield bytes(content)
 
 
-def test_profiles_that_viewers_ignore(photo):
-    """They do not fit the pixels, or say nothing: the pixels are sRGB then."""
+def test_profiles_that_viewers_ignore_are_ignored(photo):
+    """Profiles that do not fit the pixels, or that say nothing, are ignored, so the pixels count as sRGB."""
     color, gray, press = icc_profiles.display_p3(), icc_profiles.gray(1.0), icc_profiles.cmyk()
     cases = [(photo, gray), (photo, press), (photo, icc_profiles.black())]
     cases += [(photo.convert("L"), color), (photo.convert("CMYK"), color)]

@@ -1,4 +1,4 @@
-"""Thousands of damaged photos: each is refused in one line, or read as Pillow reads it through a file object."""
+"""Each of thousands of damaged photos is refused in one line, or read as Pillow reads it through a file object."""
 
 import io
 import warnings
@@ -42,7 +42,7 @@ def sound_photos():
 
 
 def second_reading(content):
-    """What Pillow alone makes of it; None where this project promises something else."""
+    """Return what Pillow alone reads, or None if this project promises something else."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = Image.open(io.BytesIO(content))
@@ -54,7 +54,7 @@ def second_reading(content):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_damaged_photos(tmp_path, seed):
+def test_damaged_photos_are_refused_or_read_as_pillow_does(tmp_path, seed):
     random, photos, path = Random(seed), list(sound_photos()), tmp_path / "photo"
     read = 0
     for _ in range(1500):

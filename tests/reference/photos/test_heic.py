@@ -1,4 +1,4 @@
-"""HEIC and AVIF photos: read upright, whole and in sRGB, or a way to read them named."""
+"""HEIC and AVIF photos are read upright, whole and in sRGB, or an error says how to read them."""
 
 import io
 import sys
@@ -33,7 +33,7 @@ def distance(pixels, expected):
 @pytest.mark.parametrize("image_format", ["HEIF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_rotation_is_applied_once(tmp_path, image_format, orientation):
-    """Both store it as a property of the picture (irot, imir), and keep what the EXIF says."""
+    """Both formats store the rotation as a property of the picture (irot, imir), and repeat it in the EXIF data."""
     turn = Image.Exif()
     turn[0x0112] = orientation
     # As bytes: given Pillow's object, pillow-heif (1.8.1) writes no irot, and no reader turns it then.
@@ -47,8 +47,8 @@ def test_rotation_is_applied_once(tmp_path, image_format, orientation):
 
 
 @pytest.mark.parametrize("image_format", ["HEIF", "AVIF"])
-def test_rotation_that_only_the_metadata_have(image_format):
-    """It is what a converter left there that had turned the pixels: these formats do not go by it."""
+def test_rotation_in_the_metadata_alone_is_ignored(image_format):
+    """A converter that turned the pixels left the rotation in the EXIF data, which these formats ignore."""
     xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     kept = {"xmp": xmp} if image_format == "AVIF" else {}  # pillow-heif would make a rotation of it
     image = Image.open(stored(STEEP, image_format, **kept))
@@ -56,7 +56,7 @@ def test_rotation_that_only_the_metadata_have(image_format):
     assert distance(read_image(image), STEEP) < 3
 
 
-def test_photo_of_10_bits(tmp_path):
+def test_photo_of_10_bits_is_read(tmp_path):
     deep = PHOTO.astype(np.uint16) * 257
     image = pillow_heif.from_bytes("RGB;16", (96, 64), deep.tobytes())
     image.save(tmp_path / "deep.heic", quality=95)
@@ -65,7 +65,7 @@ def test_photo_of_10_bits(tmp_path):
 
 
 @pytest.mark.parametrize("primary", [0, 1, 2])
-def test_primary_picture_of_several(tmp_path, primary):
+def test_primary_picture_of_several_is_read(tmp_path, primary):
     burst = pillow_heif.HeifFile()
     for index in range(3):
         image = Image.fromarray(PHOTO if index == primary else 255 - PHOTO)
@@ -108,7 +108,7 @@ def test_damaged_file_is_named(tmp_path, name):
             assert "\n" not in str(error)
 
 
-def test_without_pillow_heif(tmp_path, monkeypatch):
+def test_heic_without_pillow_heif_names_the_remedy(tmp_path, monkeypatch):
     path = tmp_path / "IMG_0001.HEIC"
     path.write_bytes(stored(PHOTO, "HEIF").getvalue())
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # importing it is an ImportError now
@@ -122,7 +122,7 @@ def test_without_pillow_heif(tmp_path, monkeypatch):
     )
 
 
-def test_without_a_reader_of_avif(tmp_path, monkeypatch):
+def test_avif_without_a_reader_names_the_remedy(tmp_path, monkeypatch):
     path = tmp_path / "photo.avif"
     path.write_bytes(stored(PHOTO, "AVIF").getvalue())
     monkeypatch.delitem(Image.OPEN, "AVIF")

@@ -28,7 +28,7 @@ def save(image, path, **options):
 
 
 def refusal(source):
-    """The message of the ImageError that ``source`` causes; it must be one line."""
+    """Return the message of the ImageError that ``source`` causes, which must be one line."""
     with pytest.raises(ImageError) as caught:
         read_image(source)
     message = str(caught.value)
@@ -37,7 +37,7 @@ def refusal(source):
 
 
 def names(folder):
-    """What lies in ``folder``, hidden drafts included."""
+    """Return the names of all files in ``folder``, with hidden drafts."""
     return [path.name for path in folder.iterdir()]
 
 
@@ -118,8 +118,8 @@ def test_cmyk_jpeg_looks_like_the_photo(photo, tmp_path):
     assert difference.mean() < 5  # of 255; JPEG's own loss
 
 
-def test_first_picture_of_a_stereo_photo(photo, tmp_path):
-    """MPO: JPEGs one after the other, which phones write for depth and for previews."""
+def test_first_picture_of_a_stereo_photo_is_read(photo, tmp_path):
+    """An MPO file has several JPEGs one after the other. Phones write it for depth and for previews."""
     left = Image.fromarray(photo)
     path = tmp_path / "stereo.jpg"
     left.save(path, "MPO", save_all=True, append_images=[Image.new("RGB", left.size)], quality=95)
@@ -168,7 +168,7 @@ def test_gray_and_rgba_arrays(photo):
     np.testing.assert_array_equal(read_image(opaque), photo)
 
 
-def test_first_frame_of_an_animation(photo, tmp_path):
+def test_first_frame_of_an_animation_is_read(photo, tmp_path):
     first, second = Image.fromarray(photo), Image.new("RGB", (160, 107))
     path = save(first, tmp_path / "moving.png", save_all=True, append_images=[second])
     np.testing.assert_array_equal(read_image(path), photo)
@@ -178,7 +178,7 @@ def test_first_frame_of_an_animation(photo, tmp_path):
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (5000, 1), (1, 5000)])
-def test_odd_sizes(tmp_path, height, width):
+def test_photos_of_odd_sizes_are_read(tmp_path, height, width):
     path = save(Image.new("RGB", (width, height), (1, 2, 3)), tmp_path / "odd.png")
     assert_photo(read_image(path), height, width)
     assert (read_image(path) == (1, 2, 3)).all()
@@ -210,7 +210,7 @@ def test_absurd_size_is_refused(tmp_path):
 # Refusals
 
 
-def test_missing_file(tmp_path):
+def test_missing_file_is_refused(tmp_path):
     assert refusal(tmp_path / "none.jpg").startswith(f"{tmp_path / 'none.jpg'}: no such file")
 
 
@@ -218,7 +218,7 @@ def test_folder(tmp_path):
     assert f"{tmp_path}: a folder" in refusal(tmp_path)
 
 
-def test_empty_file(tmp_path):
+def test_empty_file_is_refused(tmp_path):
     (tmp_path / "empty.jpg").touch()
     assert "the file is empty" in refusal(tmp_path / "empty.jpg")
 
@@ -226,14 +226,14 @@ def test_empty_file(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"hello, not an image\n" * 50, b"%!PS-Adobe-3.0 EPSF-3.0\n", b"P"]
 )
-def test_not_an_image(tmp_path, content):
+def test_file_that_is_no_image_is_refused(tmp_path, content):
     path = tmp_path / "text.jpg"
     path.write_bytes(content)
     assert "not an image that can be read; expected a photo such as JPEG" in refusal(path)
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF"])
-def test_truncated_image(photo, tmp_path, image_format):
+def test_truncated_image_is_refused(photo, tmp_path, image_format):
     buffer = io.BytesIO()
     Image.fromarray(photo).save(buffer, image_format)
     path = tmp_path / "cut"
@@ -242,7 +242,7 @@ def test_truncated_image(photo, tmp_path, image_format):
 
 
 def test_no_damaged_byte_escapes_as_another_error(photo, tmp_path):
-    """Damaged files are read or refused; they never end in another exception."""
+    """Damaged files are read or refused, and never raise another exception."""
     path = tmp_path / "damaged"
     random = np.random.default_rng(0)
     for image_format in ("PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP", "JPEG2000"):
@@ -259,7 +259,7 @@ def test_no_damaged_byte_escapes_as_another_error(photo, tmp_path):
                 assert "\n" not in str(error)
 
 
-def test_null_character_in_a_path():
+def test_null_character_in_a_path_is_refused():
     assert "cannot be read" in refusal("photo\0.jpg")
 
 
@@ -345,7 +345,7 @@ def test_check_leaves_no_trace_and_keeps_an_existing_file(tmp_path):
     assert names(tmp_path) == ["a.png"]
 
 
-def test_folder_that_takes_no_file(tmp_path):
+def test_folder_that_takes_no_file_is_refused(tmp_path):
     with pytest.raises(OutputError, match="cannot be written") as caught:
         check_writable("/proc/overlay.png")
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Masks survive JSON, agree with pycocotools, and damaged ones are refused."""
+"""Masks survive JSON and agree with pycocotools, and damaged ones are refused."""
 
 import json
 
@@ -81,7 +81,7 @@ def test_box_of_an_empty_mask():
         {"size": [2, 2], "counts": "PPPPPP0"},  # one number of seven digits
     ],
 )
-def test_what_is_no_rle(rle):
+def test_records_that_are_no_rle_are_refused(rle):
     with pytest.raises(MobileSAMError, match="not a mask: expected COCO RLE"):
         decode_rle(rle)
 
@@ -99,7 +99,7 @@ def test_what_is_no_rle(rle):
         {"size": [2, 2], "counts": "05O"},  # 0, 5, −1
     ],
 )
-def test_runs_that_do_not_fill_the_mask(rle):
+def test_runs_that_do_not_fill_the_mask_are_refused(rle):
     with pytest.raises(MobileSAMError, match="the RLE is damaged"):
         decode_rle(rle)
 
@@ -107,14 +107,14 @@ def test_runs_that_do_not_fill_the_mask(rle):
 @pytest.mark.parametrize(
     "size", [[100_000, 1_000_000], [-4, 4], [0, 0], [-4, -4], [10**400, 1], [2, 1 << 60]]
 )
-def test_sizes_that_no_photo_has(size):
+def test_sizes_that_no_photo_has_are_refused(size):
     with pytest.raises(MobileSAMError, match=r"at least 1 each and at most 268,435,456 pixels"):
         decode_rle({"size": size, "counts": "4"})
 
 
 @pytest.mark.parametrize("counts", ["o" * 10_000_000, "0" * 10_000_000, [0] * 1_000_000])
 def test_endless_runs_are_refused_unread(counts):
-    """Decoded one by one, the first alone would be a number of 50 million bits."""
+    """If the runs were decoded, the first would be a number of 50 million bits."""
     with pytest.raises(MobileSAMError, match="more runs than a mask of 16 pixels can have"):
         decode_rle({"size": [4, 4], "counts": counts})
 
@@ -139,7 +139,7 @@ def test_runs_as_a_list(name):
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # their decoder
 def test_what_is_accepted_is_what_pycocotools_reads():
-    """Characters changed at random: refused, or decoded like there, which never sees the others."""
+    """Text with random changes is refused, or decoded as pycocotools decodes it."""
     random = np.random.default_rng(0)
     accepted = 0
     for _ in range(3000):

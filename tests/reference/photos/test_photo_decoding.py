@@ -22,7 +22,7 @@ ORIENTATIONS = range(1, 9)
 
 @functools.cache
 def pictures():
-    """Mode → a picture of it, for every mode that a file can hold."""
+    """Return a picture for every mode that a file can have: mode → picture."""
     color, gray = Image.fromarray(COLOR), Image.fromarray(GRAY)
     modes = ("1", "L", "RGB", "RGBX", "CMYK", "YCbCr")
     found = {mode: color.convert(mode) for mode in modes}
@@ -41,14 +41,14 @@ def pictures():
 
 
 def turned(pixels, orientation):
-    """Pillow's own turn of what is stored."""
+    """Return the stored picture as Pillow itself turns it."""
     image = Image.fromarray(pixels)
     image.getexif()[0x0112] = orientation
     return np.asarray(ImageOps.exif_transpose(image))
 
 
 def ways(path):
-    """The same file handed over in every way; what Pillow has loaded by name comes with its name."""
+    """Return the same file in every form in which a caller may pass it: description → form."""
     content = path.read_bytes()
     loaded = Image.open(io.BytesIO(content))
     loaded.load()
@@ -94,8 +94,8 @@ def test_orientation_of_tiffs(tmp_path, mode, compression):
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_tiff_that_pillow_has_scrambled(tmp_path, orientation):
-    """Loaded by name, an uncompressed TIFF that lies on its side is beyond repair: it is refused."""
+def test_tiff_that_pillow_has_scrambled_is_refused(tmp_path, orientation):
+    """If Pillow loads an uncompressed TIFF that lies on its side by name, it mixes up the pixels, so it is refused."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(GRAY).save(tmp_path / "gray.tif", exif=exif)
@@ -136,13 +136,13 @@ def tiff(array, **options):
     return Image.open(file)
 
 
-def test_32_bit_unsigned_gray():
+def test_32_bit_unsigned_gray_is_read():
     pixels = read_image(tiff(np.array([[0, 1 << 31, (1 << 32) - 1]], np.uint32)))
     assert pixels[0, :, 0].tolist() == [0, 128, 255]
 
 
-def test_12_bit_gray(tmp_path):
-    """Packed by hand: two values in three bytes."""
+def test_12_bit_gray_is_read(tmp_path):
+    """The file is packed by hand, with two values in three bytes."""
     values = [0, 4095, 2048, 1024]
     bits = "".join(f"{value:012b}" for value in values)
     strip = int(bits, 2).to_bytes(6, "big")
@@ -195,7 +195,7 @@ SIGNED = np.array([[-5, 0, 70]])
         ),
     ],
 )
-def test_tiffs_that_would_be_misread(array, options, expected):
+def test_tiffs_that_would_be_misread_are_refused(array, options, expected):
     with pytest.raises(ImageError, match=expected) as caught:
         read_image(tiff(array, **{"photometric": "minisblack"} | options))
     assert "save it as" in str(caught.value) or "convert it" in str(caught.value)
@@ -226,7 +226,7 @@ def test_sound_tiffs_that_pillow_does_not_read_are_not_called_damaged_images(
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("largest", [255, 65_535])
 def test_palettes_of_8_and_16_bits(tmp_path, largest, compression):
-    """Some programs write colors of 0 to 255 where TIFF has 65,535 for white; libtiff shows both right."""
+    """Some programs write colors of 0 to 255 although white is 65,535 in TIFF. Both are read, as libtiff does."""
     palette = np.random.default_rng(3).integers(0, 256, (3, 256), np.uint16)
     stored = palette * np.uint16(largest // 255)
     indices = np.arange(37 * 50, dtype=np.uint8).reshape(37, 50)
@@ -239,8 +239,8 @@ def test_palettes_of_8_and_16_bits(tmp_path, largest, compression):
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("tile", [None, (16, 16)])
-def test_tiffs_of_another_writer(byteorder, compression, tile):
-    """Tiles, byte orders, planes and depths, by tifffile: read as that library reads them."""
+def test_tiffs_of_another_writer_are_read(byteorder, compression, tile):
+    """Files with other tiles, byte orders, planes and depths, written by tifffile, are read as tifffile reads them."""
     random = np.random.default_rng(0)
     options = {"byteorder": byteorder, "compression": compression, "tile": tile}
     for shape, kind, more in (
@@ -263,7 +263,7 @@ def test_tiffs_of_another_writer(byteorder, compression, tile):
 
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "jpeg"])
 def test_damaged_tiff_says_no_more_than_its_error(tmp_path, capfd, compression):
-    """libtiff has remarks of its own, which it writes to the process's stderr."""
+    """libtiff writes warnings to the stderr of the process, which must not appear."""
     path = tmp_path / "damaged.tif"
     pictures()["RGB"].save(path, compression=compression)
     content = bytearray(path.read_bytes())
@@ -278,7 +278,7 @@ def test_damaged_tiff_says_no_more_than_its_error(tmp_path, capfd, compression):
 
 
 def png(rows, width, height, depth, color_type, *chunks):
-    """A PNG of unfiltered rows, as bytes."""
+    """Return a PNG of unfiltered rows, as bytes."""
     header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
     data = zlib.compress(b"".join(b"\0" + row for row in rows))
     parts = [(b"IHDR", header), *chunks, (b"IDAT", data), (b"IEND", b"")]

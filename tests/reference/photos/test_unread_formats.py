@@ -1,4 +1,4 @@
-"""Cameras' raw files and other formats are refused by name, and no TIFF that is a photo is."""
+"""Raw files of cameras and other formats are refused by name, but TIFF photos are read."""
 
 import io
 import struct
@@ -27,7 +27,7 @@ def refusal(source):
 
 
 def write_raw(path, layout):
-    """A raw file as cameras write it: a preview, and the sensor's values behind it."""
+    """Write a raw file as cameras do: a preview, and the sensor's values behind it."""
     with tifffile.TiffWriter(path) as writer:
         if layout == "DNG":  # fail: nothing but its version says so
             writer.write(PREVIEW, photometric="rgb", extratags=[DNG_VERSION])
@@ -51,7 +51,7 @@ LAYOUTS = ["DNG", "sub-directories", "pages", "preview of a photo", "sensor alon
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", ["photo.tif", "photo.NEF"])
-def test_raw_files_that_are_tiffs(tmp_path, layout, name):
+def test_raw_files_that_are_tiffs_are_refused(tmp_path, layout, name):
     message = refusal(write_raw(tmp_path / name, layout))
     assert "raw file" in message
     assert message.startswith(str(tmp_path / name))
@@ -59,14 +59,14 @@ def test_raw_files_that_are_tiffs(tmp_path, layout, name):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS[:-1])  # the last, Pillow does not open
-def test_raw_files_that_pillow_opened(tmp_path, layout):
+def test_raw_files_that_pillow_opened_are_refused(tmp_path, layout):
     content = write_raw(tmp_path / "photo.tif", layout).read_bytes()
     assert "raw file" in refusal(Image.open(tmp_path / "photo.tif"))
     assert "raw file" in refusal(Image.open(io.BytesIO(content)))
 
 
-def test_name_of_a_raw_file(tmp_path):
-    """Whatever is in a TIFF that a maker calls its raw format: it is not the photo."""
+def test_tiff_with_the_suffix_of_a_raw_format_is_refused(tmp_path):
+    """A TIFF with the suffix of a raw format is refused whatever it has, because it is not the photo."""
     tifffile.imwrite(tmp_path / "photo.PEF", PREVIEW, photometric="rgb")
     assert "raw file (PEF)" in refusal(tmp_path / "photo.PEF")
 
@@ -100,7 +100,7 @@ def test_other_formats_are_named(tmp_path, start, expected):
     assert "export it as JPEG" in message
 
 
-def test_tiffs_that_are_photos(tmp_path):
+def test_tiffs_that_are_photos_are_read(tmp_path):
     path = tmp_path / "photo.tif"
     with tifffile.TiffWriter(path) as writer:  # a picture and its reductions
         writer.write(PHOTO, photometric="rgb", subifds=1)
@@ -115,8 +115,8 @@ def test_tiffs_that_are_photos(tmp_path):
     np.testing.assert_array_equal(read_image(path), PREVIEW)
 
 
-def test_preview_that_was_chosen(tmp_path):
-    """Whoever goes to a page of a PIL image wants that page."""
+def test_page_that_the_caller_chose_is_read(tmp_path):
+    """If the caller has chosen a page of a PIL image, that page is read."""
     path = tmp_path / "photo.tif"
     with tifffile.TiffWriter(path) as writer:
         writer.write(PHOTO, photometric="rgb")
@@ -126,12 +126,12 @@ def test_preview_that_was_chosen(tmp_path):
     np.testing.assert_array_equal(read_image(image), PHOTO[::2, ::2])
 
 
-def test_photo_under_a_raw_files_name(tmp_path):
+def test_photo_with_the_suffix_of_a_raw_file_is_read(tmp_path):
     Image.fromarray(PHOTO).save(tmp_path / "photo.nef", "PNG")
     np.testing.assert_array_equal(read_image(tmp_path / "photo.nef"), PHOTO)
 
 
-def test_damaged_tiffs(tmp_path):
+def test_damaged_tiffs_are_read_or_refused_in_one_line(tmp_path):
     content = bytearray(write_raw(tmp_path / "photo.tif", "sub-directories").read_bytes())
     random = np.random.default_rng(0)
     for _ in range(60):
@@ -145,8 +145,8 @@ def test_damaged_tiffs(tmp_path):
             assert "\n" not in str(error)
 
 
-def test_directories_without_end(tmp_path):
-    """The last one is followed by the first again, and has more sub-directories than a file can hold."""
+def test_directories_without_end_are_refused(tmp_path):
+    """The last directory points to the first one, and claims more sub-directories than the file can have."""
     path = tmp_path / "photo.tif"
     tifffile.imwrite(path, PHOTO, photometric="rgb")
     content = bytearray(path.read_bytes())

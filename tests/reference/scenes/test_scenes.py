@@ -1,4 +1,4 @@
-"""Generated scenes as training sees them: seeds, sizes, and which masks go together."""
+"""Generated scenes depend on their seed alone, have the right size, and say which masks belong together."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from tests.support.requirements import lack
 
 @pytest.fixture(scope="module")
 def scenes() -> Scenes:
-    """Enough scenes, small ones, for what holds always, and for what has to happen now and then."""
+    """Small scenes, and so many that what happens now and then happens in some of them."""
     return generate_scenes(range(160), 128)
 
 
@@ -32,7 +32,7 @@ def row(scenes: Scenes, index: int) -> Scenes:
 
 
 def longer_sides(masks: Tensor) -> Tensor:
-    """Of the boxes around masks (n, H, W)."""
+    """Return the longer sides of the boxes around masks (n, H, W)."""
     sides = [masks.any(axis).long().sum(1) for axis in (1, 2)]
     return torch.maximum(*sides)
 

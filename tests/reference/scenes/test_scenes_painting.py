@@ -1,4 +1,4 @@
-"""Outlines, and that masks are what was painted, to the pixel."""
+"""Outlines have the right shape, and masks are what was painted, to the pixel."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ SIZE = (128, 128)
 
 @pytest.fixture(scope="module")
 def objects() -> Objects:
-    """12 in each of 24 scenes."""
+    """The objects of 24 scenes, 12 in each."""
     dice = Dice(range(24))
     palette = draw_colors(dice, PALETTE)
     return draw_objects(dice, palette, 3, dice.log_uniform(16, 90, 12), SIZE)
@@ -33,7 +33,7 @@ def empty_canvas(scenes: int, color: float) -> Canvas:
 
 
 def painted(objects: Objects, color: float, count: int) -> tuple[Canvas, torch.Tensor]:
-    """The first ``count`` objects of each scene on a canvas of one color, and their areas."""
+    """Paint the first ``count`` objects of each scene on a canvas of one color, and return it with their areas."""
     scenes, most = objects.diameter.shape
     canvas = empty_canvas(scenes, color)
     present = (torch.arange(most) < count).expand(scenes, -1)

@@ -1,4 +1,4 @@
-"""``python -m reference.scenes``."""
+"""``python -m reference.scenes`` draws a sheet of scenes."""
 
 import numpy as np
 import pytest

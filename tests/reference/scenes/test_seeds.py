@@ -1,4 +1,4 @@
-"""Seeds of more than 32 bits."""
+"""Seeds of more than 32 bits give different scenes."""
 
 import torch
 

@@ -7,7 +7,7 @@ from tests.support.tiny_variant import TINY
 
 @pytest.fixture
 def command():
-    """The command, for the tiny model."""
+    """Run the command for the tiny model, and return its exit status."""
 
     def call(*arguments):
         with pytest.raises(SystemExit) as exit_:

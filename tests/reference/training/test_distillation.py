@@ -1,4 +1,4 @@
-"""Distillation from a small teacher, a Segment Anything with a ViT of two blocks."""
+"""A student learns the embeddings of a small teacher, a Segment Anything with a ViT of two blocks."""
 
 from functools import partial
 
@@ -26,7 +26,7 @@ from tests.support.tiny_variant import TINY
 
 @pytest.fixture(scope="module")
 def teacher_weights():
-    """Under the names of the original's checkpoints."""
+    """The teacher's weights, under the names of the original's checkpoints."""
     torch.manual_seed(1)
     vit = VisionTransformerSAM(
         img_size=TINY.image_size,

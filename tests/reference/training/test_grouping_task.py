@@ -1,4 +1,4 @@
-"""Learning what belongs together, from labels to the command."""
+"""A model learns which pixels belong together, from labels to the command."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Losses of masks: their values where they are known, and what they prefer."""
+"""Losses of masks have the known values, and prefer the better mask."""
 
 import math
 
@@ -59,7 +59,7 @@ def test_iou():
 
 @pytest.fixture
 def scattered():
-    """Objects that lie where the zones are low, mostly: (B, h, w) targets and zones."""
+    """Return (B, h, w) targets and zones. Most objects lie where the zones are low."""
     zones = torch.arange(4).repeat_interleave(10).expand(6, 40, 40)
     chances = torch.tensor([0.8, 0.5, 0.2, 0.001])[zones]
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""Muon: what its updates look like, and that it finds what gradient descent is slow to find."""
+"""Muon's updates are almost orthogonal, and it learns small directions faster than gradient descent."""
 
 import pytest
 import torch

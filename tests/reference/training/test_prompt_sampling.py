@@ -1,4 +1,4 @@
-"""Prompts made from true masks."""
+"""Prompts are sampled from true masks."""
 
 import pytest
 import torch

@@ -16,7 +16,7 @@ def test_rings_around_a_point():
     assert row[59] == len(POINT_EDGES)
 
 
-def test_frames_of_a_box():
+def test_zones_are_frames_around_the_box():
     # Cells 20 to 39 across and 10 to 19 down: half sides of 40 and 20 pixels.
     box = torch.tensor([[79.5, 39.5, 159.5, 79.5]])
     zones = box_zones(box, SIZE)[0]

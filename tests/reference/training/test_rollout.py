@@ -1,4 +1,4 @@
-"""A rollout asks in the frame's coordinates, and a model can learn from it."""
+"""A rollout prompts the model in coordinates of the frame, and the model learns from it."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ def sam():
 
 
 def squares(size=64, offset=(0, 0), frame=TINY.image_size):
-    """Two pictures, each of a bright square on a dark ground."""
+    """Return two pictures of a bright square on a dark ground."""
     masks = torch.zeros(2, 2, size, size, dtype=torch.bool)
     masks[0, :, 8:40, 16:40] = True
     masks[1, :, 20:60, 4:36] = True
@@ -103,7 +103,7 @@ def test_a_crop_is_asked_about_in_its_place(sam, monkeypatch):
 
 
 def test_a_picture_may_be_a_frame_of_another_size(sam):
-    """It is answered as by a model of that frame."""
+    """The picture is answered as by a model with a frame of that size."""
     sam.eval()
     small = Sam(replace(TINY, image_size=64)).eval()
     small.load_state_dict(sam.state_dict())

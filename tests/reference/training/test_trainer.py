@@ -1,4 +1,4 @@
-"""The training loop: it can be killed, it remembers, and what comes out is a checkpoint."""
+"""The training loop can be killed, continues where it was, and writes a checkpoint."""
 
 import json
 import math
@@ -20,7 +20,7 @@ SCHEDULE = Schedule(steps=STEPS, pictures=2, learning_rate=1e-3, warmup=2)
 
 
 class EncoderTask:
-    """Quick to learn: embeddings of noise are to be zero."""
+    """A task that is learned quickly: the embeddings of noise should be zero."""
 
     def __init__(self, sam, killed_at=None, poisoned_at=None):
         self.module = Zero(sam)

@@ -1,4 +1,4 @@
-"""Checkpoints: what is read, what is refused and how, what is loaded, and the verified download."""
+"""Checkpoints are read, refused in one line, loaded, and downloaded with a check of their SHA-256."""
 
 import contextlib
 import hashlib
@@ -78,7 +78,7 @@ def weights(sam: Sam) -> dict[str, torch.Tensor]:
 
 @pytest.fixture
 def tensors() -> dict[str, torch.Tensor]:
-    """A few tensors of the kinds that a checkpoint holds; enough for reading files."""
+    """A few tensors of the kinds that a checkpoint has, which are enough for tests of reading."""
     generator = torch.Generator().manual_seed(0)
     return {
         "weight": torch.randn(5, 7, generator=generator),
@@ -93,7 +93,7 @@ def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
 
 
 def refusal(call: Callable, *arguments: object, **options: object) -> str:
-    """The message of the CheckpointError that ``call`` must raise: one line."""
+    """Return the message of the CheckpointError that ``call`` must raise, which must be one line."""
     with pytest.raises(CheckpointError) as caught:
         call(*arguments, **options)
     message = str(caught.value)
@@ -250,7 +250,7 @@ class TestDamage:
 
 
 class Evil:
-    """Unpickled without protection, this creates a file."""
+    """An object that creates a file when it is unpickled without protection."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -376,7 +376,7 @@ class TestLoading:
         assert not sam.training
 
     def check_refused(self, sam: Sam, weights: dict[str, torch.Tensor]) -> str:
-        """The message of the refusal, having made sure that no tensor was loaded."""
+        """Check that the weights are refused and that no tensor was loaded, and return the message."""
         before = {name: tensor.clone() for name, tensor in sam.state_dict().items()}
         message = refusal(load_weights, sam, weights)
         assert_same(dict(sam.state_dict()), before)
@@ -584,7 +584,7 @@ def cache(tmp_path, monkeypatch) -> Path:
 
 class TestDownload:
     def check_refused(self, server: Server, cache: Path) -> str:
-        """The message of the refusal, having made sure that it helps and that no file is left."""
+        """Check that the download is refused with advice and that no file is left, and return the message."""
         message = refusal(fetch_official, server.official)
         assert server.official.url in message
         assert f"put the file at '{cache / 'mobile_sam.pt'}' by hand" in message

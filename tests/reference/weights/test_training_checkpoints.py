@@ -1,4 +1,4 @@
-"""Checkpoints as training scripts and other libraries write them: found, renamed, or refused by what they look like."""
+"""Checkpoints of training scripts and other libraries are found and renamed, or refused with what they seem to be."""
 
 import argparse
 import array
@@ -22,18 +22,18 @@ from tests.support.tiny_variant import TINY
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, torch.Tensor]:
-    """Under the official names."""
+    """Tiny weights under the official names."""
     return seeded_state_dict(official_layout(Sam(TINY)))
 
 
 def saved(path: pathlib.Path, content: object, **options: object) -> Checkpoint:
-    """What is read of a file with this content."""
+    """Save this content to a file, and return what is read from it."""
     torch.save(content, path / "mine.pt", **options)
     return resolve_checkpoint(path / "mine.pt", TINY)
 
 
 def refusal(path: pathlib.Path, content: object) -> str:
-    """Why a file with this content is not loaded: one line."""
+    """Return the one line that says why a file with this content is not loaded."""
     torch.save(content, path / "mine.pt")
     with pytest.raises(CheckpointError) as caught:
         checkpoint = resolve_checkpoint(path / "mine.pt", TINY)
@@ -44,7 +44,7 @@ def refusal(path: pathlib.Path, content: object) -> str:
 
 
 def assert_is(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> None:
-    """The checkpoint holds these very weights."""
+    """Check that the checkpoint has exactly these weights."""
     used = {name: tensor for name, tensor in checkpoint.state_dict.items() if not is_counter(name)}
     expected = {name: tensor for name, tensor in weights.items() if not is_counter(name)}
     assert layout_of(used) == layout_of(expected)
@@ -254,7 +254,7 @@ class TestBesideTheWeights:
         assert_is(checkpoint, weights)
 
     def test_numbers_of_numpy_1(self, tmp_path, weights):
-        """Its scalars name a module that numpy 2 calls otherwise."""
+        """Scalars of numpy 1 name a module that has another name in numpy 2."""
         content = {"model": weights, "epoch": np.int64(3)}
         torch.save(content, tmp_path / "new.pt", _use_new_zipfile_serialization=False)
         new = (tmp_path / "new.pt").read_bytes()
@@ -320,7 +320,7 @@ class TestTwoModels:
 
 
 def transformers_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The names that transformers' convert_sam_to_hf.py gives, by its rules."""
+    """Return the weights under the names that transformers' convert_sam_to_hf.py gives."""
     rules = {
         "image_encoder.": "vision_encoder.",
         "neck.0": "neck.conv1",

@@ -1,4 +1,4 @@
-"""An artifact folder is taken whole and unaltered, or not at all."""
+"""An artifact folder is loaded only if it is complete and unaltered."""
 
 import dataclasses
 import json
@@ -100,12 +100,12 @@ def test_manifest_that_is_no_json(tiny_artifact, text):
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "{}", '{"schema": "mobile-sam-export/artifact/2"}'])
-def test_unknown_schema(tiny_artifact, text):
+def test_unknown_schema_is_refused(tiny_artifact, text):
     (tiny_artifact / MANIFEST_FILE).write_text(text)
     refuse(tiny_artifact, "'schema' is", "expected", "mobile-sam-export/artifact/1")
 
 
-def test_altered_byte(tiny_artifact):
+def test_altered_byte_is_refused(tiny_artifact):
     path = tiny_artifact / DECODER
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -113,31 +113,31 @@ def test_altered_byte(tiny_artifact):
     refuse(tiny_artifact, f"{DECODER}: its SHA-256 is", "expected", "convert again")
 
 
-def test_truncated_file(tiny_artifact):
+def test_truncated_file_is_refused(tiny_artifact):
     path = tiny_artifact / DECODER
     path.write_bytes(path.read_bytes()[:-1])
     refuse(tiny_artifact, f"{DECODER}: has", "bytes: expected")
 
 
-def test_missing_file(tiny_artifact):
+def test_missing_file_is_refused(tiny_artifact):
     (tiny_artifact / DECODER).unlink()
     refuse(tiny_artifact, f"{DECODER}: is missing")
 
 
-def test_folder_in_place_of_a_file(tiny_artifact):
+def test_folder_in_place_of_a_file_is_refused(tiny_artifact):
     (tiny_artifact / DECODER).unlink()
     (tiny_artifact / DECODER).mkdir()
     refuse(tiny_artifact, f"{DECODER}: is missing")
 
 
 @pytest.mark.parametrize("name", ["extra.bin", "goldens/.extra", "new/extra"])
-def test_extra_file(tiny_artifact, name):
+def test_extra_file_is_refused(tiny_artifact, name):
     (tiny_artifact / name).parent.mkdir(exist_ok=True)
     (tiny_artifact / name).write_text("")
     refuse(tiny_artifact, f"{name}: is not in manifest.json", "remove it")
 
 
-def test_extra_link_to_a_folder(tiny_artifact, tmp_path):
+def test_extra_link_to_a_folder_is_refused(tiny_artifact, tmp_path):
     (tiny_artifact / "link").symlink_to(tmp_path)
     refuse(tiny_artifact, "link: is not in manifest.json")
 
@@ -145,7 +145,7 @@ def test_extra_link_to_a_folder(tiny_artifact, tmp_path):
 @pytest.mark.parametrize(
     "name", ["../outside", "goldens/../../outside", "goldens/../goldens/goldens.json"]
 )
-def test_path_that_leaves_the_folder(tiny_artifact, edit_manifest, name):
+def test_path_that_leaves_the_folder_is_refused(tiny_artifact, edit_manifest, name):
     (tiny_artifact.parent / "outside").write_text("")
     record = {"bytes": 0, "sha256": ""}
     edit_manifest(tiny_artifact, lambda document: document["files"].update({name: record}))
@@ -158,7 +158,7 @@ def test_path_that_no_terminal_shows(tiny_artifact, edit_manifest):
     refuse(tiny_artifact, "'files key' is 'a\\x00b'", "without control characters")
 
 
-def test_absolute_path(tiny_artifact, edit_manifest):
+def test_absolute_path_is_refused(tiny_artifact, edit_manifest):
     name = str(tiny_artifact / DECODER)
     edit_manifest(
         tiny_artifact,
@@ -167,13 +167,13 @@ def test_absolute_path(tiny_artifact, edit_manifest):
     refuse(tiny_artifact, "leaves the artifact's folder")
 
 
-def test_link_that_leaves_the_folder(tiny_artifact, tmp_path):
+def test_link_that_leaves_the_folder_is_refused(tiny_artifact, tmp_path):
     shutil.move(tiny_artifact / DECODER, tmp_path / DECODER)
     (tiny_artifact / DECODER).symlink_to(tmp_path / DECODER)
     refuse(tiny_artifact, f"the path '{DECODER}' leaves the artifact's folder")
 
 
-def test_links_that_form_a_loop(tiny_artifact):
+def test_links_that_form_a_loop_are_refused(tiny_artifact):
     (tiny_artifact / DECODER).unlink()
     (tiny_artifact / DECODER).symlink_to(tiny_artifact / DECODER)
     refuse(tiny_artifact, DECODER)
@@ -281,7 +281,7 @@ def test_goldens_are_read_as_they_were_written(tiny_artifact, tiny_source):
         ),
     ],
 )
-def test_damaged_goldens(tiny_artifact, change, expected):
+def test_damaged_goldens_are_refused(tiny_artifact, change, expected):
     artifact = load_artifact(tiny_artifact)
     rewrite(artifact.goldens, change)
     with pytest.raises(ArtifactError, match=f"goldens.json: .*{expected}.*convert again"):
@@ -328,7 +328,7 @@ def test_a_photo_of_another_size_than_its_goldens_say_is_refused_before_any_is_a
         golden_questions(artifact)
 
 
-def test_names_that_are_too_long(tiny_artifact, edit_manifest):
+def test_names_that_are_too_long_are_refused(tiny_artifact, edit_manifest):
     refuse("a" * 5000, "cannot be read (File name too long)")
     edit_manifest(
         tiny_artifact,

@@ -26,7 +26,7 @@ LARGEST = 4 << 20  # KiB more than before, for any of them
 
 
 def network(x):
-    """A convolution with weights in a file, and operators whose parameters make shapes."""
+    """Build a convolution with weights in a file, and operators whose parameters decide shapes."""
     rng = np.random.default_rng(1)
     weight = rng.normal(0, 1, (4, 3, 3, 3)).astype(np.float32)
     x = mb.conv(x=x, weight=weight, strides=[2, 2], pad_type="custom", pad=[1, 1, 1, 1])
@@ -60,7 +60,7 @@ def sound(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def package(sound, tmp_path) -> Path:
-    """The same, the test's own to damage."""
+    """A copy of the package, which the test may damage."""
     return shutil.copytree(sound, tmp_path / "network.mlpackage")
 
 
@@ -520,7 +520,7 @@ def test_names_of_several_lines_are_reported_in_one(package):
 
 
 def mutate(package: Path, random: Random) -> str:
-    """Damage a package in one place; says which and how."""
+    """Damage a package in one place, and return which place and how."""
     kind = random.choice(("proto", "parameter", MODEL_FILE, WEIGHT_FILE, "Manifest.json"))
     if kind not in ("proto", "parameter"):
         rewrite(package, kind, lambda data: damage_bytes(data, random))
@@ -532,7 +532,7 @@ def mutate(package: Path, random: Random) -> str:
 
 
 def random_parameter(model: Model_pb2.Model, random: Random) -> MIL_pb2.TensorValue:
-    """The value of one of the program's small constants, which operators take as they find it."""
+    """Return the value of one of the program's small constants, which operators use without a check."""
     values = [
         item.attributes["val"].immediateValue.tensor
         for item in block_of(model).operations
@@ -542,7 +542,7 @@ def random_parameter(model: Model_pb2.Model, random: Random) -> MIL_pb2.TensorVa
 
 
 def run_damaged(sound: Path, folder: Path, seed: int) -> bool:
-    """Whether a package still works after damage; fails unless it does, or is refused properly."""
+    """Damage a package, and return whether it still works. If it does not, it must be refused properly."""
     package = shutil.copytree(sound, folder / "damaged.mlpackage")
     what = mutate(package, Random(seed))
     started = time.monotonic()

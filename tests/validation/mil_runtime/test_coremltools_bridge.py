@@ -1,4 +1,4 @@
-"""coremltools itself, predicting in the runtime."""
+"""coremltools' own models predict with this runtime."""
 
 import asyncio
 import logging

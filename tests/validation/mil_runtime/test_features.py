@@ -241,7 +241,7 @@ def test_whole_numbers_of_any_type_are_integers(integers, x):
 
 
 @pytest.mark.parametrize("value", [0.5, np.nan, np.inf, 2**31, -(2**31) - 1, 1e30])
-def test_other_numbers_are_not(integers, value):
+def test_fractions_and_other_kinds_are_no_integers(integers, value):
     with pytest.raises(InputError, match=r"int32 cannot hold, expected int32 of shape \[1, 3\]"):
         integers.predict({"x": [[0, value, 0]]})
 
@@ -301,7 +301,7 @@ def test_scalars_are_described_as_arrays_of_one(tmp_path):
     np.testing.assert_array_equal(output, [3.0])
 
 
-def test_an_output_that_is_given_twice(doubling):
+def test_an_output_that_is_described_twice_is_returned_once(doubling):
     model = ct.models.MLModel(str(doubling), skip_model_load=True)
     description = model._spec.description
     description.output.append(description.output[0])

@@ -1,4 +1,4 @@
-"""Flexible inputs, rule by rule, as coremltools' guide and Core ML's own checks have them."""
+"""Flexible inputs follow the rules of coremltools' guide and of Core ML's own checks."""
 
 import coremltools as ct
 import numpy as np
@@ -143,7 +143,7 @@ def test_enumerated_sizes_of_pictures_go_with_shapes_of_arrays():
 
 
 def changed(model, change):
-    """A model in memory whose inputs are described otherwise."""
+    """Return a model in memory with other descriptions of its inputs."""
     change(*(item.type.multiArrayType for item in model._spec.description.input))
     return model
 

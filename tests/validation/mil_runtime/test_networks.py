@@ -1,4 +1,4 @@
-"""Whole networks, converted as users convert them, against torch."""
+"""Whole networks, converted as users convert them, agree with torch."""
 
 import warnings
 
@@ -44,7 +44,7 @@ SCHEMES = {
 
 
 def compress(model, scheme, **options):
-    """The model in a scheme, and how far from the original it may be, as noise over signal."""
+    """Return the model in a scheme, and the noise that it may have, relative to the signal."""
     config_type, settings, function, decibels = SCHEMES[scheme]
     config = config_type(**settings, **options)
     compressed = function(model, cto.OptimizationConfig(global_config=config))
@@ -52,7 +52,7 @@ def compress(model, scheme, **options):
 
 
 def seeded(module: nn.Module, gain: float = 1.0) -> nn.Module:
-    """Weights, and statistics of batch norms, that let a signal through."""
+    """Set weights, and statistics of batch norms, that neither damp nor amplify a signal."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
@@ -88,7 +88,7 @@ def predict(model, data, numerics="declared"):
 
 
 def noise(actual, wanted):
-    """In units of the wanted values' own spread: largest, and root mean square."""
+    """Return the largest and the root mean square error, relative to the spread of the expected values."""
     difference = (actual.astype(np.float64) - wanted) / wanted.std()
     return np.abs(difference).max(), np.sqrt(np.mean(difference**2))
 
@@ -150,7 +150,7 @@ class CachedAttention(nn.Module):
         self.register_buffer("v_cache", torch.zeros(1, heads, length, dim // heads))
 
     def forward(self, x: Tensor, position: Tensor) -> Tensor:
-        """A token (1, 1, dim) at ``position`` (1,) → (1, 1, dim)."""
+        """Attend with a token (1, 1, dim) at ``position`` (1,), and return (1, 1, dim)."""
         q, k, v = self.qkv(x).reshape(1, 1, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         steps = torch.arange(self.k_cache.shape[2])
         here = (steps == position).to(x.dtype)[None, None, :, None]

@@ -1,4 +1,4 @@
-"""Pipelines of ML Programs, made by coremltools' own tools."""
+"""Pipelines of ML Programs, made by coremltools' own tools, run stage by stage."""
 
 import coremltools as ct
 import numpy as np
@@ -28,7 +28,7 @@ def project(x):
 
 @pytest.fixture(scope="module")
 def three_stages():
-    """x → h → y, and z of h and an input of its own."""
+    """A pipeline that computes x → h → y, and z from h and from another input."""
     return ct.utils.make_pipeline(
         stage(project, "x", "h"),
         stage(torch.relu, "h", "y", (1, 40)),
@@ -146,7 +146,7 @@ def test_an_optional_input_of_a_later_stage_may_be_left_out():
 
 
 def nested(outer):
-    """The pipeline ``outer`` with its first stage as a pipeline of one model."""
+    """Return the pipeline ``outer`` with its first stage replaced by a pipeline of one model."""
     inner = ct.proto.Model_pb2.Model()
     first = outer._spec.pipeline.models[0]
     inner.specificationVersion = first.specificationVersion

@@ -13,7 +13,7 @@ X = np.array([[1, -2, 3], [-4, 5, -6]], np.float32)
 
 
 def branches(x):
-    """Two outputs, of a chain of named values with a branch and a loop."""
+    """Build a chain of named values with a branch, a loop and two outputs."""
     halved = mb.mul(x=x, y=0.5, name="halved")
     large = mb.greater(x=mb.reduce_max(x=x), y=2.0, name="large")
     chosen = mb.cond(
@@ -123,11 +123,11 @@ def test_an_observer_sees_every_operation(program):
 
 
 def replace(name, *values):
-    """An observer that puts ``values`` in the place of one operation's outputs."""
+    """Return an observer that replaces the outputs of one operation by ``values``."""
     return lambda operation, arguments, outputs: values if operation.name == name else None
 
 
-def test_what_an_observer_returns_is_gone_on_with(program):
+def test_what_an_observer_returns_is_used_from_there_on(program):
     ones = torch.ones(2, 3, dtype=torch.float64)
     prediction = program.predict(
         {"x": X}, intermediates=["halved"], observer=replace("halved", ones)
@@ -153,7 +153,7 @@ def test_an_observer_gives_what_the_operation_declares(program, values, message)
         program.predict({"x": X}, observer=replace("halved", *values))
 
 
-def test_what_an_observer_raises_is_its_own(program):
+def test_an_error_of_an_observer_is_passed_on(program):
     with pytest.raises(AttributeError, match="'tuple'"):
         program.predict({"x": X}, observer=lambda operation, arguments, outputs: outputs.value)
 
@@ -215,7 +215,7 @@ def test_a_failed_prediction_leaves_the_program_usable(program):
 
 @pytest.fixture(scope="module")
 def two_functions(tmp_path_factory):
-    """Functions "double", the default, and "triple" of one package."""
+    """A package with two functions: "double", which is the default, and "triple"."""
     folder = tmp_path_factory.mktemp("functions")
     descriptor = ct.utils.MultiFunctionDescriptor()
     for name, factor in (("double", 2.0), ("triple", 3.0)):
@@ -246,7 +246,7 @@ def test_unknown_functions_are_refused(two_functions, package):
 
 
 def counter(shape=(3,)):
-    """A model that adds its input to what it remembers."""
+    """A model that adds its input to its state."""
 
     @mb.program(
         input_specs=[mb.TensorSpec(shape, types.fp16), mb.StateTensorSpec(shape, types.fp16)],

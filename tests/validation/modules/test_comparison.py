@@ -1,4 +1,4 @@
-"""``validation.compare``: other people's modules and their conversions."""
+"""``validation.compare`` compares any torch module with its conversion."""
 
 import coremltools as ct
 import pytest
@@ -109,7 +109,7 @@ def test_what_is_not_finite_never_passes(broken, value, tmp_path):
 
 
 class Constant(nn.Module):
-    """Gives the same whatever it is given, as a head does whose weights are 0."""
+    """A module whose output does not depend on its input, like a head whose weights are all 0."""
 
     def __init__(self, *values):
         super().__init__()

@@ -1,4 +1,4 @@
-"""``validation.compare``: whatever modules take and give, and what becomes of it in a conversion."""
+"""``validation.compare`` matches inputs and outputs of every kind with those of the conversion."""
 
 import dataclasses
 from typing import NamedTuple
@@ -175,7 +175,7 @@ def test_inputs_may_be_changed_in_place(compute, conversion, passed, tmp_path):
 
 
 @pytest.mark.parametrize(("factor", "passed"), [(2, True), (3, False)])
-def test_outputs_whose_names_read_alike(factor, passed):
+def test_outputs_whose_names_look_alike_are_not_mixed_up(factor, passed):
     class Program:
         def predict(self, data):
             return {"a.b": data["x"], "more": data["x"] * factor}
@@ -191,7 +191,7 @@ def test_gates_that_hold_everything_or_nothing_are_refused(gate, tmp_path):
         compare(lambda x: x, lite_file(lambda x: x + 1, tmp_path, X), X, min_sqnr=gate)
 
 
-def test_half_precision_modules(tmp_path):
+def test_half_precision_modules_are_compared(tmp_path):
     path = lite_file(lambda x: x * 2, tmp_path, X.bfloat16())
     assert compare(lambda x: x * 2, path, X.bfloat16().requires_grad_()).passed
 
@@ -259,7 +259,7 @@ CHANNELS = {"RGB": 3, "BGR": 3, "GRAYSCALE": 1}
 
 
 def mix(x):
-    """Different for every channel and place, so that none can take another's."""
+    """Return numbers that differ for every channel and place, so that an exchange is noticed."""
     weights = torch.arange(1.0, x.shape[1] + 1).reshape(1, -1, 1, 1)
     return (x * weights).cumsum(-1)
 

@@ -1,4 +1,4 @@
-"""Prompts files: what they ask, and how they are refused."""
+"""Files of prompts are read as cases, and a file that is wrong is refused in one line."""
 
 import json
 
@@ -15,7 +15,7 @@ SIZE = (40, 60)
 
 @pytest.fixture
 def prompts_file(tmp_path):
-    """Write a file about a photo of 60×40 pixels beside it."""
+    """Write a file of prompts about a photo of 60×40 pixels, which lies beside it."""
     Image.new("RGB", SIZE[::-1]).save(tmp_path / "photo.png")
 
     def write(*cases, **changes):
@@ -93,7 +93,7 @@ def test_images_lie_below_the_file(prompts_file, image):
         read_prompts(prompts_file(POINT, image=image))
 
 
-def test_links_that_form_a_loop(prompts_file, tmp_path):
+def test_links_that_form_a_loop_are_refused(prompts_file, tmp_path):
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     with pytest.raises(PromptError, match="expected a file below its folder"):
         read_prompts(prompts_file(POINT, image="loop.png"))

@@ -1,4 +1,4 @@
-"""docs/architecture.md: its picture is drawn from the imports, and the files that pages name exist."""
+"""The picture of docs/architecture.md shows the imports as they are, and the files that pages name exist."""
 
 import re
 import subprocess

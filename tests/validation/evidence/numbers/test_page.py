@@ -1,4 +1,4 @@
-"""The page of measured numbers: a section fills every table, and no sentence says more of a figure than it holds."""
+"""Every table on the page of measured numbers is filled by a command, and its verdicts follow from its figures."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ LIMIT = re.compile(r"([≤≥<]) ([\d.e+-]+)")
 
 
 def cells(block):
-    """Header and rows."""
+    """Return the header and the rows of a table."""
     lines = [line for line in block.splitlines() if line.startswith("|")]
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return header, rows

@@ -1,4 +1,4 @@
-"""What docs/evidence/numbers.md states is measured: on the tiny model, whose answers are known."""
+"""The sections of docs/evidence/numbers.md measure what they state. The tiny model's answers are known."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def bench(tiny_model, tiny_source, tiny_artifact, tiny_package, tmp_path):
 
 
 def measure(monkeypatch, module, function, bench, *pairs):
-    """The tables of a section for these artifacts, each as a list of {column: cell}."""
+    """Return the tables of a section for these artifacts, each as a list of {column: cell}."""
     monkeypatch.setattr(module, "ARTIFACTS", pairs)
     return cells(function(bench))
 

@@ -96,7 +96,7 @@ def test_softmax_along_an_axis(axis):
     check_operator(lambda x: mb.softmax(x=x, **chosen), {"x": X}, expected)
 
 
-def test_softmax_of_large_and_masked_numbers():
+def test_softmax_takes_large_and_masked_numbers():
     x = np.array([[1000, 1000, -np.inf], [-1000, -1000, -1000]], np.float32)
     expected = torch.tensor([[1 / 2, 1 / 2, 0], [1 / 3, 1 / 3, 1 / 3]], dtype=torch.float64)
     check_operator(lambda x: mb.softmax(x=x), {"x": x}, lambda x: expected)

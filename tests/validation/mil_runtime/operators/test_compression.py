@@ -14,7 +14,7 @@ RNG = np.random.default_rng(0)
 
 
 def packed(values, bits):
-    """Unsigned numbers below 2^bits as bytes, lowest bit first."""
+    """Pack unsigned numbers below 2^bits into bytes, lowest bit first."""
     ones = (np.asarray(values).reshape(-1, 1) >> np.arange(bits)) & 1
     return np.packbits(ones.astype(np.uint8), bitorder="little")
 
@@ -24,17 +24,17 @@ def of_type(values, name):
 
 
 def eighths(*shape):
-    """Numbers that every floating-point type holds exactly."""
+    """Return numbers that every floating-point type holds exactly."""
     return RNG.integers(-64, 64, shape) / 8
 
 
 def sixteenths(*shape):
-    """Scales of few bits: a product with a number of 8 bits is exact in float16."""
+    """Return scales of few bits, whose product with a number of 8 bits is exact in float16."""
     return RNG.integers(1, 8, shape) / 16
 
 
 def check_constant(build, expected, opset="iOS18"):
-    """``build`` makes a constant of the type of its argument; it is added to zeros."""
+    """Check a constant, which ``build`` makes in the type of its argument, by adding it to zeros."""
     exact = torch.from_numpy(np.asarray(expected, np.float64))
     check_operator(lambda x: mb.add(x=x, y=build(x)), ZERO, lambda x: x + exact, opset)
 
@@ -133,7 +133,7 @@ def test_scales_of_blocks(dtype, blocks, has_offset):
     check_constant(build, (data - shift) * spread(scale))
 
 
-def test_blocks_with_offsets_that_are_no_integers():
+def test_blocks_may_have_offsets_that_are_no_integers():
     data, scale, offset = RNG.integers(0, 16, (2, 4)), sixteenths(2, 1), eighths(2, 1)
     check_constant(
         lambda x: mb.constexpr_blockwise_shift_scale(
@@ -163,7 +163,7 @@ def test_lookup_tables_of_blocks(bits, groups):
 
 
 def vector_table(axis, groups):
-    """Indices, a table of vectors of 3, and what they stand for along an axis."""
+    """Return indices, a table of vectors of 3 numbers, and the numbers that the indices stand for along an axis."""
     indices, lut = RNG.integers(0, 4, (2, 4, 3)), eighths(*groups, 4, 3)
     shape = np.array(indices.shape)
     shape[axis] *= 3
@@ -277,7 +277,7 @@ def test_what_is_decoded_is_rounded_to_its_declared_type():
 
 
 def tampered(build, parameter, change):
-    """A model in which ``change`` was done to the tensor bound to a parameter of a ``constexpr_``."""
+    """Return a model after ``change`` was applied to the tensor of one parameter of its ``constexpr_`` operation."""
     model = build_model(lambda x: mb.add(x=x, y=build(x)), ZERO)
     block = next(iter(model._spec.mlProgram.functions["main"].block_specializations.values()))
     operation = next(item for item in block.operations if item.type.startswith("constexpr_"))
@@ -301,7 +301,7 @@ def test_a_mask_with_more_ones_than_values_is_refused():
 
 
 def test_palettes_of_integers_are_scaled_before_or_after_they_are_looked_up():
-    """iOS 18 scales the palette, iOS 26 what was looked up in it; the weights are the same."""
+    """iOS 18 scales the palette, and iOS 26 scales what was looked up in it. Both give the same weights."""
     x = np.random.default_rng(1).normal(0, 1, (1, 64)).astype(np.float32)
     weight = np.random.default_rng(0).normal(0, 1, (64, 64)).astype(np.float32)
     palettes = cto.OpPalettizerConfig(nbits=4, mode="uniform")

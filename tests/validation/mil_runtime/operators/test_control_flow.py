@@ -108,7 +108,7 @@ def test_a_list_grows_to_the_highest_index_written():
 
 
 def grown_in_a_loop(x, n):
-    """A list with i·x at each index i."""
+    """Build a list with i·x at each index i."""
 
     def body(i, ls):
         value = mb.mul(x=x, y=mb.cast(x=i, dtype="fp32"))

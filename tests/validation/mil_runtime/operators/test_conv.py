@@ -18,7 +18,7 @@ def random(*shape, seed=0):
 
 
 def reference_conv(x, weight, padding, strides, dilations=None, groups=1, bias=None):
-    """Every window times every filter, group by group."""
+    """Convolve by multiplying every window with every filter, group by group."""
     windows = sliding_windows(x, weight.shape[2:], strides, padding, dilations)
     rank = x.dim() - 2
     results = []
@@ -33,7 +33,7 @@ def reference_conv(x, weight, padding, strides, dilations=None, groups=1, bias=N
 def reference_conv_transpose(
     x, weight, befores, sizes, strides, dilations=None, groups=1, bias=None
 ):
-    """Every input spreads its filter; ``sizes`` are cut out from ``befores`` on, zeros beyond."""
+    """Add the filter of every input at its place, and cut out ``sizes`` from ``befores`` on, with zeros beyond."""
     rank = x.dim() - 2
     dilations = dilations or [1] * rank
     extents = [
@@ -187,7 +187,7 @@ def test_conv_with_computed_bias():
         ({"pad_type": "custom", "pad": [1 << 40, 0, 0, 0]}, "expected at most"),
     ],
 )
-def test_conv_refuses(arguments, complaint):
+def test_conv_refuses_what_core_ml_refuses(arguments, complaint):
     usual = {"x": torch.ones(1, 2, 4, 4), "weight": torch.ones(2, 2, 3, 3)}
     with pytest.raises(OperationError, match=complaint):
         conv(**usual | arguments)
@@ -324,7 +324,7 @@ def test_conv_transpose_with_computed_weights():
         ({"strides": [1 << 40]}, "expected at most"),
     ],
 )
-def test_conv_transpose_refuses(arguments, complaint):
+def test_conv_transpose_refuses_what_core_ml_refuses(arguments, complaint):
     with pytest.raises(OperationError, match=complaint):
         conv_transpose(torch.ones(1, 2, 4), torch.ones(2, 3, 3), **arguments)
 
@@ -379,7 +379,7 @@ def test_conv_quantized_adds_its_bias():
         ({"quant_bias": torch.ones(3)}, "quant_bias has 3 values: expected 1 or 2"),
     ],
 )
-def test_conv_quantized_refuses(arguments, complaint):
+def test_conv_quantized_refuses_what_core_ml_refuses(arguments, complaint):
     usual = {
         "x": torch.ones(1, 1, 3),
         "weight": torch.full((2, 1, 2), 4, dtype=torch.uint8),

@@ -1,4 +1,4 @@
-"""Every operator of the core opsets is there, with the parameters that coremltools writes."""
+"""The runtime has every operator of the core opsets, with the parameters that coremltools writes."""
 
 import coremltools as ct
 import pytest
@@ -28,7 +28,7 @@ PROGRAM_ONLY = {"write_state"}
 
 
 def core_operators(opset):
-    """As coremltools' builder has them: kind → class, of the opset."""
+    """Return the operators of an opset in coremltools' builder: kind → class."""
     known = {}
     for kind, versions in SSAOpRegistry.core_ops.items():
         usable = [version for version in versions if version <= TARGETS[opset]]
@@ -57,7 +57,7 @@ def test_operators_take_the_parameters_of_the_opset(opset):
 
 
 @pytest.mark.parametrize("opset", Opset)
-def test_nothing_is_there_that_the_opset_has_not(opset):
+def test_runtime_has_no_operator_that_the_opset_lacks(opset):
     there = {
         kind for kind in operators.registered_operators() if operators.find_operator(kind, opset)
     }

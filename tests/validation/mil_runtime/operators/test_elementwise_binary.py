@@ -32,7 +32,7 @@ SHAPES = [((2, 3), (2, 3)), ((4, 1, 3), (5, 1)), ((1,), (2, 2, 2, 2, 2))]
 
 
 def quarters(shape, seed):
-    """Multiples of 1/4 but 0, so that quotients and remainders are exact enough in any type."""
+    """Return multiples of 1/4 without 0, so that quotients and remainders are exact enough in any type."""
     values = np.random.default_rng(seed).integers(1, 40, shape) / 4
     return (values * np.random.default_rng(seed + 9).choice([-1, 1], shape)).astype(np.float32)
 

@@ -29,12 +29,12 @@ def pictures(*shape) -> np.ndarray:
 
 
 def like(x, value: float) -> np.ndarray:
-    """A constant in the type of ``x``."""
+    """Return a constant in the type of ``x``."""
     return np.array(value, np.float16 if x.dtype == types.fp16 else np.float32)
 
 
 def points_of(mode: str, old: int, new: int) -> np.ndarray:
-    """Grid points by numpy.linspace, the way Core ML's older format describes the same modes."""
+    """Return grid points by numpy.linspace, as Core ML's older format describes the same modes."""
     if mode == "ALIGN_CORNERS" and new == 1:
         return np.array([(old - 1) / 2])
     delta = max(1, old - 1) / new
@@ -53,7 +53,7 @@ def at(line: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def sampled(x: torch.Tensor, rows: np.ndarray, columns: np.ndarray) -> torch.Tensor:
-    """The last two axes at rows × columns, by numpy's interpolation of one line after another."""
+    """Sample the last two axes at rows × columns, by numpy's interpolation of one line after another."""
     wide = np.apply_along_axis(at, -1, x.numpy(), columns)
     return torch.from_numpy(np.apply_along_axis(at, -2, wide, rows))
 
@@ -157,7 +157,7 @@ def test_nearest_resizing_takes_the_pixel_under_the_middle():
 
 
 @pytest.mark.parametrize("mode", ["DEFAULT", "UNALIGN_CORNERS"])
-def test_resize_to_the_nearest_does_as_well(mode):
+def test_resize_takes_the_nearest_pixel_as_well(mode):
     sizes = [(6, 8), (9, 2), (7, 5), (1, 1)]
     check_operator(
         lambda x: [
@@ -300,7 +300,7 @@ BOXES = np.array([[1, 0.5, 4, 6.25], [0, 0, 5, 7], [2, 3, 2, 3], [-1, 2, 6.5, 9]
 
 
 def in_box(start, end, mode, new):
-    """Points of a box, whose pixels a mode counts from the one that the box starts on."""
+    """Return the points of a box. The mode says where they lie between the first pixel of the box and the last."""
     last = end - start
     delta = max(1, last) / new
     steps = np.arange(new)
@@ -315,7 +315,7 @@ def in_box(start, end, mode, new):
 
 
 def cropped(x, boxes, mode, size, padding=0.0):
-    """Boxes (N, 4) of pictures (N, C, H, W), one of each."""
+    """Crop one box (N, 4) from each of the pictures (N, C, H, W)."""
     height, width = x.shape[-2:]
     results = []
     for picture, box in zip(x, np.asarray(boxes, np.float64), strict=True):
@@ -513,7 +513,7 @@ def resample(x, coordinates, **options):
 
 
 def coordinates(low, high) -> np.ndarray:
-    """(2, 5, 7, 2), exact in float16 and away from halves, where a nearest pixel is not one."""
+    """Return coordinates (2, 5, 7, 2), exact in float16 and never halfway between two pixels."""
     values = np.random.default_rng(1).uniform(low, high, (2, 5, 7, 2))
     return (np.round(values * 64) / 64 + 1 / 256).astype(np.float32)
 

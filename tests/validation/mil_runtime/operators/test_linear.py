@@ -117,7 +117,7 @@ def test_matmul_is_of_the_type_of_what_is_no_constant():
         ("xyz,zyk->xyk", (3, 4, 5), (5, 1, 6)),
     ],
 )
-def test_einsum_multiplies_dimensions_beside_the_middle_one(equation, x_shape, y_shape):
+def test_einsum_multiplies_matrices_whose_rows_are_in_the_middle(equation, x_shape, y_shape):
     check_operator(
         lambda x, y: mb.einsum(values=(x, y), equation=equation),
         {"x": random(*x_shape), "y": random(*y_shape, seed=1)},

@@ -26,7 +26,7 @@ def random(*shape):
 
 
 def windows_of(x, padding, sizes, strides, value=0.0):
-    """[n, channels, *windows, values of a window]"""
+    """Return the values of all windows: [n, channels, *windows, values of a window]."""
     return sliding_windows(x, sizes, strides, padding, value=value).flatten(x.dim())
 
 
@@ -114,7 +114,7 @@ def test_avg_pool_pads_by_more_than_half_a_window():
 
 
 def ceil_windows(x, size, stride, before, count, value):
-    """``count`` windows, the last of which reaches beyond the padding: there are nans."""
+    """Return ``count`` windows. The last one reaches beyond the padding, where the values are NaN."""
     outside = max(0, (count - 1) * stride + size - x.shape[-1] - 2 * before)
     x = torch.nn.functional.pad(x, (before, before), value=value)
     return windows_of(x, [(0, outside)], [size], [stride], value=math.nan)
@@ -195,7 +195,7 @@ def test_max_pool_passes_infinities():
     ],
 )
 @pytest.mark.parametrize("pool", [avg_pool, l2_pool, max_pool])
-def test_pools_refuse(pool, options, complaint):
+def test_pools_refuse_what_core_ml_refuses(pool, options, complaint):
     if pool is l2_pool:
         complaint = complaint.replace("[2, 2]", "").split(" has ")[0].split(r" \[")[0]
     with pytest.raises(OperationError, match=complaint):

@@ -1,4 +1,4 @@
-"""Operators on shapes and parameters that hypothesis draws, held to torch's float64.
+"""Operators agree with torch in float64, for shapes and parameters that hypothesis draws.
 
 The examples are the same in every run. Values are quarters, so that sums and products are exact in
 float32, and only the shapes are adventurous.
@@ -25,7 +25,7 @@ SHAPES = st.lists(SIZES, min_size=1, max_size=4).map(tuple)
 
 
 def quarters(*shape, seed: int = 0) -> np.ndarray:
-    """Multiples of 1/4 between -4 and 4, none of them 0."""
+    """Draw multiples of 1/4 between -4 and 4, without 0."""
     values = np.random.default_rng(seed).integers(1, 17, shape) / 4
     signs = np.random.default_rng(seed + 1).choice([-1, 1], shape)
     return (signs * values).astype(np.float32)
@@ -36,7 +36,7 @@ def axes_of(rank: int) -> st.SearchStrategy[int]:
 
 
 def of_model(result: torch.Tensor) -> torch.Tensor:
-    """A result as a model gives it: it has no scalars."""
+    """Return a result as a model gives it: a scalar becomes an array of one element."""
     return torch.atleast_1d(result)
 
 
@@ -108,7 +108,7 @@ def test_transpose_and_reshape(data, shape):
 
 
 def bounds_of(size: int, squeeze: bool) -> st.SearchStrategy[tuple]:
-    """(begin, end, stride, begin_mask, end_mask) of an axis, that leave an element of it."""
+    """Draw (begin, end, stride, begin_mask, end_mask) that keep at least one element of an axis."""
     bounds = st.tuples(
         st.integers(-size, size - 1),
         st.integers(-size, size),
@@ -125,7 +125,7 @@ def python_slice(begin: int, end: int, stride: int, begin_mask: bool, end_mask: 
 
 @examples
 @given(st.data(), SHAPES)
-def test_slice_by_index_is_pythons_slice(data, shape):
+def test_slice_by_index_slices_as_python_does(data, shape):
     squeeze = [data.draw(st.booleans()) for _ in shape]
     squeeze[0] = False
     bounds = [data.draw(bounds_of(*axis)) for axis in zip(shape, squeeze, strict=True)]
@@ -223,7 +223,7 @@ def test_matmul_broadcasts_batches(shapes, transpose_x, transpose_y):
 
 @st.composite
 def windows(draw, most_padding: int) -> dict:
-    """Sizes, strides and padding of windows in one or two dimensions, and of a picture they fit."""
+    """Draw sizes, strides and padding of windows in one or two dimensions, and a picture that they fit."""
     rank = draw(st.integers(1, 2))
     sizes = draw(st.lists(st.integers(1, 3), min_size=rank, max_size=rank))
     return {
@@ -301,7 +301,7 @@ def test_pools_of_any_layout(drawn):
     st.booleans(),
 )
 def test_blockwise_constants(axes, dtype, has_offset):
-    """Each axis: how many blocks, how long."""
+    """For each axis the number of blocks and their length are drawn."""
     blocks, lengths = zip(*axes, strict=True)
     shape = tuple(np.multiply(blocks, lengths))
     low, high = (-8, 8) if dtype.startswith("int") else (0, 16)

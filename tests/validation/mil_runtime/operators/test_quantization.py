@@ -13,7 +13,7 @@ DTYPES = {"int8": (-128, 127), "uint8": (0, 255)}
 
 
 def quantized(x, scale, zero_point, dtype):
-    """As real numbers: torch has no rounding of halves to even but ``round``'s."""
+    """Quantize in real numbers, with ``round``, which rounds halves to even."""
     low, high = DTYPES[dtype]
     return torch.from_numpy(np.clip(np.rint((x / scale).numpy()) + zero_point, low, high)).int()
 

@@ -97,7 +97,7 @@ def test_the_programs_seed_changes_numbers_that_have_none():
     assert not np.array_equal(draws[0][1], draws[1][1])
 
 
-def test_shape_known_only_when_it_runs():
+def test_shape_may_be_known_only_when_it_runs():
     shape = np.array([2, 3], np.int32)
     model = build_model(lambda s: mb.random_normal(shape=s, mean=1.0, stddev=0.0), {"s": shape})
     (numbers,) = run_model(model, {"s": shape})

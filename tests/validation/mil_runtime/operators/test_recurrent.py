@@ -22,12 +22,12 @@ sigmoid = FUNCTIONS["sigmoid"]
 
 
 def random(*shape, seed=0):
-    """Numbers that float16 holds exactly."""
+    """Return numbers that float16 holds exactly."""
     return np.random.default_rng(seed).integers(-32, 33, shape).astype(np.float32) / 16
 
 
 def typed_as(x, given):
-    """Constants in the type of a variable, as these operators require."""
+    """Return constants in the type of a variable, as these operators require."""
     dtype = nptype_from_builtin(x.dtype)
     return {name: value.astype(dtype) for name, value in given.items()}
 
@@ -53,7 +53,7 @@ def parts(values, gates):
 
 
 def run_steps(step, x, states, reverse=False):
-    """Hidden states in the order of computation, and what the last step left."""
+    """Return the hidden states in the order of computation, and the state after the last step."""
     outputs = []
     for moment in x[::-1] if reverse else x:
         states = step(moment, *states)
@@ -303,7 +303,7 @@ def test_bidirectional_lstm_puts_both_directions_side_by_side(every, extras):
         ({"x": torch.ones(0, 1, 3)}, r"expected \[steps, batch, features\]"),
     ],
 )
-def test_recurrent_layers_refuse(layer, gates, options, complaint):
+def test_recurrent_layers_refuse_what_core_ml_refuses(layer, gates, options, complaint):
     usual = {
         "x": torch.ones(2, 1, 3),
         "initial_h": torch.ones(1, 2),

@@ -10,7 +10,7 @@ X[:, 1] *= -1
 
 
 def over(function):
-    """A reduction in NumPy, as one of torch tensors."""
+    """Return a reduction of NumPy as a function of torch tensors."""
 
     def reduce(x, axes, keep_dims):
         return torch.from_numpy(np.asarray(function(x.numpy(), axes, keep_dims)))
@@ -54,7 +54,7 @@ def test_log_of_sum(keep_dims):
 @pytest.mark.parametrize(
     ("kind", "keep_dims"), [*((kind, False) for kind in REDUCTIONS), ("reduce_prod", True)]
 )
-def test_all_axes_by_default(kind, keep_dims):
+def test_reduction_is_over_all_axes_by_default(kind, keep_dims):
     def expected(x):
         reduced = REDUCTIONS[kind](x, (0, 1, 2), keep_dims)
         return reduced if keep_dims else reduced.reshape(1)  # as a model gives a scalar

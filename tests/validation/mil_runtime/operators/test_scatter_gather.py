@@ -11,7 +11,7 @@ OPSETS = ("iOS15", "iOS16", "iOS17")
 
 
 def numbers(*shape, seed=0):
-    """Between 1/2 and 2, either sign: products and quotients of a few stay ordinary."""
+    """Return numbers of 1/2 to 2 of either sign, so that products and quotients of a few do not overflow."""
     source = np.random.default_rng(seed)
     return (source.uniform(0.5, 2, shape) * source.choice([-1, 1], shape)).astype(np.float32)
 
@@ -195,7 +195,7 @@ def test_scatter_adds_unless_told():
 
 
 def test_scatter_of_halves_rounds_once():
-    """Each of these is lost when it alone is added to 2048 in float16."""
+    """Each of these numbers would be lost if it were added to 2048 in float16 alone."""
     inputs = {"data": np.float32([2048]), "updates": np.ones(8, np.float32)}
 
     def build(data, updates):
@@ -205,7 +205,7 @@ def test_scatter_of_halves_rounds_once():
 
 
 def below_zero(kind):
-    """Each operator at an index that numpy would count from the end."""
+    """Build each operator with an index that numpy would count from the end."""
     index = {"x": numbers(2, 3), "i": ints([-1])}
     row = numbers(1, 3)
     return {

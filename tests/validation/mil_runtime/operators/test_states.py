@@ -9,7 +9,7 @@ from validation import mil_runtime
 
 @pytest.fixture
 def accumulator():
-    """Adds x to its state and gives both the state before, and what the update gives."""
+    """Build a program that adds x to its state, and returns the state before and the result of the update."""
 
     @mb.program(
         input_specs=[

@@ -8,7 +8,7 @@ from validation.mil_runtime.errors import OperationError
 
 
 def numbered(*shape):
-    """Every element another number, which float16 holds exactly."""
+    """Return an array of different numbers, which float16 holds exactly."""
     return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
 
 
@@ -279,7 +279,7 @@ def slice_arguments(name):
 
 
 @pytest.mark.parametrize("name", SLICES)
-def test_slice_by_index_is_numpys(name):
+def test_slice_by_index_slices_as_numpy_does(name):
     given, index = slice_arguments(name)
 
     def expected(x):

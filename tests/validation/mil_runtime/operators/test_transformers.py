@@ -31,7 +31,7 @@ def attention(query, key, value, mask=0.0):
 
 
 @pytest.mark.parametrize("batch", [(2,), (2, 3), (2, 1, 2)])
-def test_attention_without_a_mask(batch):
+def test_attention_without_a_mask_is_softmax_of_scores(batch):
     check_operator(mb.scaled_dot_product_attention, operands(*batch), attention)
 
 
