@@ -1,6 +1,7 @@
 """``validate compare`` and ``validate show`` as a user meets them: JSON, pictures, statuses and refusals."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -192,13 +193,22 @@ def test_show_draws_and_says_what_segment_does(validate, capsys, full_artifact, 
     assert (picture != expected_picture).any(axis=2).mean() < 1e-3
 
 
-def test_show_asks_about_every_object(validate, tiny_artifact, photo, tmp_path):
-    boxes = ["--box", "100,50,300,400", "--box", "350,60,700,380"]
-    output = tmp_path / "overlay.png"
-    status, out, _ = validate("show", tiny_artifact, photo, *boxes, "--output", output, "--json")
+TWO_BOXES = ("--box", "100,50,300,400", "--box", "350,60,700,380")
+
+
+def test_show_asks_about_every_object(validate, tiny_artifact, photo):
+    status, out, _ = validate("show", tiny_artifact, photo, *TWO_BOXES, "--json")
     assert status == 0
     assert [mask["object"] for mask in json.loads(out)["masks"]] == [0, 1]
+
+
+def test_what_show_prints(validate, golden_text, tiny_artifact, photo, tmp_path):
+    """The lines are those of ``segment``, whose golden text has their figures."""
+    output = tmp_path / "overlay.png"
+    status, out, _ = validate("show", tiny_artifact, photo, *TWO_BOXES, "--output", output)
+    assert status == 0
     assert output.is_file()
+    golden_text(out, "show.txt", folder=str(tmp_path), figures=re.compile(r"(?<=: )score .*"))
 
 
 @pytest.mark.parametrize(
