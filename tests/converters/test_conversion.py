@@ -1,4 +1,4 @@
-"""``convert`` as a user runs it: artifact folders, whole or not at all."""
+"""``convert``, as a user runs it, writes a whole artifact folder or none."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ TORCHSCRIPT = ("torchscript", "--checkpoint", "seeded")
 
 
 def run(arguments, capsys):
-    """Exit status, stdout and stderr of the command."""
+    """Run the command, and return its exit status, stdout and stderr."""
     with pytest.raises(SystemExit) as exit_:
         main([str(argument) for argument in arguments])
     captured = capsys.readouterr()
@@ -192,7 +192,7 @@ def test_goldens_are_the_references_answers(tmp_path, tiny_model, tiny_sam):
 
 @pytest.mark.slow
 def test_two_runs_give_the_same_bytes(artifacts, tmp_path, tiny_model, capsys):
-    """The second run is another process, elsewhere, after other work."""
+    """The second run is another process in another folder."""
     script = """
         import sys
         from converters.cli import main
@@ -304,7 +304,7 @@ def test_an_error_midway_leaves_nothing(tmp_path):
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, tiny_model):
-    """A limit on file sizes stands in for the disk: writing past it fails in the same way, with an OSError."""
+    """A limit on the size of files stands in for the full disk, because writing beyond it is an OSError as well."""
     script = """
         import resource, signal, sys
         from converters.cli import main
@@ -420,23 +420,30 @@ def test_force_replaces_whatever_is_an_artifact(tmp_path, mark):
     require_free(folder, force=True)
 
 
-def test_what_was_repaired_for_float16_is_told(tmp_path, tiny_model, tiny_sam, capsys):
+@pytest.fixture
+def wide_options(tmp_path, tiny_model, tiny_sam):
+    """Options for weights that float16 cannot hold as they are."""
     checkpoint = tmp_path / "wide.pt"
     wide = with_one_wide_channel(tiny_sam, 1e4)
     torch.save({official_name(key): value for key, value in wide.state_dict().items()}, checkpoint)
-    arguments = ["coreml", "--model", tiny_model, "--checkpoint", checkpoint, "--output", tmp_path]
-    status, out, _ = run(arguments, capsys)
+    return ["--model", tiny_model, "--checkpoint", checkpoint, "--output", tmp_path]
+
+
+def test_what_convert_prints(golden_text, wide_options, tmp_path, capsys):
+    status, out, err = run(["all", *wide_options], capsys)
+    assert (status, err) == (0, "")
+    golden_text(out, "convert.txt", folder=str(tmp_path))
+
+
+def test_what_was_repaired_for_float16_is_told(wide_options, capsys):
+    status, out, _ = run(["coreml", *wide_options, "--json"], capsys)
     assert status == 0
-    fits = [line for line in out.splitlines() if "fits float16" in line]
-    assert re.search(
-        r"image_encoder: .*encoder.stages.1 by 1/\d+.*float32: \d+ operations", fits[0]
-    )
-    assert "scaled" not in fits[1]
-    status, out, _ = run([*arguments, "--force", "--json"], capsys)
     (result,) = json.loads(out)["artifacts"]
     manifest = json.loads((Path(result["folder"]) / "manifest.json").read_text())
     assert result["float16"]["image_encoder"] == manifest["components"]["image_encoder"]["float16"]
     assert result["float16"]["image_encoder"]["exponents"]["encoder.stages.1"] < 0
+    assert result["float16"]["image_encoder"]["float32"]
+    assert result["float16"]["mask_decoder"]["exponents"] == {}
     assert result["float16"]["mask_decoder"]["headroom"] > 2
 
 

@@ -1,4 +1,4 @@
-"""Training on scenes, from batches to the command."""
+"""A model is trained on scenes, from batches to the command."""
 
 import json
 import os
@@ -91,7 +91,7 @@ def test_command_trains_and_goes_on(command, tmp_path, capsys):
     output = tmp_path / "run"
     arguments = ("scenes", "--output", output, "--pictures", 2, "--crop", 64, "--objects", 2)
     assert command(*arguments, "--steps", 3, "--save-every", 2) == 0
-    assert f"weights: {output}" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"weights: {output / 'weights.safetensors'}\n"
     (line,) = (output / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line)["step"] == 3
     load_weights(Sam(TINY), read_checkpoint(output / "weights.safetensors"))
@@ -126,7 +126,7 @@ def test_options_of_no_sense_are_refused(command, tmp_path, capsys, options, mes
 @pytest.mark.slow
 @pytest.mark.parametrize("clicks", ["0", "1"])
 def test_two_processes_train_one_model(clicks, tmp_path):
-    """torchrun, with the full-size model on small crops."""
+    """torchrun trains the full-size model on small crops."""
     output = tmp_path / "run"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += ["-m", "reference.training", "scenes", "--output", str(output), "--steps", "2"]

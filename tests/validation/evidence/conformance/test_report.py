@@ -1,4 +1,4 @@
-"""What a conformance run says of itself."""
+"""The report on a conformance run counts tests, operators and unexplained failures."""
 
 import json
 
@@ -10,28 +10,8 @@ from validation.evidence.conformance.report import (
     operator_table,
     read_known_failures,
     read_log,
-    suite_table,
     unexplained,
 )
-
-
-@pytest.fixture
-def log(tmp_path):
-    """Results of a few tests, one of them run twice."""
-    path = tmp_path / "log.jsonl"
-    lines = [
-        ("test_a", "failed", 1, ["iOS15:add"], "wrong"),
-        ("test_a", "passed", 2, ["iOS15:add", "iOS18:mul"], ""),
-        ("test_b", "failed", 1, ["iOS15:add"], "wrong"),
-        ("test_c", "passed", 0, [], ""),
-        ("test_d", "skipped", 0, [], "needs hardware"),
-        ("test_e", "failed", 0, [], "cannot be loaded"),
-    ]
-    names = ("test", "outcome", "predictions", "operators", "reason")
-    path.write_text(
-        "".join(json.dumps(dict(zip(names, line, strict=True))) + "\n" for line in lines)
-    )
-    return path
 
 
 @pytest.fixture
@@ -44,9 +24,13 @@ def known(tmp_path):
 
 
 def test_a_test_without_a_model_is_no_pass(log):
-    suite, total = suite_table({"operators": read_log(log)}).rows
-    assert suite == ("operators", "5", "1", "1", "3", "1", "2", "33.33", "**missed**")
-    assert total[1:] == suite[1:]
+    results = read_log(log)
+    assert len(results) == 5
+    assert {result.test: result.outcome for result in results if result.counts} == {
+        "test_a": "passed",
+        "test_b": "failed",
+        "test_e": "failed",
+    }
 
 
 def test_operators_are_counted_by_the_tests_that_ran_them(log):
