@@ -1,4 +1,4 @@
-"""The gates: limits that an artifact has to hold when it is compared with the reference.
+"""The gates: limits on how much an artifact may differ from the reference.
 
 ``gates.toml`` has the default limits and explains each. A user's file of the same form replaces some of them.
 """
