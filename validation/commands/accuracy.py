@@ -64,7 +64,7 @@ def accuracy(
     score, and the best of the three. The table shows mean IoU, overall and by object size, and the
     largest mean IoU that an artifact loses against the reference with the same weights.
 
-    Exits with 0 if every artifact that ran holds its gate, max_miou_lost. Exits with 1 if an artifact
+    Exits with 0 if every artifact that ran is within its gate, max_miou_lost. Exits with 1 if an artifact
     misses its gate, does not load, crashes or hangs, or is NOT PROVEN because its reference finds no
     object. Exits with 2 for bad input. What this machine cannot measure is reported as NOT RUN, with
     the reason.

@@ -110,11 +110,11 @@ def compare(
     shows the largest difference of a score and of a mask logit. The lines below the table say how much
     each stage of the artifact lost.
 
-    Exits with 0 if every case that ran holds its gates. Exits with 1 if a case does not, or if an
-    artifact does not load, crashes or hangs. Exits with 1 too if an artifact is NOT PROVEN, because the
-    reference draws no mask or always the same one. Exits with 2 for bad input. If this machine lacks an
-    engine or the weights, the verdict is NOT RUN with the reason, and never passed. If nothing could be
-    run, the status is 0.
+    A gate is a limit on the difference from the reference. Exits with 0 if no gate failed. Exits with 1
+    if one failed, or if an artifact does not load, crashes or hangs. Exits with 1 too if an artifact is
+    NOT PROVEN, because the reference draws no mask or always the same one. Exits with 2 for bad input. If
+    this machine lacks an engine or the weights, the verdict is NOT RUN with the reason, and never passed.
+    If nothing could be run, the status is 0.
     """
     if report is not None:
         click.get_current_context().with_resource(reserved_report(report, COMPARISON))

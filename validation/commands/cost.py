@@ -27,8 +27,8 @@ def cost(folders: tuple[Path, ...], operations: bool, output: JsonOutput) -> Non
     its number of operations and its parameters, with their bytes in the file and in memory. It also
     shows the bytes of all activations, the peak of those that are alive at once, and the costliest
     layers, named after the reference's modules. For Core ML it lists operations that are known to leave
-    the Neural Engine or to be slow on it. These are published experiences of others, not a prediction
-    for your phone.
+    the Neural Engine or to be slow on it. The list is based on what others have published, and does not
+    predict what your phone will do.
 
     Exits with 0, or with 2 and one line on stderr if a folder is incomplete, altered or unreadable.
     Nothing is judged, so it never exits with 1.

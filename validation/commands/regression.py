@@ -69,8 +69,8 @@ def regress(
 
     Exits with 0 if nothing failed, with 1 if something did, and with 2 for bad input. A latency that
     was measured on a disturbed machine is INVALID: it neither passes nor fails. With --update the
-    status is 0 even if something got worse. But if an artifact cannot be run, the status is 1 and the
-    baseline stays as it is.
+    status is 0 even if something got worse. But if an artifact does not load, crashes, hangs or answers
+    with NaN, or if its masks prove nothing, the status is 1 and the baseline stays as it is.
     """
     from validation.regression.check import check_regression
 
@@ -101,7 +101,8 @@ def ingest(
       validate ingest phones/*.json --baseline baseline.json
       validate ingest phones/*.json --baseline baseline.json --update
 
-    RESULTS are files that apps wrote. A mask that is wrong on the device fails. Times are compared with
+    RESULTS are files that the tests of the sample apps wrote on phones; docs/device-results.md has their
+    format. A mask that is wrong on the device fails. Times are compared with
     the baseline's times for the same device model, major version of the system and compute unit, and
     only if the artifact's files are unchanged. A run on a device that was hot or saved power is INVALID
     and left out. The median of the other runs counts. Without a baseline only masks are judged.
@@ -128,7 +129,7 @@ def _show(result: "RegressionResult", update: bool, output: JsonOutput) -> int:
         print_lines([*format_lines(result.lines), *format_verdict(result.lines, baseline)])
         if result.unwatched:
             notes = ", ".join(result.unwatched)
-            print_lines([f"not watched, since this system does not tell: {notes}"])
+            print_lines([f"not checked, because this system does not report it: {notes}"])
         if result.updated:
             print_lines([f"{baseline}: written"])
     output.write(result.document())
