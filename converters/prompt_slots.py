@@ -59,7 +59,7 @@ def fill_slots(
     used = sum(part.shape[1] for part in coords)
     if used > prompt_slots:
         raise PromptError(
-            f"the prompt takes {used} slots (a point one, a box two) and this artifact has "
+            f"the prompt takes {used} slots (a point takes one, a box takes two), but this artifact has "
             f"{prompt_slots}: use fewer points, or convert with --prompt-slots {used}"
         )
     empty = prompt_slots - used

@@ -102,7 +102,7 @@ def _invoke(command: click.Command, arguments: list[str]) -> int:
             raise click.UsageError(f"Missing command: expected one of {names}", context)
     # Only a program can pass a null character; shells cannot.
     if any("\0" in argument for argument in arguments):
-        raise click.UsageError("An argument has a null character: expected none")
+        raise click.UsageError("An argument contains a null character: remove it")
     line = shlex.join([command.name, *arguments])
     try:
         with command.make_context(
@@ -189,6 +189,6 @@ def print_json(document: object) -> None:
         text = json.dumps(document, indent=2, allow_nan=False)
     except ValueError as error:
         raise OutputError(
-            f"a result that JSON cannot hold ({error}): expected finite numbers"
+            f"the result cannot be written as JSON ({error}): expected finite numbers"
         ) from None
     print(text)

@@ -52,7 +52,8 @@ class DistillationTask:
         """
         if teacher.frame_size != sam.frame_size:
             raise TrainingError(
-                f"the teacher's frame is {teacher.frame_size} pixels wide: expected {sam.frame_size}"
+                f"the teacher's frame is {teacher.frame_size} pixels wide: expected {sam.frame_size}, "
+                "the width of the model's frame; choose another --model"
             )
         if not photos:
             raise TrainingError(f"no photos: expected files ending in {', '.join(PHOTO_SUFFIXES)}")

@@ -115,7 +115,7 @@ def exchange_stages(
     Args:
         question: the photo and its prompts; ``stored`` answers stand in for a reference that cannot be run.
         arithmetic: the reference's way to a frame and back, which needs no weights.
-        reference: the reference; None if its weights cannot be had.
+        reference: the reference; None if its weights are not available.
         candidate: the artifact.
         on_case: called after each case.
 

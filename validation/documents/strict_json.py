@@ -179,7 +179,10 @@ class Value:
     def choice(self, known: Sequence[str]) -> str:
         """Return the value, which must be one of the texts ``known``."""
         if not isinstance(self.value, str) or self.value not in known:
-            self.refuse(shorten(" or ".join(known), _MOST_SHOWN) or "nothing, since there is none")
+            self.refuse(
+                shorten(" or ".join(known), _MOST_SHOWN)
+                or "no name, because there is nothing to choose from"
+            )
         return self.value
 
     def truth(self) -> bool:

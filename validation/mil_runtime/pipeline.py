@@ -91,7 +91,10 @@ class Pipeline:
         }  # includes defaults of missing inputs
         unknown = set(intermediates) - self.value_names()
         if unknown:
-            raise InputError(f"the pipeline has no value named {', '.join(sorted(unknown))}")
+            raise InputError(
+                f"the pipeline has no value named {', '.join(sorted(unknown))}: expected names that "
+                "value_names() returns"
+            )
         kept: dict[str, object] = {}
         for number, stage in enumerate(self.stages, 1):
             given = {name: _as_input(values[name]) for name in stage.inputs if name in values}

@@ -142,7 +142,10 @@ class Program:
         inputs.update(self._read_state(state))
         unknown = set(intermediates) - self.value_names()
         if unknown:
-            raise InputError(f"the program has no value named {', '.join(sorted(unknown))}")
+            raise InputError(
+                f"the program has no value named {', '.join(sorted(unknown))}: expected names that "
+                "value_names() returns"
+            )
         outputs, kept = self._interpreter.run(
             inputs, self._seed, frozenset(intermediates), observer
         )

@@ -42,9 +42,8 @@ def load_reference(
     if weights.sha256 != artifact.checkpoint.sha256:
         raise ArtifactError(
             f"{artifact.folder / MANIFEST_FILE}: converted from weights of SHA-256 "
-            f"{artifact.checkpoint.sha256}, but '{weights.name}' has {weights.sha256}: pass "
-            f"--checkpoint with the '{artifact.checkpoint.name}' that it was converted from, or "
-            "convert again"
+            f"{artifact.checkpoint.sha256}, but '{weights.name}' has {weights.sha256}: pass the "
+            f"'{artifact.checkpoint.name}' that it was converted from as --checkpoint, or convert again"
         )
     return load_sam(artifact.variant, weights)
 

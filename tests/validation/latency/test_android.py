@@ -229,7 +229,7 @@ def test_benchmark_that_gives_too_few_times(measured, phone, tiny_artifact):
             "android",
             "has neither the sample app's tests (org.mobilesam.sample.test)",
         ),
-        ({"server fails": True}, "android", "adb does not list phones (adb: cannot connect"),
+        ({"server fails": True}, "android", "adb cannot list phones (adb: cannot connect"),
     ],
 )
 def test_phones_that_are_not_ready(measured, phone, tiny_artifact, state, target, said):

@@ -76,7 +76,7 @@ def _ready_serial(wanted: str | None) -> str | Unavailable:
     """Return the serial number of the phone to measure on, if it is ready."""
     listed = run_tool(["adb", "devices"], _TIME_LIMIT)
     if listed.status:
-        return Unavailable(f"adb does not list phones ({listed.complaint})")
+        return Unavailable(f"adb cannot list phones ({listed.complaint}): restart it with 'adb kill-server'")
     # Each line has a serial number, a tab and a state (adb's source: transport.cpp, append_transport).
     rows = (line.partition("\t") for line in listed.stdout.splitlines())
     states = {serial: state for serial, tab, state in rows if tab}
@@ -107,7 +107,9 @@ def _look_at(serial: str) -> FoundAndroidPhone | Unavailable:
     adb = Adb(serial)
     tests = adb.shell("pm", "list", "instrumentation", PACKAGE)
     if tests.status:
-        return Unavailable(f"the phone {serial} does not list its tests ({tests.complaint})")
+        return Unavailable(
+            f"the phone {serial} cannot list its tests ({tests.complaint}): connect it again"
+        )
     # "instrumentation:PACKAGE.test/RUNNER (target=PACKAGE)" (Android's source: PackageManagerShellCommand).
     installed = f"instrumentation:{RUNNER} " in tests.stdout
     if not installed and adb.shell("ls", BENCHMARK).status:

@@ -100,7 +100,9 @@ def _phones() -> list[_ListedPhone]:
     """Return the iPhones and iPads that ``devicectl list devices`` lists."""
     outcome, document = devicectl("list", "devices")
     if outcome.status:
-        raise ToolError(f"devicectl does not list phones ({outcome.complaint})")
+        raise ToolError(
+            f"devicectl cannot list phones ({outcome.complaint}): connect the phone again"
+        )
     phones = []
     for device in _list(_object(document, "result"), "devices"):
         hardware, properties, connection = (
@@ -134,7 +136,9 @@ def _look_at(identifier: str, description: str, tests: list[str]) -> FoundIPhone
     arguments = ["device", "info", "apps", "--device", identifier, "--bundle-id", BUNDLE]
     outcome, document = devicectl(*arguments)
     if outcome.status:
-        return Unavailable(f"the phone {identifier} does not list its apps ({outcome.complaint})")
+        return Unavailable(
+            f"the phone {identifier} cannot list its apps ({outcome.complaint}): unlock it"
+        )
     apps = _list(_object(document, "result"), "apps")
     if BUNDLE not in [app.get("bundleIdentifier") for app in apps]:
         return Unavailable(

@@ -19,7 +19,9 @@ def classify(probabilities: Tensor, classes: object, context: Context) -> tuple:
     labels = _labels(classes)
     values = probabilities.flatten().tolist()
     if len(values) != len(labels):
-        raise OperationError(f"{len(values)} probabilities for {len(labels)} classes")
+        raise OperationError(
+            f"{len(values)} probabilities for {len(labels)} classes: expected one for each class"
+        )
     best = labels[int(probabilities.flatten().argmax())]
     table = dict(zip(labels, values, strict=True))
     if isinstance(context.operation.outputs[0].type, TensorType):

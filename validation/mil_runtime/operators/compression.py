@@ -148,7 +148,8 @@ def _scatter(nonzero: Tensor, mask: Tensor) -> Tensor:
     positions = _positions(mask)
     if nonzero.dim() != 1 or len(positions) != nonzero.numel():
         raise OperationError(
-            f"nonzero data of shape {list(nonzero.shape)}: the mask has {len(positions)} ones"
+            f"nonzero data of shape {list(nonzero.shape)}: the mask has {len(positions)} ones, expected "
+            "one value for each"
         )
     dense = torch.zeros(mask.numel(), dtype=nonzero.dtype)
     dense.numpy()[positions] = nonzero.numpy()  # several times faster than masked_scatter

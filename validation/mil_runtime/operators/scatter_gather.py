@@ -204,7 +204,9 @@ def _flat_index(indices: Tensor, sizes: torch.Size, negative: bool) -> tuple[Ten
     """Return positions in the flattened dimensions that the last axis indexes, and their number."""
     depth = indices.shape[-1]
     if depth > len(sizes):
-        raise OperationError(f"indices have {depth} components for {len(sizes)} dimensions")
+        raise OperationError(
+            f"indices have {depth} components for {len(sizes)} dimensions: expected at most one for each"
+        )
     flat = torch.zeros(indices.shape[:-1], dtype=torch.int64)
     for component, size in zip(indices.unbind(-1), sizes[:depth], strict=True):
         flat = flat * size + _in_range(component, size, negative)

@@ -20,7 +20,7 @@ def read_state(input: StateCell) -> Tensor:
 def write_state(input: StateCell, data: Tensor) -> tuple[()]:
     if data.shape != input.value.shape:
         raise OperationError(
-            f"data of shape {list(data.shape)}: the state has {list(input.value.shape)}"
+            f"data of shape {list(data.shape)}: expected the shape of the state, {list(input.value.shape)}"
         )
     input.value = data.to(input.value.dtype)
     return ()

@@ -177,7 +177,8 @@ def topk_with_typed_indices(
         )
     if x.shape[axis] > limits[output_indices_dtype]:
         raise OperationError(
-            f"indices of {x.shape[axis]} elements do not fit {output_indices_dtype}"
+            f"indices of {x.shape[axis]} elements do not fit {output_indices_dtype}: expected at "
+            f"most {limits[output_indices_dtype]} elements"
         )
     return _topk(x, x.shape[axis] if k == -1 else k, axis, ascending)[: 1 + return_indices]
 

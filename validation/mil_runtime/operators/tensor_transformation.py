@@ -204,7 +204,7 @@ def slice_update(
     view, reversed_axes = _slice(updated, begin, end, stride, begin_mask, end_mask, squeeze_mask)
     if view.shape != update.shape:
         raise OperationError(
-            f"update has the shape {list(update.shape)}, the slice {list(view.shape)}"
+            f"update has the shape {list(update.shape)}: expected that of the slice, {list(view.shape)}"
         )
     view.copy_(update.flip(reversed_axes) if reversed_axes else update)
     return updated
