@@ -82,6 +82,13 @@ def load_source(
 
     Convert the result with ``write_artifact``, as often as needed.
 
+    Example:
+        >>> source = load_source("mobile_sam.pt")
+        >>> write_artifact(source, CoreMLOptions("int8"))
+        PosixPath('artifacts/mobile_sam-coreml-int8')
+        >>> write_artifact(source, TorchScriptOptions("int8"))
+        PosixPath('artifacts/mobile_sam-torchscript-int8')
+
     Args:
         checkpoint: ``"demo"``, ``"official"``, ``"seeded"``, or the path of a ``.pt`` or ``.safetensors`` file.
         model: the name of the variant that the weights belong to.
@@ -148,7 +155,7 @@ def convert(
             default is the lowest that supports the scheme.
         bytecode_version: for TorchScript, the bytecode version of the ``.ptl`` files, 5 to 8. The default is 7.
         force: whether to replace an artifact folder that exists.
-        on_step: called with the name of each step when it begins, 1 + ``STEPS`` times.
+        on_step: called with the name of each step when it begins.
 
     Returns:
         The path of the artifact folder.
@@ -179,7 +186,7 @@ def write_artifact(
         options: ``CoreMLOptions`` or ``TorchScriptOptions``, which choose the format and the scheme.
         output: the folder in which the artifact folder is created. It is created too if it is missing.
         force: whether to replace an artifact folder that exists.
-        on_step: called with the name of each step when it begins, ``STEPS`` times.
+        on_step: called with the name of each step when it begins.
 
     Returns:
         The path of the artifact folder.

@@ -49,22 +49,27 @@ def evaluate_accuracy(
 ) -> AccuracyResult:
     """Measure masks against true masks, as ``validate accuracy`` does.
 
-    >>> result = evaluate_accuracy(["demo", "artifacts/mobile_sam-coreml-int8"], scenes=50)
-    >>> result.verdict, result.evaluations[1].miou_lost
+    Example:
+        >>> result = evaluate_accuracy(["demo", "artifacts/mobile_sam-coreml-int8"], scenes=50)
+        >>> result.verdict
+        'passed'
+        >>> result.evaluations[0].accuracy.miou["box"]  # mean IoU with the true masks, 0 to 1
 
     Args:
-        sources: artifacts, and checkpoints: "demo", "official", "seeded" or files.
-        dataset: a folder of photos with ``annotations.json`` in COCO's format. Default: generated scenes.
-        scenes: how many generated scenes. Default: 500.
-        gates: a TOML file of limits in place of the defaults.
-        checkpoint: the weights that the artifacts were converted from, if they cannot be had by name.
-        model: the variant that the checkpoints in ``sources`` are of.
-        engines: what to run each artifact with, one after another. Default: the most authoritative engine
-            that is available.
-        on_data: is called with the photos before anything is measured.
+        sources: paths of artifact folders, and checkpoints: "demo", "official", "seeded" or paths of files.
+        dataset: a folder of photos with ``annotations.json`` in COCO's format. None takes generated scenes.
+        scenes: number of generated scenes. None takes 500.
+        gates: a TOML file with limits that replace defaults.
+        checkpoint: the weights that the artifacts were converted from. Needed if the manifest names a file.
+        model: the name of the variant that the checkpoints in ``sources`` belong to.
+        engines: names of engines to run each artifact with, one after another; docs/validation.md lists
+            them. An empty list takes the first engine for the format that this machine has.
+        on_data: called with the photos before anything is measured.
 
     Returns:
-        The result, with its verdict.
+        The result. ``verdict`` is "passed", "failed", "not proven" or "not run". ``evaluations`` has one
+        entry per checkpoint, and one per artifact and engine. ``document()`` is what ``validate accuracy
+        --json`` writes.
 
     Raises:
         MobileSAMError: a source is neither an artifact nor a checkpoint; both ``dataset`` and ``scenes``

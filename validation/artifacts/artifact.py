@@ -118,7 +118,15 @@ class Artifact:
 
 
 def load_artifact(folder: Artifact | str | Path) -> Artifact:
-    """Read and verify an artifact folder; an artifact that is loaded already is returned as it is.
+    """Read an artifact folder, and verify that it is complete and unaltered.
+
+    Example:
+        >>> artifact = load_artifact("artifacts/mobile_sam-coreml-int8")
+        >>> artifact.format, artifact.scheme, artifact.prompt_slots
+        ('coreml', 'int8', 8)
+
+    Args:
+        folder: the path of a folder that ``convert`` wrote. An artifact that is loaded already is returned as it is.
 
     Raises:
         ArtifactError: the folder does not exist; its manifest is missing, damaged or of another

@@ -18,14 +18,20 @@ from validation.engines import Engine, engine_for
 def open_artifact(
     artifact: Artifact | str | Path, engine_name: str | None = None
 ) -> "ArtifactModel":
-    """Load an artifact into an engine, as a model that can be prompted; ``validate show`` does the same.
+    """Load an artifact, to ask it about photos as ``validate show`` does.
 
-    >>> model = open_artifact("artifacts/mobile_sam-coreml-int8")
-    >>> (segmentation,) = model.predict("photo.jpg", points=[900, 370])
+    Example:
+        >>> model = open_artifact("artifacts/mobile_sam-coreml-int8")
+        >>> (segmentation,) = model.predict("photo.jpg", points=[900, 370])
+        >>> best_mask = segmentation.masks[0]  # bool (H, W), the size of the photo
 
     Args:
-        artifact: a folder that ``convert`` wrote.
-        engine_name: name of the engine; None takes the first for the artifact's format that this machine has.
+        artifact: the path of a folder that ``convert`` wrote.
+        engine_name: name of the engine that runs it; docs/validation.md lists them. None takes the first engine for
+            the format that this machine has.
+
+    Returns:
+        A model with the method ``predict`` of ``reference.SAM``. ``reference.Predictor`` takes it too.
 
     Raises:
         ArtifactError: this machine lacks the engine, or the engine does not run the format or cannot load the

@@ -31,7 +31,7 @@ class LatencyResult:
 
     @property
     def failed(self) -> bool:
-        """Whether an artifact could not be run on a target that is available."""
+        """Whether an artifact is FAILED on a target, because it does not run or answers wrongly."""
         return any_failed(self.targets)
 
     def document(self) -> dict:
@@ -51,20 +51,24 @@ def measure_latency(
 ) -> LatencyResult:
     """Measure how long artifacts take and how much memory they need, as ``validate latency`` does.
 
-    >>> result = measure_latency(["artifacts/mobile_sam-torchscript-int8"], threads=2)
-    >>> result.document()["targets"][0]["artifacts"][0]["stages"]["image_encoder"]
+    Example:
+        >>> result = measure_latency(["artifacts/mobile_sam-torchscript-int8"], threads=2)
+        >>> stages = result.document()["targets"][0]["artifacts"][0]["stages"]
+        >>> stages["image_encoder"]["summary"]["median"]  # seconds; the summary is None if INVALID
 
     Args:
         artifacts: folders that ``convert`` wrote. They take turns, and ratios are to the first one.
         targets: names of targets; ``validate targets`` lists them.
-        threads: how many threads compute on the target "cpu". Default: one for each core.
-        cores: the cores that the target "cpu" is pinned to. Default: the system chooses.
-        thorough: whether each stage is measured for at least 1024 runs and 60 s, not for 50 runs and 2 s.
-        image: a photo to run on. Default: one of each artifact's goldens.
-        on_result: is called after each target with the result so far.
+        threads: number of threads that compute on the target "cpu". None takes one for each core.
+        cores: numbers of the cores that the target "cpu" is pinned to. None lets the system choose.
+        thorough: whether each stage is measured for at least 1024 runs and 60 s, instead of 50 runs and 2 s.
+        image: the path of a photo to run on. None takes a golden photo of each artifact.
+        on_result: called after each target with the result so far.
 
     Returns:
-        The result. A target that this machine lacks has no measurements but the reason.
+        The result, with times in seconds and memory in bytes. ``failed`` says whether an artifact does not
+        run on a target, or answers wrongly. ``document()`` is what ``validate latency --json`` writes. A target that
+        this machine lacks has the reason in place of measurements.
 
     Raises:
         ArtifactError: a folder is incomplete or was altered.

@@ -60,7 +60,7 @@ class ModuleComparison:
 
     @property
     def passed(self) -> bool:
-        """Whether every output holds the gate and agreement proves something. Outputs that are not finite fail."""
+        """Whether every output passes and agreement proves something. Outputs that are not finite fail."""
         return self._gate_held and self.unproven is None
 
     @property
@@ -91,7 +91,13 @@ def compare(
     inputs: Sequence[Inputs],
     min_sqnr: float,
 ) -> ModuleComparison:
-    """Run a module and its conversion on the same inputs.
+    """Run any torch module and its conversion on the same inputs, and measure the error of each output.
+
+    Example:
+        >>> comparison = compare(module, "model.mlpackage", [torch.rand(1, 3, 224, 224)], min_sqnr=40)
+        >>> comparison.passed
+        True
+        >>> print(comparison)  # a table with a row per output
 
     Args:
         module: the module, in eval mode. It returns a tensor, or nested tuples, lists, dicts and dataclasses of
@@ -109,6 +115,11 @@ def compare(
         min_sqnr: SQNR in dB that every floating-point output has to reach. About 100 is right for float32 in
             another order of operations, 50 for float16, and 30 for int8 weights. Integers and truth values have
             to be equal.
+
+    Returns:
+        The comparison. ``passed`` is True if every output reaches ``min_sqnr`` or is equal, and if agreement proves
+        something. Agreement proves nothing if the module's outputs are all constant. ``outputs`` has one entry for
+        each output and set of inputs.
 
     Raises:
         ArtifactError: there are no inputs; ``min_sqnr`` is not finite; the conversion cannot be loaded or run; its

@@ -64,17 +64,22 @@ def check_regression(
 ) -> RegressionResult:
     """Compare artifacts with a committed baseline, as ``validate regress`` does.
 
-    >>> check_regression(["artifacts/mobile_sam-coreml-int8"], "baseline.json").failed
+    Example:
+        >>> result = check_regression(["artifacts/mobile_sam-coreml-int8"], "baseline.json")
+        >>> result.failed
+        False
 
     Args:
         artifacts: folders that ``convert`` wrote.
-        baseline: the baseline, a JSON file.
-        update: write what is measured now to the baseline, unless an artifact cannot be run. Other
+        baseline: the path of the baseline, a JSON file.
+        update: whether to write what is measured now to the baseline. It is not written if an artifact
+            does not load, crashes, hangs or answers with NaN, or if its masks prove nothing. Other
             entries of the baseline stay.
-        limits: a TOML file of limits in place of the defaults.
+        limits: a TOML file with limits that replace defaults.
 
     Returns:
-        One line for each quantity of each artifact.
+        The result. ``failed`` says whether a quantity is outside its limit. ``lines`` has one line for
+        each quantity of each artifact. ``document()`` is what ``validate regress --json`` writes.
 
     Raises:
         ArtifactError: a folder is incomplete or was altered.
@@ -123,17 +128,22 @@ def check_device_results(
 ) -> RegressionResult:
     """Judge what apps measured on phones, as ``validate ingest`` does.
 
-    >>> check_device_results(["device-results.json"], "baseline.json").failed
+    Example:
+        >>> result = check_device_results(["device-results.json"], "baseline.json")
+        >>> result.failed
+        False
 
     Args:
-        files: the apps' results, JSON files; docs/device-results.md has their format.
-        baseline: the baseline, a JSON file. Without one only masks are judged.
-        update: write the devices' times to the baseline, unless masks are wrong or belong to another
-            artifact.
-        limits: a TOML file of limits in place of the defaults.
+        files: JSON files that the tests of the sample apps wrote; docs/device-results.md has their format.
+        baseline: the path of the baseline, a JSON file. Without one only masks are judged.
+        update: whether to write the devices' times to the baseline. It is not written if masks are wrong
+            or belong to another artifact.
+        limits: a TOML file with limits that replace defaults.
 
     Returns:
-        One line for each quantity of each artifact on each device.
+        The result. ``failed`` says whether a quantity is outside its limit. ``lines`` has one line for
+        each quantity of each artifact on each device. ``document()`` is what ``validate ingest --json``
+        writes.
 
     Raises:
         BaselineError: the baseline cannot be read, has no entry for an artifact, or is None though

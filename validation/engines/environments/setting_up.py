@@ -13,16 +13,19 @@ def set_up_environments(
 ) -> dict[str, Path]:
     """Download, verify and try environments, unless they exist, as ``validate setup`` does.
 
+    Example:
+        >>> set_up_environments(["runtime:2.1.0"])
+
     Args:
         names: "arm64" and "runtime:2.1.0", or one of them.
-        on_step: is called with an environment's name and a description of each step.
+        on_step: called with an environment's name and a description of each step.
 
     Returns:
-        The environment's name → its folder in the user's cache.
+        The name of each environment → its folder in the user's cache.
 
     Raises:
         SetupError: a name is unknown, this machine cannot have the environment, or a step failed. An
-            environment appears whole or not at all.
+            environment is complete or missing.
     """
     folders = {}
     for environment in find_environments(names):

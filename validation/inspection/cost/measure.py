@@ -10,10 +10,22 @@ from validation.inspection.cost.sources import ReferenceSources
 
 
 def measure_cost(artifact: Artifact | str | Path) -> ArtifactCost:
-    """Static cost of both components of a verified artifact.
+    """Count what an artifact costs without running it, as ``validate cost`` does.
+
+    Example:
+        >>> cost = measure_cost("artifacts/mobile_sam-torchscript-none")
+        >>> cost.components[0].name, cost.components[0].multiply_adds
+        ('image_encoder', 38786120448)
+
+    Args:
+        artifact: the path of a folder that ``convert`` wrote.
+
+    Returns:
+        The cost of the image encoder, then of the mask decoder. Memory is in bytes.
 
     Raises:
-        ArtifactError: a component cannot be read, or its cost depends on the values of its inputs.
+        ArtifactError: the folder is incomplete or altered, a component cannot be read, or its cost depends on the
+            values of its inputs.
     """
     artifact = load_artifact(artifact)
     component_cost = _READERS[artifact.format]()

@@ -13,7 +13,10 @@ DEFAULT_TARGET = "cpu"
 
 
 def known_targets() -> dict[str, Target]:
-    """Return all targets by name, including those that this machine cannot measure."""
+    """Return all targets of ``measure_latency`` by name, including those that this machine lacks.
+
+    ``known_targets()["android"].missing()`` is the reason why this machine cannot measure on it, or None.
+    """
     from validation.latency.targets.core_ml import core_ml_targets
     from validation.latency.targets.cpu import cpu_targets
     from validation.latency.targets.environments import environment_targets
