@@ -1,18 +1,17 @@
 #!/bin/bash
-# coremltools 9.0 reorders enumerated shapes, and so pairs those of several inputs otherwise than asked.
+# coremltools 9.0 reorders enumerated shapes, and so pairs the shapes of several inputs differently than requested.
 #
-# As of iOS 18 several inputs may have ct.EnumeratedShapes. Core ML takes the n-th shape of one together with the
-# n-th of the others (https://github.com/apple/coremltools/issues/2271), which is why ct.convert wants as many of
-# each. A shape may then be needed twice, with different partners: x (1, 3) with y (1, 20), x (1, 5) with y (1, 40),
-# x (1, 3) with y (1, 60). The converter moves every shape that equals the default one, here the first, to the front
-# of the list of its own input only ("Ensure the default shape is placed first in the list", in
-# models/neural_network/flexible_shape_utils.py).
+# From iOS 18 on, several inputs may have ct.EnumeratedShapes. Core ML pairs the n-th shape of one input with the n-th
+# shape of the others (https://github.com/apple/coremltools/issues/2271), so ct.convert requires the same number of
+# shapes for each input. One shape may be needed twice, with different partners. But the converter moves every shape
+# that equals the default one, here the first, to the front of the list, and does so for each input on its own ("Ensure
+# the default shape is placed first in the list", in models/neural_network/flexible_shape_utils.py).
 #
 # Input:    x [(1, 3), (1, 5), (1, 3)], y [(1, 20), (1, 40), (1, 60)]
 # Expected: the package pairs (3, 20), (5, 40), (3, 60)
-# Seen:     the package pairs (3, 20), (3, 40), (5, 60), without a warning
+# Actual:   the package pairs (3, 20), (3, 40), (5, 60), without a warning
 #
-# Ends with 0 while this is so, else with 1.
+# Exits with 0 while coremltools behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# coremltools 9.0 cannot compress the linear layers of a model in which two constants happen to be equal.
+# coremltools 9.0 cannot compress the linear layers of a model in which two constants are equal by chance.
 #
-# Converting makes one constant of the zeros that a linear layer adds and of the zeros that a layer normalization adds
-# (100 numbers or more; PyTorch initializes both so). Compressing only the linear layers, as op_type_configs says, then ends in
-# "compression config conflict detected between ops": the shared constant has two users, of which only one is configured. The
-# bias would not be compressed in any case: linear_quantize_weights passes over constants of one axis. With one of the zeros
-# changed, the same call works.
+# The conversion merges equal constants of 100 numbers or more. PyTorch initializes the bias of a layer normalization
+# with zeros, and a linear layer can have the same zeros as its bias. Both become one constant. Compressing only the
+# linear layers (op_type_configs) then fails with "compression config conflict detected between ops", because the shared
+# constant has two users and only one of them is configured. The bias would not be compressed in any case, because
+# linear_quantize_weights skips constants with one axis. If one of the zeros is changed, the same call works.
 #
-# Seen with coremltools 9.0 and torch 2.7.1:
+# Input:    a linear layer and a layer normalization whose biases are zeros of the same length
+# Expected: the weight of the linear layer is compressed
+# Actual, with coremltools 9.0 and torch 2.7.1:
 #     equal constants: ValueError: compression config conflict detected between ops ...
 #     different constants: compressed
+#
+# Exits with 0 while coremltools behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

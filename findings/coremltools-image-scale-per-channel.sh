@@ -1,16 +1,17 @@
 #!/bin/bash
-# coremltools 9.0: ct.ImageType takes a list as scale, and multiplies the columns of the picture by it, not the channels.
+# coremltools 9.0 applies a list that is given as the scale of ct.ImageType to the picture's columns, not its channels.
 #
-# The reference of ct.ImageType says "scale: float or list of floats: the scaling factor for all values in the image
-# channels", beside "bias", whose list has a number per channel. The bias is reshaped to (1, 3, 1, 1); the scale is not
-# (converters/mil/backend/mil/passes/insert_image_preprocessing_op.py), so that it is spread over the last axis, the width.
+# The documentation of ct.ImageType says "scale: float or list of floats: the scaling factor for all values in the image
+# channels", next to "bias", whose list has one number per channel. The bias is reshaped to (1, 3, 1, 1). The scale is
+# not reshaped (converters/mil/backend/mil/passes/insert_image_preprocessing_op.py), so it is broadcast over the last
+# axis, which is the width.
 #
 # Input:    ct.ImageType(shape=(1, 3, 4, W), scale=[0.1, 0.2, 0.3], bias=[1, 2, 3])
-# Expected: a scale of shape (1, 3, 1, 1), as the bias is
-# Seen:     W = 5: ValueError: Incompatible dim 3 in shapes (1, 3, 4, 5) vs. (1, 1, 1, 3)
-#           W = 3: converted, with a scale of shape (3,): a number per column
+# Expected: a scale of shape (1, 3, 1, 1), like the bias
+# Actual:   W = 5: ValueError: Incompatible dim 3 in shapes (1, 3, 4, 5) vs. (1, 1, 1, 3)
+#           W = 3: converted, with a scale of shape (3,), which is one number per column
 #
-# Ends with 0 while this is so, else with 1.
+# Exits with 0 while coremltools behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

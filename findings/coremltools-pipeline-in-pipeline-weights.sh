@@ -1,16 +1,17 @@
 #!/bin/bash
-# coremltools 9.0: make_pipeline with a pipeline among its models loses weights, or takes those of another model.
+# coremltools 9.0: make_pipeline loses weights, or takes those of another model, if one of its models is a pipeline.
 #
-# make_pipeline gives every ML Program a weight file of its own, 0-weight.bin, 1-weight.bin and so on, and names it in
-# the program. Of a model that is a pipeline it neither renames what the programs inside refer to, nor copies their
-# files: it looks for a weight.bin, which a pipeline's package does not have.
+# make_pipeline gives each ML Program a weight file of its own (0-weight.bin, 1-weight.bin and so on) and writes the new
+# name into the program. For a model that is itself a pipeline it does neither: it does not rename the files that the
+# inner programs refer to, and it does not copy them. It looks for a file weight.bin, which the package of a pipeline
+# does not have.
 #
 # Input:    inner = make_pipeline(first, second); outer = make_pipeline(before, inner)
-# Expected: three weight files, each referred to by one program
-# Seen:     one file, 0-weight.bin, which is that of "before", and which "first" now reads as its own; the file of
-#           "second", 1-weight.bin, is not there. Nothing is said.
+# Expected: three weight files, and each program refers to its own
+# Actual:   one file, 0-weight.bin, which belongs to "before". "first" now reads it as its own. The file of "second",
+#           1-weight.bin, is missing. There is no warning.
 #
-# Ends with 0 while this is so, else with 1.
+# Exits with 0 while coremltools behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,11 +1,14 @@
 #!/bin/bash
-# pillow-heif 1.8.1 writes a HEIC without its rotation if the EXIF is given as Pillow's own Image.Exif.
+# pillow-heif 1.8.1 writes a HEIC without its rotation if the EXIF data is passed as Pillow's own Image.Exif object.
 #
-# image.save("a.heic", exif=exif) with an Image.Exif object, which Pillow's own plugins take, writes the EXIF
-# orientation and no irot or imir; given exif.tobytes(), it writes them. Readers of HEIF turn by irot and imir alone
-# (pillow-heif resets the EXIF orientation), so the first photo lies on its side for good.
+# Pillow's own plugins accept such an object. Readers of HEIF rotate a photo only by its irot and imir properties
+# (pillow-heif itself resets the EXIF orientation), so this photo stays on its side.
 #
-# Seen: "exif as an object: irot False, read back as (64, 32)", "exif as bytes: irot True, read back as (32, 64)".
+# Input:    image.save("a.heic", exif=exif), with exif an Image.Exif object of orientation 6, and with exif.tobytes()
+# Expected: both files have irot, and are read back upright
+# Actual:   "exif as an object: irot False, read back as (64, 32)", "exif as bytes: irot True, read back as (32, 64)"
+#
+# Exits with 0 while pillow-heif behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,12 +1,15 @@
 #!/bin/bash
-# Pillow 13.0.0 does not scale a PNG's transparent color (tRNS) to the 8 bits that it scales the pixels to.
+# Pillow 13.0.0 scales the pixels of a PNG to 8 bits, but not the PNG's transparent color (tRNS).
 #
-# A gray PNG of 4 bits whose level 5 is transparent: the pixels become 85 (5 x 17), info["transparency"] stays 5, and
-# convert("RGBA") makes nothing transparent. Likewise of 2 bits, and of 16-bit RGB, whose pixels lose their low
-# bytes and whose color does not. Gray of 8 and of 1 bit is right.
+# The same happens with gray of 2 bits. Gray of 8 bits and of 1 bit is right.
 #
-# Seen: "4 bits: pixel 85, transparency 5, alpha 255", and
-# "16-bit RGB: pixel (18, 86, 154), transparency (4660, 22136, 39612), alpha 255".
+# Input:    a gray PNG of 4 bits whose level 5 is transparent, and a 16-bit RGB PNG with a transparent color
+# Expected: convert("RGBA") makes the pixels of that color transparent
+# Actual:   "4 bits: pixel 85, transparency 5, alpha 255". The pixel was scaled to 85 (5 x 17), and the color was not.
+#           "16-bit RGB: pixel (18, 86, 154), transparency (4660, 22136, 39612), alpha 255". The pixel lost its low
+#           bytes, and the color did not.
+#
+# Exits with 0 while Pillow behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

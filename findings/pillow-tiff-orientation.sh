@@ -1,12 +1,16 @@
 #!/bin/bash
-# Pillow 13.0.0 opens an uncompressed TIFF with orientation 5 to 8 by its name, and scrambles its pixels.
+# Pillow 13.0.0 scrambles the pixels of an uncompressed TIFF of orientation 5 to 8 that is opened by its name.
 #
-# ImageFile.load maps such a file into memory with image.size, which TiffImageFile has exchanged already
-# because of the orientation; load_prepare, which knows the stored size, comes too late. Opened through a
-# file object (which is not mapped), or compressed, the same picture is right. Modes that are mapped: L, P,
-# RGBX, RGBA, CMYK, I;16, I;16L, I;16B.
+# ImageFile.load maps such a file into memory with image.size. Because of the orientation, TiffImageFile has exchanged
+# width and height by then. load_prepare knows the stored size, but is called too late. The picture is right if it is
+# compressed, or opened through a file object, because then the file is not mapped. These modes are mapped: L, P, RGBX,
+# RGBA, CMYK, I;16, I;16L, I;16B.
 #
-# Seen: "L 6: size (3, 2), by name WRONG, through a file object right", and so on for 5 to 8.
+# Input:    uncompressed TIFFs of orientation 5 to 8, opened by name and through a file object
+# Expected: the same pixels
+# Actual:   "L 6: size (3, 2), by name WRONG, through a file object right", and so on for 5 to 8
+#
+# Exits with 0 while Pillow behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,13 +1,15 @@
 #!/bin/bash
-# Pillow 13.0.0 reads some TIFFs of unusual samples without an error, and with other values than the file has.
+# Pillow 13.0.0 reads some TIFFs of unusual samples without an error, but with other values than the file has.
 #
-# - 16-bit gray with PhotometricInterpretation 0 (white is zero) is not inverted; 8-bit gray is.
-# - Big-endian signed 16-bit and 32-bit, and 32-bit float: with compression, the bytes of each value are swapped
-#   (libtiff gives native order, and the raw modes "I;16BS", "I;32BS" and "F;32BF" are taken as they are).
-# - RGB of 16 bits in separate planes (PlanarConfiguration 2), uncompressed: each plane is read as 8-bit.
-# - Gray with alpha in separate planes, compressed: other values.
+# Input:    - 16-bit gray with PhotometricInterpretation 0 (white is zero). It is not inverted, although 8-bit gray is.
+#           - Compressed, big-endian, signed 16-bit and 32-bit pixels, and 32-bit floats. The bytes of each value are
+#             swapped: libtiff returns the native order, but the raw modes "I;16BS", "I;32BS" and "F;32BF" are applied.
+#           - Uncompressed 16-bit RGB in separate planes (PlanarConfiguration 2). Each plane is read as 8-bit.
+#           - Compressed gray with alpha in separate planes.
+# Expected: the values that tifffile 2025.10.16 reads, which also wrote the files
+# Actual:   a line "differs" for each of them
 #
-# The files are written, and read for comparison, by tifffile 2025.10.16. Seen: a line "differs" for each of them.
+# Exits with 0 while Pillow behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

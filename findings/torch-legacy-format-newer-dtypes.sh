@@ -1,14 +1,14 @@
 #!/bin/bash
 # torch 2.7.1 writes float8 and unsigned integers to its older file format, and cannot read them back.
 #
-# Input:    torch.save({"t": torch.zeros(2).to(torch.float8_e4m3fn)}, path, _use_new_zipfile_serialization=False);
-#           likewise float8_e5m2, uint16, uint32 and uint64
-# Expected: torch.load(path) gives the tensor, as it does for float16, bfloat16 and complex64, and for all of them in
+# Input:    torch.save({"t": torch.zeros(2).to(torch.float8_e4m3fn)}, path, _use_new_zipfile_serialization=False), and
+#           the same for float8_e5m2, uint16, uint32 and uint64
+# Expected: torch.load(path) returns the tensor, as it does for float16, bfloat16 and complex64, and for all types in
 #           the newer format; or torch.save refuses
-# Seen:     torch.save says nothing; torch.load raises AttributeError ("type object 'torch.storage.UntypedStorage' has
-#           no attribute 'dtype'"), with weights_only=True and False alike
+# Actual:   torch.save succeeds. torch.load raises AttributeError ("type object 'torch.storage.UntypedStorage' has no
+#           attribute 'dtype'"), with weights_only=True and with weights_only=False.
 #
-# Ends with 0 while this is so, else with 1.
+# Exits with 0 while torch behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

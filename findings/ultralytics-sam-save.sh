@@ -1,13 +1,13 @@
 #!/bin/bash
-# What ultralytics 8.4.190 saves of a SAM model, it cannot load.
+# ultralytics 8.4.190 cannot load what it saves of a SAM model.
 #
 # Input:    sam = SAM("mobile_sam.pt"); sam.save("saved/mobile_sam.pt"); SAM("saved/mobile_sam.pt"), where mobile_sam.pt
-#           holds the state_dict of ultralytics' own build_mobile_sam()
+#           has the state_dict of ultralytics' own build_mobile_sam()
 # Expected: the same model
-# Seen:     RuntimeError, "Missing key(s) in state_dict": save() writes {"model": <the module>, ...}, and the loader of
-#           SAM models (models/sam/build.py) takes a "model" entry only if it is a dict, else the outer dict itself
+# Actual:   RuntimeError, "Missing key(s) in state_dict". save() writes {"model": <the module>, ...}. The loader of SAM
+#           models (models/sam/build.py) uses the entry "model" only if it is a dict, and otherwise the outer dict.
 #
-# Ends with 0 while this is so, else with 1.
+# Exits with 0 while ultralytics behaves like this, and with 1 once it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
