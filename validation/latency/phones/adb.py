@@ -76,7 +76,9 @@ def _ready_serial(wanted: str | None) -> str | Unavailable:
     """Return the serial number of the phone to measure on, if it is ready."""
     listed = run_tool(["adb", "devices"], _TIME_LIMIT)
     if listed.status:
-        return Unavailable(f"adb cannot list phones ({listed.complaint}): restart it with 'adb kill-server'")
+        return Unavailable(
+            f"adb cannot list phones ({listed.complaint}): restart it with 'adb kill-server'"
+        )
     # Each line has a serial number, a tab and a state (adb's source: transport.cpp, append_transport).
     rows = (line.partition("\t") for line in listed.stdout.splitlines())
     states = {serial: state for serial, tab, state in rows if tab}
