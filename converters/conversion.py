@@ -92,7 +92,7 @@ def load_source(
     Args:
         checkpoint: ``"demo"``, ``"official"``, ``"seeded"``, or the path of a ``.pt`` or ``.safetensors`` file.
         model: the name of the variant that the weights belong to.
-        prompt_slots: number of prompt slots of the mask decoder. A point takes one slot and a box takes two.
+        prompt_slots: number of prompt slots of the mask decoder, by default 8. A point takes one slot, a box takes two.
 
     Raises:
         ConversionError: ``prompt_slots`` is out of range, or the reference answers are not finite.
@@ -150,7 +150,7 @@ def convert(
         checkpoint: ``"demo"``, ``"official"``, ``"seeded"``, or the path of a ``.pt`` or ``.safetensors`` file.
         model: the name of the variant that the weights belong to.
         output: the folder in which the artifact folder is created.
-        prompt_slots: number of prompt slots of the mask decoder. A point takes one slot and a box takes two.
+        prompt_slots: number of prompt slots of the mask decoder, by default 8. A point takes one slot, a box takes two.
         deployment_target: for Core ML, the lowest iOS version that the packages run on, such as ``"iOS17"``. The
             default is the lowest that supports the scheme.
         bytecode_version: for TorchScript, the bytecode version of the ``.ptl`` files, 5 to 8. The default is 7.

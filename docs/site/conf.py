@@ -52,6 +52,7 @@ myst_fence_as_directive = ["mermaid"]
 smartquotes = False  # two hyphens begin an option
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # a default function is shown as it is written
 autodoc_typehints = "signature"
 python_use_unqualified_type_names = True
 napoleon_use_rtype = False

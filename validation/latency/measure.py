@@ -58,7 +58,7 @@ def measure_latency(
 
     Args:
         artifacts: folders that ``convert`` wrote. They take turns, and ratios are to the first one.
-        targets: names of targets; ``validate targets`` lists them.
+        targets: names of targets, by default "cpu"; ``validate targets`` lists them.
         threads: number of threads that compute on the target "cpu". None takes one for each core.
         cores: numbers of the cores that the target "cpu" is pinned to. None lets the system choose.
         thorough: whether each stage is measured for at least 1024 runs and 60 s, instead of 50 runs and 2 s.
