@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -50,21 +50,18 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def reserved_report(
-    folder: Path, kind: ReportKind, digest: Callable[[Path], str] = _sha256
-) -> AbstractContextManager[None]:
+def reserved_report(folder: Path, kind: ReportKind) -> AbstractContextManager[None]:
     """Keep other processes from writing ``folder``, which may be a report of the same kind, until the block ends.
 
     Args:
         folder: the report's folder.
         kind: the kind of report.
-        digest: reads a file of an existing report, and gives its SHA-256.
 
     Raises:
         OutputError: ``folder`` exists and may not be replaced, another process is writing it, or it cannot be
             written.
     """
-    return reserved(folder, True, OPTION, partial(_obstacle, kind, digest))
+    return reserved(folder, True, OPTION, partial(_obstacle, kind))
 
 
 @contextlib.contextmanager
@@ -76,19 +73,19 @@ def staged_report(folder: Path, kind: ReportKind) -> Iterator[Path]:
     Raises:
         OutputError: for the reasons that ``reserved_report`` lists.
     """
-    with staged(folder, True, OPTION, partial(_obstacle, kind, _sha256)) as draft:
+    with staged(folder, True, OPTION, partial(_obstacle, kind)) as draft:
         yield draft
         hashes = {path.name: _sha256(path) for path in sorted(draft.iterdir())}
         write_json(draft / FILES_FILE, {"schema": FILES_SCHEMA, "files": hashes})
 
 
-def _obstacle(kind: ReportKind, digest: Callable[[Path], str], folder: Path) -> str | None:
+def _obstacle(kind: ReportKind, folder: Path) -> str | None:
     """Return why a report of ``kind`` may not replace an existing folder; None if it may."""
-    reason = _difference(kind, digest, folder)
+    reason = _difference(kind, folder)
     return None if reason is None else f"{reason}, so it is not replaced: choose another {OPTION}"
 
 
-def _difference(kind: ReportKind, digest: Callable[[Path], str], folder: Path) -> str | None:
+def _difference(kind: ReportKind, folder: Path) -> str | None:
     """Return how ``folder`` differs from a complete, unaltered report of ``kind``; None if it does not."""
     if folder.is_symlink() or not folder.is_dir():
         return "is not a folder"
@@ -102,14 +99,12 @@ def _difference(kind: ReportKind, digest: Callable[[Path], str], folder: Path) -
     if folder.resolve() == Path.cwd():
         return "is the working directory"
     try:
-        return _difference_of_files(hashes, digest, folder)
+        return _difference_of_files(hashes, folder)
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
 
 
-def _difference_of_files(
-    hashes: dict[str, object], digest: Callable[[Path], str], folder: Path
-) -> str | None:
+def _difference_of_files(hashes: dict[str, object], folder: Path) -> str | None:
     names = {path.relative_to(folder).as_posix() for path in entries_below(folder)}
     if foreign := sorted(names - {*hashes, FILES_FILE}):
         return f"holds '{foreign[0]}', which is not part of the report"
@@ -117,6 +112,6 @@ def _difference_of_files(
         return f"lacks its '{missing[0]}'"
     for name, sha256 in sorted(hashes.items()):
         path = folder / name
-        if path.is_symlink() or not path.is_file() or digest(path) != sha256:
+        if path.is_symlink() or not path.is_file() or _sha256(path) != sha256:
             return f"its '{name}' was changed after the report was written"
     return None

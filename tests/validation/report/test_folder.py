@@ -194,12 +194,27 @@ def test_a_note_added_during_the_run_is_kept(folder):
     assert (folder / "report.html").read_text() == "old"
 
 
-def test_a_folder_that_cannot_be_read_is_kept(folder):
-    def fail(path):
-        raise PermissionError(13, "Permission denied")
+@contextmanager
+def without_rights():
+    """In the block, this process may read only what everybody may read."""
+    user = os.geteuid()
+    os.seteuid(65534 if user == 0 else user)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
-    with pytest.raises(OutputError, match=r"cannot be read \(Permission denied\), so it is not"):
-        reserved_report(folder, COMPARISON, fail).__enter__()
+
+def test_a_folder_that_cannot_be_read_is_kept(folder, monkeypatch):
+    (folder / "report.html").chmod(0)
+    folder.parent.chmod(0o755)
+    monkeypatch.chdir(folder.parent)  # a relative path does not need the folders above
+    with (
+        without_rights(),
+        pytest.raises(OutputError, match=r"cannot be read \(Permission denied\), so it is not"),
+    ):
+        reserved_report(Path(folder.name), COMPARISON).__enter__()
+    assert (folder / "report.html").stat().st_size
 
 
 @pytest.mark.parametrize("kind", [COMPARISON, LATENCY])
