@@ -1,4 +1,4 @@
-"""Mistakes that an app makes with a sound artifact, and mistakes in the manifest that mislead an app."""
+"""Mistakes that an app makes with a sound artifact."""
 
 import dataclasses
 import functools
@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from converters.samples import SampleCase
 from reference.photos.preprocessing import resize_photo, resized_size
-from validation.evidence.mutation.mutant import AppMutant, ManifestMutant
+from validation.evidence.mutation.mutant import AppMutant
 from validation.questions.cases import Answer
 from validation.questions.pipeline import PhotoPipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE, PREPROCESSING
@@ -19,8 +19,6 @@ from validation.stages import IMAGE_ENCODER, MASK_DECODER, MASK_RESIZE, PREPROCE
 LETTERBOX_GRAY = 114  # the padding of YOLO's preprocessing
 
 app = functools.partial(AppMutant, format="torchscript", scheme="none")
-manifest = functools.partial(ManifestMutant, format="torchscript", scheme="none")
-coreml_manifest = functools.partial(ManifestMutant, format="coreml", scheme="fp16")
 
 # From photo to frame
 
@@ -320,50 +318,4 @@ _APPS = (
 APP_MUTANTS = tuple(
     app(f"app: {name}", text, pipeline=pipeline, expected=stage)
     for name, text, pipeline, stage in _APPS
-)
-
-
-def say_black(document: dict) -> None:
-    document["preprocessing"]["padding_rgb"] = [0, 0, 0]
-
-
-def say_half(document: dict) -> None:
-    document["masks"]["threshold"] = 0.5
-
-
-def say_fewer_slots(document: dict) -> None:
-    document["prompt_slots"] -= 1
-
-
-def exchange_components(document: dict) -> None:
-    components = document["components"]
-    encoder, decoder = components["image_encoder"], components["mask_decoder"]
-    encoder["file"], decoder["file"] = decoder["file"], encoder["file"]
-
-
-MANIFEST_MUTANTS = (
-    manifest(
-        "manifest: padding black",
-        "the padding color that apps read",
-        change=say_black,
-        expected=PREPROCESSING,
-    ),
-    manifest(
-        "manifest: threshold 0.5",
-        "the threshold of probabilities, applied to logits",
-        change=say_half,
-        expected=MASK_RESIZE,
-    ),
-    coreml_manifest(
-        "manifest: a slot too few",
-        "seven slots, while the graph has eight",
-        change=say_fewer_slots,
-        expected=MASK_DECODER,
-    ),
-    manifest(
-        "manifest: components exchanged",
-        "each file in the place of the other",
-        change=exchange_components,
-        expected=IMAGE_ENCODER,
-    ),
 )

@@ -30,11 +30,12 @@ from validation.comparison.results import Comparison
 from validation.documents.verdicts import FAILED, PASSED
 from validation.engines import engine_for
 from validation.engines.artifact_model import ArtifactModel
-from validation.evidence.mutation.app_mutants import APP_MUTANTS, MANIFEST_MUTANTS
+from validation.evidence.mutation.app_mutants import APP_MUTANTS
 from validation.evidence.mutation.decoder_mutants import DECODER_MUTANTS
 from validation.evidence.mutation.encoder_mutants import ENCODER_MUTANTS
 from validation.evidence.mutation.evidence_mutants import EVIDENCE_MUTANTS
 from validation.evidence.mutation.folder_mutants import FOLDER_MUTANTS
+from validation.evidence.mutation.manifest_mutants import MANIFEST_MUTANTS
 from validation.evidence.mutation.mutant import (
     INTEGRITY,
     REFERENCE,
