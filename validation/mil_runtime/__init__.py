@@ -1,10 +1,8 @@
 """Runs Core ML packages on any system: loads an ``.mlpackage`` and executes its ML Programs.
 
->>> program = load("MobileSAMMaskDecoder.mlpackage")
->>> outputs = program.predict({"image_embeddings": embeddings, ...})
-
-``install`` makes coremltools' own ``MLModel.predict`` use this runtime. docs/mil_runtime.md says how
-exact the results are, and how they are checked.
+``load`` returns a program, and its ``predict`` takes and returns values by name. ``install`` makes coremltools'
+own ``MLModel.predict`` use this runtime. docs/mil_runtime.md says how exact the results are, and how they are
+checked.
 """
 
 from validation.mil_runtime.coremltools_bridge import install, uninstall

@@ -36,7 +36,7 @@ def install(numerics: str = "declared", *, force: bool = False) -> None:
 
     Args:
         numerics: the numerics, as for ``load``.
-        force: whether to install on a Mac too, where Core ML itself would be more authoritative.
+        force: whether to install on a Mac too, where Core ML itself is available.
 
     Raises:
         InstallError: Core ML is available, or the runtime is already installed.

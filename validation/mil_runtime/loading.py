@@ -22,6 +22,11 @@ def load(
 ) -> Program | Pipeline:
     """Load an ML Program, or a pipeline of them, so that it can be run on any system.
 
+    Example:
+        >>> program = load("MobileSAMImageEncoder.mlpackage")
+        >>> program.predict({"image": picture})["image_embeddings"].shape  # a PIL image of 1024×1024, RGB
+        (1, 256, 64, 64)
+
     Args:
         source: the path of an ``.mlpackage``, or a coremltools model in memory.
         numerics: with "declared", each operation computes in float32, and its result is rounded once

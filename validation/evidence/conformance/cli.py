@@ -43,7 +43,7 @@ def conformance(
     workers: int,
     write: bool,
 ) -> int:
-    """Run coremltools' own tests with mil_runtime instead of Core ML. Without SUITES, all of them run.
+    """Run coremltools' own tests with mil_runtime instead of Core ML. Without an argument, all suites run.
 
     \b
     Examples:

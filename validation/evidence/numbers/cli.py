@@ -17,7 +17,7 @@ CORES = 2  # the number of cores on which all figures are measured
 @click.command("numbers")
 @click.argument("sections", metavar=f"[{'|'.join(SECTIONS)}]...", nargs=-1)
 def numbers(sections: tuple[str, ...]) -> None:
-    """Measure and write the tables of docs/evidence/numbers.md. Without SECTIONS, all are measured.
+    """Measure and write the tables of docs/evidence/numbers.md. Without an argument, all are measured.
 
     \b
     Examples:
