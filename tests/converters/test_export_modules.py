@@ -96,7 +96,7 @@ def test_too_many_prompts_name_the_slots():
         fill_slots(SLOTS, 256, random_points(9), None, None)
 
 
-def test_image_encoder(seeded_sam, embeddings, china):
+def test_image_encoder_answers_as_the_reference(seeded_sam, embeddings, china):
     frame = photo_to_frame(china, seeded_sam.frame_size, seeded_sam.mean_color)
     with torch.no_grad():
         actual = ImageEncoder(seeded_sam).eval()(torch.from_numpy(frame))
@@ -112,7 +112,7 @@ def test_export_leaves_the_reference_alone(tiny_sam):
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
-def test_grid_positional_encoding(seeded_sam):
+def test_grid_positional_encoding_is_the_references(seeded_sam):
     expected = seeded_sam.prompt_encoder.dense_positional_encoding().flatten(2).transpose(1, 2)
     actual = GridPositionalEncoding(seeded_sam.prompt_encoder)()
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)

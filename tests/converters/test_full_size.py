@@ -44,13 +44,13 @@ def test_every_scheme_has_a_limit():
 
 
 @pytest.mark.parametrize("scheme", COREML_LIMITS)
-def test_coreml(source, scheme, tmp_path):
+def test_coreml_packages_are_small_enough(source, scheme, tmp_path):
     folder = write_artifact(source, CoreMLOptions(scheme), tmp_path)
     assert megabytes(folder) <= COREML_LIMITS[scheme]
 
 
 @pytest.mark.parametrize("scheme", TORCHSCRIPT_LIMITS)
-def test_torchscript(source, scheme, tmp_path):
+def test_torchscript_files_are_small_enough_and_pass(source, scheme, tmp_path):
     folder = write_artifact(source, TorchScriptOptions(scheme), tmp_path)
     assert megabytes(folder) <= TORCHSCRIPT_LIMITS[scheme]
     comparison = compare_one(folder)

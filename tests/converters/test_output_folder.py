@@ -61,7 +61,9 @@ def killed_at(step, folder):
 
 
 @pytest.mark.parametrize("can_exchange", [True, False])
-def test_killed_at_every_step_of_a_replacement(tmp_path, monkeypatch, can_exchange):
+def test_folder_is_whole_if_a_replacement_is_killed_at_any_step(
+    tmp_path, monkeypatch, can_exchange
+):
     if not can_exchange:  # as on file systems that cannot
         monkeypatch.setattr(output_folder, "exchange", lambda one, other: False)
     folder = tmp_path / "artifact"
@@ -167,7 +169,7 @@ def test_a_file_system_without_locks_is_written_to(tmp_path, monkeypatch):
     assert version(tmp_path / "artifact") == "new"
 
 
-def test_reserved_and_then_written(tmp_path, monkeypatch):
+def test_reserved_folder_can_be_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with reserved(tmp_path / "deep" / "artifact", True):
         write(Path("deep/artifact"), "new")

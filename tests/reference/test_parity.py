@@ -80,7 +80,7 @@ def saturated(images, tmp_path_factory):
 @pytest.mark.parametrize(
     "weights", ["conditioned", pytest.param("saturated", marks=pytest.mark.slow)]
 )
-def test_embeddings(weights, images, request):
+def test_embeddings_are_the_originals(weights, images, request):
     (embeddings, _), goldens = request.getfixturevalue(weights)
     for name in images:
         np.testing.assert_allclose(
@@ -89,7 +89,7 @@ def test_embeddings(weights, images, request):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_answers(conditioned, case):
+def test_answers_are_the_originals(conditioned, case):
     (_, answers), goldens = conditioned
     answer = answers[case]
     np.testing.assert_allclose(
@@ -106,11 +106,11 @@ def test_answers(conditioned, case):
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "mask_from" not in CASES[case]])
-def test_answers_with_saturated_attention(saturated, case):
+def test_masks_agree_even_if_attention_is_saturated(saturated, case):
     """Rounding changes single attention weights here (see the README), so masks agree, but not their last digits.
 
     The refined mask is left out: it inherits the flips of two decodings, and the original code's own differs by a
-    tenth from one machine to another. ``test_answers`` holds it strictly, with the other weights.
+    tenth from one machine to another. ``test_answers_are_the_originals`` holds it strictly, with the other weights.
     """
     (_, answers), goldens = saturated
     answer = answers[case]

@@ -39,7 +39,7 @@ def predictor(tiny_sam, china):
         ({"points": torch.tensor([[320, 200]])}, 1, 3),
     ],
 )
-def test_every_form_of_prompt(sam, china, prompt, objects, masks):
+def test_every_form_of_prompt_is_answered(sam, china, prompt, objects, masks):
     results = sam.predict(china, **prompt)
     assert len(results) == objects
     for result in results:
@@ -76,7 +76,7 @@ def test_several_objects_are_answered_as_if_asked_alone(sam, china):
         np.testing.assert_allclose(answer.low_res_logits, alone.low_res_logits, atol=1e-5)
 
 
-def test_predict_shapes_and_masks(predictor):
+def test_predict_returns_masks_scores_and_logits(predictor):
     masks, scores, logits = predictor.predict(np.array([[320, 200]]), np.array([1]))
     assert (masks.shape, scores.shape, logits.shape) == ((3, 427, 640), (3,), (3, 64, 64))
     floats, _, _ = predictor.predict(np.array([[320, 200]]), np.array([1]), return_logits=True)
@@ -126,7 +126,7 @@ def test_an_unknown_model_is_refused():
         ((3, 2048), (2, 1024)),  # 1.5 rounds up
     ],
 )
-def test_resized_size(size, expected):
+def test_resized_size_is_rounded_as_in_the_original(size, expected):
     assert resized_size(*size, 1024) == expected
 
 

@@ -42,7 +42,7 @@ class TestForms:
         ],
         ids=range(9),
     )
-    def test_box(self, predictor, box):
+    def test_boxes_are_taken_in_every_form(self, predictor, box):
         assert_same(predictor.predict(box=box), predictor.predict(box=BOX))
 
     @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ class TestForms:
         ],
         ids=range(8),
     )
-    def test_points(self, predictor, coords, labels):
+    def test_points_are_taken_in_every_form(self, predictor, coords, labels):
         assert_same(predictor.predict(coords, labels), predictor.predict(POINT, LABEL))
 
     def test_float64_coordinates_are_rounded_once_in_the_frame(self, predictor):
@@ -68,12 +68,12 @@ class TestForms:
         asked = predictor.predict_torch(torch.tensor(frame)[None], torch.ones(1, 1))
         assert_same(predictor.predict(point, LABEL), [answer[0] for answer in asked])
 
-    def test_empty_points_beside_a_box(self, predictor):
+    def test_empty_points_beside_a_box_are_none(self, predictor):
         expected = predictor.predict(box=BOX)
         assert_same(predictor.predict(np.zeros((0, 2)), np.zeros(0), box=BOX), expected)
         assert_same(predictor.predict([], [], box=BOX), expected)
 
-    def test_no_prompt_at_all(self, predictor):
+    def test_no_prompt_at_all_is_answered(self, predictor):
         assert predictor.predict()[2].shape == (3, 64, 64)
 
     def test_refinement_as_the_notebook_writes_it(self, predictor):
@@ -93,7 +93,7 @@ class TestForms:
 
 
 class TestPhotos:
-    def test_channels_in_the_order_of_opencv(self, tiny_sam, china, predictor):
+    def test_channels_may_be_in_the_order_of_opencv(self, tiny_sam, china, predictor):
         other = Predictor(tiny_sam)
         other.set_image(china[..., ::-1], image_format="BGR")
         assert torch.equal(other.features, predictor.features)
@@ -110,7 +110,7 @@ class TestPhotos:
             Predictor(tiny_sam).set_image(image, image_format)
 
     @pytest.mark.parametrize("dtype", [torch.uint8, torch.float64])
-    def test_set_torch_image(self, tiny_sam, china, predictor, dtype):
+    def test_set_torch_image_takes_a_frame(self, tiny_sam, china, predictor, dtype):
         other = Predictor(tiny_sam)
         resized = other.transform.apply_image(china)
         frame = torch.as_tensor(resized).permute(2, 0, 1).contiguous()[None].to(dtype)
@@ -191,7 +191,7 @@ class TestBatches:
             np.testing.assert_allclose(alone[1], score, atol=1e-5)
             np.testing.assert_allclose(alone[2], logit, atol=1e-4)
 
-    def test_a_point_that_stands_for_none(self, predictor):
+    def test_a_point_of_label_minus_1_stands_for_none(self, predictor):
         """A point of label -1 fills up the shorter list, and where it lies does not matter."""
         coords = predictor.transform.apply_coords_torch(
             torch.tensor([[[300, 200], [100, 80]], [[50, 60], [-99, 9999]]]), (427, 640)
@@ -202,7 +202,7 @@ class TestBatches:
         moved[1, 1] = 7
         assert torch.equal(predictor.predict_torch(moved, labels)[2], logits)
 
-    def test_points_with_boxes_and_one_mask_for_all(self, predictor):
+    def test_points_with_boxes_may_share_one_mask(self, predictor):
         mask = torch.linspace(-9, 9, 64 * 64).reshape(1, 1, 64, 64)
         coords, boxes = torch.tensor([[[9.0, 9]], [[90, 90]]]), torch.tensor([[5, 5, 99, 99]] * 2)
         together = predictor.predict_torch(coords, torch.ones(2, 1), boxes, mask, False)[2]
@@ -214,7 +214,7 @@ class TestBatches:
             )[2]
             torch.testing.assert_close(together[b : b + 1], alone, rtol=0, atol=1e-4)
 
-    def test_the_whole_model_called(self, tiny_sam, china, predictor):
+    def test_the_whole_model_can_be_called(self, tiny_sam, china, predictor):
         transform = ResizeLongestSide(tiny_sam.image_encoder.img_size)
         image = torch.as_tensor(transform.apply_image(china)).permute(2, 0, 1).contiguous()
         boxes = transform.apply_boxes_torch(torch.tensor(BOX[None]), china.shape[:2])
@@ -280,19 +280,19 @@ class TestBatches:
 
 class TestWhatIsNoPrompt:
     @pytest.mark.parametrize("label", [7, 1.5, -5, 2, 3, -2])
-    def test_labels_that_mean_nothing(self, predictor, label):
+    def test_labels_that_mean_nothing_are_refused(self, predictor, label):
         with pytest.raises(
             PromptError, match=f"label {label}: expected 1 for a point of the object"
         ):
             predictor.predict(POINT, [label])
 
     @pytest.mark.parametrize("box", [[40, 30, 5, 5], [5, 5, 5, 9], [9, 5, 5, 9]])
-    def test_reversed_boxes(self, predictor, box):
+    def test_reversed_boxes_are_refused(self, predictor, box):
         with pytest.raises(PromptError, match="has no area: expected x1 < x2 and y1 < y2"):
             predictor.predict(box=box)
 
     @pytest.mark.parametrize("point", [[9999, 5], [-1, 5], [5, 428], [641, 5], [1e30, 5]])
-    def test_points_outside(self, predictor, point):
+    def test_points_outside_are_refused(self, predictor, point):
         with pytest.raises(PromptError, match="is outside the photo of 640×427 pixels"):
             predictor.predict([[300, 200], point], [1, 1])
 
@@ -305,7 +305,7 @@ class TestWhatIsNoPrompt:
             ([5, 5, 50, 1e9], "reaches more than 640 pixels beyond"),
         ],
     )
-    def test_boxes_outside(self, predictor, box, message):
+    def test_boxes_outside_are_refused(self, predictor, box, message):
         with pytest.raises(PromptError, match=message):
             predictor.predict(box=box)
 
@@ -314,7 +314,7 @@ class TestWhatIsNoPrompt:
         assert predictor.predict([point], [1])[1].shape == (3,)
         assert predictor.predict(box=[0, 0, 640, 427])[1].shape == (3,)
 
-    def test_prompts_that_were_not_made_by_normalize_prompts(self, tiny_sam, china):
+    def test_prompts_are_checked_even_if_the_caller_made_them(self, tiny_sam, china):
         with pytest.raises(PromptError, match="label 7"):
             segment_objects(tiny_sam, china, [Prompt(np.array([[5.0, 5]]), np.array([7]))])
 
@@ -345,6 +345,6 @@ class TestWhatIsNoPrompt:
             ({"point_coords": "ab", "point_labels": [1]}, "point_coords is not numeric"),
         ],
     )
-    def test_shapes_and_kinds(self, predictor, arguments, message):
+    def test_wrong_shapes_and_types_are_refused(self, predictor, arguments, message):
         with pytest.raises(PromptError, match=message):
             predictor.predict(**arguments)

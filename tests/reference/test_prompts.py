@@ -73,13 +73,13 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("points", "labels", "expected"), FORMS)
-def test_points(points, labels, expected):
+def test_points_have_one_normal_form(points, labels, expected):
     assert plain(normalize_prompts(points, labels, image_size=SIZE)) == expected
 
 
 @pytest.mark.parametrize(("points", "labels", "expected"), FORMS)
 @pytest.mark.parametrize("container", [np.array, torch.tensor, tuple])
-def test_containers(points, labels, expected, container):
+def test_containers_of_every_kind_are_taken(points, labels, expected, container):
     if container is tuple:
         points = tuple(points)
     elif len({len(group) for group in points if isinstance(group, list)}) < 2:  # not ragged
@@ -87,13 +87,13 @@ def test_containers(points, labels, expected, container):
     assert plain(normalize_prompts(points, labels, image_size=SIZE)) == expected
 
 
-def test_list_of_arrays_and_numpy_scalars():
+def test_lists_of_arrays_and_numpy_scalars_are_taken():
     points = [np.array([[1, 2], [3, 4]], np.int32), [(np.float32(5), np.int64(6))]]
     expected = [([[1, 2], [3, 4]], [1, 1], None), ([[5, 6]], [1], None)]
     assert plain(normalize_prompts(points)) == expected
 
 
-def test_boxes():
+def test_boxes_have_one_normal_form():
     box = [439, 437, 524, 709]
     assert plain(normalize_prompts(bboxes=box, image_size=SIZE)) == [([], [], box)]
     two = [box, [0, 0, 10.5, 20]]
@@ -140,7 +140,7 @@ def test_arguments_are_not_changed_or_shared():
 # What the decoder takes
 
 
-def test_slots_and_decoder_points():
+def test_decoder_points_are_points_and_then_corners():
     (prompt,) = normalize_prompts([[[5, 6], [7, 8]]], [[1, 0]], [1, 2, 8, 9])
     coords, labels = prompt.decoder_points()
     assert prompt.slots == 4
@@ -149,7 +149,7 @@ def test_slots_and_decoder_points():
     assert (coords.dtype, labels.dtype) == (np.float64, np.int64)
 
 
-def test_decoder_points_without_box_or_without_points():
+def test_decoder_points_may_lack_box_or_points():
     (points,) = normalize_prompts([[[5, 6], [7, 8]]])
     assert points.slots == 2
     assert points.decoder_points()[1].tolist() == [1, 1]
@@ -169,7 +169,7 @@ def test_far_edges_are_inside():
 
 
 @pytest.mark.parametrize("point", [[-0.5, 5], [5, -1], [1280.5, 5], [5, 721], [500, 1000]])
-def test_point_outside(point):
+def test_point_outside_is_refused(point):
     message = refusal([[10, 10], point], image_size=SIZE)
     assert f"point ({point[0]:g}, {point[1]:g}) is outside the photo of 1280×720 pixels" in message
     assert "x in 0…1280 and y in 0…720" in message
@@ -187,7 +187,7 @@ def test_box_that_sticks_out_is_clipped():
 @pytest.mark.parametrize(
     "box", [[1280, 0, 1300, 5], [-9, 3, 0, 9], [1, 720, 9, 800], [1, -9, 5, 0]]
 )
-def test_box_beside_the_photo(box):
+def test_box_beside_the_photo_is_refused(box):
     assert "does not overlap the photo of 1280×720 pixels" in refusal(bboxes=box, image_size=SIZE)
 
 
@@ -197,7 +197,7 @@ def test_box_beside_the_photo(box):
 @pytest.mark.parametrize(
     "arguments", [{}, {"points": []}, {"bboxes": []}, {"points": np.empty((0, 2)), "labels": []}]
 )
-def test_empty_prompt(arguments):
+def test_empty_prompt_is_refused(arguments):
     assert "an empty prompt: expected points or boxes" in refusal(**arguments)
 
 
@@ -208,7 +208,7 @@ def test_coordinate_that_is_no_finite_number(bad):
     assert "is not a box: expected 4 finite numbers" in refusal(bboxes=[1, 2, 3, bad])
 
 
-def test_nan_in_array_and_tensor():
+def test_nan_in_array_and_tensor_is_refused():
     assert "nan" in refusal(np.array([[1, 2], [np.nan, 3]]))
     assert "nan" in refusal(torch.tensor([float("nan"), 3.0]))
 
@@ -232,19 +232,19 @@ def test_nan_in_array_and_tensor():
         np.zeros((1, 1, 3)),
     ],
 )
-def test_wrong_nesting_of_points(points):
+def test_wrong_nesting_of_points_is_refused(points):
     assert "expected" in refusal(points)
 
 
 @pytest.mark.parametrize(
     "bboxes", [5, "a", [1, 2, 3], [[1, 2, 3]], [[1, 2, 3, 4], 5], [[[1, 2, 3, 4]]]]
 )
-def test_wrong_nesting_of_boxes(bboxes):
+def test_wrong_nesting_of_boxes_is_refused(bboxes):
     assert "is not a box: expected 4 numbers, [x1, y1, x2, y2]" in refusal(bboxes=bboxes)
 
 
 @pytest.mark.parametrize("box", [[5, 5, 5, 9], [5, 5, 9, 5], [9, 5, 5, 9], [5, 9, 9, 5]])
-def test_box_without_area(box):
+def test_box_without_area_is_refused(box):
     assert "has no area: expected x1 < x2 and y1 < y2" in refusal(bboxes=box)
 
 
@@ -273,7 +273,7 @@ def test_label_that_is_not_0_or_1(label):
     assert "expected 1 for a point of the object, 0 for the background" in refusal([1, 2], [label])
 
 
-def test_labels_without_points():
+def test_labels_without_points_are_refused():
     assert "labels=[1] without points" in refusal(labels=[1], bboxes=[1, 2, 3, 4])
 
 

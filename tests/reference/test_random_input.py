@@ -64,7 +64,7 @@ def predictor(tiny_sam):
 
 @without_limits
 @given(prompts)
-def test_prompts(predictor, prompt):
+def test_random_prompts_are_answered_or_refused(predictor, prompt):
     for ask in (predictor.predict, predictor.predict_torch):
         try:
             _, scores, logits = ask(*prompt)
@@ -128,7 +128,7 @@ contents = st.recursive(
 
 @settings(without_limits, max_examples=30)
 @given(content=contents)
-def test_checkpoints(tmp_path, content):
+def test_random_checkpoints_are_loaded_or_refused(tmp_path, content):
     path = tmp_path / "mine.pt"
     torch.save(content, path)
     try:

@@ -206,7 +206,7 @@ def test_two_exports_are_the_same_bytes(decoder, exported, tmp_path):
 
 
 @pytest.mark.parametrize("target", ["iOS16", "iOS17", "iOS18"])
-def test_deployment_targets(target, decoder, tmp_path):
+def test_deployment_target_decides_the_specification(target, decoder, tmp_path):
     spec = export(decoder, tmp_path / "decoder.mlpackage", "int8", target).get_spec()
     assert spec.specificationVersion == {"iOS16": 7, "iOS17": 8, "iOS18": 9}[target]
 

@@ -206,13 +206,13 @@ def test_bad_usage_is_one_line_that_points_to_help(capsys, arguments, message):
     assert err.count("\n") == 1
 
 
-def test_help(capsys):
+def test_help_is_printed(capsys):
     status, out, err = outcome(capsys, command_that(lambda: None), "--help")
     assert (status, err) == (0, "")
     assert out.startswith("Usage: tool [OPTIONS]")
 
 
-def test_group(capsys):
+def test_group_lists_and_runs_its_commands(capsys):
     @click.group("tools")
     def tools():
         pass
@@ -264,7 +264,7 @@ def show_prompts(points, background_points, boxes):
     click.echo(repr((points, background_points, boxes)))
 
 
-def test_prompt_options(capsys):
+def test_prompt_options_are_read(capsys):
     arguments = [
         "--point",
         "1,2",

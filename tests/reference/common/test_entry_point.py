@@ -73,7 +73,7 @@ def run_tool(tmp_path, module, work, **options):
 
 
 @pytest.mark.parametrize("moment", BEGINNING_TO_END)
-def test_interrupted(tmp_path, moment):
+def test_interrupt_is_one_line_and_status_130(tmp_path, moment):
     outcome = run_tool(tmp_path, *BEGINNING_TO_END[moment])
     assert outcome == (130, "", "tool: error: interrupted\n")
 

@@ -45,7 +45,7 @@ def test_display_p3_becomes_srgb(photo, image_format):
     assert np.abs(pixels.astype(int) - plain).mean() > 2  # it differs from what is stored
 
 
-def test_known_colors():
+def test_known_colors_are_converted():
     swatches = np.array([[[255, 0, 0], [0, 255, 0], [128, 128, 128], [200, 100, 50]]], np.uint8)
     pixels = read_image(
         stored(Image.fromarray(swatches), "PNG", icc_profile=icc_profiles.display_p3())
@@ -76,7 +76,7 @@ def test_palettes_have_profiles(photo):
 
 
 @pytest.mark.parametrize("depth", [8, 16])
-def test_gray_profiles(depth):
+def test_gray_profiles_are_applied(depth):
     levels = np.array([[0, 64, 128, 255]], np.uint8)
     image = Image.fromarray(levels if depth == 8 else levels.astype(np.uint16) * 257)
     pixels = read_image(stored(image, "PNG", icc_profile=icc_profiles.gray(1.0)))  # linear light
@@ -84,7 +84,7 @@ def test_gray_profiles(depth):
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "TIFF"])
-def test_cmyk_profiles(photo, image_format):
+def test_cmyk_profiles_are_applied(photo, image_format):
     image = stored(photo.convert("CMYK"), image_format, icc_profile=icc_profiles.cmyk())
     press = ImageCms.ImageCmsProfile(io.BytesIO(icc_profiles.cmyk()))
     expected = ImageCms.profileToProfile(

@@ -75,7 +75,7 @@ def test_primary_picture_of_several_is_read(tmp_path, primary):
 
 
 @pytest.mark.parametrize("image_format", ["HEIF", "AVIF"])
-def test_gray_and_transparency(image_format):
+def test_gray_and_transparency_are_read(image_format):
     gray = PHOTO[..., 0]
     pixels = read_image(Image.open(stored(gray, image_format)))
     assert distance(pixels, np.stack([gray] * 3, -1)) < 4

@@ -161,7 +161,7 @@ def test_32_bit_gray_is_scaled_by_the_range_that_it_spans(tmp_path):
     assert_photo(read_image(constant), 1, 2)
 
 
-def test_gray_and_rgba_arrays(photo):
+def test_gray_and_rgba_arrays_are_read(photo):
     gray = photo[..., 0]
     np.testing.assert_array_equal(read_image(gray), np.stack([gray] * 3, axis=-1))
     opaque = np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)])
@@ -214,7 +214,7 @@ def test_missing_file_is_refused(tmp_path):
     assert refusal(tmp_path / "none.jpg").startswith(f"{tmp_path / 'none.jpg'}: no such file")
 
 
-def test_folder(tmp_path):
+def test_folder_is_refused(tmp_path):
     assert f"{tmp_path}: a folder" in refusal(tmp_path)
 
 
@@ -277,25 +277,25 @@ def test_null_character_in_a_path_is_refused():
         (np.zeros((0, 4, 3), np.uint8), "has no pixels"),
     ],
 )
-def test_other_arrays(array, expected):
+def test_other_arrays_are_refused(array, expected):
     message = refusal(array)
     assert expected in message
     assert str(array.shape) in message
 
 
 @pytest.mark.parametrize("source", [None, 5, b"photo.jpg", [[0, 1]]])
-def test_other_types(source):
+def test_other_types_are_refused(source):
     assert f"a photo of type {type(source).__name__}: expected a path" in refusal(source)
 
 
-def test_floating_point_pixels(tmp_path):
+def test_floating_point_pixels_are_refused(tmp_path):
     path = save(Image.fromarray(np.zeros((2, 2), np.float32)), tmp_path / "float.tif")
     assert refusal(path) == (
         f"{path}: has floating-point pixels: expected 8 or 16 bits per channel; save it as one of these"
     )
 
 
-def test_image_of_no_pixels():
+def test_image_of_no_pixels_is_refused():
     assert "0×3 pixels: expected at least 1×1" in refusal(Image.new("RGB", (0, 3)))
 
 

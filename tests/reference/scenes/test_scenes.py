@@ -37,7 +37,7 @@ def longer_sides(masks: Tensor) -> Tensor:
     return torch.maximum(*sides)
 
 
-def test_shapes_and_types(scenes):
+def test_scenes_have_shapes_and_types(scenes):
     assert scenes.images.shape == (160, 3, 128, 128)
     assert scenes.images.dtype == torch.float32
     assert scenes.masks.shape == (160, INSTANCES, 128, 128)
@@ -91,7 +91,7 @@ def test_valid_masks_are_large_enough_and_the_others_empty(scenes):
     assert (scenes.valid.any(1).sum() > 150).all()
 
 
-def test_sizes_from_16_pixels_to_half_of_the_frame():
+def test_objects_have_sizes_from_16_pixels_to_half_of_the_frame():
     scenes = generate_scenes(range(40), 256)
     sides = longer_sides(scenes.masks[scenes.valid & (scenes.parents < 0)])
     assert 8 <= sides.min() <= 16
@@ -130,13 +130,13 @@ def test_a_share_of_scenes_is_plain_and_the_others_are_what_they_were(scenes):
 
 
 @pytest.mark.parametrize("size", [(96, 160), (75, 50), (7, 33)])
-def test_any_picture_size(size):
+def test_scenes_may_have_any_size(size):
     scenes = generate_scenes(range(4), size)
     assert scenes.images.shape == (4, 3, *size)
     assert scenes.masks.shape[2:] == size
 
 
-def test_textures_of_ones_own():
+def test_textures_may_be_given():
     checks = 255.0 * (torch.arange(8)[:, None] + torch.arange(8)).remainder(2).expand(2, 3, 8, 8)
     gray = torch.full((2, 3, 8, 8), 128.0)
     with_checks, plain = (generate_scenes([0, 1, 2], 64, textures=each) for each in (checks, gray))
@@ -144,7 +144,7 @@ def test_textures_of_ones_own():
     assert not torch.equal(with_checks.images, plain.images)
 
 
-def test_the_same_scenes_on_a_gpu():
+def test_scenes_are_the_same_on_a_gpu():
     if not torch.cuda.is_available():
         lack("CUDA", "no CUDA device")
     there, here = (generate_scenes(range(8), 256, device=device) for device in ("cuda", "cpu"))

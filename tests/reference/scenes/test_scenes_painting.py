@@ -136,7 +136,7 @@ def test_distances_count_pixels_across_the_outline():
     torch.testing.assert_close(distance[40:45, 32], torch.arange(2.0, -3, -1), atol=0.4, rtol=0)
 
 
-def test_reading_instances_from_labels():
+def test_instances_are_read_from_labels():
     labels = torch.full((1, 40, 40), BACKGROUND, dtype=torch.uint8)
     labels[0, :10, :10] = 0  # a whole with a part
     labels[0, :10, 10:20] = 2

@@ -24,7 +24,7 @@ def test_the_sheet_shows_every_scene_with_and_without_masks(tmp_path):
     assert changed[mask].mean() > 0.9
 
 
-def test_the_sheet_of_one_scene():
+def test_the_sheet_of_one_scene_is_not_padded():
     assert draw_contact_sheet(generate_scenes([1], (40, 60))).height == 48
 
 

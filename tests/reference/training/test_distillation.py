@@ -104,7 +104,7 @@ def test_photos_are_found_below_the_folder(photos):
     assert [path.name for path in find_photos(photos)] == ["china.jpg", "flower.jpg"]
 
 
-def test_refusals(teacher_weights, photos, tmp_path):
+def test_bad_teachers_and_photos_are_refused(teacher_weights, photos, tmp_path):
     sam = Sam(TINY)
     teacher = TeacherImageEncoder(teacher_weights, "small.pth")
     with pytest.raises(TrainingError, match="no photos: expected files ending in .jpg"):

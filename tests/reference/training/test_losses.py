@@ -22,7 +22,7 @@ def test_right_mask_costs_nothing():
     assert mask_loss(logits_of(square()), square()).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_focal_loss_of_ignorance():
+def test_focal_loss_of_ignorance_is_known():
     # p = 1/2 everywhere: alpha (1/2)^2 log 2, alpha a quarter for the object and three for the rest.
     share = 16 / 64
     expected = (0.25 * share + 0.75 * (1 - share)) * 0.25 * math.log(2)
@@ -52,7 +52,7 @@ def test_soft_edge_is_found_where_half_is_covered():
     assert (logits > 0).flatten().tolist() == [True, True, False, False]
 
 
-def test_iou():
+def test_iou_is_the_share_of_the_union():
     logits = torch.cat([logits_of(square()), logits_of(square(first=4, last=8))], 1)
     assert mask_iou(logits, square())[0].tolist() == pytest.approx([1, 4 / 28])
 

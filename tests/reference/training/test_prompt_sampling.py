@@ -32,7 +32,7 @@ def test_points_lie_in_their_region_and_everywhere_in_it(generator):
     assert seen == {(x, y) for x in range(3, 6) for y in range(4, 9)}
 
 
-def test_tight_boxes():
+def test_tight_boxes_touch_the_masks():
     masks = torch.stack([rectangle(3, 4, 25, 8), rectangle(0, 0, 39, 29)])
     assert tight_boxes(masks).tolist() == [[3, 4, 25, 8], [0, 0, 39, 29]]
 

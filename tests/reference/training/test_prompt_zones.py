@@ -5,7 +5,7 @@ from reference.training.prompt_zones import BOX_EDGES, POINT_EDGES, box_zones, p
 SIZE = (40, 60)
 
 
-def test_rings_around_a_point():
+def test_zones_are_rings_around_a_point():
     zones = point_zones(torch.tensor([[101.5, 49.5]]), SIZE)[0]  # the center of cell 25, 12
     assert zones.shape == SIZE
     row = zones[12]

@@ -82,7 +82,7 @@ def test_workers_paint_the_same(sam):
         (SceneOptions(crop=64, objects=3), "--objects 3: expected an even number"),
     ],
 )
-def test_refusals(sam, options, message):
+def test_options_that_do_not_fit_are_refused(sam, options, message):
     with pytest.raises(TrainingError, match=message):
         SceneTask(sam, options)
 
@@ -100,7 +100,7 @@ def test_command_trains_and_goes_on(command, tmp_path, capsys):
     assert "holds a training with steps 3" in capsys.readouterr().err
 
 
-def test_a_frame_of_another_size_in_bfloat16(command, tmp_path):
+def test_training_takes_a_frame_of_another_size_in_bfloat16(command, tmp_path):
     output = tmp_path / "run"
     arguments = ("scenes", "--output", output, "--pictures", 2, "--objects", 2, "--steps", 1)
     assert command(*arguments, "--frame", 128, "--bfloat16") == 0

@@ -106,12 +106,12 @@ class TestReading:
     @pytest.mark.parametrize(
         "name", ["weights.pt", "weights.pth", "weights.safetensors", "weights"]
     )
-    def test_torch_files_whatever_their_suffix(self, tmp_path, tensors, legacy, name):
+    def test_torch_files_are_read_whatever_their_suffix(self, tmp_path, tensors, legacy, name):
         torch.save(tensors, tmp_path / name, _use_new_zipfile_serialization=not legacy)
         assert_same(read_checkpoint(tmp_path / name), tensors)
 
     @pytest.mark.parametrize("name", ["weights.safetensors", "weights.pt"])
-    def test_safetensors_whatever_their_suffix(self, tmp_path, tensors, name):
+    def test_safetensors_are_read_whatever_their_suffix(self, tmp_path, tensors, name):
         safetensors.torch.save_file(tensors, tmp_path / name, metadata={"format": "pt"})
         assert_same(read_checkpoint(str(tmp_path / name)), tensors)
 
@@ -126,11 +126,11 @@ class TestReading:
 
 
 class TestNotACheckpoint:
-    def test_missing(self, tmp_path):
+    def test_missing_file_is_refused(self, tmp_path):
         path = tmp_path / "none.pt"
         assert f"no file '{path}'" in refusal(read_checkpoint, path)
 
-    def test_folder(self, tmp_path):
+    def test_folder_is_refused(self, tmp_path):
         assert refusal(read_checkpoint, tmp_path).endswith("expected a .pt or .safetensors file")
         (tmp_path / "model.safetensors").touch()
         expected = f"such as '{tmp_path / 'model.safetensors'}'"
@@ -148,7 +148,7 @@ class TestNotACheckpoint:
     @pytest.mark.skipif(
         not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything"
     )
-    def test_unreadable(self, tmp_path, tensors):
+    def test_unreadable_file_is_refused(self, tmp_path, tensors):
         path = tmp_path / "a.pt"
         torch.save(tensors, path)
         path.chmod(0)
@@ -172,29 +172,29 @@ class TestNotACheckpoint:
             (b"\x80\x02garbage", "is damaged, is not a plain dict of tensors"),
         ],
     )
-    def test_other_content(self, tmp_path, content, expected):
+    def test_other_content_is_refused(self, tmp_path, content, expected):
         path = tmp_path / "mobile_sam.pt"
         path.write_bytes(content)
         message = refusal(read_checkpoint, path)
         assert expected in message
         assert str(path) in message
 
-    def test_jpeg(self, tmp_path):
+    def test_jpeg_is_named(self, tmp_path):
         Image.new("RGB", (4, 4)).save(tmp_path / "a.pt", format="JPEG")
         assert "is a JPEG image" in refusal(read_checkpoint, tmp_path / "a.pt")
 
-    def test_other_zip(self, tmp_path):
+    def test_other_zip_is_named(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
             archive.writestr("readme.txt", "hello")
         assert "is a zip archive, but" in refusal(read_checkpoint, tmp_path / "a.pt")
 
-    def test_exported_torchscript(self, tmp_path):
+    def test_exported_torchscript_is_named(self, tmp_path):
         torch.jit.save(torch.jit.trace(torch.nn.ReLU(), torch.ones(1)), tmp_path / "a.pt")
         assert "exported TorchScript model" in refusal(read_checkpoint, tmp_path / "a.pt")
 
 
 class TestDamage:
-    def test_truncated_zip(self, tmp_path, tensors):
+    def test_truncated_zip_is_refused(self, tmp_path, tensors):
         path = tmp_path / "a.pt"
         torch.save(tensors, path)
         os.truncate(path, 1000)
@@ -219,7 +219,7 @@ class TestDamage:
         os.truncate(path, 20)
         assert "is truncated" in refusal(read_checkpoint, path)
 
-    def test_a_flipped_bit_in_a_zip(self, tmp_path, tensors):
+    def test_a_flipped_bit_in_a_zip_is_found(self, tmp_path, tensors):
         path = tmp_path / "a.pt"
         torch.save(tensors, path)
         content = bytearray(path.read_bytes())
@@ -274,14 +274,14 @@ class TestPicklesThatRunCode:
         assert not marker.exists()
 
     @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-    def test_plain_pickles(self, tmp_path, protocol):
+    def test_plain_pickles_are_not_run(self, tmp_path, protocol):
         marker, path = tmp_path / "marker", tmp_path / "a.pt"
         path.write_bytes(pickle.dumps({"evil": Evil(marker)}, protocol=protocol))
         message = refusal(read_checkpoint, path)
         assert ".mkdir" in message if protocol >= 2 else "is not a checkpoint" in message
         assert not marker.exists()
 
-    def test_a_whole_module(self, tmp_path):
+    def test_a_whole_module_is_refused_with_advice(self, tmp_path):
         torch.save(torch.nn.Linear(1, 1), tmp_path / "a.pt")
         message = refusal(read_checkpoint, tmp_path / "a.pt")
         assert "torch.nn.modules.linear.Linear" in message
@@ -305,11 +305,11 @@ class TestContent:
             ({"a": torch.tensor(torch.inf, dtype=torch.float16)}, "infinity in 'a'"),
         ],
     )
-    def test_refused(self, tmp_path, content, expected):
+    def test_content_that_is_no_sound_state_dict_is_refused(self, tmp_path, content, expected):
         torch.save(content, tmp_path / "a.pt")
         assert expected in refusal(read_checkpoint, tmp_path / "a.pt")
 
-    def test_nan_in_safetensors(self, tmp_path):
+    def test_nan_in_safetensors_is_refused(self, tmp_path):
         safetensors.torch.save_file({"w": torch.tensor([torch.nan])}, tmp_path / "a")
         assert "NaN or infinity in 'w'" in refusal(read_checkpoint, tmp_path / "a")
 
@@ -327,7 +327,7 @@ class TestNames:
             ("neck.2.weight", "neck.2.weight"),
         ],
     )
-    def test_image_encoder(self, official, ours):
+    def test_names_of_the_image_encoder_are_ours(self, official, ours):
         assert rename_official(f"image_encoder.{official}") == f"image_encoder.{ours}"
         assert official_name(f"image_encoder.{ours}") == f"image_encoder.{official}"
 
@@ -338,7 +338,7 @@ class TestNames:
         assert renamed == layout_of(Sam(VARIANTS["vit_t"]).state_dict())
         assert {name for name in layout if rename_official(name) is None} == set(UNUSED_TENSORS)
 
-    def test_the_inverse(self):
+    def test_official_names_come_back(self):
         for name in official_file_layout().keys() - set(UNUSED_TENSORS):
             assert official_name(rename_official(name)) == name
 
@@ -382,7 +382,7 @@ class TestLoading:
         assert_same(dict(sam.state_dict()), before)
         return message
 
-    def test_missing(self, sam, weights):
+    def test_missing_tensors_are_refused(self, sam, weights):
         del weights["image_encoder.layers.0.downsample.conv1.c.weight"]
         expected = "1 tensor missing (image_encoder.layers.0.downsample.conv1.c.weight)"
         assert expected in self.check_refused(sam, weights)
@@ -394,7 +394,7 @@ class TestLoading:
         first = ", ".join(list(weights)[:5])
         assert f"7 tensors missing ({first} and 2 more)" in self.check_refused(sam, some)
 
-    def test_surplus(self, sam, weights):
+    def test_surplus_tensors_are_refused(self, sam, weights):
         weights["image_encoder.head2.weight"] = torch.ones(1)
         assert "1 tensor surplus (image_encoder.head2.weight)" in self.check_refused(sam, weights)
 
@@ -403,7 +403,7 @@ class TestLoading:
         assert "missing (image_encoder.patch_embed.seq.0.c.weight" in message
         assert "surplus (image_encoder.patch_embed.conv1.conv.weight" in message
 
-    def test_misshapen(self, sam, weights):
+    def test_misshapen_tensors_are_refused(self, sam, weights):
         name = "mask_decoder.iou_token.weight"
         weights[name] = weights[name].T
         message = self.check_refused(sam, weights)
@@ -421,7 +421,7 @@ class TestLoading:
         weights[name] = weights[name].float()
         assert f"wrong type ({name} torch.float32" in self.check_refused(sam, weights)
 
-    def test_float64_beyond_float32(self, sam, weights):
+    def test_float64_beyond_float32_is_refused(self, sam, weights):
         name = "mask_decoder.iou_token.weight"
         weights[name] = torch.full((1, 32), 1e300, dtype=torch.float64)
         assert f"'{name}' that is not finite" in self.check_refused(sam, weights)
@@ -435,26 +435,26 @@ class TestLoading:
 
 
 class TestResolving:
-    def test_demo(self):
+    def test_demo_weights_are_trained_and_fit(self):
         variant = VARIANTS["vit_t"]
         checkpoint = resolve_checkpoint("demo", variant)
         assert (checkpoint.name, checkpoint.trained) == ("demo", True)
         assert checkpoint.sha256 == variant.demo.sha256
         load_weights(Sam(variant), checkpoint.state_dict)
 
-    def test_damaged_demo(self):
+    def test_damaged_demo_weights_are_refused(self):
         variant = VARIANTS["vit_t"]
         damaged = replace(variant, demo=replace(variant.demo, sha256="0" * 64))
         message = refusal(resolve_checkpoint, "demo", damaged)
         assert "is damaged: expected SHA-256 0000" in message
         assert message.endswith("install again")
 
-    def test_no_demo(self):
+    def test_variant_without_demo_weights_is_refused(self):
         assert "'tiny' has no demo weights: pass 'seeded'" in refusal(
             resolve_checkpoint, "demo", TINY
         )
 
-    def test_seeded(self, sam):
+    def test_seeded_weights_are_the_same_every_time(self, sam):
         first, second = (resolve_checkpoint("seeded", TINY) for _ in range(2))
         assert (first.name, first.trained) == ("seeded", False)
         assert first == second
@@ -469,7 +469,7 @@ class TestResolving:
     def test_seeded_is_the_same_everywhere(self):
         assert resolve_checkpoint("seeded", VARIANTS["vit_t"]).sha256 == SEEDED_SHA256
 
-    def test_file(self, tmp_path, monkeypatch, weights):
+    def test_file_is_known_by_its_name_and_sha256(self, tmp_path, monkeypatch, weights):
         path = tmp_path / "mine.pt"
         torch.save(weights, path)
         checkpoint = resolve_checkpoint(path, TINY)
@@ -486,7 +486,7 @@ class TestResolving:
             f"no checkpoint '{word}': expected 'demo', 'official', 'seeded' or the path" in message
         )
 
-    def test_no_official_checkpoint(self):
+    def test_variant_without_an_official_checkpoint_is_refused(self):
         assert "'tiny' has no official checkpoint" in refusal(resolve_checkpoint, "official", TINY)
 
 
@@ -592,7 +592,7 @@ class TestDownload:
         assert list(cache.iterdir()) == []
         return message
 
-    def test_once_and_silently_off_a_terminal(self, server, cache, capfd):
+    def test_checkpoint_is_fetched_once_and_silently_off_a_terminal(self, server, cache, capfd):
         path = fetch_official(server.official)
         assert path == cache / "mobile_sam.pt"
         assert path.read_bytes() == BODY
@@ -602,7 +602,7 @@ class TestDownload:
         assert capfd.readouterr() == ("", "")
 
     @pytest.mark.parametrize("progress", [True, False])
-    def test_progress_on_a_terminal(self, server, cache, progress):
+    def test_progress_is_shown_on_a_terminal(self, server, cache, progress):
         terminal = io.StringIO()
         terminal.isatty = lambda: True
         with contextlib.redirect_stderr(terminal):
@@ -615,7 +615,7 @@ class TestDownload:
         path = fetch_official(server.official)
         assert path not in seen
 
-    def test_redirect(self, server, cache):
+    def test_redirects_are_followed(self, server, cache):
         server.status = 302
         assert fetch_official(server.official).read_bytes() == BODY
 
@@ -626,13 +626,13 @@ class TestDownload:
             assert fetch_official(server.official).read_bytes() == BODY
         assert server.requests == 3
 
-    def test_wrong_bytes(self, server, cache):
+    def test_wrong_bytes_are_refused(self, server, cache):
         server.body = BODY[:-1] + b"\0"
         digest = hashlib.sha256(server.body).hexdigest()
         assert f"found {digest}" in self.check_refused(server, cache)
 
     @pytest.mark.parametrize("stated_length", [len(BODY), 1000, None])
-    def test_truncated_body(self, server, cache, stated_length):
+    def test_truncated_body_is_refused(self, server, cache, stated_length):
         server.body, server.stated_length = BODY[:1000], stated_length
         assert "expected 1,024,000 bytes, found 1,000" in self.check_refused(server, cache)
 
@@ -640,18 +640,18 @@ class TestDownload:
         server.body, server.stated_length = BODY * 20, None
         assert "expected 1,024,000 bytes, found 1," in self.check_refused(server, cache)
 
-    def test_not_found(self, server, cache):
+    def test_missing_page_is_an_error(self, server, cache):
         server.status = 404
         assert "HTTP Error 404" in self.check_refused(server, cache)
 
-    def test_stalled_server(self, server, cache, monkeypatch):
+    def test_stalled_server_is_an_error(self, server, cache, monkeypatch):
         done = threading.Event()
         server.during = lambda: done.wait(10)
         monkeypatch.setattr(download, "TIMEOUT_S", 0.2)
         assert "timed out" in self.check_refused(server, cache)
         done.set()
 
-    def test_connection_refused(self, cache, monkeypatch):
+    def test_refused_connection_is_an_error(self, cache, monkeypatch):
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         with socket.socket() as unused:  # bound but not listening: nobody answers
             unused.bind(("127.0.0.1", 0))
@@ -667,13 +667,13 @@ class TestDownload:
         assert "the file that is there is damaged" in message
         assert [path.name for path in cache.iterdir()] == ["mobile_sam.pt"]
 
-    def test_unusable_cache(self, server, cache):
+    def test_unusable_cache_is_an_error(self, server, cache):
         cache.write_text("a file where the folder should be")
         message = refusal(fetch_official, server.official)
         assert "cannot use" in message
         assert CACHE_VARIABLE in message
 
-    def test_interrupted(self, server, cache, monkeypatch):
+    def test_interrupted_download_leaves_nothing(self, server, cache, monkeypatch):
         def interrupt(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
@@ -691,7 +691,7 @@ class TestDownload:
         path = fetch_official(server.official)
         assert set(cache.iterdir()) == {path, recent}
 
-    def test_at_the_same_time(self, server, cache):
+    def test_downloads_at_the_same_time_give_one_file(self, server, cache):
         barrier = threading.Barrier(4, timeout=10)
         server.during = barrier.wait  # all four are half-way before one goes on
         with ThreadPoolExecutor(4) as pool:
@@ -700,12 +700,12 @@ class TestDownload:
         assert list(cache.iterdir()) == list(paths)
         assert sha256_of_file(paths.pop()) == server.official.sha256
 
-    def test_users_cache_folder_by_default(self, monkeypatch):
+    def test_users_cache_folder_is_the_default(self, monkeypatch):
         monkeypatch.delenv(CACHE_VARIABLE, raising=False)
         assert download.cache_folder().is_absolute()
         assert "mobile-sam-export" in download.cache_folder().parts
 
-    def test_official_checkpoint(self, server, cache, weights, sam):
+    def test_official_checkpoint_is_fetched_and_fits(self, server, cache, weights, sam):
         buffer = io.BytesIO()
         torch.save(weights, buffer)
         server.body = buffer.getvalue()

@@ -63,13 +63,13 @@ OPTIMIZER = {
 
 class TestWhereTheWeightsAre:
     @pytest.mark.parametrize("key", ["model", "state_dict", "model_state_dict", "ema", "generator"])
-    def test_any_wrapper(self, tmp_path, weights, key):
+    def test_weights_are_found_in_any_wrapper(self, tmp_path, weights, key):
         content = {"epoch": 3, key: weights, "optimizer": OPTIMIZER, "loss": [0.5, 0.25]}
         checkpoint = saved(tmp_path, content)
         assert_is(checkpoint, weights)
         assert checkpoint.note == (f"found at ['{key}']; left out: 'epoch', 'optimizer', 'loss'")
 
-    def test_wrappers_in_wrappers(self, tmp_path, weights):
+    def test_weights_are_found_in_wrappers_in_wrappers(self, tmp_path, weights):
         content = {"ema": {"module": {"params": weights}, "updates": 12}, "date": "today"}
         checkpoint = saved(tmp_path, content)
         assert_is(checkpoint, weights)
@@ -85,7 +85,7 @@ class TestWhereTheWeightsAre:
             (lambda weights: {"models": [weights]}, "found at ['models'][0]"),
         ],
     )
-    def test_lists(self, tmp_path, weights, wrap, note):
+    def test_weights_are_found_in_lists(self, tmp_path, weights, wrap, note):
         checkpoint = saved(tmp_path, wrap(weights))
         assert_is(checkpoint, weights)
         assert checkpoint.note == note
@@ -94,18 +94,18 @@ class TestWhereTheWeightsAre:
         assert saved(tmp_path, weights).note == ""
 
     @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "net.", "module.sam.", "x.y."])
-    def test_any_prefix(self, tmp_path, weights, prefix):
+    def test_any_prefix_is_removed(self, tmp_path, weights, prefix):
         checkpoint = saved(tmp_path, prefixed(prefix, weights))
         assert_is(checkpoint, weights)
         assert checkpoint.note == f"found at prefix '{prefix}'"
 
-    def test_a_prefix_in_a_wrapper(self, tmp_path, weights):
+    def test_a_prefix_in_a_wrapper_is_removed(self, tmp_path, weights):
         content = {"state_dict": prefixed("model._orig_mod.", weights), "hyper_parameters": {}}
         checkpoint = saved(tmp_path, content)
         assert_is(checkpoint, weights)
         assert "found at ['state_dict'], prefix 'model._orig_mod.'" in checkpoint.note
 
-    def test_parts_that_were_compiled_or_parallel_alone(self, tmp_path, weights):
+    def test_parts_may_be_compiled_or_parallel_alone(self, tmp_path, weights):
         marks = {
             "image_encoder.": "image_encoder._orig_mod.",
             "mask_decoder.transformer.": "mask_decoder.transformer._fsdp_wrapped_module.",
@@ -116,14 +116,14 @@ class TestWhereTheWeightsAre:
             named = {name.replace(part, marked): tensor for name, tensor in named.items()}
         assert_is(saved(tmp_path, named), weights)
 
-    def test_parts_in_dicts_of_their_own(self, tmp_path, weights):
+    def test_parts_may_be_in_dicts_of_their_own(self, tmp_path, weights):
         parts: dict[str, dict] = {}
         for name, tensor in weights.items():
             part, rest = name.split(".", 1)
             parts.setdefault(part, {})[rest] = tensor
         assert_is(saved(tmp_path, {**parts, "optimizer": OPTIMIZER}), weights)
 
-    def test_averaged_model(self, tmp_path):
+    def test_averaged_model_is_read(self, tmp_path):
         sam = Sam(TINY).eval()
         load_weights(sam, seeded_state_dict(official_layout(sam)))
         averaged = torch.optim.swa_utils.AveragedModel(sam)
@@ -131,7 +131,7 @@ class TestWhereTheWeightsAre:
         assert_is(checkpoint, seeded_state_dict(official_layout(sam)))
         assert "left out: 'n_averaged'" in checkpoint.note
 
-    def test_other_modules_beside_the_model(self, tmp_path, weights):
+    def test_other_modules_beside_the_model_are_left_out(self, tmp_path, weights):
         content = prefixed("student.", weights) | {
             "criterion.weight": torch.ones(4),
             "teacher.image_encoder.pos_embed": torch.ones(1, 64, 64, 768),
@@ -140,7 +140,7 @@ class TestWhereTheWeightsAre:
         assert_is(checkpoint, weights)
         assert "left out: 'criterion.weight', 'teacher.…'" in checkpoint.note
 
-    def test_this_projects_own_state_dict(self, tmp_path):
+    def test_this_projects_own_state_dict_is_read(self, tmp_path):
         sam = Sam(TINY)
         load_weights(sam, seeded_state_dict(official_layout(sam)))
         checkpoint = saved(tmp_path, sam.state_dict())
@@ -160,7 +160,7 @@ class TestWhereTheWeightsAre:
 
 class TestKindsOfNumbers:
     @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-    def test_every_tensor_of_another_type(self, tmp_path, weights, dtype):
+    def test_tensors_may_be_of_another_type(self, tmp_path, weights, dtype):
         content = {name: tensor.to(dtype) for name, tensor in weights.items()}  # counters as well
         checkpoint = saved(tmp_path, {"model": prefixed("module.", content)})
         sam = Sam(TINY)
@@ -168,7 +168,7 @@ class TestKindsOfNumbers:
         name = "mask_decoder.iou_token.weight"
         assert torch.equal(sam.state_dict()[name], weights[name].to(dtype).float())
 
-    def test_counters_beyond_half_precision(self, tmp_path, weights):
+    def test_counters_beyond_half_precision_are_accepted(self, tmp_path, weights):
         content = {
             name: torch.tensor(torch.inf, dtype=torch.float16) if is_counter(name) else tensor
             for name, tensor in weights.items()
@@ -184,7 +184,7 @@ class TestKindsOfNumbers:
         ],
         ids=["shape", "type", "no data"],
     )
-    def test_counters_of_any_kind(self, tmp_path, weights, change):
+    def test_counters_of_any_kind_are_accepted(self, tmp_path, weights, change):
         content = {
             name: change(tensor) if is_counter(name) else tensor for name, tensor in weights.items()
         }
@@ -197,7 +197,7 @@ class TestKindsOfNumbers:
         checkpoint = saved(tmp_path, weights | {name: torch.full((4,), torch.nan)})
         load_weights(Sam(TINY), checkpoint.state_dict)
 
-    def test_no_counters(self, tmp_path, weights):
+    def test_counters_may_be_missing(self, tmp_path, weights):
         content = {name: tensor for name, tensor in weights.items() if not is_counter(name)}
         sam = Sam(TINY)
         load_weights(sam, saved(tmp_path, content).state_dict)
@@ -215,14 +215,14 @@ class TestKindsOfNumbers:
         }
         load_weights(Sam(TINY), saved(tmp_path, weights | extra).state_dict)
 
-    def test_another_normalization_of_pixels(self, tmp_path, weights):
+    def test_another_normalization_of_pixels_is_refused(self, tmp_path, weights):
         content = weights | {"pixel_mean": torch.tensor([0.485, 0.456, 0.406])}
         assert "surplus (pixel_mean)" in refusal(tmp_path, content)
 
-    def test_not_finite_beside_the_weights(self, tmp_path, weights):
+    def test_numbers_beside_the_weights_may_be_nan(self, tmp_path, weights):
         assert_is(saved(tmp_path, {"model": weights, "loss": torch.tensor(torch.nan)}), weights)
 
-    def test_not_finite_in_the_weights(self, tmp_path, weights):
+    def test_weights_that_are_nan_are_refused(self, tmp_path, weights):
         name = "mask_decoder.iou_token.weight"
         bad = weights | {name: torch.full_like(weights[name], torch.nan)}
         assert f"NaN or infinity in '{name}'" in refusal(tmp_path, {"model": bad})
@@ -253,7 +253,7 @@ class TestBesideTheWeights:
         checkpoint = saved(tmp_path, content, _use_new_zipfile_serialization=not legacy)
         assert_is(checkpoint, weights)
 
-    def test_numbers_of_numpy_1(self, tmp_path, weights):
+    def test_numbers_of_numpy_1_are_read(self, tmp_path, weights):
         """Scalars of numpy 1 name a module that has another name in numpy 2."""
         content = {"model": weights, "epoch": np.int64(3)}
         torch.save(content, tmp_path / "new.pt", _use_new_zipfile_serialization=False)
@@ -267,7 +267,7 @@ class TestBesideTheWeights:
         message = refusal(tmp_path, {"model": weights, "callback": print})
         assert "wants to run 'print'" in message
 
-    def test_a_whole_model_and_what_the_refusal_advises(self, tmp_path):
+    def test_a_whole_model_is_refused_with_advice_that_works(self, tmp_path):
         model = Sam(TINY)
         load_weights(model, seeded_state_dict(official_layout(model)))
         message = refusal(tmp_path, {"model": model, "epoch": 1})
@@ -280,7 +280,7 @@ class TestBesideTheWeights:
 
 
 class TestTwoModels:
-    def test_the_same_twice(self, tmp_path, weights):
+    def test_the_same_weights_may_be_there_twice(self, tmp_path, weights):
         assert_is(saved(tmp_path, {"model": weights, "ema": prefixed("module.", weights)}), weights)
 
     @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ class TestTwoModels:
         exec(code, {})
         assert_is(resolve_checkpoint(tmp_path / "weights.pt", TINY), weights)
 
-    def test_a_model_beside_a_part_of_one(self, tmp_path, weights):
+    def test_a_model_is_preferred_to_a_part_of_one(self, tmp_path, weights):
         encoder = {name: weights[name] + 1 for name in weights if name.startswith("image_encoder.")}
         assert_is(saved(tmp_path, {"student": encoder, "model": weights}), weights)
 
@@ -354,7 +354,7 @@ def transformers_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tens
 
 
 class TestTransformersLayout:
-    def test_safetensors(self, tmp_path, weights):
+    def test_safetensors_of_transformers_are_read(self, tmp_path, weights):
         content = transformers_names(weights)
         assert "mask_decoder.output_hypernetworks_mlps.3.proj_out.bias" in content
         del content["prompt_encoder.shared_embedding.positional_embedding"]  # tied: saved once
@@ -367,7 +367,7 @@ class TestTransformersLayout:
         content = {"state_dict": prefixed("model.", transformers_names(weights))}
         assert_is(saved(tmp_path, content), weights)
 
-    def test_two_values_for_one_tensor(self, tmp_path, weights):
+    def test_two_values_for_one_tensor_are_refused(self, tmp_path, weights):
         content = transformers_names(weights)
         name = "shared_image_embedding.positional_embedding"
         content[name] = content[name] + 1
@@ -400,7 +400,7 @@ class TestWhatItLooksLike:
         ],
         ids=lambda value: None if isinstance(value, dict) else value,
     )
-    def test_another_model(self, tmp_path, names, expected):
+    def test_another_model_is_named(self, tmp_path, names, expected):
         content = {name: torch.ones(shape) for name, shape in names.items()}
         message = refusal(tmp_path, {"model": content, "optimizer": OPTIMIZER})
         assert f"'mine.pt' does not fit the model: it looks like {expected}" in message
@@ -415,11 +415,11 @@ class TestWhatItLooksLike:
             ("image_encoder.layers.1.blocks.0.adapter.down.weight", "adapters beside the layers"),
         ],
     )
-    def test_more_than_the_models_layers(self, tmp_path, weights, extra, expected):
+    def test_more_layers_than_the_models_are_named(self, tmp_path, weights, extra, expected):
         message = refusal(tmp_path, {"model": weights | {extra: torch.ones(2, 2)}})
         assert f"looks like {expected}" in message
 
-    def test_attention_windows_of_another_size(self, tmp_path, weights):
+    def test_attention_windows_of_another_size_are_named(self, tmp_path, weights):
         name = "image_encoder.layers.1.blocks.0.attn.attention_biases"
         other = weights | {name: torch.zeros(len(weights[name]), 144)}
         message = refusal(tmp_path, other)
@@ -429,7 +429,7 @@ class TestWhatItLooksLike:
         message = refusal(tmp_path, weights | {"image_encoder.\x1b[2J\n": torch.ones(2)})
         assert r"surplus (image_encoder.\x1b[2J\n)" in message
 
-    def test_nothing_recognized(self, tmp_path):
+    def test_unknown_tensors_are_listed(self, tmp_path):
         message = refusal(tmp_path, {"backbone.conv.weight": torch.ones(3)})
         assert "tensors missing" in message
         assert "1 tensor surplus (backbone.conv.weight)" in message

@@ -27,7 +27,7 @@ def never_held(tmp_path):
     return path
 
 
-def test_artifact_and_checkpoint(validate, tiny_artifact, folder, tmp_path):
+def test_artifact_and_checkpoint_are_measured(validate, tiny_artifact, folder, tmp_path):
     results = tmp_path / "accuracy.json"
     arguments = (tiny_artifact, "seeded", *MODEL, "--dataset", folder, "--json", results)
     status, _, err = validate("accuracy", *arguments)
@@ -109,7 +109,9 @@ def test_missing_engine_is_not_run(validate, tiny_package, folder):
     assert artifact["not_run_reasons"][0].startswith("Core ML runs on macOS only")
 
 
-def test_own_weights(validate, tiny_artifact, folder, edit_manifest):
+def test_artifact_of_own_weights_needs_the_checkpoint(
+    validate, tiny_artifact, folder, edit_manifest
+):
     """Without its checkpoint an artifact is measured, but not judged by its gate."""
     edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="mine.pt"))
     arguments = (tiny_artifact, "--dataset", folder, "--json", "-")
@@ -126,7 +128,7 @@ def test_own_weights(validate, tiny_artifact, folder, edit_manifest):
     assert len(document["models"]) == 2
 
 
-def test_refusals(refuses, tiny_artifact, folder, tmp_path):
+def test_bad_input_is_refused(refuses, tiny_artifact, folder, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("no gates and no weights")
     data = ("--dataset", folder)
@@ -177,7 +179,7 @@ def test_other_weights_than_the_artifacts_are_refused(
     )
 
 
-def test_help(validate):
+def test_help_lists_the_options(validate):
     status, out, err = validate("accuracy", "--help")
     assert (status, err) == (0, "")
     for option in ("--dataset", "--scenes", "--gates", "--checkpoint", "--engine", "--json"):

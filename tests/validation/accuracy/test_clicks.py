@@ -38,7 +38,7 @@ def test_photo_border_is_a_border_of_the_mask():
     assert interior_point(rectangle(0, 21, 0, 21)) == (10, 10)
 
 
-def test_interior_point_of_one_pixel():
+def test_interior_point_of_one_pixel_is_that_pixel():
     assert interior_point(rectangle(59, 60, 79, 80)) == (79, 59)
 
 

@@ -42,7 +42,7 @@ def test_run_lengths_are_read(dataset, encode, mask):
     assert (sample.instances[0].mask == mask).all()
 
 
-def test_objects_of_several_polygons(dataset):
+def test_objects_may_have_several_polygons(dataset):
     polygons = [[8, 8, 40, 8, 40, 30, 8, 30], [8, 30, 40, 30, 40, 56, 8, 56]]
     annotations = [annotation_record(1, 1, segmentation=polygons)]
     (sample,) = read_dataset(dataset(annotations=annotations))
@@ -220,7 +220,7 @@ def test_all_problems_are_told_at_once(dataset):
 # Forms that other tools write
 
 
-def test_numbers_in_any_form(dataset):
+def test_numbers_may_be_in_any_form(dataset):
     images = [photo_record(1, id=1.0, width="96", height=64.0), photo_record(2, id="2")]
     annotations = [
         annotation_record("10", "1", ["8", 8, "40", 8, 40, 56, 8, "56.0"], iscrowd="0"),
@@ -268,7 +268,7 @@ def test_fields_that_are_not_needed_may_be_missing(dataset):
         [[8, 8, 40, 8, 40, 56, 8, 56], [1, 1, 5, 5], []],
     ],
 )
-def test_polygons_in_any_form(dataset, polygon):
+def test_polygons_may_be_in_any_form(dataset, polygon):
     annotations = [annotation_record(1, 1, segmentation=polygon)]
     samples = read_dataset(dataset(annotations=annotations))
     assert (samples[0].instances[0].mask == RECTANGLE).all()

@@ -19,7 +19,7 @@ def sam():
     return build_sam("vit_t", "demo")
 
 
-def test_held_out_scenes(sam):
+def test_objects_of_held_out_scenes_are_found(sam):
     """These are the first of the scenes that the published scores come from."""
     miou = measure_accuracy(sam, HeldOutScenes(12)).miou
     assert miou["box"] >= 0.55

@@ -164,7 +164,7 @@ def score(area, iou, is_part=None):
     return InstanceScore("photo", f"{area}", area, is_part, dict.fromkeys(protocols, iou))
 
 
-def test_groups():
+def test_groups_are_by_size_and_kind():
     accuracy = Accuracy(
         (score(1023, 0.1), score(1024, 0.2, True), score(9215, 0.4, False), score(9216, 0.8, True))
     )
@@ -185,7 +185,7 @@ def test_groups_without_objects_are_left_out():
     assert list(Accuracy((score(5, 0.1),)).groups) == ["small"]
 
 
-def test_miou_lost():
+def test_miou_lost_is_a_difference_of_means():
     ours, theirs = Accuracy((score(5, 0.5), score(5, 0.7))), Accuracy((score(5, 0.6), score(5, 1)))
     assert ours.miou_lost(theirs)["box"] == pytest.approx(0.2)
     assert theirs.miou_lost(ours)["box"] == pytest.approx(-0.2)

@@ -15,7 +15,7 @@ def scenes():
     return list(HeldOutScenes(4))
 
 
-def test_photos_of_several_sizes(scenes):
+def test_photos_have_several_sizes(scenes):
     assert [scene.pixels.shape for scene in scenes] == [(*size, 3) for size in SIZES[:4]]
     assert max(map(max, SIZES)) <= 1024
     for scene in scenes:

@@ -78,7 +78,7 @@ def test_what_operating_systems_leave_is_no_alteration(tiny_package):
     assert size_of(tiny_package) == size
 
 
-def test_a_manifest_with_a_byte_order_mark(tiny_artifact):
+def test_a_manifest_may_have_a_byte_order_mark(tiny_artifact):
     path = tiny_artifact / MANIFEST_FILE
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     artifact = load_artifact(tiny_artifact)
@@ -86,7 +86,7 @@ def test_a_manifest_with_a_byte_order_mark(tiny_artifact):
     assert provenance(artifact).files
 
 
-def test_no_folder(tmp_path):
+def test_missing_folder_is_refused(tmp_path):
     refuse(tmp_path / "none", "no such artifact folder", "expected one that 'convert' wrote")
     refuse(tmp_path, "has no manifest.json")
     (tmp_path / "file").write_text("")

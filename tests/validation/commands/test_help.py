@@ -63,7 +63,7 @@ def test_examples_are_what_the_commands_take(capsys):
 
 
 @pytest.mark.parametrize("name", ["segment", "convert", "validate"])
-def test_version(capsys, name):
+def test_version_is_printed(capsys, name):
     status, out, err = shown(capsys, PROGRAMS[name], "--version")
     assert (status, err) == (0, "")
     assert re.fullmatch(rf"{name}, version \d+\.\d+\.\d+\n", out)

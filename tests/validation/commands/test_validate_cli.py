@@ -133,7 +133,7 @@ def test_engines_are_compared_side_by_side(validate, tiny_package, tiny_gates):
     assert anywhere["engine"] == "mil_runtime (declared numerics)"
 
 
-def test_refusals_of_compare(refuses, tiny_artifact, photo, tmp_path):
+def test_compare_refuses_bad_input(refuses, tiny_artifact, photo, tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("not a photo")
     for expected, *arguments in (
@@ -223,7 +223,7 @@ def test_what_show_prints(validate, golden_text, tiny_artifact, photo, tmp_path)
         (["--point", "5,5", "--output", "overlay.gif"], "no picture format has the suffix '.gif'"),
     ],
 )
-def test_refusals_of_show(refuses, tiny_artifact, photo, tmp_path, arguments, expected):
+def test_show_refuses_bad_input(refuses, tiny_artifact, photo, tmp_path, arguments, expected):
     output = tmp_path / "overlay.png"
     refuses(expected, "show", tiny_artifact, photo, "--output", output, *arguments)
 
@@ -245,7 +245,7 @@ def test_show_refuses_a_missing_engine(refuses, tiny_package, photo, tmp_path):
         (["show"], "--background-point X,Y"),
     ],
 )
-def test_help(validate, command, expected):
+def test_help_shows_examples_and_verdicts(validate, command, expected):
     status, out, err = validate(*command, "--help")
     assert (status, err) == (0, "")
     assert expected in out

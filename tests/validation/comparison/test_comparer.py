@@ -247,7 +247,9 @@ def test_blame_falls_on_the_stage_that_is_wrong(
 
 
 @pytest.mark.parametrize(("part", "stage"), [("encode", IMAGE_ENCODER), ("decode", MASK_DECODER)])
-def test_blame_without_the_weights(of_a_file, tiny_engine, monkeypatch, part, stage):
+def test_blame_falls_on_the_right_stage_without_the_weights(
+    of_a_file, tiny_engine, monkeypatch, part, stage
+):
     """Without the weights, the embeddings and logits that the goldens store show which stage is to blame."""
     fault_in(part, monkeypatch, tiny_engine)
     comparison = compare_with(tiny_engine, of_a_file, monkeypatch)

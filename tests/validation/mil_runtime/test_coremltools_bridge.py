@@ -82,7 +82,7 @@ def test_bad_input_is_the_error_that_core_ml_raises():
 
 
 @pytest.mark.usefixtures("installed")
-def test_numerics_of_the_installation():
+def test_numerics_are_those_of_the_installation():
     mil_runtime.uninstall()
     mil_runtime.install("float64")
     assert small_network().predict({"x": IMAGE})["grown"].dtype == np.float64

@@ -149,7 +149,7 @@ def test_inputs_with_a_default_may_be_left_out(tmp_path):
         (np.int8, -3, ct.target.iOS26),
     ],
 )
-def test_defaults_of_every_type(dtype, value, target):
+def test_defaults_may_have_every_type(dtype, value, target):
     default = np.full((1, 3), value, dtype)
     model = convert_traced(
         lambda x, y: x * y,
@@ -168,7 +168,7 @@ def test_optional_inputs_without_a_default_are_needed_all_the_same(doubling):
 
 
 @pytest.mark.parametrize("numerics", ["declared", "float64"])
-def test_float16_inputs_and_outputs(tmp_path, numerics):
+def test_inputs_and_outputs_may_be_float16(tmp_path, numerics):
     path = save(
         lambda x: x + 0.0,
         tmp_path,

@@ -56,7 +56,7 @@ def test_ranges_include_both_ends(default):
     refuses(program, r"an array of shape \[2, 3\]", 2, 3)
 
 
-def test_a_range_without_an_end():
+def test_a_range_may_have_no_end():
     # coremltools refuses it for ML Programs, and its older releases did not; descriptions have it.
     model = convert_traced(double, [tensor(shape=ct.Shape((1, ct.RangeDim(2, 5))))])
     model._spec.description.input[0].type.multiArrayType.shapeRange.sizeRanges[1].upperBound = -1
@@ -80,7 +80,7 @@ def test_sizes_of_several_inputs_vary_alone(sizes):
     assert [value.shape for value in outputs.values()] == [(1, size) for size in sizes]
 
 
-def test_a_range_beside_a_fixed_shape():
+def test_a_range_may_be_beside_a_fixed_shape():
     inputs = [tensor("x", ct.Shape((1, ct.RangeDim(2, 5)))), tensor("y", (1, 1))]
     program = mil_runtime.load(convert_traced(lambda x, y: x * y, inputs))
     y = np.full((1, 1), 3.0)
@@ -251,7 +251,7 @@ def test_a_default_shape_that_is_not_described_is_the_first_or_smallest(shape, s
         ((1, 3), lambda x: x.shape.__setitem__(1, -3), "'x': is described as of shape"),
     ],
 )
-def test_descriptions_that_core_ml_refuses(shape, change, message):
+def test_descriptions_that_core_ml_refuses_are_refused(shape, change, message):
     model = changed(convert_traced(double, [tensor(shape=shape)]), change)
     with pytest.raises(ModelError, match=message):
         mil_runtime.load(model)
@@ -280,7 +280,7 @@ def test_descriptions_that_core_ml_refuses(shape, change, message):
         ),
     ],
 )
-def test_sizes_of_pictures(tmp_path, shape, taken, refused):
+def test_pictures_have_flexible_sizes(tmp_path, shape, taken, refused):
     program = mil_runtime.load(save(double, tmp_path, [ct.ImageType(name="x", shape=shape)]))
     for height, width in taken:
         output = only(program.predict({"x": Image.new("RGB", (width, height), (1, 2, 3))}))

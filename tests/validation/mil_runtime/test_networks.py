@@ -128,7 +128,7 @@ def test_network_in_float16_is_torch_but_for_rounding(network):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_compressed_network(network, converted, scheme):
+def test_compressed_network_stays_near_the_original(network, converted, scheme):
     _, image, logits = network
     compressed, limit = compress(converted, scheme)
     actual = predict(compressed, {"image": image.numpy()})
@@ -176,7 +176,7 @@ class TinyTransformer(nn.Module):
 
 
 @pytest.mark.parametrize("scheme", [None, *SCHEMES])
-def test_transformer_with_a_cache_in_state(scheme):
+def test_transformer_keeps_its_cache_in_a_state(scheme):
     model = seeded(TinyTransformer())
     tokens = torch.randn(8, 1, 1, 32, generator=torch.Generator().manual_seed(2))
     positions = torch.arange(8, dtype=torch.int32)[:, None]

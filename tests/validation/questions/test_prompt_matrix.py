@@ -14,7 +14,7 @@ def questions():
     return built_in_questions(8)
 
 
-def test_photos_of_every_shape(questions):
+def test_photos_have_every_shape(questions):
     sizes = {question.photo: question.read().shape[:2] for question in questions}
     assert len(sizes) == 7
     assert any(height > width for height, width in sizes.values())
@@ -34,7 +34,7 @@ def test_photos_are_the_same_every_time(questions):
         assert question.cases == other.cases
 
 
-def test_prompts_of_every_kind(questions):
+def test_prompts_are_of_every_kind(questions):
     cases = [case for question in questions for case in question.cases]
     assert len({case.name for case in cases}) == len(cases) == 37 - len(GOLDEN_CASES)
     assert {case.slots for case in cases} == set(range(1, 9))
@@ -70,7 +70,7 @@ def test_prompts_fit_the_slots(slots):
     assert cases
 
 
-def test_middle_of_a_users_photo(china, tmp_path):
+def test_users_photos_are_asked_about_in_the_middle(china, tmp_path):
     path = tmp_path / "photo.png"
     Image.fromarray(china).save(path)
     question = photo_question(path, 8)

@@ -79,7 +79,7 @@ POINT = {"name": "a", "points": [[1, 2]]}
         (["a"], "'photos[0].cases[0]' is 'a': expected an object"),
     ],
 )
-def test_refused_cases(prompts_file, cases, expected):
+def test_bad_cases_are_refused(prompts_file, cases, expected):
     path = prompts_file(*cases)
     with pytest.raises(PromptError) as caught:
         read_prompts(path)
@@ -117,7 +117,7 @@ def test_image_that_is_not_there(prompts_file):
         ),
     ],
 )
-def test_refused_documents(tmp_path, text, expected):
+def test_bad_documents_are_refused(tmp_path, text, expected):
     path = tmp_path / "prompts.json"
     path.write_text(text)
     with pytest.raises(PromptError, match=expected):

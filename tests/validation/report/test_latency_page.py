@@ -110,7 +110,7 @@ def test_memory_is_drawn_in_shares(recorded):
     assert plot.bands[1].highest == 900_000_000
 
 
-def test_memory_that_was_not_recorded():
+def test_memory_that_was_not_recorded_is_not_drawn():
     bare = artifact("a")
     del bare["memory"]["timeline"]
     (read,) = parse_latency(document(target(artifacts=[bare]))).targets[0].artifacts
@@ -181,7 +181,7 @@ def test_pages_of_a_report_link_to_each_other(tmp_path, comparisons):
     assert '<a href="report.html">' in (tmp_path / "r" / "latency.html").read_text()
 
 
-def test_summary_without_measurements():
+def test_summary_without_measurements_says_not_run():
     empty = parse_latency(document(missing_target()))
     assert summary_of(empty) == "0 of 1 measurement on 1 target gave figures, 1 not run."
 

@@ -100,7 +100,7 @@ def test_failure_leaves_nothing(tmp_path, comparisons):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_report_without_pictures(tmp_path, comparisons):
+def test_report_may_have_no_pictures(tmp_path, comparisons):
     bare = [dataclasses.replace(case, pictures=None) for case in comparisons[1].cases]
     comparison = dataclasses.replace(comparisons[1], cases=tuple(bare))
     write_report(tmp_path / "r", [comparison], build_document([comparison]), COMMAND)

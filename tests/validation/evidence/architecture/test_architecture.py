@@ -54,7 +54,7 @@ def test_the_picture_is_of_this_checkout():
         ("It's well-known: version 1.5 is one.", 7),
     ],
 )
-def test_words_per_sentence(page, words):
+def test_words_per_sentence_leave_out_titles_tables_and_code(page, words):
     assert words_per_sentence([page]) == words
 
 

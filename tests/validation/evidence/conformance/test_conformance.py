@@ -48,7 +48,7 @@ def test_run_without_tests_is_no_pass(tmp_path):
         (["torch", "--from-logs"], "does not exist: run the suite"),
     ],
 )
-def test_refusals(tmp_path, arguments, expected):
+def test_bad_arguments_are_refused(tmp_path, arguments, expected):
     outcome = run(tmp_path, *arguments)
     assert outcome.returncode == 2
     assert expected in outcome.stderr

@@ -59,7 +59,7 @@ def test_sizes_are_those_of_the_files(monkeypatch, bench):
     assert (script["verdict"], package["verdict"]) == (MET, "–")
 
 
-def test_agreement(monkeypatch, bench, tmp_path):
+def test_agreement_is_measured(monkeypatch, bench, tmp_path):
     bench.folders[INT8] = write_artifact(
         bench.source, TorchScriptOptions("int8"), tmp_path / "int8"
     )
@@ -79,7 +79,7 @@ def test_agreement(monkeypatch, bench, tmp_path):
 
 
 @pytest.mark.slow
-def test_float16(monkeypatch, bench):
+def test_float16_is_measured(monkeypatch, bench):
     monkeypatch.setattr(float16, "SIZES", (1e4,))
     monkeypatch.setattr(float16, "SCHEMES", ("fp16",))
     ((as_they_are, one_channel, all_channels),) = cells(float16.measure_float16(bench))
@@ -91,7 +91,7 @@ def test_float16(monkeypatch, bench):
         assert float(row["IoU mean"]) > 0.9
 
 
-def test_accuracy(monkeypatch, bench, accept_files):
+def test_accuracy_is_measured(monkeypatch, bench, accept_files):
     damaged = bench.folders[PACKAGE]
     program = next(damaged.rglob("*MaskDecoder.mlpackage/**/*.mlmodel"))
     program.write_bytes(b"no program")

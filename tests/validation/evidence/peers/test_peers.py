@@ -261,7 +261,7 @@ def test_sentences_say_who_is_faster(standings, theirs, ours, expected):
         assert line.endswith(expected)
 
 
-def test_sentences_without_figures(standings):
+def test_sentences_without_figures_say_not_measured(standings):
     lines = sentences(standings[:2], Given([None, None]))
     assert lines == [f"{name}: NOT MEASURED." for name in ("Encode", "Decode", "End to end")]
 

@@ -130,7 +130,7 @@ def test_a_rule_speaks_of_its_trait_only(mil_cost, name):
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_rules_about_what_the_builder_would_not_write(no_sources, name):
+def test_rules_apply_to_what_the_builder_would_not_write(no_sources, name):
     assert name in found(component_cost(edited(EDITS[name]), None, no_sources))
     assert name not in found(component_cost(edited(left_alone), None, no_sources))
 

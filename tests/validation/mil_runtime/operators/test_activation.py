@@ -47,13 +47,13 @@ GELU = {
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_activation(kind):
+def test_activations_are_torchs(kind):
     check_operator(lambda x: getattr(mb, kind)(x=x), {"x": X}, PLAIN[kind])
 
 
 @pytest.mark.parametrize("kind", WITH_PARAMETERS)
 @pytest.mark.parametrize("opset", ["iOS15", "iOS17"])
-def test_activation_with_parameters(kind, opset):
+def test_activations_take_parameters(kind, opset):
     parameters, expected = WITH_PARAMETERS[kind]
 
     def build(x):
@@ -63,7 +63,7 @@ def test_activation_with_parameters(kind, opset):
 
 
 @pytest.mark.parametrize("mode", GELU)
-def test_gelu(mode):
+def test_gelu_has_three_modes(mode):
     check_operator(lambda x: mb.gelu(x=x, mode=mode), {"x": X}, GELU[mode])
 
 
@@ -87,7 +87,7 @@ def test_gelu_refuses_an_unknown_mode():
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, -2, 3])
-def test_softmax_along_an_axis(axis):
+def test_softmax_is_along_an_axis(axis):
     def expected(x):
         along = -1 if axis is None else axis
         return x.exp() / x.exp().sum(along, keepdim=True)
@@ -121,7 +121,7 @@ def test_prelu_has_a_slope_for_each_channel(opset):
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 7), (1, 3, 2, 2, 2)])
-def test_prelu_of_other_ranks(shape):
+def test_prelu_takes_other_ranks(shape):
     x = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
     check_operator(
         lambda x: mb.prelu(x=x, alpha=constant([0.5] * 3, x)),

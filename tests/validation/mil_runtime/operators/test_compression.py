@@ -41,7 +41,7 @@ def check_constant(build, expected, opset="iOS18"):
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
 @pytest.mark.parametrize("axis", [0, 1, -1])
-def test_affine_along_an_axis(dtype, axis):
+def test_affine_scales_along_an_axis(dtype, axis):
     data = RNG.integers(0, 128, (2, 3, 4)).astype(dtype)
     size = data.shape[axis]
     scale, zero_point = sixteenths(size), RNG.integers(0, 128, size).astype(dtype)
@@ -57,7 +57,7 @@ def test_affine_along_an_axis(dtype, axis):
 
 
 @pytest.mark.parametrize("opset", ["iOS16", "iOS18"])
-def test_affine_with_one_scale(opset):
+def test_affine_may_have_one_scale(opset):
     data = np.array([[0, 255, 3]], np.uint8)
     check_constant(
         lambda x: mb.constexpr_affine_dequantize(
@@ -69,7 +69,7 @@ def test_affine_with_one_scale(opset):
 
 
 @pytest.mark.parametrize("opset", ["iOS16", "iOS18"])
-def test_cast(opset):
+def test_cast_constants_are_float32(opset):
     source = RNG.normal(0, 1, 30).astype(np.float16)
     model = build_model(
         lambda x: mb.add(x=x, y=mb.constexpr_cast(source_val=source, output_dtype="fp32")),
@@ -81,7 +81,7 @@ def test_cast(opset):
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6, 8])
 @pytest.mark.parametrize("shape", [(5,), (3, 7, 2)])
-def test_packed_lookup_table(bits, shape):
+def test_packed_lookup_table_is_unpacked(bits, shape):
     indices, lut = RNG.integers(0, 1 << bits, shape), eighths(1 << bits)
     check_constant(
         lambda x: mb.constexpr_lut_to_dense(
@@ -93,7 +93,7 @@ def test_packed_lookup_table(bits, shape):
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 7, 2)])
-def test_packed_mask(shape):
+def test_packed_mask_is_unpacked(shape):
     mask = RNG.integers(0, 2, shape)
     mask.flat[0] = 1
     values = eighths(int(mask.sum()))
@@ -114,7 +114,7 @@ def test_packed_mask(shape):
     ids=str,
 )
 @pytest.mark.parametrize("has_offset", [False, True])
-def test_scales_of_blocks(dtype, blocks, has_offset):
+def test_blocks_have_scales(dtype, blocks, has_offset):
     high = 8 if "4" in dtype else 128
     low = 0 if dtype[0] == "u" else -high
     data = RNG.integers(low, high, (4, 6, 5))
@@ -148,7 +148,7 @@ def test_blocks_may_have_offsets_that_are_no_integers():
     [(1, (3, 1)), (2, (1, 2)), (3, (3, 4)), (4, (1, 1)), (6, (6, 2)), (8, (2, 1))],
     ids=str,
 )
-def test_lookup_tables_of_blocks(bits, groups):
+def test_blocks_have_lookup_tables(bits, groups):
     indices, lut = RNG.integers(0, 1 << bits, (6, 4)), eighths(*groups, 1 << bits, 1)
     expected = np.empty((6, 4))
     for row, column in np.ndindex(6, 4):
@@ -197,7 +197,7 @@ def masked(*shape):
     return mask
 
 
-def test_values_of_a_mask():
+def test_values_fill_a_mask():
     mask = masked(3, 4, 5)
     values = eighths(int(mask.sum()))
     expected = np.zeros(mask.shape)
@@ -211,7 +211,7 @@ def test_values_of_a_mask():
 
 
 @pytest.mark.parametrize("axis", [None, 0, -1])
-def test_sparse_lookup_tables(axis):
+def test_lookup_tables_may_be_sparse(axis):
     mask = masked(2, 4, 3)
     if axis is None:
         indices, lut = RNG.integers(0, 4, mask.shape), eighths(1, 1, 1, 4, 1)
@@ -234,7 +234,7 @@ def test_sparse_lookup_tables(axis):
 
 
 @pytest.mark.parametrize("has_offset", [False, True])
-def test_sparse_scales_of_blocks(has_offset):
+def test_blocks_with_scales_may_be_sparse(has_offset):
     mask, data = masked(4, 6), RNG.integers(-8, 8, (4, 6))
     scale, offset = sixteenths(2, 3), RNG.integers(-8, 8, (2, 3))
 
@@ -252,7 +252,7 @@ def test_sparse_scales_of_blocks(has_offset):
     check_constant(build, (data - shift) * np.kron(scale, np.ones((2, 2))) * mask)
 
 
-def test_lookup_table_whose_entries_are_quantized():
+def test_entries_of_a_lookup_table_may_be_quantized():
     indices, lut = RNG.integers(0, 4, (3, 4)), RNG.integers(-128, 128, (1, 1, 4, 1))
     scale = sixteenths(1, 1)
 

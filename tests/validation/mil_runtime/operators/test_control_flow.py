@@ -42,7 +42,7 @@ def test_while_loop_repeats_as_long_as_its_condition_holds(count):
     check_operator(build, inputs, lambda x, n: (n, (count + 1) * x))
 
 
-def test_loops_within_loops():
+def test_loops_may_contain_loops():
     def build(x):
         def inner(i, y):
             _, grown = mb.while_loop(
@@ -73,7 +73,7 @@ def test_select_broadcasts_all_three():
     )
 
 
-def test_select_of_integers():
+def test_select_takes_integers():
     c, a = np.array([1, 0], np.int32), np.array([3, 4], np.int32)
     (actual,) = run(lambda c, a: mb.select(cond=mb.cast(x=c, dtype="bool"), a=a, b=c), c=c, a=a)
     np.testing.assert_array_equal(actual, [3, 0])
@@ -130,7 +130,7 @@ def test_a_list_grows_in_a_loop(count):
 
 
 @pytest.mark.parametrize("dtype", ["int32", "bool"])
-def test_lists_of_other_types(dtype):
+def test_lists_may_have_other_types(dtype):
     def build(x):
         ls = mb.make_list(init_length=2, elem_shape=(2,), dtype=dtype)
         ls = mb.list_write(ls=ls, index=0, value=mb.cast(x=x, dtype=dtype))

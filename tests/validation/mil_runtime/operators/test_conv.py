@@ -67,7 +67,7 @@ def reference_conv_transpose(
     ("padding", "groups", "has_bias"),
     [([(1, 1), (2, 2), (0, 0)], 1, False), ([(0, 2), (3, 1), (1, 1)], 2, True)],
 )
-def test_conv_with_custom_padding(rank, padding, groups, has_bias):
+def test_conv_takes_custom_padding(rank, padding, groups, has_bias):
     strides, dilations, padding = [2, 1, 3][:rank], [2, 1, 1][:rank], padding[:rank]
     weight = random(6, 4 // groups, *(3, 2, 2)[:rank], seed=1)
     bias = random(6, seed=2) if has_bias else None
@@ -157,7 +157,7 @@ def test_conv_ignores_pad_unless_its_type_is_custom():
 
 
 @pytest.mark.parametrize("opset", ["iOS15", "iOS18"])
-def test_conv_with_computed_weights(opset):
+def test_conv_takes_computed_weights(opset):
     check_operator(
         lambda x, weight: mb.conv(x=x, weight=weight, pad_type="same", groups=2),
         {"x": random(2, 4, 6, 5), "weight": random(6, 2, 3, 3, seed=1)},
@@ -166,7 +166,7 @@ def test_conv_with_computed_weights(opset):
     )
 
 
-def test_conv_with_computed_bias():
+def test_conv_takes_a_computed_bias():
     check_operator(
         lambda x, weight, bias: mb.conv(x=x, weight=weight, bias=bias),
         {"x": random(2, 2, 6), "weight": random(3, 2, 2, seed=1), "bias": random(3, seed=2)},
@@ -305,7 +305,7 @@ def test_conv_transpose_same_is_the_gradient_of_conv_same():
     )
 
 
-def test_conv_transpose_with_computed_weights():
+def test_conv_transpose_takes_computed_weights():
     check_operator(
         lambda x, weight: mb.conv_transpose(x=x, weight=weight),
         {"x": random(1, 2, 3, 3), "weight": random(2, 3, 2, 2, seed=1)},

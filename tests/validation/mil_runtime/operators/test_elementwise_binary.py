@@ -39,12 +39,12 @@ def quarters(shape, seed):
 
 @pytest.mark.parametrize("kind", ARITHMETIC)
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
-def test_arithmetic_with_broadcasting(kind, shapes):
+def test_arithmetic_broadcasts(kind, shapes):
     inputs = {"x": quarters(shapes[0], 0), "y": quarters(shapes[1], 1)}
     check_operator(lambda x, y: getattr(mb, kind)(x=x, y=y), inputs, ARITHMETIC[kind])
 
 
-def test_power_of_positive_numbers():
+def test_power_takes_positive_numbers():
     x = np.random.default_rng(0).uniform(0.1, 3, (3, 4)).astype(np.float32)
     y = np.random.default_rng(1).uniform(-2, 2, (4,)).astype(np.float32)
     check_operator(
@@ -52,7 +52,7 @@ def test_power_of_positive_numbers():
     )
 
 
-def test_power_of_negative_numbers():
+def test_power_of_a_negative_number_needs_a_whole_exponent():
     x = np.array([-2, -2, -8], np.float32)
     y = np.array([2, 3, 1 / 3], np.float32)
     (power,) = run_model(
@@ -63,7 +63,7 @@ def test_power_of_negative_numbers():
 
 @pytest.mark.parametrize("name", COMPARISONS)
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
-def test_comparison(name, dtype):
+def test_comparisons_broadcast(name, dtype):
     x = np.array([[-1, 0, 2], [5, 5, 7]], dtype)
     y = np.array([0, 0, 5], dtype)
     check_operator(
@@ -74,7 +74,7 @@ def test_comparison(name, dtype):
 
 
 @pytest.mark.parametrize("name", LOGIC)
-def test_logic(name):
+def test_logic_is_that_of_truth_values(name):
     x, y = np.array([[0], [1]], np.int32), np.array([0, 1], np.int32)
 
     def build(x, y):

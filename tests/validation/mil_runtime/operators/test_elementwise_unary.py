@@ -29,13 +29,13 @@ OPSETS = ["iOS15", "iOS17"]
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
-def test_function_of_any_number(kind):
+def test_functions_of_any_number_are_torchs(kind):
     x = np.random.default_rng(0).normal(0, 2, (3, 5, 7)).astype(np.float32)
     check_operator(lambda x: getattr(mb, kind)(x=x), {"x": x}, FUNCTIONS[kind])
 
 
 @pytest.mark.parametrize("kind", ["acos", "asin", "atanh"])
-def test_function_of_numbers_below_one(kind):
+def test_functions_of_numbers_below_one_are_torchs(kind):
     x = np.random.default_rng(0).uniform(-0.99, 0.99, (3, 5, 7)).astype(np.float32)
     check_operator(lambda x: getattr(mb, kind)(x=x), {"x": x}, getattr(torch, kind))
 
@@ -48,7 +48,7 @@ def test_function_of_numbers_below_one(kind):
         ("rsqrt", lambda x: (x + np.float32(1e-12).item()) ** -0.5),
     ],
 )
-def test_function_of_positive_numbers(kind, expected):
+def test_functions_of_positive_numbers_are_torchs(kind, expected):
     x = np.random.default_rng(0).uniform(0.1, 9, (3, 5, 7)).astype(np.float32)
     check_operator(lambda x: getattr(mb, kind)(x=x), {"x": x}, expected)
 
@@ -120,7 +120,7 @@ def test_integers_stay_integers(build, expected):
     np.testing.assert_array_equal(actual, expected)
 
 
-def test_logical_not():
+def test_logical_not_takes_truth_values():
     x = np.array([0, 1, 2], np.int32)
 
     def build(x):
@@ -167,7 +167,7 @@ def test_cast_of_integers_drops_high_bits(dtype, expected):
     assert cast_through(dtype, [-1, 300, 128]) == expected
 
 
-def test_cast_to_bool_and_back():
+def test_cast_to_bool_keeps_whether_a_number_is_0():
     assert cast_through("bool", [0.0, -0.0, 0.25, -3.0, np.nan]) == [0, 0, 1, 1, 1]
 
 

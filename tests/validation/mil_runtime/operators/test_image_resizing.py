@@ -70,7 +70,7 @@ def test_resize_bilinear_samples_the_documented_points():
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_resize_bilinear(mode):
+def test_resize_bilinear_gives_any_size(mode):
     sizes = [(7, 3), (1, 1), (2, 11), (5, 4)]
     check_operator(
         lambda x: [
@@ -118,7 +118,7 @@ def test_resize_samples_as_resize_bilinear():
     )
 
 
-def test_resize_of_one_axis_and_of_three():
+def test_resize_takes_one_axis_or_three():
     x = pictures(2, 3, 4)
     check_operator(
         lambda x: mb.resize(x=x, shape=[9, 8], resized_dims=np.uint32(1)),
@@ -175,7 +175,7 @@ def test_resize_takes_the_nearest_pixel_as_well(mode):
     )
 
 
-def test_nearest_resizing_of_integers():
+def test_nearest_resizing_takes_integers():
     x = np.array([[3, 5], [7, 9]], np.int32)
     model = build_model(
         lambda x: mb.resize(
@@ -252,7 +252,7 @@ def test_upsample_bilinear_samples_by_the_ratio_of_the_sizes(align_corners):
         (False, False, "DEFAULT"),
     ],
 )
-def test_upsample_bilinear_by_pixel_centers(align_corners, half_pixel_centers, mode):
+def test_upsample_bilinear_may_go_by_pixel_centers(align_corners, half_pixel_centers, mode):
     check_operator(
         lambda x: mb.upsample_bilinear(
             x=x,
@@ -282,7 +282,7 @@ def test_half_pixel_centers_with_align_corners_is_refused():
         )
 
 
-def test_crop():
+def test_crop_cuts_rows_and_columns():
     check_operator(
         lambda x: mb.crop(x=x, crop_height=[1, 0], crop_width=[2, 1]),
         {"x": pictures(2, 3, 5, 6)},
@@ -330,7 +330,7 @@ def cropped(x, boxes, mode, size, padding=0.0):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_crop_resize_of_the_pictures_that_boxes_name(mode):
+def test_crop_resize_takes_the_pictures_that_boxes_name(mode):
     images, sizes = np.array([1, 0, 1, 0], np.int32), [(3, 4), (1, 1)]
     check_operator(
         lambda x: [
@@ -366,7 +366,7 @@ def test_crop_resize_takes_boxes_in_order_by_default():
 
 
 @pytest.mark.parametrize("opset", ["iOS15", "iOS16"])
-def test_crop_resize_of_every_picture(opset):
+def test_crop_resize_takes_boxes_of_every_picture(opset):
     value = 0.0 if opset == "iOS15" else 1.5
     regions = BOXES.reshape(4, 1, 4, 1, 1)
     check_operator(
@@ -386,7 +386,7 @@ def test_crop_resize_of_every_picture(opset):
     )
 
 
-def test_crop_resize_of_the_picture_that_a_region_names():
+def test_crop_resize_takes_the_picture_that_a_region_names():
     regions = np.concatenate([np.zeros((4, 1), np.float32), BOXES], 1).reshape(4, 1, 5, 1, 1)
     check_operator(
         lambda x: mb.crop_resize(
@@ -579,7 +579,7 @@ def test_resample_sees_the_picture_go_on_as_numpy_pads_it(padding, extend):
 
 
 @pytest.mark.parametrize("align_corners", [True, False])
-def test_resample_from_zero_to_one(align_corners):
+def test_resample_takes_coordinates_from_zero_to_one(align_corners):
     check_operator(
         lambda x, at: resample(
             x, at, coordinates_mode="normalized_zero_to_one", align_corners=align_corners
@@ -599,7 +599,7 @@ def test_resample_ignores_align_corners_of_pixels():
 
 
 @pytest.mark.parametrize("dtype", [types.int32, types.uint8, types.int16])
-def test_resample_at_whole_numbers(dtype):
+def test_resample_takes_whole_numbers(dtype):
     at = np.array([0, 1, 3, 2, 2, 0, 1, 1]).reshape(1, 2, 2, 2).astype(np.int32)
 
     def build(x, at):

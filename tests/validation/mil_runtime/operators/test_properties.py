@@ -78,7 +78,7 @@ REDUCTIONS = {
 
 @examples
 @given(st.data(), SHAPES, st.sampled_from(list(REDUCTIONS)), st.booleans())
-def test_reductions_over_any_axes(data, shape, kind, keep_dims):
+def test_reductions_take_any_axes(data, shape, kind, keep_dims):
     rank = len(shape)
     axes = data.draw(
         st.lists(axes_of(rank), min_size=1, max_size=rank, unique_by=lambda axis: axis % rank)
@@ -92,7 +92,7 @@ def test_reductions_over_any_axes(data, shape, kind, keep_dims):
 
 @examples
 @given(st.data(), SHAPES)
-def test_transpose_and_reshape(data, shape):
+def test_transpose_and_reshape_take_any_order(data, shape):
     perm = data.draw(st.permutations(range(len(shape))))
     new_shape = data.draw(st.permutations(shape))
     inferred = list(new_shape)
@@ -153,7 +153,7 @@ def test_slice_by_index_slices_as_python_does(data, shape):
 
 @examples
 @given(st.data(), SHAPES, st.lists(SIZES, min_size=1, max_size=3))
-def test_concat_of_unequal_sizes(data, shape, sizes):
+def test_concat_takes_unequal_sizes(data, shape, sizes):
     axis = data.draw(axes_of(len(shape)))
     parts = []
     for seed, size in enumerate(sizes):
@@ -169,7 +169,7 @@ def test_concat_of_unequal_sizes(data, shape, sizes):
 
 @examples
 @given(st.data(), SHAPES)
-def test_pad_and_tile(data, shape):
+def test_pad_and_tile_take_any_amounts(data, shape):
     padded = data.draw(st.integers(1, len(shape)))  # how many of the last axes
     amounts = [data.draw(st.integers(0, 3)) for _ in range(2 * padded)]
     repeats = [data.draw(st.integers(1, 3)) for _ in shape]
@@ -189,7 +189,7 @@ def test_pad_and_tile(data, shape):
 
 @examples
 @given(st.data(), SHAPES, st.lists(SIZES, min_size=1, max_size=2))
-def test_gather_along_any_axis(data, shape, index_shape):
+def test_gather_takes_any_axis(data, shape, index_shape):
     axis = data.draw(axes_of(len(shape)))
     seed = data.draw(st.integers(0, 99))
     indices = np.random.default_rng(seed).integers(0, shape[axis], index_shape).astype(np.int32)
@@ -241,7 +241,7 @@ def pairs_of(pad: list[int]) -> list[tuple[int, int]]:
 
 @examples
 @given(windows(most_padding=2), st.integers(1, 3), st.integers(1, 2), st.integers(1, 2))
-def test_conv_of_any_layout(drawn, groups, inputs_each, outputs_each):
+def test_conv_takes_any_layout(drawn, groups, inputs_each, outputs_each):
     weight = quarters(groups * outputs_each, inputs_each, *drawn["sizes"], seed=4)
     convolve = {1: F.conv1d, 2: F.conv2d}[len(drawn["sizes"])]
 
@@ -273,7 +273,7 @@ def test_conv_of_any_layout(drawn, groups, inputs_each, outputs_each):
 
 @examples
 @given(windows(most_padding=1))
-def test_pools_of_any_layout(drawn):
+def test_pools_take_any_layout(drawn):
     layout = {
         "kernel_sizes": drawn["sizes"],
         "strides": drawn["strides"],

@@ -24,7 +24,7 @@ def quantize(x, dtype, **parameters):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("zero_point", [None, 5, 120])
-def test_quantize_with_one_scale(dtype, zero_point):
+def test_quantize_takes_one_scale(dtype, zero_point):
     chosen = {} if zero_point is None else {"zero_point": np.dtype(dtype).type(zero_point)}
     check_operator(
         lambda x: quantize(x, dtype, scale=constant(0.25, x), **chosen),
@@ -36,7 +36,7 @@ def test_quantize_with_one_scale(dtype, zero_point):
 
 @pytest.mark.parametrize("axis", [1, -2])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_quantize_along_an_axis(axis, dtype):
+def test_quantize_takes_scales_along_an_axis(axis, dtype):
     zero_points = np.array([0, 3, 100], dtype)
 
     def build(x):
@@ -58,7 +58,7 @@ def test_quantize_rounds_halves_to_even_and_keeps_to_its_range():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("zero_point", [None, 100])
-def test_dequantize_with_one_scale(dtype, zero_point):
+def test_dequantize_takes_one_scale(dtype, zero_point):
     q = np.arange(*DTYPES[dtype], 13, dtype=np.int32)
     shift = zero_point or 0
 
@@ -72,7 +72,7 @@ def test_dequantize_with_one_scale(dtype, zero_point):
 
 
 @pytest.mark.parametrize("axis", [1, -2])
-def test_dequantize_along_an_axis(axis):
+def test_dequantize_takes_scales_along_an_axis(axis):
     q = np.random.default_rng(0).integers(-128, 128, (2, 3, 4)).astype(np.int32)
     zero_points = np.array([-128, 0, 127], np.int8)
 

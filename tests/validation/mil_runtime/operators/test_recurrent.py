@@ -67,7 +67,7 @@ def as_tensors(sequence, states, every):
 
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 @pytest.mark.parametrize(("every", "has_bias"), [(False, True), (True, False)])
-def test_rnn(direction, every, has_bias):
+def test_rnn_follows_its_equations(direction, every, has_bias):
     given = weights(1) | ({"bias": bias(1)} if has_bias else {})
 
     def expected(x, initial_h):
@@ -92,7 +92,7 @@ def test_rnn(direction, every, has_bias):
 
 
 @pytest.mark.parametrize("activation", FUNCTIONS)
-def test_rnn_with_each_activation(activation):
+def test_rnn_takes_each_activation(activation):
     given = weights(1)
 
     def expected(x, initial_h):
@@ -163,7 +163,7 @@ def test_gru_of_ios18_has_two_biases_and_may_reset_after(reset_after, biases):
 
 
 @pytest.mark.parametrize("name", ["tanh", "relu", "hard_sigmoid", "linear"])
-def test_gru_with_other_activations(name):
+def test_gru_takes_other_activations(name):
     check_gru(weights(3), "iOS17", gate=FUNCTIONS["hard_sigmoid"], new=FUNCTIONS[name])
 
 
@@ -224,12 +224,12 @@ def check_lstm(given, options=None, opset="iOS18", every=False, reverse=False, *
 
 
 @pytest.mark.parametrize(("reverse", "every"), [(False, False), (True, True)])
-def test_lstm(reverse, every):
+def test_lstm_follows_its_equations(reverse, every):
     direction = {"direction": "reverse"} if reverse else {}
     check_lstm(weights(4) | {"bias": bias(4)}, direction, "iOS17", every, reverse)
 
 
-def test_lstm_without_bias():
+def test_lstm_may_lack_a_bias():
     check_lstm(weights(4))
 
 
@@ -250,7 +250,7 @@ def test_lstm_clips_its_cell_state():
         ("tanh", "linear", "hard_sigmoid"),
     ],
 )
-def test_lstm_with_other_activations(gate, cell, output):
+def test_lstm_takes_other_activations(gate, cell, output):
     names = {"recurrent_activation": gate, "cell_activation": cell, "activation": output}
     check_lstm(
         weights(4), names, gate=FUNCTIONS[gate], cell=FUNCTIONS[cell], output=FUNCTIONS[output]

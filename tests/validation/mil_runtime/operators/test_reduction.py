@@ -34,7 +34,7 @@ AXES = [((-1, 0), False), ((0, 2), True)]
 
 @pytest.mark.parametrize("kind", REDUCTIONS)
 @pytest.mark.parametrize(("axes", "keep_dims"), AXES, ids=str)
-def test_reduction_over_axes(kind, axes, keep_dims):
+def test_reductions_are_over_axes(kind, axes, keep_dims):
     check_operator(
         lambda x: getattr(mb, kind)(x=x, axes=list(axes), keep_dims=keep_dims),
         {"x": X},
@@ -43,7 +43,7 @@ def test_reduction_over_axes(kind, axes, keep_dims):
 
 
 @pytest.mark.parametrize("keep_dims", [False, True])
-def test_log_of_sum(keep_dims):
+def test_log_of_sum_is_torchs(keep_dims):
     check_operator(
         lambda x: mb.reduce_log_sum(x=x, axes=[-2], keep_dims=keep_dims),
         {"x": np.abs(X)},
@@ -62,7 +62,7 @@ def test_reduction_is_over_all_axes_by_default(kind, keep_dims):
     check_operator(lambda x: getattr(mb, kind)(x=x, keep_dims=keep_dims), {"x": X}, expected)
 
 
-def test_log_sum_exp_of_large_and_infinite_numbers():
+def test_log_sum_exp_takes_large_and_infinite_numbers():
     x = np.array([[1000, 1000], [-np.inf, -np.inf], [-np.inf, 3]], np.float32)
     (actual,) = run_model(
         build_model(lambda x: mb.reduce_log_sum_exp(x=x, axes=[1]), {"x": x}), {"x": x}
@@ -97,7 +97,7 @@ def test_integers_are_cut_to_integers(kind, expected):
 @pytest.mark.parametrize("kind", ["argmax", "argmin"])
 @pytest.mark.parametrize("opset", ["iOS15", "iOS17"])
 @pytest.mark.parametrize(("axis", "keep_dims"), [(None, False), (0, True), (1, False), (-2, True)])
-def test_index_of_an_extreme(kind, opset, axis, keep_dims):
+def test_index_of_an_extreme_is_torchs(kind, opset, axis, keep_dims):
     chosen = {} if axis is None else {"axis": axis}
 
     def expected(x):
@@ -122,7 +122,7 @@ def test_first_of_equals_is_the_extreme():
     assert [int(index[0]) for index in run_model(build_model(build, {"x": x}), {"x": x})] == [0, 1]
 
 
-def test_index_in_the_type_asked_for():
+def test_index_has_the_type_asked_for():
     def build(x):
         indices = mb.reduce_argmax(x=x, axis=2, output_dtype="uint16")
         return mb.cast(x=indices, dtype="int32")

@@ -80,7 +80,7 @@ def test_exclusive_cumsum_of_an_infinity_is_a_number_before_it():
     check_operator(lambda x: mb.cumsum(x=x, exclusive=True), {"x": x}, lambda x: expected)
 
 
-def test_cumsum_of_integers():
+def test_cumsum_takes_integers():
     x = np.array([[2**30, 2], [3, -4]], np.int32)
     check_operator(lambda x: mb.cumsum(x=x), {"x": x}, lambda x: torch.stack([x[0], x[0] + x[1]]))
 

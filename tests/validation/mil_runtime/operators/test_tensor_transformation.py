@@ -169,7 +169,7 @@ def test_reshape_like_joins_parts_of_shapes():
 
 
 @pytest.mark.parametrize("axes", [None, [0], [-1, 1]])
-def test_reverse(axes):
+def test_reverse_turns_axes_around(axes):
     def expected(x):
         return torch.from_numpy(np.flip(x.numpy(), axes).copy())
 
@@ -219,7 +219,7 @@ def test_sliding_windows_follow_their_axis(axis, size, stride):
         ([-1, 0, -3], [1, 2, 2], np.s_[-1:, 0:2, 1:3]),
     ],
 )
-def test_slice_by_size(begin, size, index):
+def test_slice_by_size_takes_begin_and_size(begin, size, index):
     check(
         lambda x: mb.slice_by_size(x=x, begin=sizes(begin), size=sizes(size)),
         lambda x: x[index],
