@@ -141,8 +141,8 @@ class Evaluator:
 
         Args:
             subjects: artifacts and weights from ``resolve_subject``.
-            engines: the engines to run artifacts with; none for the most authoritative one that this
-                machine has.
+            engines: the engines to run artifacts with. An empty list takes the first engine for the format
+                that this machine has.
 
         Raises:
             ArtifactError: an artifact does not belong to ``checkpoint``, has too few prompt slots or no
