@@ -11,6 +11,7 @@ from validation.commands.options import (
     FAILED_STATUS,
     JsonOutput,
     artifacts_argument,
+    gates_option,
     json_option,
     report_option,
 )
@@ -90,6 +91,7 @@ def _is_core(text: str) -> bool:
     help="Run on this photo, with a point and a box in its center. [default: one of the artifact's "
     "goldens]",
 )
+@gates_option("[coreml.int8] min_iou = 0.9", "Only targets that are phones check masks.")
 @report_option("distributions, stages and memory over time")
 @json_option("the results, with every single time,")
 def latency(
@@ -99,6 +101,7 @@ def latency(
     cores: tuple[int, ...] | None,
     thorough: bool,
     image: Path | None,
+    gates: Path | None,
     report: Path | None,
     output: JsonOutput,
 ) -> int:
@@ -144,6 +147,7 @@ def latency(
         cores=cores,
         thorough=thorough,
         image=image,
+        gates=gates,
         on_result=show_target,
     )
     if output.replaces_table:

@@ -21,13 +21,13 @@ artifacts_argument = click.argument(
 )
 
 
-def gates_option(example: str) -> Callable:
-    """Add the option --gates; its help shows ``example``, a line of such a file."""
+def gates_option(example: str, note: str = "") -> Callable:
+    """Add the option --gates; its help shows ``example``, a line of such a file, and ends with ``note``."""
     return click.option(
         "--gates",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help=f"Replace default limits with those of this TOML file, such as {example}.",
+        help=f"Replace default limits with those of this TOML file, such as {example}. {note}".rstrip(),
     )
 
 

@@ -1,16 +1,18 @@
 """Measures the latency and memory of artifacts, as ``validate latency`` does."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard, cast
 
 from reference.photos.images import read_image
 from validation.artifacts.artifact import Artifact, load_artifact
+from validation.gates import read_gates
 from validation.latency.document import any_failed, build_document
 from validation.latency.results import TargetResult
 from validation.latency.running.plan import QUICK, THOROUGH, Plan
 from validation.latency.targets.cpu import CpuTarget, adjust
+from validation.latency.targets.phones import PhoneTarget
 from validation.latency.targets.registry import DEFAULT_TARGET, find_targets
 from validation.latency.targets.target import Target, TargetError
 
@@ -47,6 +49,7 @@ def measure_latency(
     cores: Sequence[int] | None = None,
     thorough: bool = False,
     image: str | Path | None = None,
+    gates: str | Path | None = None,
     on_result: Callable[[LatencyResult], None] = lambda result: None,
 ) -> LatencyResult:
     """Measure how long artifacts take and how much memory they need, as ``validate latency`` does.
@@ -63,6 +66,7 @@ def measure_latency(
         cores: numbers of the cores that the target "cpu" is pinned to. None lets the system choose.
         thorough: whether each stage is measured for at least 1024 runs and 60 s, instead of 50 runs and 2 s.
         image: the path of a photo to run on. None takes a golden photo of each artifact.
+        gates: the path of a TOML file of limits for masks on phones, which replace defaults. None takes the defaults.
         on_result: called after each target with the result so far.
 
     Returns:
@@ -73,10 +77,13 @@ def measure_latency(
     Raises:
         ArtifactError: a folder is incomplete or was altered.
         TargetError: there is no such target, it does not run an artifact, or it takes no photo; or
-            ``threads`` or ``cores`` are given without the target "cpu".
+            ``threads`` or ``cores`` are given without the target "cpu", or ``gates`` without a phone.
+        GateError: the file of gates cannot be read, or contains something that is not a limit.
         ImageError: the photo cannot be read.
     """
     chosen = _adjusted(find_targets(targets), targets, threads, cores)
+    if gates is not None:
+        chosen = _held_to(Path(gates), chosen)
     loaded = [load_artifact(artifact) for artifact in artifacts]
     photo = None if image is None else Path(image)
     if photo is not None:
@@ -108,6 +115,20 @@ def _adjusted(
     pinned = None if cores is None else tuple(cores)
     return [
         cast(Target, adjust(target, threads, pinned)) if _takes_threads(target) else target
+        for target in chosen
+    ]
+
+
+def _held_to(path: Path, chosen: Sequence[Target]) -> list[Target]:
+    """The targets, with limits from a file for the phones among them."""
+    if not any(isinstance(target, PhoneTarget) for target in chosen):
+        names = ", ".join(target.name for target in chosen)
+        raise TargetError(
+            f"--gates {path} with {names}: expected the target android or ios, whose apps check masks"
+        )
+    limits = read_gates(path)
+    return [
+        replace(target, gates=limits) if isinstance(target, PhoneTarget) else target
         for target in chosen
     ]
 

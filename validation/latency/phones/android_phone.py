@@ -12,7 +12,7 @@ from converters.artifact_layout import COMPONENTS
 from validation.artifacts.artifact import Artifact
 from validation.documents.strict_json import MOST_BYTES
 from validation.latency.device_results import read_device_results
-from validation.latency.device_results_schema import ANDROID
+from validation.latency.device_results_schema import ANDROID, CaseLimits
 from validation.latency.phones.adb import BENCHMARK, PACKAGE, RUNNER, Adb, FoundAndroidPhone
 from validation.latency.phones.external_tool import ToolError, ToolOutcome, quote
 from validation.latency.phones.phone import (
@@ -22,7 +22,6 @@ from validation.latency.phones.phone import (
     PhoneError,
     PhoneGoneError,
     fill_in,
-    limits_of,
     stage_times,
 )
 from validation.latency.results import Measurement
@@ -62,10 +61,10 @@ class AndroidPhone(Phone):
         """The adb for this phone."""
         return self.found.adb
 
-    def measure(self, measurement: Measurement, plan: Plan) -> None:
+    def measure(self, measurement: Measurement, plan: Plan, limits: CaseLimits) -> None:
         with self._pushed(measurement.artifact):
             if self.found.has_app:
-                self._run_app(measurement, plan)
+                self._run_app(measurement, plan, limits)
             else:
                 self._run_benchmark(measurement, plan)
 
@@ -90,9 +89,8 @@ class AndroidPhone(Phone):
                 self.adb.shell("am", "force-stop", PACKAGE)  # it still runs after an interrupt
                 self.adb.shell("rm", "-rf", FOLDER, RESULTS)
 
-    def _run_app(self, measurement: Measurement, plan: Plan) -> None:
+    def _run_app(self, measurement: Measurement, plan: Plan, limits: CaseLimits) -> None:
         self._require(self.adb.shell("rm", "-f", RESULTS), "forget earlier results")
-        limits = limits_of(measurement.artifact)
         extras = {
             "artifact": ARTIFACT,
             "runs": str(plan.runs),
@@ -112,7 +110,7 @@ class AndroidPhone(Phone):
                 f"the app wrote no results ({_instrumentation_problem(tested)}): 'adb -s "
                 f"{self.adb.serial} logcat' may say why"
             )
-        fill_in(measurement, read_device_results(written.stdout), plan, ANDROID)
+        fill_in(measurement, read_device_results(written.stdout), plan, ANDROID, limits)
 
     def _run_benchmark(self, measurement: Measurement, plan: Plan) -> None:
         """Time both components on a bundled input. Masks, loading and memory stay unknown."""

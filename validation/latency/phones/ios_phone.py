@@ -7,10 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
 from validation.latency.device_results import read_device_results
-from validation.latency.device_results_schema import IOS
+from validation.latency.device_results_schema import IOS, CaseLimits
 from validation.latency.phones.external_tool import ToolError, ToolOutcome, quote, run_tool
 from validation.latency.phones.phone import (
     LONGEST_TEST,
@@ -19,7 +18,6 @@ from validation.latency.phones.phone import (
     PhoneError,
     PhoneGoneError,
     fill_in,
-    limits_of,
 )
 from validation.latency.phones.xcode import BUNDLE, FoundIPhone, ready_phone
 from validation.latency.results import Measurement
@@ -46,7 +44,7 @@ class IPhone(Phone):
     def description(self) -> str:
         return self.found.description
 
-    def measure(self, measurement: Measurement, plan: Plan) -> None:
+    def measure(self, measurement: Measurement, plan: Plan, limits: CaseLimits) -> None:
         # Files on the phone cannot be removed beforehand. Names with a token keep this run from
         # reading an earlier run's results.
         token = secrets.token_hex(4)
@@ -58,14 +56,13 @@ class IPhone(Phone):
             try:
                 copied = self._copy("to", str(measurement.artifact.folder.resolve()), folder)
                 self._require(copied, "take the artifact")
-                tested = self._run_test(measurement.artifact, plan, folder, results)
+                tested = self._run_test(plan, limits, folder, results)
                 self._fetch(results, fetched, tested)
             finally:
                 self._tidy_up(folder, Path(scratch) / "empty")
-            fill_in(measurement, read_device_results(fetched), plan, IOS)
+            fill_in(measurement, read_device_results(fetched), plan, IOS, limits)
 
-    def _run_test(self, artifact: Artifact, plan: Plan, folder: str, results: str) -> ToolOutcome:
-        limits = limits_of(artifact)
+    def _run_test(self, plan: Plan, limits: CaseLimits, folder: str, results: str) -> ToolOutcome:
         settings = {
             "ARTIFACT": folder,
             "RESULTS": results,

@@ -2,14 +2,14 @@
 
 import statistics
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reference.common.errors import MobileSAMError
 from reference.common.progress import progress
 from validation.artifacts.artifact import Artifact, read_manifest
 from validation.comparison.golden_proof import unproven_by_goldens
 from validation.documents.verdicts import Unavailable
-from validation.gates import gates_for, read_gates
+from validation.gates import Gates, gates_for
 from validation.latency.device_results_schema import (
     UNKNOWN,
     ArtifactIdentity,
@@ -49,8 +49,8 @@ class Phone(ABC):
         """The phone's model, its system, and what tells it from other phones."""
 
     @abstractmethod
-    def measure(self, measurement: Measurement, plan: Plan) -> None:
-        """Run ``measurement.artifact`` on the phone, and fill in the results.
+    def measure(self, measurement: Measurement, plan: Plan, limits: CaseLimits) -> None:
+        """Run ``measurement.artifact`` on the phone, hold it to ``limits``, and fill in the results.
 
         Raises:
             PhoneGoneError: the phone was disconnected.
@@ -74,6 +74,7 @@ def measure_on_phone(
     phone: Phone | Unavailable,
     artifacts: Sequence[Artifact],
     plan: Plan,
+    gates: Mapping[str, Mapping[str, Gates]],
 ) -> TargetResult:
     """Measure artifacts one after another on a phone.
 
@@ -85,6 +86,7 @@ def measure_on_phone(
         phone: the phone, or the reason why there is none.
         artifacts: the artifacts to measure.
         plan: how many runs are measured.
+        gates: format → scheme → the limits that the app holds an artifact's cases to.
     """
     if isinstance(phone, Unavailable):
         missing = [Measurement(artifact, missing=phone.reason) for artifact in artifacts]
@@ -96,7 +98,7 @@ def measure_on_phone(
             item.missing = gone
             continue
         try:
-            phone.measure(item, plan)
+            phone.measure(item, plan, _limits_of(item.artifact, gates))
         except PhoneGoneError as error:
             item.failure = str(error)
             gone = f"the phone was disconnected while {item.artifact.name} was measured: connect it again"
@@ -122,16 +124,28 @@ def _unwatched(measurements: Sequence[Measurement]) -> list[str]:
     return ["throttling for heat"] if unknown else []
 
 
-def limits_of(artifact: Artifact) -> CaseLimits:
-    """Return the limits that an app checks an artifact's cases against, which are its gates."""
-    gates = gates_for(artifact, read_gates())
-    return CaseLimits(gates.min_iou, gates.max_score_difference)
+def _limits_of(artifact: Artifact, gates: Mapping[str, Mapping[str, Gates]]) -> CaseLimits:
+    limits = gates_for(artifact, gates)
+    return CaseLimits(limits.min_iou, limits.max_score_difference)
 
 
-def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platform: str) -> None:
+def fill_in(
+    measurement: Measurement,
+    results: DeviceResults,
+    plan: Plan,
+    platform: str,
+    limits: CaseLimits,
+) -> None:
     """Fill an app's results into a measurement.
 
     The measurement has FAILED if the app failed, a mask is wrong, or the goldens prove too little.
+
+    Args:
+        measurement: the measurement of the artifact that the app ran.
+        results: what the app wrote.
+        plan: how many runs were measured.
+        platform: the platform that the results must come from.
+        limits: the limits that the app was given.
 
     Raises:
         PhoneError: the results belong to another platform or artifact, or used other limits.
@@ -140,7 +154,7 @@ def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platfo
         raise PhoneError(
             f"the app's results come from {results.device.platform}: expected {platform}"
         )
-    _require_same(measurement.artifact, results)
+    _require_same(measurement.artifact, results, limits)
     measurement.phone = results
     times, disturbance = results.milliseconds, results.disturbance
     if times.load:
@@ -159,7 +173,7 @@ def fill_in(measurement: Measurement, results: DeviceResults, plan: Plan, platfo
         measurement.failure = f"the app's masks match the golden masks, but {'; '.join(missing)}"
 
 
-def _require_same(artifact: Artifact, results: DeviceResults) -> None:
+def _require_same(artifact: Artifact, results: DeviceResults, limits: CaseLimits) -> None:
     """Refuse results of another artifact, with other cases, or with other limits."""
     files = read_manifest(artifact)["files"].items()
     identity = ArtifactIdentity(
@@ -173,7 +187,7 @@ def _require_same(artifact: Artifact, results: DeviceResults) -> None:
     measured = [case.name for case in results.cases]
     for what, ours, theirs in (
         ("artifact", identity, results.artifact),
-        ("limits", limits_of(artifact), results.limits),
+        ("limits", limits, results.limits),
         ("golden cases", names if results.failure is None else names[: len(measured)], measured),
     ):
         if ours != theirs:

@@ -1,13 +1,14 @@
 """Phones as targets: which artifacts they run, how a phone is chosen, and how it is measured."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
+from validation.gates import Gates, read_gates
 from validation.latency.phones import adb, xcode
 from validation.latency.phones.external_tool import quote
 from validation.latency.targets.target import TargetError, require_format, require_no_image
@@ -32,6 +33,7 @@ class PhoneTarget:
         pattern: the pattern that identifiers match.
         identifiers: the word for an identifier, and the command that lists identifiers.
         identifier: the identifier of the phone; None for the only phone.
+        gates: format → scheme → the limits that masks on the phone are held to; None takes the defaults.
     """
 
     name: str
@@ -42,6 +44,7 @@ class PhoneTarget:
     pattern: re.Pattern
     identifiers: tuple[str, str]
     identifier: str | None = None
+    gates: Mapping[str, Mapping[str, Gates]] | None = None
 
     def of(self, identifier: str) -> "PhoneTarget":
         """Return the target for one phone.
@@ -74,7 +77,8 @@ class PhoneTarget:
         phone = self.find(self.identifier)
         if not isinstance(phone, Unavailable):
             phone = self.phone()(phone)
-        return measure_on_phone(self.name, self.measures, phone, artifacts, plan)
+        gates = read_gates() if self.gates is None else self.gates
+        return measure_on_phone(self.name, self.measures, phone, artifacts, plan, gates)
 
 
 def _android() -> Callable:
