@@ -11,7 +11,8 @@ import torch
 from coremltools.converters.mil.frontend.milproto.load import load as load_program
 from coremltools.converters.mil.mil import types
 
-from converters.coreml.export import CoreMLOptions, PackageMetadata, export_coreml
+from converters.coreml.export import CoreMLOptions, export_coreml
+from converters.coreml.package_files import PackageMetadata
 from converters.coreml.schemes import LARGE_WEIGHT, SCHEMES, quantize_activations
 from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
