@@ -220,7 +220,7 @@ def test_library_and_app_have_the_same_api_levels():
 
 def test_versions_of_the_runtime_agree():
     """The app runs with one version, and Maven compiles against another, which the README says."""
-    runs = only(r"pytorch_android_lite[: ]([\d.]+\d)", GRADLE[0], f"{KIT}/android/LiteEngine.kt")
+    runs = only(r"pytorch_android_lite[: ]([\d.]+\d)", GRADLE[0], f"{KIT}/platform/LiteEngine.kt")
     compiles = only(r"<pytorch.version>(.*)</pytorch.version>", "maven/aar-classes/pom.xml")
     readme = read("README.md")
     assert f"Gradle build takes `pytorch_android_lite` {runs}" in readme

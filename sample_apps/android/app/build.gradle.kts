@@ -20,7 +20,7 @@ android {
     }
     androidResources { noCompress += "ptl" } // weights do not compress
     // Maven runs all tests on the JVM. On a phone the instrumentation checks the goldens.
-    sourceSets.getByName("androidTest").kotlin.srcDir("../testing/goldens")
+    sourceSets.getByName("androidTest").kotlin.srcDir("../regression")
 }
 
 kotlin { compilerOptions { jvmTarget = org.jetbrains.kotlin.gradle.dsl.JvmTarget.JVM_17 } }

@@ -16,10 +16,10 @@ struct ContentView: View {
                 PhotosPicker(selection: $chosen, matching: .images) {
                     Label("Choose photo", systemImage: "photo.on.rectangle")
                 }
-                .disabled(!session.state.acceptsPhotos)
+                .disabled(!session.state.canOpenPhotos)
                 if CameraView.isAvailable {
                     button("Take photo", "camera") { showsCamera = true }
-                        .disabled(!session.state.acceptsPhotos)
+                        .disabled(!session.state.canOpenPhotos)
                 }
                 button("Undo", "arrow.uturn.backward") { session.undo() }
                     .disabled(session.state.prompts.isEmpty)

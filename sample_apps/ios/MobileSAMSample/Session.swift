@@ -32,7 +32,7 @@ struct ScreenState {
 
     var prompt: Prompt { prompts.last ?? Prompt() }
 
-    var acceptsPhotos: Bool {
+    var canOpenPhotos: Bool {
         switch status {
         case .loading, .unusable: false
         default: true
@@ -90,7 +90,7 @@ final class Session: ObservableObject {
         photoTask = Task {
             do {
                 guard let data = try await load() else {
-                    throw MobileSAMError("the photo cannot be read: choose another one")
+                    throw PhotoError("the photo cannot be read: choose another one")
                 }
                 let decoded = try await Self.decode(data)
                 try Task.checkCancellation()
@@ -148,7 +148,7 @@ final class Session: ObservableObject {
                 state.mask = drawn.image
                 state.status = .answered(
                     score: answer.score, coverage: drawn.coverage,
-                    milliseconds: answer.latency / .milliseconds(1))
+                    milliseconds: answer.decoderTime / .milliseconds(1))
             } catch is CancellationError {
                 // A newer prompt is being answered.
             } catch {
@@ -173,7 +173,7 @@ final class Session: ObservableObject {
         try await Task.detached(priority: .userInitiated) {
             let photo = try Photo(file: data)
             guard let image = photo.cgImage() else {
-                throw MobileSAMError("no memory to show the photo: close other apps")
+                throw PhotoError("no memory to show the photo: close other apps")
             }
             return Decoded(photo: photo, shown: .init(image: image, size: photo.size))
         }.value

@@ -9,8 +9,8 @@ public struct DeviceResults: Encodable, Sendable {
     public let app: AppIdentity
     public let compute: Compute
     public var artifact: ArtifactIdentity
-    public let limits: Limits
-    public var cases: [CaseResult] = []
+    public let limits: CaseLimits
+    public var cases: [DeviceCase] = []
     public var milliseconds = Milliseconds()
     public var memory: Memory
     public let before: DeviceState
@@ -28,32 +28,14 @@ public struct DeviceResults: Encodable, Sendable {
         public let format: String
         public let scheme: String
         public let checkpointSha256: String
-        public let files: [String: Manifest.FileIdentity]
-    }
-
-    public struct Limits: Encodable, Sendable {
-        public let minIou: Double
-        public let maxScoreDifference: Double
-    }
-
-    public struct CaseResult: Encodable, Sendable {
-        public let name: String
-        public let maskIous: [Double]
-        /// Largest absolute difference between a score and the golden score. Nil if a score is not finite.
-        @Nullable public var maxScoreDifference: Double?
-        public let passed: Bool
+        public let files: [String: FileIdentity]
     }
 
     public struct Milliseconds: Encodable, Sendable {
         public var load: [Double] = []
-        @Nullable public var imageEncoder: StageTimes?
-        @Nullable public var maskDecoder: StageTimes?
-        @Nullable public var endToEnd: StageTimes?
-    }
-
-    public struct StageTimes: Encodable, Sendable {
-        public let first: Double
-        public var steady: [Double] = []
+        @Nullable public var imageEncoder: DeviceStageTimes?
+        @Nullable public var maskDecoder: DeviceStageTimes?
+        @Nullable public var endToEnd: DeviceStageTimes?
     }
 
     public struct Memory: Encodable, Sendable {
@@ -68,6 +50,28 @@ public struct DeviceResults: Encodable, Sendable {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         try encoder.encode(self).write(to: url, options: .atomic)
     }
+}
+
+/// The limits that every golden case has to meet.
+public struct CaseLimits: Encodable, Sendable {
+    public let minIou: Double
+    public let maxScoreDifference: Double
+}
+
+/// The result of a golden case.
+public struct DeviceCase: Encodable, Sendable {
+    public let name: String
+    /// IoU of each mask with the golden mask.
+    public let maskIous: [Double]
+    /// Largest absolute difference between a score and the golden score. Nil if a score is not finite.
+    @Nullable public var maxScoreDifference: Double?
+    public let passed: Bool
+}
+
+/// Milliseconds of a stage: of its first run, and of every run after the warm-up.
+public struct DeviceStageTimes: Encodable, Sendable {
+    public let first: Double
+    public var steady: [Double] = []
 }
 
 /// An optional that is encoded as null. A plain optional would be left out.

@@ -7,24 +7,27 @@ struct GoldenInputs {
     let goldens: Goldens
     let device: any Device
 
+    private var manifest: Manifest { artifact.manifest }
+
     /// The cases of the first photo without a mask input. They take turns when stages are timed.
     var casesToTime: [GoldenCase] {
         goldens.cases.filter { $0.photo == goldens.cases[0].photo && $0.maskInput == nil }
     }
 
     /// Run everything from the photo's file to the mask that a user is shown.
-    func runEndToEnd(_ engine: any SegmentationEngine, _ golden: GoldenCase) throws -> Mask {
-        let embeddings = try engine.encode(frame(of: golden))
-        let answer = try engine.decode(try slotPrompt(of: golden), imageEmbeddings: embeddings)
-        let index = artifact.manifest.maskChoice.shown(golden.prompt, scores: answer.scores)
-        return answer.mask(index, geometry: geometry(of: golden), manifest: artifact.manifest)
+    func runEndToEnd(_ engine: any Engine, _ golden: GoldenCase) throws -> Mask {
+        let imageEmbeddings = try engine.encode(frame(of: golden))
+        let answer = try engine.decode(
+            imageEmbeddings: imageEmbeddings, prompt: try slotPrompt(of: golden))
+        let index = manifest.maskChoice.shown(try prompt(of: golden), scores: answer.scores)
+        return resizer(of: golden).mask(answer.lowResMask(index), threshold: manifest.threshold)
     }
 
     private func photo(of golden: GoldenCase) throws -> Photo {
         let record = goldens.photos[golden.photo]!
-        let photo = try device.photo(at: try Goldens.url(record.file, of: artifact))
+        let photo = try device.photo(at: try Goldens.file(record.file, of: artifact))
         guard photo.size == record.size else {
-            throw MobileSAMError(
+            throw ArtifactError(
                 "\(record.file) has \(photo.size.height) × \(photo.size.width) pixels: expected "
                     + "\(record.height) × \(record.width); copy the artifact again")
         }
@@ -33,32 +36,36 @@ struct GoldenInputs {
 
     func frame(of golden: GoldenCase) throws -> Frame {
         Frame(
-            try photo(of: golden), side: artifact.manifest.preprocessing.frameSize,
-            padding: artifact.manifest.padding)
+            try photo(of: golden), frameSize: manifest.frameSize, paddingRgb: manifest.paddingRgb)
     }
 
     func slotPrompt(of golden: GoldenCase) throws -> SlotPrompt {
         try SlotPrompt(
-            golden.prompt.toFrame(geometry(of: golden)),
-            maskInput: goldens.maskInput(of: golden, artifact), layout: artifact.manifest.promptLayout)
+            prompt(of: golden), geometry: geometry(of: golden), layout: manifest.promptLayout)
+    }
+
+    private func prompt(of golden: GoldenCase) throws -> Prompt {
+        golden.prompt(maskInput: try goldens.maskInput(of: golden, artifact))
     }
 
     private func geometry(of golden: GoldenCase) -> FrameGeometry {
-        FrameGeometry(
-            photo: goldens.photos[golden.photo]!.size,
-            frameSize: artifact.manifest.preprocessing.frameSize)
+        FrameGeometry(photo: goldens.photos[golden.photo]!.size, frameSize: manifest.frameSize)
+    }
+
+    private func resizer(of golden: GoldenCase) -> MaskResizer {
+        MaskResizer(geometry: geometry(of: golden), lowResSize: manifest.lowResSize)
     }
 
     /// Compare the masks at the photo's size and the scores with those of the golden case.
     func compare(
-        _ answer: DecoderAnswer, with golden: GoldenCase, _ limits: DeviceResults.Limits
-    ) throws -> DeviceResults.CaseResult {
-        let geometry = geometry(of: golden)
+        _ answer: DecoderAnswer, with golden: GoldenCase, _ limits: CaseLimits
+    ) throws -> DeviceCase {
+        let resizer = resizer(of: golden)
         let ious = try golden.masks.enumerated().map { index, expected in
-            answer.mask(index, geometry: geometry, manifest: artifact.manifest)
+            resizer.mask(answer.lowResMask(index), threshold: manifest.threshold)
                 .iou(try expected.decode())
         }
-        let differences = zip(answer.scores, golden.iouPredictions).map { abs($0 - $1) }
+        let differences = zip(answer.scores, golden.scores).map { abs($0 - $1) }
         let largest = differences.allSatisfy(\.isFinite) ? differences.max().map(Double.init) : nil
         return .init(
             name: golden.name, maskIous: ious, maxScoreDifference: largest,

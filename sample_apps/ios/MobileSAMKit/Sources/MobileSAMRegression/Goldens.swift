@@ -10,15 +10,15 @@ public struct Goldens: Sendable, Decodable {
     /// A case whose answer gives the mask input of another case comes before that case.
     public let cases: [GoldenCase]
 
-    /// - Throws: `MobileSAMError` if they are missing or damaged, or have another schema.
+    /// - Throws: `ArtifactError` if they are missing or damaged, or have another schema.
     public init(of artifact: Artifact) throws {
-        let url = try artifact.url(artifact.manifest.goldens)
+        let url = artifact.file(artifact.manifest.goldens)
         guard let data = try? Data(contentsOf: url),
             let goldens = try? JSONDecoder().decode(Goldens.self, from: data),
             goldens.schema == Self.schema, !goldens.cases.isEmpty,
             goldens.cases.allSatisfy({ goldens.photos[$0.photo] != nil })
         else {
-            throw MobileSAMError(
+            throw ArtifactError(
                 "\(artifact.manifest.goldens) is missing or damaged: copy the artifact again")
         }
         self = goldens
@@ -26,9 +26,9 @@ public struct Goldens: Sendable, Decodable {
 
     /// Read a tensor's file, which lies beside goldens.json and has little-endian float32.
     public static func read(_ tensor: GoldenTensor, of artifact: Artifact) throws -> [Float] {
-        let data = try Data(contentsOf: url(tensor.file, of: artifact))
+        let data = try Data(contentsOf: file(tensor.file, of: artifact))
         guard data.count == tensor.shape.reduce(4, *) else {
-            throw MobileSAMError("\(tensor.file) is cut off: copy the artifact again")
+            throw ArtifactError("\(tensor.file) is cut off: copy the artifact again")
         }
         return [Float](unsafeUninitializedCapacity: data.count / 4) { numbers, count in
             data.copyBytes(to: UnsafeMutableRawBufferPointer(numbers))
@@ -38,26 +38,29 @@ public struct Goldens: Sendable, Decodable {
 
     /// Read the reference answer to a case.
     public func answer(to golden: GoldenCase, of artifact: Artifact) throws -> DecoderAnswer {
-        try DecoderAnswer(
-            lowResMasks: Self.read(golden.lowResMasks, of: artifact),
-            scores: golden.iouPredictions, manifest: artifact.manifest)
+        DecoderAnswer(
+            lowResMasks: try Self.read(golden.lowResMasks, of: artifact), scores: golden.scores)
     }
 
     /// The mask input of a case: the low-resolution logits of one mask of an earlier answer, or nil.
     public func maskInput(of golden: GoldenCase, _ artifact: Artifact) throws -> [Float]? {
         guard let earlier = golden.maskInput else { return nil }
         guard let source = cases.first(where: { $0.name == earlier.case }) else {
-            throw MobileSAMError(
+            throw ArtifactError(
                 "the golden case '\(golden.name)' starts from '\(earlier.case)', which is not there: copy the "
                     + "artifact again")
         }
         return try answer(to: source, of: artifact).lowResMask(earlier.index)
     }
 
-    /// A file beside goldens.json, by the name that goldens.json has for it.
-    public static func url(_ file: String, of artifact: Artifact) throws -> URL {
+    /// A file beside goldens.json, by the name that goldens.json has for it. The manifest has to list it.
+    public static func file(_ name: String, of artifact: Artifact) throws -> URL {
         let folder = artifact.manifest.goldens.split(separator: "/").dropLast()
-        return try artifact.url((folder + [Substring(file)]).joined(separator: "/"))
+        let path = (folder + [Substring(name)]).joined(separator: "/")
+        guard artifact.manifest.files[path] != nil else {
+            throw ArtifactError("\(Manifest.file) does not list '\(path)': copy the artifact again")
+        }
+        return artifact.file(path)
     }
 }
 
@@ -88,8 +91,10 @@ public struct GoldenCase: Sendable, Decodable {
     /// x, y of each slot, in pixels of the frame.
     public let pointCoords: [[Float]]
     public let pointLabels: [Float]
-    public let iouPredictions: [Float]
+    /// The reference's estimate of each mask's IoU.
+    public let scores: [Float]
     public let lowResMasks: GoldenTensor
+    /// The reference masks at the photo's size.
     public let masks: [RunLengthEncoding]
     private let points: [[Double]]
     private let labels: [Int]
@@ -106,16 +111,19 @@ public struct GoldenCase: Sendable, Decodable {
         case maskInput = "mask_input"
         case pointCoords = "point_coords"
         case pointLabels = "point_labels"
-        case iouPredictions = "iou_predictions"
+        case scores = "iou_predictions"
         case lowResMasks = "low_res_masks"
     }
 
-    /// The prompt in pixels of the photo.
-    public var prompt: Prompt {
+    /// The prompt, in pixels of the photo.
+    ///
+    /// - Parameter maskInput: what `Goldens.maskInput` returns for this case.
+    public func prompt(maskInput: [Float]?) -> Prompt {
         Prompt(
             points: zip(points, labels).map {
                 .init(Point(x: $0[0], y: $0[1]), isObject: $1 == 1)
             },
-            box: box.map { .init(Point(x: $0[0], y: $0[1]), Point(x: $0[2], y: $0[3])) })
+            box: box.map { .init(Point(x: $0[0], y: $0[1]), Point(x: $0[2], y: $0[3])) },
+            maskInput: maskInput)
     }
 }

@@ -44,7 +44,7 @@ public struct IPhone: Device {
             }
         }
         guard status == KERN_SUCCESS else {
-            throw MobileSAMError("the system does not report the app's memory (task_info: \(status))")
+            throw RegressionError("the system does not report the app's memory (task_info: \(status))")
         }
         return Int(info.ledger_phys_footprint_peak)
     }

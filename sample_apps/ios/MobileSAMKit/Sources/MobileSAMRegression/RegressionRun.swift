@@ -7,7 +7,8 @@ import MobileSAMKit
 /// therefore says where the crash happened.
 public struct RegressionRun {
     /// Loads the artifact's models from their files.
-    public typealias Load = (Artifact, ComputeUnits) async throws -> any SegmentationEngine
+    public typealias OpenEngine =
+        (Artifact, ComputeUnits) async throws -> any Engine
 
     private let settings: RegressionSettings
     private let inputs: GoldenInputs
@@ -16,7 +17,7 @@ public struct RegressionRun {
     private var results: DeviceResults
 
     /// - Parameter container: the folder that the paths in `settings` start from.
-    /// - Throws: `MobileSAMError` if the artifact or its goldens are missing or damaged.
+    /// - Throws: `ArtifactError` if the artifact or its goldens are missing or damaged.
     public init(settings: RegressionSettings, container: URL, device: any Device) throws {
         self.settings = settings
         self.device = device
@@ -30,7 +31,7 @@ public struct RegressionRun {
             app: device.app,
             compute: .init(unit: settings.computeUnits.rawValue),
             artifact: .init(
-                model: manifest.model, format: manifest.format, scheme: manifest.scheme,
+                model: manifest.model, format: Manifest.format, scheme: manifest.scheme,
                 checkpointSha256: manifest.checkpoint.sha256,
                 files: try Self.countFiles(of: artifact, device)),
             limits: settings.limits,
@@ -39,12 +40,12 @@ public struct RegressionRun {
     }
 
     /// - Returns: the document that was written. Its `failure` says what went wrong, or is nil.
-    public mutating func run(load: Load) async -> DeviceResults {
+    public mutating func run(openEngine: OpenEngine) async -> DeviceResults {
         do {
             try begin("loading the models")
             let clock = ContinuousClock()
             let start = clock.now
-            let engine = try await load(inputs.artifact, settings.computeUnits)
+            let engine = try await openEngine(inputs.artifact, settings.computeUnits)
             results.milliseconds.load = [start.duration(to: clock.now).milliseconds]
             try runFirst(engine)
             try checkCases(engine)
@@ -68,10 +69,10 @@ public struct RegressionRun {
 
     private static func countFiles(
         of artifact: Artifact, _ device: any Device
-    ) throws -> [String: Manifest.FileIdentity] {
-        var files: [String: Manifest.FileIdentity] = [:]
+    ) throws -> [String: FileIdentity] {
+        var files: [String: FileIdentity] = [:]
         for path in artifact.manifest.files.keys {
-            let url = try artifact.url(path)
+            let url = artifact.file(path)
             let attributes = try FileManager.default.attributesOfItem(atPath: url.path)
             let bytes = (attributes[.size] as? NSNumber)?.intValue ?? 0
             files[path] = .init(bytes: bytes, sha256: try device.sha256(of: url))
@@ -79,41 +80,46 @@ public struct RegressionRun {
         return files
     }
 
-    private mutating func runFirst(_ engine: any SegmentationEngine) throws {
+    private mutating func runFirst(_ engine: any Engine) throws {
         try begin("the first run of the image encoder")
         let first = inputs.goldens.cases[0]
         let frame = try inputs.frame(of: first)
-        let (encoding, embeddings) = try timed { try engine.encode(frame) }
+        let (encoding, imageEmbeddings) = try timed { try engine.encode(frame) }
         results.milliseconds.imageEncoder = .init(first: encoding)
         try begin("the first run of the mask decoder")
         let prompt = try inputs.slotPrompt(of: first)
-        let (decoding, _) = try timed { try engine.decode(prompt, imageEmbeddings: embeddings) }
+        let (decoding, _) = try timed {
+            try engine.decode(imageEmbeddings: imageEmbeddings, prompt: prompt)
+        }
         results.milliseconds.maskDecoder = .init(first: decoding)
     }
 
-    private mutating func checkCases(_ engine: any SegmentationEngine) throws {
-        var embeddings: [String: [Float]] = [:]
+    private mutating func checkCases(_ engine: any Engine) throws {
+        var imageEmbeddings: [String: [Float]] = [:]
         for golden in inputs.goldens.cases {
             try begin("the case \(golden.name)")
-            let encoded = try embeddings[golden.photo] ?? engine.encode(inputs.frame(of: golden))
-            embeddings[golden.photo] = encoded
-            let answer = try engine.decode(inputs.slotPrompt(of: golden), imageEmbeddings: encoded)
+            let encoded =
+                try imageEmbeddings[golden.photo] ?? engine.encode(inputs.frame(of: golden))
+            imageEmbeddings[golden.photo] = encoded
+            let answer = try engine.decode(
+                imageEmbeddings: encoded, prompt: inputs.slotPrompt(of: golden))
             results.cases.append(try inputs.compare(answer, with: golden, settings.limits))
         }
     }
 
-    private mutating func timeStages(_ engine: any SegmentationEngine) throws {
+    private mutating func timeStages(_ engine: any Engine) throws {
         let inputs = inputs
         let cases = inputs.casesToTime
         let frame = try inputs.frame(of: cases[0])
-        let embeddings = try engine.encode(frame)
+        let imageEmbeddings = try engine.encode(frame)
         let prompts = try cases.map { try inputs.slotPrompt(of: $0) }
         var turn = 0
 
         let encoding = try measure("the image encoder") { _ = try engine.encode(frame) }
         results.milliseconds.imageEncoder?.steady = encoding
         let decoding = try measure("the mask decoder") {
-            _ = try engine.decode(prompts[turn % prompts.count], imageEmbeddings: embeddings)
+            _ = try engine.decode(
+                imageEmbeddings: imageEmbeddings, prompt: prompts[turn % prompts.count])
             turn += 1
         }
         results.milliseconds.maskDecoder?.steady = decoding
@@ -129,9 +135,11 @@ public struct RegressionRun {
 
     private mutating func measure(_ stage: String, _ run: () throws -> Void) throws -> [Double] {
         try begin("timing \(stage)")
-        let stopwatch = Stopwatch(runs: settings.runs, milliseconds: settings.seconds * 1000)
-        guard let times = try stopwatch.measure({ try timed(run).milliseconds }) else {
-            throw MobileSAMError(
+        let times = try Stopwatch.steady(runs: settings.runs, seconds: settings.seconds) {
+            try timed(run).milliseconds
+        }
+        guard let times else {
+            throw RegressionError(
                 "times did not settle in \(Int(Stopwatch.longestWarmUp / 1000)) s or \(Stopwatch.mostWarmUpRuns) "
                     + "runs; let the phone cool, and close other apps")
         }

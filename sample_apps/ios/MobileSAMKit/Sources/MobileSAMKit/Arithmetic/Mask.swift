@@ -15,18 +15,20 @@ public struct Mask: Hashable, Sendable {
         pixels.reduce(0) { $0 + ($1 ? 1 : 0) }
     }
 
-    /// [x, y, width, height] around the object, in pixels, as COCO's `bbox`. All are 0 for an empty mask.
-    public var boundingBox: [Int] {
-        var (left, right, top, bottom) = (size.width, -1, size.height, -1)
+    /// The smallest box around the object. An empty mask has an empty box.
+    public var boundingBox: PixelBox {
+        var (left, right, top, bottom) = (size.width, 0, size.height, 0)
         for row in 0..<size.height {
             for column in 0..<size.width where pixels[row * size.width + column] {
                 left = min(left, column)
-                right = max(right, column)
+                right = max(right, column + 1)
                 top = min(top, row)
-                bottom = row
+                bottom = row + 1
             }
         }
-        return right < 0 ? [0, 0, 0, 0] : [left, top, right - left + 1, bottom - top + 1]
+        return right == 0
+            ? PixelBox(left: 0, top: 0, right: 0, bottom: 0)
+            : PixelBox(left: left, top: top, right: right, bottom: bottom)
     }
 
     /// Intersection over union with a mask of the same size, 0…1. Two empty masks have 1.

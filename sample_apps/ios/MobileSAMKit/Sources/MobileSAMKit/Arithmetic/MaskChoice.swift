@@ -1,6 +1,8 @@
 /// Which of the decoder's masks is shown: `masks` of manifest.json.
 public struct MaskChoice: Hashable, Sendable {
+    /// Index of the mask that answers an unambiguous prompt.
     public let singleMaskIndex: Int
+    /// Indices of the guesses for an ambiguous prompt, which is a single point.
     public let multimaskIndices: [Int]
 
     public init(singleMaskIndex: Int, multimaskIndices: [Int]) {
@@ -8,11 +10,10 @@ public struct MaskChoice: Hashable, Sendable {
         self.multimaskIndices = multimaskIndices
     }
 
-    /// Index of the mask to show. For an ambiguous prompt, which is a single point and nothing else, it is
-    /// the guess with the highest score, and the first of equals.
-    public func shown(_ prompt: Prompt, scores: [Float], hasMaskInput: Bool = false) -> Int {
-        let ambiguous = prompt.points.count == 1 && prompt.box == nil && !hasMaskInput
-        guard ambiguous else { return singleMaskIndex }
+    /// Index of the mask to show. For an ambiguous prompt it is the guess with the highest score, and the
+    /// first of equals.
+    public func shown(_ prompt: Prompt, scores: [Float]) -> Int {
+        guard prompt.isAmbiguous else { return singleMaskIndex }
         // `max` returns the first of equals.
         return multimaskIndices.max { scores[$0] < scores[$1] } ?? singleMaskIndex
     }

@@ -4,17 +4,25 @@
 /// `masks_to_photo` in reference/photos/preprocessing.py. Both enlargements are those of PyTorch's
 /// `interpolate(mode="bilinear", align_corners=False)` in float32: the centers of pixels lie at half
 /// coordinates.
-struct MaskResizer {
-    let geometry: FrameGeometry
+public struct MaskResizer: Sendable {
+    private let geometry: FrameGeometry
+    private let lowResSize: Int
+
+    /// - Parameters:
+    ///   - geometry: where in the frame the photo lies.
+    ///   - lowResSize: side of the mask decoder's masks, in pixels.
+    public init(geometry: FrameGeometry, lowResSize: Int) {
+        self.geometry = geometry
+        self.lowResSize = lowResSize
+    }
 
     /// Enlarge logits to the photo's size: `geometry.photo.area` numbers, row by row from the top.
     ///
-    /// - Parameters:
-    ///   - lowRes: `lowResSize` × `lowResSize` logits over the whole frame, row by row from the top.
-    func logits(lowRes: [Float], lowResSize: Int) -> [Float] {
+    /// - Parameter lowRes: `lowResSize` × `lowResSize` logits over the whole frame, row by row from the top.
+    public func logits(_ lowRes: [Float]) -> [Float] {
         var logits: [Float] = []
         logits.reserveCapacity(geometry.photo.area)
-        forEachRow(lowRes, lowResSize) { logits += $0 }
+        forEachRow(lowRes) { logits += $0 }
         return logits
     }
 
@@ -22,18 +30,17 @@ struct MaskResizer {
     ///
     /// Rows are computed one by one, because a large photo's logits would take four times as much memory as
     /// its mask.
-    func mask(lowRes: [Float], lowResSize: Int, threshold: Float) -> Mask {
+    public func mask(_ lowRes: [Float], threshold: Float) -> Mask {
         var pixels: [Bool] = []
         pixels.reserveCapacity(geometry.photo.area)
-        forEachRow(lowRes, lowResSize) { row in
+        forEachRow(lowRes) { row in
             for logit in row { pixels.append(logit > threshold) }
         }
         return Mask(size: geometry.photo, pixels: pixels)
     }
 
-    private func forEachRow(
-        _ lowRes: [Float], _ lowResSize: Int, _ use: (UnsafeBufferPointer<Float>) -> Void
-    ) {
+    private func forEachRow(_ lowRes: [Float], _ use: (UnsafeBufferPointer<Float>) -> Void) {
+        precondition(lowRes.count == lowResSize * lowResSize, "a mask has lowResSize² logits")
         let frame = PixelSize(height: geometry.frameSize, width: geometry.frameSize)
         let area = geometry.resized
         let toFrame = Interpolation(

@@ -1,6 +1,8 @@
-/// A point of a prompt: where it is, and whether it is on the object or on the background.
+/// A point of a prompt.
 public struct PromptPoint: Hashable, Sendable {
+    /// Where it is, in pixels of the photo.
     public let point: Point
+    /// True on the object, false on the background.
     public let isObject: Bool
 
     public init(_ point: Point, isObject: Bool) {
@@ -9,7 +11,7 @@ public struct PromptPoint: Hashable, Sendable {
     }
 }
 
-/// A box around an object.
+/// A box around an object, in pixels of the photo.
 public struct PromptBox: Hashable, Sendable {
     public let topLeft: Point
     public let bottomRight: Point
@@ -23,24 +25,21 @@ public struct PromptBox: Hashable, Sendable {
 
 /// A user's prompt about one object in a photo.
 public struct Prompt: Hashable, Sendable {
+    /// The user's points, in their order.
     public var points: [PromptPoint]
+    /// A box around the object, or nil.
     public var box: PromptBox?
+    /// Low-resolution logits of one mask of an earlier answer about the same photo, or nil.
+    public var maskInput: [Float]?
 
-    public init(points: [PromptPoint] = [], box: PromptBox? = nil) {
+    public init(points: [PromptPoint] = [], box: PromptBox? = nil, maskInput: [Float]? = nil) {
         self.points = points
         self.box = box
+        self.maskInput = maskInput
     }
 
     public var isEmpty: Bool { points.isEmpty && box == nil }
 
-    /// The same prompt in pixels of the frame.
-    public func toFrame(_ geometry: FrameGeometry) -> Prompt {
-        Prompt(
-            points: points.map {
-                PromptPoint(geometry.toFrame($0.point), isObject: $0.isObject)
-            },
-            box: box.map {
-                PromptBox(geometry.toFrame($0.topLeft), geometry.toFrame($0.bottomRight))
-            })
-    }
+    /// Whether the prompt can mean several objects. A single point can: it may mean a part or the whole.
+    public var isAmbiguous: Bool { points.count == 1 && box == nil && maskInput == nil }
 }

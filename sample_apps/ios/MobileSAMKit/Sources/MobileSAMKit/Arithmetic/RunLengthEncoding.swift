@@ -1,24 +1,23 @@
 /// A mask in COCO's compressed run-length encoding, as goldens.json has it. Runs go down the columns, and the
 /// first run is background.
-public struct RunLengthEncoding: Hashable, Sendable, Codable {
-    /// Height, then width, in pixels.
-    public let size: [Int]
+public struct RunLengthEncoding: Hashable, Sendable {
+    public let size: PixelSize
     /// The lengths of the runs as text. Source: `rleToString` in cocoapi's `maskApi.c`.
     public let counts: String
 
-    public init(size: [Int], counts: String) {
+    public init(size: PixelSize, counts: String) {
         self.size = size
         self.counts = counts
     }
 
     public init(_ mask: Mask) {
-        size = [mask.size.height, mask.size.width]
+        size = mask.size
         counts = Self.characters(of: Self.runs(of: mask))
     }
 
     /// The lengths of the runs.
     ///
-    /// - Throws: `MobileSAMError` if `counts` is damaged.
+    /// - Throws: `ArtifactError` if `counts` is damaged.
     public func runs() throws -> [Int] {
         var runs: [Int] = []
         var bytes = counts.utf8.makeIterator()
@@ -41,12 +40,8 @@ public struct RunLengthEncoding: Hashable, Sendable, Codable {
         return runs
     }
 
-    /// - Throws: `MobileSAMError` if `counts` is damaged, or the runs do not add up to the size.
+    /// - Throws: `ArtifactError` if `counts` is damaged, or the runs do not add up to the size.
     public func decode() throws -> Mask {
-        guard size.count == 2, size.allSatisfy({ (0...(1 << 16)).contains($0) }) else {
-            throw Self.damaged
-        }
-        let size = PixelSize(height: size[0], width: size[1])
         let runs = try runs()
         guard runs.reduce(0, +) == size.area else { throw Self.damaged }
         var pixels = [Bool](repeating: false, count: size.area)
@@ -62,7 +57,7 @@ public struct RunLengthEncoding: Hashable, Sendable, Codable {
         return Mask(size: size, pixels: pixels)
     }
 
-    private static let damaged = MobileSAMError(
+    private static let damaged = ArtifactError(
         "not a mask: expected compressed COCO RLE whose runs fill its size; copy the artifact again")
 
     /// Five bits of a number, the lowest first, and whether they are the last (`rleFrString`).
@@ -100,5 +95,23 @@ public struct RunLengthEncoding: Hashable, Sendable, Codable {
             }
         }
         return String(decoding: characters, as: UTF8.self)
+    }
+}
+
+/// goldens.json has an encoding as `{"size": [height, width], "counts": "…"}`.
+extension RunLengthEncoding: Decodable {
+    private enum CodingKeys: String, CodingKey {
+        case size, counts
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let sides = try container.decode([Int].self, forKey: .size)
+        guard sides.count == 2, sides.allSatisfy({ (1...(1 << 16)).contains($0) }) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .size, in: container, debugDescription: "expected [height, width]")
+        }
+        size = PixelSize(height: sides[0], width: sides[1])
+        counts = try container.decode(String.self, forKey: .counts)
     }
 }

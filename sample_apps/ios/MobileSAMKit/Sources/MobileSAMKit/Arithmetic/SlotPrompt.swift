@@ -8,31 +8,38 @@ public struct SlotPrompt: Hashable, Sendable {
     /// or nil.
     public let maskInput: [Float]?
 
+    public init(pointCoords: [Float], pointLabels: [Float], maskInput: [Float]? = nil) {
+        self.pointCoords = pointCoords
+        self.pointLabels = pointLabels
+        self.maskInput = maskInput
+    }
+
     /// Fill the slots with the points and then the two corners of the box. The remaining slots are empty.
     ///
     /// - Parameters:
-    ///   - prompt: in pixels of the frame.
-    ///   - layout: how many slots there are, and what their labels mean.
-    /// - Throws: `MobileSAMError` if the prompt takes more slots than there are.
-    public init(_ prompt: Prompt, maskInput: [Float]? = nil, layout: PromptLayout) throws {
+    ///   - prompt: in pixels of the photo.
+    ///   - geometry: where in the frame the photo lies.
+    ///   - layout: how many slots there are, and what is written into them.
+    /// - Throws: `PromptError` if the prompt takes more slots than there are.
+    public init(_ prompt: Prompt, geometry: FrameGeometry, layout: PromptLayout) throws {
         let labels = layout.labels
         var filled: [(point: Point, label: Int)] = prompt.points.map {
-            ($0.point, $0.isObject ? labels.objectPoint : labels.backgroundPoint)
+            (geometry.toFrame($0.point), $0.isObject ? labels.objectPoint : labels.backgroundPoint)
         }
         if let box = prompt.box {
-            filled.append((box.topLeft, labels.boxTopLeft))
-            filled.append((box.bottomRight, labels.boxBottomRight))
+            filled.append((geometry.toFrame(box.topLeft), labels.boxTopLeft))
+            filled.append((geometry.toFrame(box.bottomRight), labels.boxBottomRight))
         }
         guard filled.count <= layout.slots else {
-            throw MobileSAMError(
+            throw PromptError(
                 "the prompt takes \(filled.count) slots (a point one, a box two) and this artifact has "
                     + "\(layout.slots): use fewer points, or convert with --prompt-slots \(filled.count)"
             )
         }
-        let empty = (point: layout.emptyCoordinates, label: labels.emptySlot)
+        let empty = (point: layout.emptySlotCoordinates, label: labels.emptySlot)
         filled += repeatElement(empty, count: layout.slots - filled.count)
-        pointCoords = filled.flatMap { [Float($0.point.x), Float($0.point.y)] }
-        pointLabels = filled.map { Float($0.label) }
-        self.maskInput = maskInput
+        self.init(
+            pointCoords: filled.flatMap { [Float($0.point.x), Float($0.point.y)] },
+            pointLabels: filled.map { Float($0.label) }, maskInput: prompt.maskInput)
     }
 }

@@ -1,14 +1,13 @@
 /// The answer to a prompt.
 public struct Segmentation: Hashable, Sendable {
-    /// The mask at the photo's size.
+    /// At the photo's size.
     public let mask: Mask
     /// The model's own estimate of the mask's IoU, about 0…1.
     public let score: Float
-    /// Time for loading the models and encoding the photo, if this prompt was the first that needed them;
-    /// otherwise zero.
-    public let preparation: Duration
-    /// Time from the filled slots to the mask at the photo's size.
-    public let latency: Duration
+    /// Time of the image encoder; nil if the photo was already encoded.
+    public let encoderTime: Duration?
+    /// Time from filling the slots to the mask at the photo's size.
+    public let decoderTime: Duration
 }
 
 /// Answers prompts about one photo at a time. Only this actor uses the models.
@@ -18,12 +17,13 @@ public struct Segmentation: Hashable, Sendable {
 public actor Segmenter {
     /// Loads the models. It is called on the actor when they are first needed, and again after memory was
     /// released.
-    public typealias MakeEngine = @Sendable () throws -> any SegmentationEngine
+    public typealias OpenEngine = @Sendable () throws -> any Engine
 
     private let manifest: Manifest
-    private let makeEngine: MakeEngine
-    private var engine: (any SegmentationEngine)?
-    private var photo: (frame: Frame, geometry: FrameGeometry)?
+    private let openEngine: OpenEngine
+    private let clock = ContinuousClock()
+    private var engine: (any Engine)?
+    private var frame: Frame?
     private var imageEmbeddings: [Float]?
     private var latest = Request(photo: 0, prompt: 0)
 
@@ -33,54 +33,55 @@ public actor Segmenter {
         var prompt: Int
     }
 
-    public init(manifest: Manifest, makeEngine: @escaping MakeEngine) {
+    public init(manifest: Manifest, openEngine: @escaping OpenEngine) {
         self.manifest = manifest
-        self.makeEngine = makeEngine
+        self.openEngine = openEngine
     }
 
     /// Set the photo that the following prompts are about, and encode it.
     ///
+    /// - Returns: the image encoder's time; nil if a prompt that came meanwhile had the photo encoded.
     /// - Throws: the errors of loading and running the models; `CancellationError` if another photo came.
-    public func setPhoto(_ photo: Photo) async throws {
+    @discardableResult
+    public func setPhoto(_ photo: Photo) async throws -> Duration? {
         latest.photo += 1
         let request = latest
         imageEmbeddings = nil
-        let geometry = FrameGeometry(
-            photo: photo.size, frameSize: manifest.preprocessing.frameSize)
-        let frame = Frame(photo, side: geometry.frameSize, padding: manifest.padding)
-        self.photo = (frame, geometry)
+        let frame = Frame(
+            photo, frameSize: manifest.frameSize, paddingRgb: manifest.paddingRgb)
+        self.frame = frame
         await giveWay()
         // A prompt that came meanwhile is about this photo, and does not cancel it.
         guard request.photo == latest.photo, !Task.isCancelled else { throw CancellationError() }
-        _ = try prepare(frame)
+        return try encode(frame).time
     }
 
     /// Answer a prompt about the photo, unless a newer prompt or photo comes first.
     ///
     /// - Parameter prompt: at least one point or a box, in pixels of the photo.
-    /// - Throws: `MobileSAMError` if there is no photo, or the prompt does not fit in the artifact's slots;
+    /// - Throws: `PromptError` if there is no photo, or the prompt does not fit in the artifact's slots;
     ///   the errors of loading and running the models; `CancellationError` if a newer prompt came or the task
     ///   was canceled.
     public func segment(_ prompt: Prompt) async throws -> Segmentation {
-        let clock = ContinuousClock()
         latest.prompt += 1
         let request = latest
         try await requireLatest(request)
-        guard let photo else {
-            throw MobileSAMError("no photo is chosen: choose one before you tap")
+        guard let frame else {
+            throw PromptError("no photo is chosen: choose one before you tap")
         }
-        let slotPrompt = try SlotPrompt(
-            prompt.toFrame(photo.geometry), layout: manifest.promptLayout)
+        let (imageEmbeddings, encoderTime) = try encode(frame)
         let start = clock.now
-        let (engine, imageEmbeddings) = try prepare(photo.frame)
-        let prepared = clock.now
-        let answer = try engine.decode(slotPrompt, imageEmbeddings: imageEmbeddings)
+        let slotPrompt = try SlotPrompt(
+            prompt, geometry: frame.geometry, layout: manifest.promptLayout)
+        let answer = try openedEngine().decode(
+            imageEmbeddings: imageEmbeddings, prompt: slotPrompt)
         try await requireLatest(request)
         let index = manifest.maskChoice.shown(prompt, scores: answer.scores)
-        let mask = answer.mask(index, geometry: photo.geometry, manifest: manifest)
+        let resizer = MaskResizer(geometry: frame.geometry, lowResSize: manifest.lowResSize)
+        let mask = resizer.mask(answer.lowResMask(index), threshold: manifest.threshold)
         return Segmentation(
-            mask: mask, score: answer.scores[index], preparation: start.duration(to: prepared),
-            latency: prepared.duration(to: clock.now))
+            mask: mask, score: answer.scores[index], encoderTime: encoderTime,
+            decoderTime: start.duration(to: clock.now))
     }
 
     /// Release the models and the photo's embeddings. The next prompt loads and computes them again.
@@ -89,13 +90,20 @@ public actor Segmenter {
         imageEmbeddings = nil
     }
 
-    /// The models and the photo's embeddings, which are loaded and computed if they are not there.
-    private func prepare(_ frame: Frame) throws -> (any SegmentationEngine, [Float]) {
-        let engine = try self.engine ?? makeEngine()
-        self.engine = engine
-        let embeddings = try imageEmbeddings ?? engine.encode(frame)
-        imageEmbeddings = embeddings
-        return (engine, embeddings)
+    /// The photo's embeddings, and the time of the image encoder; nil if they were there.
+    private func encode(_ frame: Frame) throws -> (imageEmbeddings: [Float], time: Duration?) {
+        if let imageEmbeddings { return (imageEmbeddings, nil) }
+        let engine = try openedEngine()
+        let start = clock.now
+        let encoded = try engine.encode(frame)
+        imageEmbeddings = encoded
+        return (encoded, start.duration(to: clock.now))
+    }
+
+    private func openedEngine() throws -> any Engine {
+        let opened = try engine ?? openEngine()
+        engine = opened
+        return opened
     }
 
     /// Throw if a newer request has come. A request that is still waiting for the actor counts.

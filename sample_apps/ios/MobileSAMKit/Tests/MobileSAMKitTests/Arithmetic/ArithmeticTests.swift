@@ -29,17 +29,21 @@ final class ArithmeticTests: XCTestCase {
         for vector in vectors.resize {
             let size = PixelSize(height: vector.photo.height, width: vector.photo.width)
             let photo = Photo(size: size, rgb: Array(vector.photo.rgb))
-            let frame = Frame(photo, side: vector.frameSize, padding: vector.paddingRgb)
+            let frame = Frame(
+                photo, frameSize: vector.frameSize, paddingRgb: vector.paddingRgb)
             XCTAssertEqual(frame.rgb, Array(vector.frame), "\(size)")
         }
     }
 
     func testPromptsInSlots() throws {
         XCTAssertFalse(vectors.slots.isEmpty)
-        let labels = try labels()
+        let labels = PromptLabels(
+            backgroundPoint: 0, objectPoint: 1, boxTopLeft: 2, boxBottomRight: 3, emptySlot: -2)
+        let identity = FrameGeometry(
+            photo: PixelSize(height: 1024, width: 1024), frameSize: 1024)
         for vector in vectors.slots {
             let layout = PromptLayout(
-                slots: vector.promptSlots, labels: labels, emptyCoordinates: Point(x: 0, y: 0))
+                slots: vector.promptSlots, labels: labels, emptySlotCoordinates: Point(x: 0, y: 0))
             let prompt = Prompt(
                 points: zip(vector.points, vector.labels).map {
                     .init(Point(x: $0[0], y: $0[1]), isObject: $1 == 1)
@@ -48,12 +52,14 @@ final class ArithmeticTests: XCTestCase {
                     .init(Point(x: $0[0], y: $0[1]), Point(x: $0[2], y: $0[3]))
                 })
             if vector.error == true {
-                XCTAssertThrowsError(try SlotPrompt(prompt, layout: layout)) {
+                XCTAssertThrowsError(
+                    try SlotPrompt(prompt, geometry: identity, layout: layout)
+                ) {
                     XCTAssertTrue($0.localizedDescription.contains("--prompt-slots 3"))
                 }
                 continue
             }
-            let filled = try SlotPrompt(prompt, layout: layout)
+            let filled = try SlotPrompt(prompt, geometry: identity, layout: layout)
             XCTAssertEqual(filled.pointCoords, vector.pointCoords?.flatMap { $0 })
             XCTAssertEqual(filled.pointLabels, vector.pointLabels)
             XCTAssertNil(filled.maskInput)
@@ -64,16 +70,16 @@ final class ArithmeticTests: XCTestCase {
         XCTAssertFalse(vectors.masks.isEmpty)
         for vector in vectors.masks {
             let resizer = MaskResizer(
-                geometry: .init(photo: PixelSize(vector.photo), frameSize: vector.frameSize))
+                geometry: .init(photo: PixelSize(vector.photo), frameSize: vector.frameSize),
+                lowResSize: vector.lowRes.size)
             let lowRes = vector.lowRes.logits.floats
-            let logits = resizer.logits(lowRes: lowRes, lowResSize: vector.lowRes.size)
+            let logits = resizer.logits(lowRes)
             let expected = vector.logits.floats
             XCTAssertEqual(logits.count, expected.count)
             let largest = expected.map(abs).max() ?? 0
             let difference = zip(logits, expected).map { abs($0 - $1) }.max() ?? .infinity
             XCTAssertLessThanOrEqual(difference, 1e-5 * largest)
-            let mask = resizer.mask(
-                lowRes: lowRes, lowResSize: vector.lowRes.size, threshold: 0)
+            let mask = resizer.mask(lowRes, threshold: 0)
             XCTAssertEqual(RunLengthEncoding(mask), vector.mask)
         }
     }
@@ -81,22 +87,37 @@ final class ArithmeticTests: XCTestCase {
     func testRunLengths() throws {
         XCTAssertFalse(vectors.rle.isEmpty)
         for vector in vectors.rle {
-            let encoding = RunLengthEncoding(size: vector.size, counts: vector.counts)
+            let encoding = RunLengthEncoding(
+                size: PixelSize(vector.size), counts: vector.counts)
             XCTAssertEqual(try encoding.runs(), vector.runs)
             let mask = try encoding.decode()
             XCTAssertEqual(mask.area, vector.area)
-            XCTAssertEqual(mask.boundingBox, vector.bbox)
+            let (x, y, width, height) = (
+                vector.bbox[0], vector.bbox[1], vector.bbox[2], vector.bbox[3]
+            )
+            XCTAssertEqual(
+                mask.boundingBox,
+                PixelBox(left: x, top: y, right: x + width, bottom: y + height))
             XCTAssertEqual(RunLengthEncoding(mask), encoding)
         }
     }
 
     func testDamagedRunLengthsAreRefused() {
-        for (size, counts) in [
-            ([2, 2], "5"), ([2, 2], "~"), ([2, 2], "o"), ([2], "4"), ([2, 2], "ooooooooooooo0"),
-            ([-1, 2], ""), ([2, 2], "ON"), ([1 << 40, 1 << 40], "0"),
-        ] {
-            let encoding = RunLengthEncoding(size: size, counts: counts)
-            XCTAssertThrowsError(try encoding.decode(), "\(size) '\(counts)'")
+        for counts in ["", "5", "~", "o", "ooooooooooooo0", "ON"] {
+            let encoding = RunLengthEncoding(
+                size: PixelSize(height: 2, width: 2), counts: counts)
+            XCTAssertThrowsError(try encoding.decode(), "'\(counts)'")
+        }
+    }
+
+    func testSizesThatNoMaskHasAreRefused() throws {
+        func read(_ size: String) throws -> RunLengthEncoding {
+            try JSONDecoder().decode(
+                RunLengthEncoding.self, from: Data(#"{"size": \#(size), "counts": "4"}"#.utf8))
+        }
+        XCTAssertEqual(try read("[2, 3]").size, PixelSize(height: 2, width: 3))
+        for size in ["[2]", "[-1, 2]", "[0, 2]", "[1099511627776, 1099511627776]", "[1, 2, 3]"] {
+            XCTAssertThrowsError(try read(size), size)
         }
     }
 
@@ -116,9 +137,9 @@ final class ArithmeticTests: XCTestCase {
             let prompt = Prompt(
                 points: Array(
                     repeating: .init(corner, isObject: true), count: vector.points),
-                box: vector.hasBox ? .init(corner, corner) : nil)
-            let shown = choice.shown(
-                prompt, scores: vector.scores, hasMaskInput: vector.hasMask)
+                box: vector.hasBox ? .init(corner, corner) : nil,
+                maskInput: vector.hasMask ? [0] : nil)
+            let shown = choice.shown(prompt, scores: vector.scores)
             XCTAssertEqual(shown, vector.shown, "\(vector)")
         }
     }
@@ -141,11 +162,5 @@ final class ArithmeticTests: XCTestCase {
     private func photo(_ rows: [String]) -> Photo {
         let rgb = rows.joined().flatMap { $0 == "#" ? [1, 2, 3] : [7, 8, 9] as [UInt8] }
         return Photo(size: PixelSize(height: rows.count, width: rows[0].count), rgb: rgb)
-    }
-
-    private func labels() throws -> PromptLabels {
-        let json =
-            #"{"background_point": 0, "object_point": 1, "box_top_left": 2, "box_bottom_right": 3, "empty_slot": -2}"#
-        return try JSONDecoder().decode(PromptLabels.self, from: Data(json.utf8))
     }
 }

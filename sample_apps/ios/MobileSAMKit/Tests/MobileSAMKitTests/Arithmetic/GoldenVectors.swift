@@ -29,7 +29,7 @@ struct GoldenVectors: Decodable {
         }
         let photo: Pixels
         let frameSize: Int
-        let paddingRgb: [UInt8]
+        let paddingRgb: [Float]
         let frame: Data
     }
 

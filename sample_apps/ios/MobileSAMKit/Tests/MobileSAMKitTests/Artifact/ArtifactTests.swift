@@ -53,18 +53,32 @@ final class ArtifactTests: XCTestCase {
         }
     }
 
-    func testSizesThatDoNotFit() throws {
+    func testAChoiceOfMasksThatAreNotThere() throws {
         try edit { manifest in
             var masks = manifest["masks"] as! [String: Any]
             masks["multimask_indices"] = [1, 2, 9]
             manifest["masks"] = masks
         }
-        try assertRefused("do not fit each other")
+        try assertRefused("contradicts itself")
+    }
+
+    func testAModelOfAnotherFrame() throws {
+        try edit { manifest in
+            var preprocessing = manifest["preprocessing"] as! [String: Any]
+            preprocessing["frame_size"] = 64
+            manifest["preprocessing"] = preprocessing
+        }
+        try assertRefused("has other inputs")
+    }
+
+    func testAModelOfOtherPrompts() throws {
+        try edit { $0["prompt_slots"] = 3 }
+        try assertRefused("has other inputs")
     }
 
     func testAMissingFile() throws {
         let artifact = try Artifact(folder: folder)
-        let file = artifact.manifest.components.maskDecoder.file + "/Manifest.json"
+        let file = artifact.manifest.maskDecoder.file + "/Manifest.json"
         try FileManager.default.removeItem(at: folder.appendingPathComponent(file))
         try assertRefused(file)
     }

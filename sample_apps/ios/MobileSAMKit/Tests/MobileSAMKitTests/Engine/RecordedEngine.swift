@@ -7,7 +7,7 @@ import XCTest
 /// input.
 ///
 /// Even a frame, a slot or a mask input that differs by one bit is an error.
-struct RecordedEngine: SegmentationEngine {
+struct RecordedEngine: Engine {
     struct UnknownInput: LocalizedError {
         let errorDescription: String?
     }
@@ -25,7 +25,7 @@ struct RecordedEngine: SegmentationEngine {
         return try Goldens.read(photo.imageEmbeddings, of: recording.artifact)
     }
 
-    func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer {
+    func decode(imageEmbeddings: [Float], prompt: SlotPrompt) throws -> DecoderAnswer {
         onRun("decode")
         let goldens = recording.goldens
         let golden = try goldens.cases.first { golden in

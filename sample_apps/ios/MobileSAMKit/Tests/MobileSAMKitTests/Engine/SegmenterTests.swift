@@ -15,14 +15,15 @@ final class SegmenterTests: XCTestCase {
     func testShowsTheMaskThatPythonShows() async throws {
         let segmenter = segmenter()
         var photo: String?
-        for golden in recording.goldens.cases where golden.maskInput == nil {
+        for golden in recording.goldens.cases {
             if golden.photo != photo {
                 photo = golden.photo
                 try await segmenter.setPhoto(try recording.photo(golden.photo))
             }
-            let answer = try await segmenter.segment(golden.prompt)
-            let scores = golden.iouPredictions
-            let isAmbiguous = golden.pointLabels.filter { $0 != -2 } == [1]
+            let maskInput = try recording.goldens.maskInput(of: golden, recording.artifact)
+            let answer = try await segmenter.segment(golden.prompt(maskInput: maskInput))
+            let scores = golden.scores
+            let isAmbiguous = golden.pointLabels.filter { $0 != -2 } == [1] && maskInput == nil
             let shown = isAmbiguous ? (1...3).max { scores[$0] < scores[$1] }! : 0
             XCTAssertEqual(RunLengthEncoding(answer.mask), golden.masks[shown], golden.name)
             XCTAssertEqual(answer.score, scores[shown], golden.name)
@@ -30,14 +31,15 @@ final class SegmenterTests: XCTestCase {
     }
 
     func testAllMasksAreThoseOfPython() throws {
+        let manifest = recording.artifact.manifest
         for golden in recording.goldens.cases {
             let geometry = FrameGeometry(
-                photo: recording.goldens.photos[golden.photo]!.size,
-                frameSize: recording.artifact.manifest.preprocessing.frameSize)
+                photo: recording.goldens.photos[golden.photo]!.size, frameSize: manifest.frameSize)
+            let resizer = MaskResizer(geometry: geometry, lowResSize: manifest.lowResSize)
             let answer = try recording.goldens.answer(to: golden, of: recording.artifact)
             for (index, expected) in golden.masks.enumerated() {
-                let mask = answer.mask(
-                    index, geometry: geometry, manifest: recording.artifact.manifest)
+                let mask = resizer.mask(
+                    answer.lowResMask(index), threshold: manifest.threshold)
                 XCTAssertEqual(RunLengthEncoding(mask), expected, "\(golden.name) \(index)")
             }
         }
@@ -47,10 +49,12 @@ final class SegmenterTests: XCTestCase {
         let runs = Log()
         let segmenter = segmenter { runs.append($0) }
         let golden = recording.goldens.cases[0]
-        try await segmenter.setPhoto(try recording.photo(golden.photo))
-        let first = try await segmenter.segment(golden.prompt)
-        let second = try await segmenter.segment(golden.prompt)
+        let encoderTime = try await segmenter.setPhoto(try recording.photo(golden.photo))
+        XCTAssertNotNil(encoderTime)
+        let first = try await segmenter.segment(golden.prompt(maskInput: nil))
+        let second = try await segmenter.segment(golden.prompt(maskInput: nil))
         XCTAssertEqual(first.mask, second.mask)
+        XCTAssertNil(first.encoderTime)
         XCTAssertEqual(runs.entries, ["load", "encode", "decode", "decode"])
     }
 
@@ -59,10 +63,11 @@ final class SegmenterTests: XCTestCase {
         let segmenter = segmenter { runs.append($0) }
         let golden = recording.goldens.cases[0]
         try await segmenter.setPhoto(try recording.photo(golden.photo))
-        let before = try await segmenter.segment(golden.prompt)
+        let before = try await segmenter.segment(golden.prompt(maskInput: nil))
         await segmenter.releaseMemory()
-        let after = try await segmenter.segment(golden.prompt)
+        let after = try await segmenter.segment(golden.prompt(maskInput: nil))
         XCTAssertEqual(before.mask, after.mask)
+        XCTAssertNotNil(after.encoderTime)
         XCTAssertEqual(
             runs.entries, ["load", "encode", "decode", "load", "encode", "decode"])
     }
@@ -78,7 +83,7 @@ final class SegmenterTests: XCTestCase {
                 Thread.sleep(forTimeInterval: 0.5)
             }
         }
-        let prompt = recording.goldens.cases[0].prompt
+        let prompt = recording.goldens.cases[0].prompt(maskInput: nil)
         newer.segment = { try await segmenter.segment(prompt) }
         try await segmenter.setPhoto(try recording.photo(recording.goldens.cases[0].photo))
         let oldest = Task { try await segmenter.segment(prompt) }
@@ -97,7 +102,7 @@ final class SegmenterTests: XCTestCase {
         let runs = Log()
         let segmenter = segmenter { runs.append($0) }
         let golden = recording.goldens.cases[0]
-        let prompt = golden.prompt
+        let prompt = golden.prompt(maskInput: nil)
         try await segmenter.setPhoto(try recording.photo(golden.photo))
         let task = Task {
             withUnsafeCurrentTask { $0?.cancel() }
@@ -108,7 +113,7 @@ final class SegmenterTests: XCTestCase {
     }
 
     func testRefusesAPromptBeforeAPhoto() async throws {
-        let error = await error(of: segmenter(), recording.goldens.cases[0].prompt)
+        let error = await error(of: segmenter(), recording.goldens.cases[0].prompt(maskInput: nil))
         XCTAssertTrue(error.contains("no photo is chosen"), error)
     }
 
@@ -116,7 +121,7 @@ final class SegmenterTests: XCTestCase {
         let segmenter = segmenter()
         let golden = recording.goldens.cases[0]
         try await segmenter.setPhoto(try recording.photo(golden.photo))
-        let slots = recording.artifact.manifest.promptSlots
+        let slots = recording.artifact.manifest.promptLayout.slots
         let point = PromptPoint(Point(x: 1, y: 1), isObject: true)
         let prompt = Prompt(points: Array(repeating: point, count: slots + 1))
         let error = await error(of: segmenter, prompt)

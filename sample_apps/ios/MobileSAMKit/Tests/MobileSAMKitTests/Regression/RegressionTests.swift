@@ -41,14 +41,14 @@ final class RegressionTests: XCTestCase {
     }
 
     func testAWrongMaskDoesNotPass() async throws {
-        struct Inverted: SegmentationEngine {
+        struct Inverted: Engine {
             let recorded: RecordedEngine
             func encode(_ frame: Frame) throws -> [Float] { try recorded.encode(frame) }
-            func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer {
-                let answer = try recorded.decode(prompt, imageEmbeddings: imageEmbeddings)
-                return try DecoderAnswer(
-                    lowResMasks: answer.lowResMasks.map { -$0 }, scores: answer.scores,
-                    manifest: recorded.recording.artifact.manifest)
+            func decode(imageEmbeddings: [Float], prompt: SlotPrompt) throws -> DecoderAnswer {
+                let answer = try recorded.decode(
+                    imageEmbeddings: imageEmbeddings, prompt: prompt)
+                return DecoderAnswer(
+                    lowResMasks: answer.lowResMasks.map { -$0 }, scores: answer.scores)
             }
         }
         let results = try await run { Inverted(recorded: RecordedEngine(recording: $0)) }
@@ -57,14 +57,14 @@ final class RegressionTests: XCTestCase {
     }
 
     func testAScoreThatIsNoNumberDoesNotPass() async throws {
-        struct Unsure: SegmentationEngine {
+        struct Unsure: Engine {
             let recorded: RecordedEngine
             func encode(_ frame: Frame) throws -> [Float] { try recorded.encode(frame) }
-            func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer {
-                let answer = try recorded.decode(prompt, imageEmbeddings: imageEmbeddings)
-                return try DecoderAnswer(
-                    lowResMasks: answer.lowResMasks, scores: [.nan] + answer.scores.dropFirst(),
-                    manifest: recorded.recording.artifact.manifest)
+            func decode(imageEmbeddings: [Float], prompt: SlotPrompt) throws -> DecoderAnswer {
+                let answer = try recorded.decode(
+                    imageEmbeddings: imageEmbeddings, prompt: prompt)
+                return DecoderAnswer(
+                    lowResMasks: answer.lowResMasks, scores: [.nan] + answer.scores.dropFirst())
             }
         }
         let results = try await run { Unsure(recorded: RecordedEngine(recording: $0)) }
@@ -72,12 +72,12 @@ final class RegressionTests: XCTestCase {
     }
 
     func testAnEngineThatFailsIsReported() async throws {
-        struct Broken: SegmentationEngine {
+        struct Broken: Engine {
             func encode(_ frame: Frame) throws -> [Float] {
-                throw MobileSAMError("out of\nmemory" + String(repeating: "!", count: 400))
+                throw RegressionError("out of\nmemory" + String(repeating: "!", count: 400))
             }
-            func decode(_ prompt: SlotPrompt, imageEmbeddings: [Float]) throws -> DecoderAnswer {
-                throw MobileSAMError("never run")
+            func decode(imageEmbeddings: [Float], prompt: SlotPrompt) throws -> DecoderAnswer {
+                throw RegressionError("never run")
             }
         }
         let results = try await run { _ in Broken() }
@@ -113,7 +113,7 @@ final class RegressionTests: XCTestCase {
 
     func testTimesThatDoNotSettleAreNoTimes() {
         var milliseconds = 1.0
-        let times = Stopwatch(runs: 3, milliseconds: 0).measure {
+        let times = Stopwatch.steady(runs: 3, seconds: 0) {
             milliseconds *= 1.1
             return milliseconds
         }
@@ -121,8 +121,8 @@ final class RegressionTests: XCTestCase {
     }
 
     func testEachStageHasEnoughRunsAndTakesLongEnough() {
-        XCTAssertEqual(Stopwatch(runs: 3, milliseconds: 0).measure { 10 }?.count, 3)
-        XCTAssertEqual(Stopwatch(runs: 3, milliseconds: 95).measure { 10 }?.count, 10)
+        XCTAssertEqual(Stopwatch.steady(runs: 3, seconds: 0) { 10 }?.count, 3)
+        XCTAssertEqual(Stopwatch.steady(runs: 3, seconds: 0.095) { 10 }?.count, 10)
     }
 
     private static let environment = [
@@ -134,7 +134,7 @@ final class RegressionTests: XCTestCase {
     private var document: URL { container.appendingPathComponent("device-results.json") }
 
     private func run(
-        _ engine: (Recording) -> any SegmentationEngine
+        _ engine: (Recording) -> any Engine
     ) async throws -> DeviceResults {
         let settings = try RegressionSettings(environment: Self.environment)
         let recording = recording!

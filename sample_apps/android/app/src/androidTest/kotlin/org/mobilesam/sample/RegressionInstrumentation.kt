@@ -6,9 +6,16 @@ import android.os.Build
 import android.os.Bundle
 import android.os.PowerManager
 import java.io.File
-import org.mobilesam.kit.android.LiteEngine
 import org.mobilesam.kit.artifact.Artifact
-import org.mobilesam.kit.engine.SegmentationEngine
+import org.mobilesam.kit.engine.Engine
+import org.mobilesam.kit.platform.LiteEngine
+import org.mobilesam.kit.regression.AppIdentity
+import org.mobilesam.kit.regression.CaseLimits
+import org.mobilesam.kit.regression.DeviceIdentity
+import org.mobilesam.kit.regression.DeviceResults
+import org.mobilesam.kit.regression.DeviceState
+import org.mobilesam.kit.regression.RegressionRun
+import org.mobilesam.kit.regression.Stopwatch
 
 /**
  * The regression test for a phone. It fails if a golden case fails. docs/devices.md lists its arguments.
@@ -36,7 +43,7 @@ open class RegressionInstrumentation : Instrumentation() {
     }
 
     /** Load the engine that runs the models. */
-    protected open fun openEngine(artifact: Artifact): SegmentationEngine =
+    protected open fun openEngine(artifact: Artifact): Engine =
         LiteEngine.load(artifact, SampleApplication.THREADS)
 
     /** A clock in nanoseconds. */
@@ -47,14 +54,14 @@ open class RegressionInstrumentation : Instrumentation() {
         val folder = File(argument("artifact", "the artifact's folder") { it.ifBlank { null } })
         val runs = argument("runs", "a whole number from 1 on") { text -> text.toIntOrNull()?.takeIf { it >= 1 } }
         val seconds = argument("seconds", "a number from 0 on") { number(it, Double.MAX_VALUE) }
-        val limits = Limits(
+        val limits = CaseLimits(
             argument("minIou", "a number from 0 to 1") { number(it, 1.0) },
             argument("maxScoreDifference", "a number from 0 on") { number(it, Double.MAX_VALUE) },
         )
         val file = resultsFile()
         file.delete() // of an earlier run
         val artifact = Artifact.open(folder)
-        val results = DeviceResults(identity(), artifact, limits, peakMemory(), state())
+        val results = DeviceResults(device(), app(), SampleApplication.THREADS, artifact, limits, peakMemory(), state())
         val onStep = { step: String ->
             results.step = step
             results.write(file)
@@ -87,15 +94,11 @@ open class RegressionInstrumentation : Instrumentation() {
         return File(folder, "device-results.json")
     }
 
-    private fun identity(): DeviceIdentity {
+    private fun device() = DeviceIdentity(Build.MODEL, Build.VERSION.RELEASE)
+
+    private fun app(): AppIdentity {
         val app = targetContext.packageManager.getPackageInfo(targetContext.packageName, 0)
-        return DeviceIdentity(
-            model = Build.MODEL,
-            osVersion = Build.VERSION.RELEASE,
-            appName = targetContext.packageName,
-            appVersion = app.versionName ?: "unknown",
-            threads = SampleApplication.THREADS,
-        )
+        return AppIdentity(targetContext.packageName, app.versionName ?: "unknown", LiteEngine.RUNTIME)
     }
 
     private fun state(): DeviceState {

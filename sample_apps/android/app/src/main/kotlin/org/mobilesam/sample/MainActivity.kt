@@ -70,7 +70,7 @@ class MainActivity : Activity() {
     }
 
     private fun createViews(): View {
-        photoView = PhotoView(this).apply { onStep = session::add }
+        photoView = PhotoView(this).apply { onTouch = session::add }
         status = TextView(this).apply {
             accessibilityLiveRegion = View.ACCESSIBILITY_LIVE_REGION_POLITE
             setTextAppearance(android.R.style.TextAppearance_DeviceDefault_Medium)
@@ -122,8 +122,8 @@ class MainActivity : Activity() {
         status.text = state.status
         choose.isEnabled = state.canOpenPhotos
         take.isEnabled = state.canOpenPhotos
-        undo.isEnabled = !state.prompts.isEmpty
-        clear.isEnabled = !state.prompts.isEmpty
+        undo.isEnabled = state.prompts.isNotEmpty()
+        clear.isEnabled = state.prompts.isNotEmpty()
     }
 
     private fun choosePhoto() {

@@ -3,25 +3,28 @@ package org.mobilesam.sample
 import android.content.Context
 import android.graphics.Canvas
 import android.graphics.Color
-import android.graphics.Matrix
 import android.graphics.Paint
 import android.graphics.RectF
 import android.view.GestureDetector
 import android.view.MotionEvent
 import android.view.View
+import org.mobilesam.kit.arithmetic.PixelSize
 import org.mobilesam.kit.arithmetic.Point
+import org.mobilesam.kit.arithmetic.Prompt
 import org.mobilesam.kit.arithmetic.PromptBox
 import org.mobilesam.kit.arithmetic.PromptPoint
+import org.mobilesam.kit.screen.PhotoLayout
+import org.mobilesam.kit.screen.Touch
+import org.mobilesam.kit.screen.adding
 
-/** Shows the photo, the mask over it and the user's prompts, and turns touches into taps and boxes. */
+/** Shows the photo, the mask over it and the user's prompt, and takes the user's touches. */
 class PhotoView(context: Context) : View(context) {
-    /** Called with every tap, long press and box, in pixels of the photo. */
-    var onStep: ((PromptHistory.Step) -> Unit)? = null
+    /** Called with every touch of the photo. */
+    var onTouch: ((Touch) -> Unit)? = null
 
     private var state = ScreenState()
-    private val photoToView = Matrix()
-    private var dragFrom: Point? = null
-    private var dragTo: Point? = null
+    private var layout: PhotoLayout? = null
+    private var drag: Touch.Drag? = null
 
     private val density = resources.displayMetrics.density
     private val photoPaint = Paint(Paint.FILTER_BITMAP_FLAG)
@@ -39,16 +42,16 @@ class PhotoView(context: Context) : View(context) {
             override fun onDown(event: MotionEvent) = state.photo != null
 
             override fun onSingleTapUp(event: MotionEvent): Boolean {
-                point(event, isObject = true)
+                touch(event, Touch::Tap)
                 return true
             }
 
-            override fun onLongPress(event: MotionEvent) = point(event, isObject = false)
+            override fun onLongPress(event: MotionEvent) = touch(event, Touch::Hold)
 
             override fun onScroll(down: MotionEvent?, event: MotionEvent, dx: Float, dy: Float): Boolean {
-                if (down == null) return false
-                dragFrom = insidePhoto(down)
-                dragTo = insidePhoto(event)
+                val layout = layout
+                if (down == null || layout == null) return false
+                drag = Touch.Drag(layout.toPhoto(onPhoto(layout, down)), layout.toPhoto(onPhoto(layout, event)))
                 invalidate()
                 return true
             }
@@ -63,15 +66,18 @@ class PhotoView(context: Context) : View(context) {
     fun show(newState: ScreenState) {
         state = newState
         if (state.photo == null) stopDragging()
-        contentDescription = state.photo?.let { Texts.photoDescription(it.width, it.height, state.overlay != null) }
+        contentDescription = state.photo?.let { Texts.photoDescription(it.width, it.height, state.mask != null) }
             ?: Texts.NO_PHOTO_DESCRIPTION
         fitPhoto()
         invalidate()
     }
 
-    /** Convert a point in pixels of the photo to pixels of this view: x, then y. */
-    fun toView(point: Point): FloatArray =
-        floatArrayOf(point.x.toFloat(), point.y.toFloat()).also(photoToView::mapPoints)
+    /** Convert a point in pixels of the photo to pixels of this view. */
+    fun toView(point: Point): Point {
+        val layout = checkNotNull(layout) { "no photo is shown" }
+        val onPhoto = layout.toView(point)
+        return Point(onPhoto.x + left(layout), onPhoto.y + top(layout))
+    }
 
     override fun onSizeChanged(width: Int, height: Int, oldWidth: Int, oldHeight: Int) = fitPhoto()
 
@@ -89,77 +95,75 @@ class PhotoView(context: Context) : View(context) {
         super.performClick()
         val photo = state.photo ?: return false
         val middle = Point(photo.width / 2.0, photo.height / 2.0)
-        onStep?.invoke(PromptHistory.Step.Tap(PromptPoint(middle, isObject = true)))
+        onTouch?.invoke(Touch.Tap(middle))
         return true
     }
 
     override fun onDraw(canvas: Canvas) {
         super.onDraw(canvas)
         val photo = state.photo ?: return
-        canvas.drawBitmap(photo, photoToView, photoPaint)
-        state.overlay?.let { canvas.drawBitmap(it, photoToView, maskPaint) }
-        val dragged = draggedBox()
-        (dragged ?: state.prompts.box)?.let { drawBox(canvas, it) }
-        state.prompts.points.forEach { drawPoint(canvas, it) }
+        val topLeft = toView(Point(0.0, 0.0))
+        val bottomRight = toView(Point(photo.width.toDouble(), photo.height.toDouble()))
+        val area = RectF(topLeft.x.toFloat(), topLeft.y.toFloat(), bottomRight.x.toFloat(), bottomRight.y.toFloat())
+        canvas.drawBitmap(photo, null, area, photoPaint)
+        state.mask?.let { canvas.drawBitmap(it, null, area, maskPaint) }
+        val prompt = shownPrompt()
+        prompt.box?.let { drawBox(canvas, it) }
+        prompt.points.forEach { drawPoint(canvas, it) }
     }
+
+    /** The prompt with the box that the user is drawing. */
+    private fun shownPrompt(): Prompt = drag?.let { state.prompt.adding(it) } ?: state.prompt
 
     private fun fitPhoto() {
-        val photo = state.photo ?: return
-        val from = RectF(0f, 0f, photo.width.toFloat(), photo.height.toFloat())
-        val to = RectF(0f, 0f, width.toFloat(), height.toFloat())
-        photoToView.setRectToRect(from, to, Matrix.ScaleToFit.CENTER)
+        layout = state.photo?.let { PhotoLayout(PixelSize(it.height, it.width), width.toDouble(), height.toDouble()) }
     }
 
-    private fun point(event: MotionEvent, isObject: Boolean) {
-        val photo = state.photo ?: return
-        val at = toPhoto(event)
-        if (at.x < 0 || at.y < 0 || at.x > photo.width || at.y > photo.height) return
-        onStep?.invoke(PromptHistory.Step.Tap(PromptPoint(at, isObject)))
+    /** Left edge of the photo, which lies in the middle of this view. */
+    private fun left(layout: PhotoLayout) = (width - layout.width) / 2
+
+    /** Top edge of the photo. */
+    private fun top(layout: PhotoLayout) = (height - layout.height) / 2
+
+    /** Where on the photo's part of the screen a finger is. Beside the photo, coordinates are negative or too large. */
+    private fun onPhoto(layout: PhotoLayout, event: MotionEvent) = Point(event.x - left(layout), event.y - top(layout))
+
+    private fun touch(event: MotionEvent, meaning: (Point) -> Touch) {
+        val layout = layout ?: return
+        val at = onPhoto(layout, event)
+        if (at.x in 0.0..layout.width && at.y in 0.0..layout.height) onTouch?.invoke(meaning(layout.toPhoto(at)))
     }
 
     private fun finishDragging() {
-        val box = draggedBox()
+        val finished = drag
         stopDragging()
-        if (box != null && box.topLeft.x < box.bottomRight.x && box.topLeft.y < box.bottomRight.y) {
-            onStep?.invoke(PromptHistory.Step.Drag(box))
+        // A line is no box.
+        if (finished != null && finished.corner.x != finished.opposite.x && finished.corner.y != finished.opposite.y) {
+            onTouch?.invoke(finished)
         }
     }
 
     private fun stopDragging() {
-        dragFrom = null
-        dragTo = null
+        drag = null
         invalidate()
     }
 
-    private fun draggedBox(): PromptBox? {
-        val from = dragFrom ?: return null
-        val to = dragTo ?: return null
-        return PromptBox(Point(minOf(from.x, to.x), minOf(from.y, to.y)), Point(maxOf(from.x, to.x), maxOf(from.y, to.y)))
-    }
-
-    private fun insidePhoto(event: MotionEvent): Point? {
-        val photo = state.photo ?: return null
-        val at = toPhoto(event)
-        return Point(at.x.coerceIn(0.0, photo.width.toDouble()), at.y.coerceIn(0.0, photo.height.toDouble()))
-    }
-
-    private fun toPhoto(event: MotionEvent): Point {
-        val viewToPhoto = Matrix()
-        photoToView.invert(viewToPhoto)
-        val at = floatArrayOf(event.x, event.y).also(viewToPhoto::mapPoints)
-        return Point(at[0].toDouble(), at[1].toDouble())
-    }
-
     private fun drawBox(canvas: Canvas, box: PromptBox) {
-        val (left, top) = toView(box.topLeft)
-        val (right, bottom) = toView(box.bottomRight)
+        val topLeft = toView(box.topLeft)
+        val bottomRight = toView(box.bottomRight)
         line.strokeWidth = 2 * density
-        canvas.drawRect(left, top, right, bottom, line)
+        canvas.drawRect(
+            topLeft.x.toFloat(),
+            topLeft.y.toFloat(),
+            bottomRight.x.toFloat(),
+            bottomRight.y.toFloat(),
+            line,
+        )
     }
 
     /** Draw a plus on the object and a minus on the background, because not everyone can tell the colors apart. */
     private fun drawPoint(canvas: Canvas, point: PromptPoint) {
-        val (x, y) = toView(point.point)
+        val (x, y) = toView(point.point).let { it.x.toFloat() to it.y.toFloat() }
         val arm = 4 * density
         fill.color = if (point.isObject) OBJECT_COLOR else BACKGROUND_COLOR
         line.strokeWidth = 2 * density

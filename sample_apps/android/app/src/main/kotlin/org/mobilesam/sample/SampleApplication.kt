@@ -2,9 +2,9 @@ package org.mobilesam.sample
 
 import android.app.Application
 import java.io.InputStream
-import org.mobilesam.kit.android.LiteEngine
 import org.mobilesam.kit.artifact.Artifact
-import org.mobilesam.kit.engine.SegmentationEngine
+import org.mobilesam.kit.engine.Engine
+import org.mobilesam.kit.platform.LiteEngine
 
 /** Where the app gets its model, and which engine runs it. */
 open class SampleApplication : Application() {
@@ -12,7 +12,7 @@ open class SampleApplication : Application() {
     open fun openModelAsset(path: String): InputStream = assets.open("artifact/$path")
 
     /** Load the models of [artifact]. This takes a while. */
-    open fun openEngine(artifact: Artifact): SegmentationEngine = LiteEngine.load(artifact, THREADS)
+    open fun openEngine(artifact: Artifact): Engine = LiteEngine.load(artifact, THREADS)
 
     companion object {
         /**

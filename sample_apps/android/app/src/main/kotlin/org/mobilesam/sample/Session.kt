@@ -8,34 +8,37 @@ import java.io.InputStream
 import java.nio.ByteBuffer
 import java.util.concurrent.Executor
 import java.util.concurrent.Executors
-import org.mobilesam.kit.android.BitmapPhoto
-import org.mobilesam.kit.android.PhotoException
-import org.mobilesam.kit.android.PhotoReader
+import org.mobilesam.kit.MobileSAMException
 import org.mobilesam.kit.arithmetic.Mask
-import org.mobilesam.kit.arithmetic.PromptException
+import org.mobilesam.kit.arithmetic.Prompt
 import org.mobilesam.kit.artifact.Artifact
-import org.mobilesam.kit.artifact.ArtifactException
 import org.mobilesam.kit.engine.Segmentation
 import org.mobilesam.kit.engine.Segmenter
+import org.mobilesam.kit.platform.BitmapPhoto
+import org.mobilesam.kit.platform.PhotoReader
+import org.mobilesam.kit.screen.Touch
+import org.mobilesam.kit.screen.adding
 
 /**
  * All that the screen shows.
  *
  * @property canOpenPhotos whether the model is ready.
  * @property photo the upright photo, at the size of its masks.
- * @property prompts the user's taps and boxes.
- * @property overlay the mask as alpha values, as large as [photo].
+ * @property prompts every prompt since the photo was chosen. The last one is the present prompt.
+ * @property mask the mask as alpha values, as large as [photo].
  * @property isBusy whether work is going on.
  * @property status the text below the photo.
  */
 data class ScreenState(
     val canOpenPhotos: Boolean = false,
     val photo: Bitmap? = null,
-    val prompts: PromptHistory = PromptHistory(),
-    val overlay: Bitmap? = null,
+    val prompts: List<Prompt> = emptyList(),
+    val mask: Bitmap? = null,
     val isBusy: Boolean = true,
     val status: String = Texts.LOADING_MODEL,
-)
+) {
+    val prompt: Prompt get() = prompts.lastOrNull() ?: Prompt()
+}
 
 /**
  * A photo, the user's prompts about it, and the answers. It is used on the main thread, and never blocks it.
@@ -80,14 +83,14 @@ class Session(private val application: SampleApplication) {
         }
     }
 
-    /** Add a tap or a box, and ask for the mask. */
-    fun add(step: PromptHistory.Step) = ask(state.prompts + step)
+    /** Add a touch to the prompt, and ask for the mask. */
+    fun add(touch: Touch) = ask(state.prompts + state.prompt.adding(touch))
 
-    /** Take back the last tap or box, and ask again. */
-    fun undo() = ask(state.prompts.undo())
+    /** Take back the last touch, and ask again. */
+    fun undo() = ask(state.prompts.dropLast(1))
 
-    /** Take back all taps and boxes. */
-    fun clear() = ask(PromptHistory())
+    /** Take back all touches. */
+    fun clear() = ask(emptyList())
 
     /** Release the models and embeddings. The next tap takes longer. */
     fun releaseMemory() {
@@ -115,52 +118,52 @@ class Session(private val application: SampleApplication) {
     private fun show(photo: Bitmap) {
         state = state.copy(
             photo = photo,
-            prompts = PromptHistory(),
-            overlay = null,
+            prompts = emptyList(),
+            mask = null,
             isBusy = true,
             status = Texts.ENCODING,
         )
         segmenter?.setPhoto({ BitmapPhoto(photo) }) { result ->
             val status = result.fold({ Texts.ready(it) }, ::words)
-            if (state.prompts.isEmpty || result.isFailure) state = state.copy(isBusy = false, status = status)
+            if (state.prompt.isEmpty || result.isFailure) state = state.copy(isBusy = false, status = status)
         }
     }
 
-    private fun ask(prompts: PromptHistory) {
+    private fun ask(prompts: List<Prompt>) {
         if (state.photo == null) return
         val number = forgetAnswer()
-        if (prompts.isEmpty) {
+        if (prompts.isEmpty()) {
             segmenter?.cancel()
-            state = state.copy(prompts = prompts, overlay = null, isBusy = false, status = Texts.TAP)
+            state = state.copy(prompts = prompts, mask = null, isBusy = false, status = Texts.TAP)
             return
         }
         state = state.copy(prompts = prompts, isBusy = true, status = Texts.DECODING)
-        segmenter?.segment(prompts.toPrompt()) { result ->
+        segmenter?.segment(prompts.last()) { result ->
             result.fold({ show(it, number) }) {
-                state = state.copy(overlay = null, isBusy = false, status = words(it))
+                state = state.copy(mask = null, isBusy = false, status = words(it))
             }
         }
     }
 
-    private fun show(answer: Segmentation, number: Int) = inBackground({ toOverlay(answer.mask) }) { result ->
+    private fun show(answer: Segmentation, number: Int) = inBackground({ draw(answer.mask) }) { result ->
         if (number == latestAnswer) {
             val status = if (result.isSuccess) Texts.answer(answer) else words(checkNotNull(result.exceptionOrNull()))
-            state = state.copy(overlay = result.getOrNull(), isBusy = false, status = status)
+            state = state.copy(mask = result.getOrNull(), isBusy = false, status = status)
         }
     }
 
     private fun forgetAnswer() = ++latestAnswer
 
-    private fun toOverlay(mask: Mask): Bitmap {
-        val overlay = Bitmap.createBitmap(mask.size.width, mask.size.height, Bitmap.Config.ALPHA_8)
-        val alpha = ByteBuffer.allocate(overlay.rowBytes * mask.size.height)
+    private fun draw(mask: Mask): Bitmap {
+        val drawn = Bitmap.createBitmap(mask.size.width, mask.size.height, Bitmap.Config.ALPHA_8)
+        val alpha = ByteBuffer.allocate(drawn.rowBytes * mask.size.height)
         for (y in 0 until mask.size.height) {
             for (x in 0 until mask.size.width) {
-                if (mask.pixels[y * mask.size.width + x]) alpha.put(y * overlay.rowBytes + x, -1)
+                if (mask.pixels[y * mask.size.width + x]) alpha.put(y * drawn.rowBytes + x, -1)
             }
         }
-        overlay.copyPixelsFromBuffer(alpha)
-        return overlay
+        drawn.copyPixelsFromBuffer(alpha)
+        return drawn
     }
 
     private fun <T> inBackground(work: () -> T, onDone: (Result<T>) -> Unit) {
@@ -172,7 +175,7 @@ class Session(private val application: SampleApplication) {
     }
 
     private fun words(error: Throwable): String = when (error) {
-        is ArtifactException, is PhotoException, is PromptException -> error.message.orEmpty()
+        is MobileSAMException -> error.message.orEmpty()
         is OutOfMemoryError -> Texts.OUT_OF_MEMORY
         else -> Texts.failure(error)
     }

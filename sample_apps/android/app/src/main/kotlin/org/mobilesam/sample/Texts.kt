@@ -1,6 +1,8 @@
 package org.mobilesam.sample
 
 import java.util.Locale
+import kotlin.time.Duration
+import kotlin.time.DurationUnit
 import org.mobilesam.kit.engine.Segmentation
 
 /** The app's texts. They are in code, so that the app compiles without Android's resource compiler. */
@@ -29,12 +31,12 @@ object Texts {
         return "Photo of $width by $height pixels. $mask Touch an object to mark it."
     }
 
-    fun ready(milliseconds: Double) = "$TAP (${time(milliseconds)})"
+    fun ready(encoderTime: Duration) = "$TAP (${time(encoderTime)})"
 
     fun answer(answer: Segmentation): String {
-        val encoder = answer.encoderMilliseconds?.let { ", photo ${time(it)}" }.orEmpty()
+        val encoder = answer.encoderTime?.let { ", photo ${time(it)}" }.orEmpty()
         val score = String.format(Locale.ROOT, "%.2f", answer.score)
-        return "Score $score · ${time(answer.decoderMilliseconds)}$encoder"
+        return "Score $score · ${time(answer.decoderTime)}$encoder"
     }
 
     fun failure(error: Throwable): String {
@@ -42,5 +44,5 @@ object Texts {
         return "This did not work: $reason"
     }
 
-    private fun time(milliseconds: Double) = String.format(Locale.ROOT, "%.0f ms", milliseconds)
+    private fun time(time: Duration) = String.format(Locale.ROOT, "%.0f ms", time.toDouble(DurationUnit.MILLISECONDS))
 }

@@ -17,7 +17,7 @@ import java.io.InputStream
 import java.time.Duration
 import org.mobilesam.kit.arithmetic.Point
 import org.mobilesam.kit.artifact.Artifact
-import org.mobilesam.kit.engine.SegmentationEngine
+import org.mobilesam.kit.engine.Engine
 import org.robolectric.Robolectric
 import org.robolectric.Shadows.shadowOf
 
@@ -29,7 +29,7 @@ open class GivenApplication : SampleApplication() {
     var open: (String) -> InputStream = { File("src/main/assets/artifact", it).inputStream() }
 
     /** Loads the engine. */
-    var load: (Artifact) -> SegmentationEngine = { SimilarColors(it.manifest) }
+    var load: (Artifact) -> Engine = { SimilarColors(it.manifest) }
 
     override fun openModelAsset(path: String) = open(path)
 
@@ -104,7 +104,7 @@ class Screen {
     }
 
     private fun touch(action: Int, point: Point) {
-        val (x, y) = photo.toView(point)
+        val (x, y) = photo.toView(point).let { it.x.toFloat() to it.y.toFloat() }
         val now = SystemClock.uptimeMillis()
         MotionEvent.obtain(now, now, action, x, y, 0).also(photo::dispatchTouchEvent).recycle()
     }

@@ -20,7 +20,7 @@ import org.junit.Test
 import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
 import org.mobilesam.kit.arithmetic.Point
-import org.mobilesam.kit.testing.Goldens
+import org.mobilesam.kit.regression.Goldens
 import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner

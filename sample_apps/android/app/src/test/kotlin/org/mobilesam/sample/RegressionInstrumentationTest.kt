@@ -16,8 +16,8 @@ import org.junit.runner.RunWith
 import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Artifact
 import org.mobilesam.kit.engine.DecoderAnswer
-import org.mobilesam.kit.engine.SegmentationEngine
-import org.mobilesam.kit.testing.Goldens
+import org.mobilesam.kit.engine.Engine
+import org.mobilesam.kit.regression.Goldens
 import org.mobilesam.kit.testing.RecordedEngine
 import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.RobolectricTestRunner
@@ -105,7 +105,7 @@ class RegressionInstrumentationTest {
 
     private fun run(
         changed: Map<String, String?> = emptyMap(),
-        change: (SegmentationEngine) -> SegmentationEngine = { it },
+        change: (Engine) -> Engine = { it },
     ) = TestedInstrumentation(context) { change(RecordedEngine(it, goldens)) }.apply {
         val arguments = mapOf(
             "artifact" to artifact.folder.path,
@@ -144,7 +144,7 @@ class RegressionInstrumentationTest {
     /** Does what Android does with an instrumentation, and has a clock on which everything takes a millisecond. */
     private class TestedInstrumentation(
         private val context: Context,
-        private val open: (Artifact) -> SegmentationEngine,
+        private val open: (Artifact) -> Engine,
     ) : RegressionInstrumentation() {
         var code = Int.MIN_VALUE
         var said = ""
@@ -171,9 +171,9 @@ class RegressionInstrumentationTest {
     }
 
     private class ChangedEngine(
-        private val engine: SegmentationEngine,
+        private val engine: Engine,
         private val change: (DecoderAnswer) -> DecoderAnswer,
-    ) : SegmentationEngine by engine {
+    ) : Engine by engine {
         override fun decode(imageEmbeddings: FloatArray, prompt: SlotPrompt) =
             change(engine.decode(imageEmbeddings, prompt))
     }

@@ -1,9 +1,10 @@
 package org.mobilesam.sample
 
+import org.mobilesam.kit.arithmetic.Frame
 import org.mobilesam.kit.arithmetic.SlotPrompt
 import org.mobilesam.kit.artifact.Manifest
 import org.mobilesam.kit.engine.DecoderAnswer
-import org.mobilesam.kit.engine.SegmentationEngine
+import org.mobilesam.kit.engine.Engine
 
 /**
  * Replaces the models on a desktop, where there is no runtime. An object is the connected region around a tapped pixel
@@ -11,13 +12,16 @@ import org.mobilesam.kit.engine.SegmentationEngine
  *
  * Its "embeddings" are the frame's pixels at the masks' resolution.
  */
-class SimilarColors(private val manifest: Manifest) : SegmentationEngine {
+class SimilarColors(private val manifest: Manifest) : Engine {
     private val side = manifest.lowResSize
     private val step = manifest.frameSize / side
 
-    override fun encode(frame: FloatArray) = FloatArray(3 * side * side) { index ->
-        val (channel, y, x) = Triple(index / (side * side), index / side % side, index % side)
-        frame[(channel * manifest.frameSize + y * step + step / 2) * manifest.frameSize + x * step + step / 2]
+    override fun encode(frame: Frame): FloatArray {
+        val tensor = frame.toTensor()
+        return FloatArray(3 * side * side) { index ->
+            val (channel, y, x) = Triple(index / (side * side), index / side % side, index % side)
+            tensor[(channel * manifest.frameSize + y * step + step / 2) * manifest.frameSize + x * step + step / 2]
+        }
     }
 
     override fun decode(imageEmbeddings: FloatArray, prompt: SlotPrompt): DecoderAnswer {
@@ -27,8 +31,8 @@ class SimilarColors(private val manifest: Manifest) : SegmentationEngine {
         for (slot in prompt.pointLabels.indices.filter { prompt.pointLabels[it] in 0f..1f }) {
             fillRegion(isObject, imageEmbeddings, pixel(prompt, slot), prompt.pointLabels[slot] == 1f)
         }
-        val logits = FloatArray(manifest.masks * side * side) { if (isObject[it % (side * side)]) 1f else -1f }
-        return DecoderAnswer(logits, FloatArray(manifest.masks) { SCORE })
+        val logits = FloatArray(manifest.numMasks * side * side) { if (isObject[it % (side * side)]) 1f else -1f }
+        return DecoderAnswer(logits, FloatArray(manifest.numMasks) { SCORE })
     }
 
     override fun close() = Unit

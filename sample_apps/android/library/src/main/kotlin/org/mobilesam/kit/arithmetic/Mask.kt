@@ -1,8 +1,5 @@
 package org.mobilesam.kit.arithmetic
 
-/** A rectangle of pixels: its left column, its top row, its width and its height. All are 0 for an empty mask. */
-data class PixelBox(val x: Int, val y: Int, val width: Int, val height: Int)
-
 /**
  * Which pixels of a photo belong to an object.
  *
@@ -16,21 +13,21 @@ class Mask(val size: PixelSize, val pixels: BooleanArray) {
     /** Number of pixels that belong to the object. */
     val area: Int get() = pixels.count { it }
 
-    /** The smallest box around the object. */
+    /** The smallest box around the object. An empty mask has an empty box. */
     val boundingBox: PixelBox
         get() {
-            var (left, right) = size.width to -1
-            var (top, bottom) = size.height to -1
+            var (left, right) = size.width to 0
+            var (top, bottom) = size.height to 0
             for (y in 0 until size.height) {
                 for (x in 0 until size.width) {
                     if (!pixels[y * size.width + x]) continue
                     left = minOf(left, x)
-                    right = maxOf(right, x)
+                    right = maxOf(right, x + 1)
                     top = minOf(top, y)
-                    bottom = y
+                    bottom = y + 1
                 }
             }
-            return if (right < 0) PixelBox(0, 0, 0, 0) else PixelBox(left, top, right - left + 1, bottom - top + 1)
+            return if (right == 0) PixelBox(0, 0, 0, 0) else PixelBox(left, top, right, bottom)
         }
 
     /** Intersection over union with a mask of the same size, 0…1. Two empty masks have 1. */

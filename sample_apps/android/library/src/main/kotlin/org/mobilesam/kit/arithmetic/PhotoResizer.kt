@@ -16,7 +16,7 @@ private const val HALF = 1 shl (PRECISION_BITS - 1)
  *
  * Source: Pillow's `src/libImaging/Resample.c`.
  */
-object PhotoResizer {
+internal object PhotoResizer {
     /** Resize [photo] to [size]. */
     fun resize(photo: Photo, size: PixelSize): RgbPhoto {
         val rows = resizeRows(photo, size.width)

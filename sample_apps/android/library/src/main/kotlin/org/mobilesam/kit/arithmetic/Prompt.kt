@@ -9,7 +9,15 @@ package org.mobilesam.kit.arithmetic
 data class PromptPoint(val point: Point, val isObject: Boolean)
 
 /** A box around an object, in pixels of the photo. */
-data class PromptBox(val topLeft: Point, val bottomRight: Point)
+data class PromptBox(val topLeft: Point, val bottomRight: Point) {
+    companion object {
+        /** The box with these two opposite corners, which may be any two. */
+        fun of(corner: Point, opposite: Point) = PromptBox(
+            Point(minOf(corner.x, opposite.x), minOf(corner.y, opposite.y)),
+            Point(maxOf(corner.x, opposite.x), maxOf(corner.y, opposite.y)),
+        )
+    }
+}
 
 /**
  * A user's prompt about one object in a photo.

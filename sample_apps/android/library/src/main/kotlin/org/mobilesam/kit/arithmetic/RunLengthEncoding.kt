@@ -1,5 +1,7 @@
 package org.mobilesam.kit.arithmetic
 
+import org.mobilesam.kit.ArtifactException
+
 /**
  * A mask in COCO's compressed run-length encoding. Runs go down the columns, and the first run is background.
  *
@@ -11,7 +13,7 @@ data class RunLengthEncoding(val size: PixelSize, val counts: String) {
     /**
      * The lengths of the runs.
      *
-     * @throws IllegalArgumentException [counts] is damaged.
+     * @throws ArtifactException [counts] is damaged.
      */
     fun runs(): IntArray {
         val runs = ArrayList<Int>()
@@ -20,15 +22,15 @@ data class RunLengthEncoding(val size: PixelSize, val counts: String) {
             var number = 0L
             var shift = 0
             do {
-                require(position < counts.length && shift < Int.SIZE_BITS) { "a run that does not end" }
+                if (position == counts.length || shift >= Int.SIZE_BITS) throw damaged()
                 val character = counts[position++].code - OFFSET
-                require(character in 0..0x3F) { "a character that is not of a run-length encoding" }
+                if (character !in 0..0x3F) throw damaged()
                 number = number or ((character and 0x1F).toLong() shl shift)
                 shift += BITS
                 if (character and 0x20 == 0 && character and 0x10 != 0) number -= 1L shl shift
             } while (character and 0x20 != 0)
             val run = if (runs.size > 2) number + runs[runs.size - 2] else number
-            require(run in 0..Int.MAX_VALUE) { "a run of $run pixels" }
+            if (run !in 0..Int.MAX_VALUE) throw damaged()
             runs.add(run.toInt())
         }
         return runs.toIntArray()
@@ -37,12 +39,11 @@ data class RunLengthEncoding(val size: PixelSize, val counts: String) {
     /**
      * The mask.
      *
-     * @throws IllegalArgumentException [counts] is damaged, or its runs do not add up to [size].
+     * @throws ArtifactException [counts] is damaged, or its runs do not add up to [size].
      */
     fun decode(): Mask {
         val runs = runs()
-        val total = runs.sumOf { it.toLong() }
-        require(total == size.area.toLong()) { "runs of $total pixels: expected ${size.area}" }
+        if (runs.sumOf { it.toLong() } != size.area.toLong()) throw damaged()
         val pixels = BooleanArray(size.area)
         var index = 0
         runs.forEachIndexed { number, run ->
@@ -76,6 +77,10 @@ data class RunLengthEncoding(val size: PixelSize, val counts: String) {
             runs.add(length)
             return RunLengthEncoding(mask.size, write(runs))
         }
+
+        private fun damaged() = ArtifactException(
+            "This is not a mask: expected compressed COCO RLE whose runs fill its size. Copy the artifact again.",
+        )
 
         private fun write(runs: List<Int>) = buildString {
             runs.forEachIndexed { index, run ->

@@ -1,5 +1,7 @@
 package org.mobilesam.kit.arithmetic
 
+import org.mobilesam.kit.PromptException
+
 /**
  * A prompt in the N fixed slots of the mask decoder (`SlotPrompt` in `converters/prompt_slots.py`).
  *
@@ -12,32 +14,31 @@ class SlotPrompt(val pointCoords: FloatArray, val pointLabels: FloatArray, val m
         /**
          * Fill the slots with the points and then the two corners of the box. The remaining slots are empty.
          *
+         * @param prompt in pixels of the photo.
+         * @param geometry where in the frame the photo lies.
          * @throws PromptException the prompt takes more slots than there are.
          */
         fun of(prompt: Prompt, geometry: FrameGeometry, layout: PromptLayout): SlotPrompt {
             val labels = layout.labels
-            val entries = prompt.points.map {
-                it.point to if (it.isObject) labels.objectPoint else labels.backgroundPoint
+            val filled = prompt.points.map {
+                geometry.toFrame(it.point) to if (it.isObject) labels.objectPoint else labels.backgroundPoint
             } + prompt.box?.let {
-                listOf(it.topLeft to labels.boxTopLeft, it.bottomRight to labels.boxBottomRight)
+                listOf(
+                    geometry.toFrame(it.topLeft) to labels.boxTopLeft,
+                    geometry.toFrame(it.bottomRight) to labels.boxBottomRight,
+                )
             }.orEmpty()
-            if (entries.size > layout.slots) {
+            if (filled.size > layout.slots) {
                 throw PromptException(
-                    "The prompt takes ${entries.size} slots (a point one, a box two), and this model has ${layout.slots}.",
+                    "The prompt takes ${filled.size} slots (a point one, a box two), and this model has ${layout.slots}.",
                 )
             }
-            val pointCoords = FloatArray(layout.slots * 2)
-            val pointLabels = FloatArray(layout.slots) { labels.emptySlot }
-            entries.forEachIndexed { slot, (point, label) ->
-                val inFrame = geometry.toFrame(point)
-                pointCoords[2 * slot] = inFrame.x.toFloat()
-                pointCoords[2 * slot + 1] = inFrame.y.toFloat()
-                pointLabels[slot] = label
-            }
-            return SlotPrompt(pointCoords, pointLabels, prompt.maskInput)
+            val slots = filled + List(layout.slots - filled.size) { layout.emptySlotCoordinates to labels.emptySlot }
+            return SlotPrompt(
+                slots.flatMap { (point, _) -> listOf(point.x.toFloat(), point.y.toFloat()) }.toFloatArray(),
+                slots.map { (_, label) -> label.toFloat() }.toFloatArray(),
+                prompt.maskInput,
+            )
         }
     }
 }
-
-/** A prompt that the mask decoder cannot take. The message is for the user. */
-class PromptException(message: String) : Exception(message)

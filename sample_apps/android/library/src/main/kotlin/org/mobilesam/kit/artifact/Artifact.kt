@@ -5,6 +5,7 @@ import java.io.FileNotFoundException
 import java.io.IOException
 import java.io.InputStream
 import java.security.MessageDigest
+import org.mobilesam.kit.ArtifactException
 
 /**
  * An artifact that `convert torchscript` wrote, in a folder of the device.
@@ -59,7 +60,7 @@ class Artifact private constructor(val folder: File, val manifest: Manifest) {
             val partial = File(folder.path + ".partial")
             partial.deleteRecursively()
             try {
-                for (path in listOf(manifest.encoderFile, manifest.decoderFile)) {
+                for (path in listOf(manifest.imageEncoder.file, manifest.maskDecoder.file)) {
                     copy(path, openAsset, File(partial, path), manifest.files.getValue(path))
                 }
                 File(partial, Manifest.FILE).writeBytes(json)

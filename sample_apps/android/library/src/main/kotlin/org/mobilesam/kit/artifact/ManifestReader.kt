@@ -3,63 +3,65 @@ package org.mobilesam.kit.artifact
 import org.json.JSONArray
 import org.json.JSONException
 import org.json.JSONObject
+import org.mobilesam.kit.ArtifactException
 import org.mobilesam.kit.arithmetic.MaskChoice
+import org.mobilesam.kit.arithmetic.Point
 import org.mobilesam.kit.arithmetic.PromptLabels
 import org.mobilesam.kit.arithmetic.PromptLayout
 
-private const val SCHEMA = "mobile-sam-export/artifact/1"
-
-/** Read the text of a `manifest.json`: see [Manifest.parse]. */
+/** Read the text of a `manifest.json`: see [Manifest.parse]. Whether its entries fit each other is not checked here. */
 internal fun readManifest(json: String): Manifest = try {
     val root = JSONObject(json)
-    requireEqual("schema", root.getString("schema"), SCHEMA)
+    requireEqual("schema", root.getString("schema"), Manifest.SCHEMA)
     requireEqual("format", root.getString("format"), Manifest.FORMAT)
-    val components = root.getJSONObject("components")
-    val encoder = components.getJSONObject("image_encoder")
-    val decoder = components.getJSONObject("mask_decoder")
-    manifest(root, encoder, decoder).also { requireInterface(it, encoder, decoder) }
+    manifest(root)
 } catch (error: JSONException) {
     throw ArtifactException("${Manifest.FILE} is damaged (${firstLine(error)}): copy the artifact again.", error)
 }
 
-/** Names and shapes of a component's `inputs` or `outputs`, in their order. */
-internal fun tensors(component: JSONObject, which: String): Map<String, LongArray> =
-    component.getJSONArray(which).objects().associate { tensor ->
-        tensor.getString("name") to tensor.getJSONArray("shape").longs()
-    }.withDefault { throw JSONException("no $which '$it'") }
-
-private fun manifest(root: JSONObject, encoder: JSONObject, decoder: JSONObject): Manifest {
+private fun manifest(root: JSONObject): Manifest {
+    val checkpoint = root.getJSONObject("checkpoint")
     val preprocessing = root.getJSONObject("preprocessing")
     val masks = root.getJSONObject("masks")
+    val components = root.getJSONObject("components")
     return Manifest(
         model = root.getString("model"),
         scheme = root.getString("scheme"),
-        checkpointSha256 = root.getJSONObject("checkpoint").getString("sha256"),
+        checkpoint = Checkpoint(checkpoint.getString("sha256"), checkpoint.getBoolean("trained")),
         frameSize = preprocessing.getInt("frame_size"),
         paddingRgb = preprocessing.getJSONArray("padding_rgb").floats(),
-        embeddingsShape = tensors(encoder, "outputs").getValue("image_embeddings"),
-        promptLayout = PromptLayout(root.getInt("prompt_slots"), labels(root.getJSONObject("prompts"))),
+        promptLayout = promptLayout(root.getInt("prompt_slots"), root.getJSONObject("prompts")),
         maskChoice = MaskChoice(masks.getInt("single_mask_index"), masks.getJSONArray("multimask_indices").ints()),
-        masks = tensors(decoder, "outputs").getValue("iou_predictions").last().toInt(),
         lowResSize = masks.getInt("low_res_size"),
         threshold = masks.getDouble("threshold").toFloat(),
-        encoderFile = encoder.getString("file"),
-        decoderFile = decoder.getString("file"),
-        goldensFile = root.getString("goldens"),
+        imageEncoder = component(components.getJSONObject("image_encoder")),
+        maskDecoder = component(components.getJSONObject("mask_decoder")),
+        goldens = root.getString("goldens"),
         files = files(root.getJSONObject("files")),
     )
 }
 
-private fun labels(prompts: JSONObject): PromptLabels {
+private fun promptLayout(slots: Int, prompts: JSONObject): PromptLayout {
     val labels = prompts.getJSONObject("labels")
-    fun label(name: String) = labels.getDouble(name).toFloat()
-    return PromptLabels(
-        objectPoint = label("object_point"),
-        backgroundPoint = label("background_point"),
-        boxTopLeft = label("box_top_left"),
-        boxBottomRight = label("box_bottom_right"),
-        emptySlot = label("empty_slot"),
+    val empty = prompts.getJSONArray("empty_slot_coordinates")
+    return PromptLayout(
+        slots,
+        PromptLabels(
+            backgroundPoint = labels.getInt("background_point"),
+            objectPoint = labels.getInt("object_point"),
+            boxTopLeft = labels.getInt("box_top_left"),
+            boxBottomRight = labels.getInt("box_bottom_right"),
+            emptySlot = labels.getInt("empty_slot"),
+        ),
+        Point(empty.getDouble(0), empty.getDouble(1)),
     )
+}
+
+private fun component(record: JSONObject) =
+    Component(record.getString("file"), tensors(record.getJSONArray("inputs")), tensors(record.getJSONArray("outputs")))
+
+private fun tensors(records: JSONArray) = (0 until records.length()).map(records::getJSONObject).map {
+    TensorSpec(it.getString("name"), it.getJSONArray("shape").ints())
 }
 
 private fun files(record: JSONObject): Map<String, FileIdentity> = record.keys().asSequence().associateWith { path ->
@@ -81,10 +83,6 @@ private fun requireEqual(what: String, found: String, expected: String) {
 
 private fun firstLine(error: JSONException) = error.message.orEmpty().lineSequence().first().take(120)
 
-private fun JSONArray.objects() = (0 until length()).map(::getJSONObject)
-
 private fun JSONArray.floats() = FloatArray(length()) { getDouble(it).toFloat() }
 
 private fun JSONArray.ints() = (0 until length()).map(::getInt)
-
-private fun JSONArray.longs() = LongArray(length(), ::getLong)

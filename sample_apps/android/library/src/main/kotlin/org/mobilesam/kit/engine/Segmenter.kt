@@ -4,6 +4,10 @@ import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 import java.util.concurrent.RejectedExecutionException
 import java.util.concurrent.atomic.AtomicInteger
+import kotlin.time.Duration
+import kotlin.time.measureTime
+import kotlin.time.measureTimedValue
+import org.mobilesam.kit.PromptException
 import org.mobilesam.kit.arithmetic.Frame
 import org.mobilesam.kit.arithmetic.Mask
 import org.mobilesam.kit.arithmetic.MaskResizer
@@ -17,15 +21,10 @@ import org.mobilesam.kit.artifact.Manifest
  *
  * @property mask at the photo's size.
  * @property score the model's own estimate of the mask's IoU, about 0…1.
- * @property encoderMilliseconds time of the image encoder; null if the photo was already encoded.
- * @property decoderMilliseconds time from filling the slots to the mask at the photo's size.
+ * @property encoderTime time of the image encoder; null if the photo was already encoded.
+ * @property decoderTime time from filling the slots to the mask at the photo's size.
  */
-class Segmentation(
-    val mask: Mask,
-    val score: Float,
-    val encoderMilliseconds: Double?,
-    val decoderMilliseconds: Double,
-)
+class Segmentation(val mask: Mask, val score: Float, val encoderTime: Duration?, val decoderTime: Duration)
 
 /**
  * Answers prompts about one photo at a time. It has a thread of its own, and only that thread uses the models.
@@ -35,58 +34,61 @@ class Segmentation(
  *
  * @param openEngine loads the models. It is called on the segmenter's thread when they are first needed.
  * @param deliver runs the callers' callbacks. An app passes the main thread's handler.
- * @param nanoTime a clock in nanoseconds.
  */
 class Segmenter(
     private val manifest: Manifest,
-    private val openEngine: () -> SegmentationEngine,
+    private val openEngine: () -> Engine,
     private val deliver: Executor,
-    private val nanoTime: () -> Long = System::nanoTime,
 ) : AutoCloseable {
     private val thread = Executors.newSingleThreadExecutor { Thread(it, "segmenter") }
     private val latestPhoto = AtomicInteger()
     private val latestPrompt = AtomicInteger()
 
     // Only the segmenter's thread uses these.
-    private var engine: SegmentationEngine? = null
+    private var engine: Engine? = null
     private var frame: Frame? = null
-    private var resizer: MaskResizer? = null
-    private var embeddings: FloatArray? = null
+    private var imageEmbeddings: FloatArray? = null
 
     /**
      * Set the photo that the following prompts are about, and encode it.
      *
      * @param read returns the photo. It is called on the segmenter's thread.
-     * @param onReady called when the photo is encoded, with the image encoder's time in milliseconds, or with the
-     *   error.
+     * @param onReady called when the photo is encoded, with the image encoder's time, or with the error.
      */
-    fun setPhoto(read: () -> Photo, onReady: (Result<Double>) -> Unit) {
+    fun setPhoto(read: () -> Photo, onReady: (Result<Duration>) -> Unit) {
         val photo = latestPhoto.incrementAndGet()
         latestPrompt.incrementAndGet()
         submit({ photo == latestPhoto.get() }, onReady) {
             frame = null
-            embeddings = null
-            val newFrame = Frame.of(read(), manifest.frameSize)
+            imageEmbeddings = null
+            val newFrame = Frame.of(read(), manifest.frameSize, manifest.paddingRgb)
             frame = newFrame
-            resizer = MaskResizer(newFrame.geometry, manifest.lowResSize)
             encode(newFrame)
         }
     }
 
-    /** Answer [prompt] about the photo, unless a newer prompt or photo comes first. */
+    /**
+     * Answer [prompt] about the photo, unless a newer prompt or photo comes first.
+     *
+     * @param prompt at least one point or a box, in pixels of the photo.
+     * @param onAnswer called with the answer, or with the error. It is a [PromptException] if there is no photo, or if the
+     *   prompt does not fit in the artifact's slots.
+     */
     fun segment(prompt: Prompt, onAnswer: (Result<Segmentation>) -> Unit) {
         val number = latestPrompt.incrementAndGet()
         val isLatest = { number == latestPrompt.get() }
         submit(isLatest, onAnswer) {
-            val frame = checkNotNull(frame) { "no photo is set" }
-            val encoderMilliseconds = if (embeddings == null) encode(frame) else null
-            val start = nanoTime()
-            val slotPrompt = SlotPrompt.of(prompt, frame.geometry, manifest.promptLayout)
-            val answer = engine().decode(checkNotNull(embeddings), slotPrompt)
-            if (!isLatest()) throw Superseded()
-            val index = manifest.maskChoice.shown(prompt, answer.scores)
-            val mask = checkNotNull(resizer).mask(answer.lowResMask(index), manifest.threshold)
-            Segmentation(mask, answer.scores[index], encoderMilliseconds, millisecondsSince(start))
+            val frame = frame ?: throw PromptException("No photo is chosen: choose one before you tap.")
+            val encoderTime = if (imageEmbeddings == null) encode(frame) else null
+            val (shown, decoderTime) = measureTimedValue {
+                val slotPrompt = SlotPrompt.of(prompt, frame.geometry, manifest.promptLayout)
+                val answer = engine().decode(checkNotNull(imageEmbeddings), slotPrompt)
+                if (!isLatest()) throw Superseded()
+                val index = manifest.maskChoice.shown(prompt, answer.scores)
+                val resizer = MaskResizer(frame.geometry, manifest.lowResSize)
+                resizer.mask(answer.lowResMask(index), manifest.threshold) to answer.scores[index]
+            }
+            Segmentation(shown.first, shown.second, encoderTime, decoderTime)
         }
     }
 
@@ -98,7 +100,7 @@ class Segmenter(
     /** Release the models and the photo's embeddings. The next prompt loads and computes them again. */
     fun releaseMemory() {
         execute {
-            embeddings = null
+            imageEmbeddings = null
             closeEngine()
         }
     }
@@ -111,12 +113,9 @@ class Segmenter(
         thread.shutdown()
     }
 
-    private fun encode(frame: Frame): Double {
-        val input = frame.toTensor(manifest.paddingRgb)
+    private fun encode(frame: Frame): Duration {
         val engine = engine()
-        val start = nanoTime()
-        embeddings = engine.encode(input)
-        return millisecondsSince(start)
+        return measureTime { imageEmbeddings = engine.encode(frame) }
     }
 
     private fun engine() = engine ?: openEngine().also { engine = it }
@@ -125,8 +124,6 @@ class Segmenter(
         engine?.close()
         engine = null
     }
-
-    private fun millisecondsSince(start: Long) = (nanoTime() - start) / 1e6
 
     /** Do [work] if it [isWanted] when its turn comes, and deliver the result if it still [isWanted] then. */
     private fun <T> submit(isWanted: () -> Boolean, onDone: (Result<T>) -> Unit, work: () -> T) = execute {

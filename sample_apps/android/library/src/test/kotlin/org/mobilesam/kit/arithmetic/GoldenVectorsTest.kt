@@ -14,6 +14,8 @@ import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
+import org.mobilesam.kit.ArtifactException
+import org.mobilesam.kit.PromptException
 import org.robolectric.RobolectricTestRunner
 
 /** The arithmetic gives the numbers of the Python reference, which are in `sample_apps/vectors`. */
@@ -37,7 +39,7 @@ class GoldenVectorsTest {
         val photo = RgbPhoto(PixelSize(record.getInt("height"), record.getInt("width")), bytes(record.getString("rgb")))
         val side = vector.getInt("frame_size")
         val padding = floats(vector.getJSONArray("padding_rgb"))
-        val tensor = Frame.of(photo, side).toTensor(padding)
+        val tensor = Frame.of(photo, side, padding).toTensor()
         val found = ByteArray(tensor.size) { tensor[it % 3 * side * side + it / 3].toInt().toByte() }
         assertArrayEquals(bytes(vector.getString("frame")), found)
     }
@@ -48,10 +50,10 @@ class GoldenVectorsTest {
         val labels = floats(vector.getJSONArray("labels"))
         val box = vector.optJSONArray("box")?.let { corners ->
             val (left, top, right, bottom) = floats(corners).map { it.toDouble() }
-            PromptBox(Point(left, top), Point(right, bottom))
+            PromptBox.of(Point(right, bottom), Point(left, top))
         }
         val prompt = Prompt(points.zip(labels.toList()) { point, label -> PromptPoint(point, label == 1f) }, box)
-        val layout = PromptLayout(vector.getInt("prompt_slots"), PromptLabels(1f, 0f, 2f, 3f, -2f))
+        val layout = PromptLayout(vector.getInt("prompt_slots"), PromptLabels(0, 1, 2, 3, -2), Point(0.0, 0.0))
         val identity = FrameGeometry(PixelSize(FRAME, FRAME), FRAME)
         if (vector.optBoolean("error")) {
             assertThrows(PromptException::class.java) { SlotPrompt.of(prompt, identity, layout) }
@@ -84,7 +86,7 @@ class GoldenVectorsTest {
         assertEquals(rle, RunLengthEncoding.of(mask))
         assertEquals(vector.getInt("area"), mask.area)
         val (x, y, width, height) = floats(vector.getJSONArray("bbox")).map { it.toInt() }
-        assertEquals(PixelBox(x, y, width, height), mask.boundingBox)
+        assertEquals(PixelBox(x, y, x + width, y + height), mask.boundingBox)
     }
 
     @Test
@@ -108,7 +110,7 @@ class GoldenVectorsTest {
     @Test
     fun `damaged run-length encodings are refused`() {
         for (counts in listOf("", "P", "5", "\u00e9", "ooooooooooo", "\\7")) {
-            assertThrows(IllegalArgumentException::class.java) { RunLengthEncoding(PixelSize(12, 17), counts).decode() }
+            assertThrows(ArtifactException::class.java) { RunLengthEncoding(PixelSize(12, 17), counts).decode() }
         }
     }
 

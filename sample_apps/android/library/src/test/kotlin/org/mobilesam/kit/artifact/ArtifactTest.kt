@@ -11,6 +11,7 @@ import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
 import org.junit.runner.RunWith
+import org.mobilesam.kit.ArtifactException
 import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.RobolectricTestRunner
 
@@ -37,10 +38,11 @@ class ArtifactTest {
         }
         repeat(2) {
             val installed = Artifact.install(open, folder())
-            val encoder = installed.manifest.encoderFile
+            val encoder = installed.manifest.imageEncoder.file
             assertEquals(source.identify(encoder), installed.identify(encoder))
         }
-        assertEquals(listOf("manifest.json", source.manifest.encoderFile, source.manifest.decoderFile, "manifest.json"), opened)
+        val models = listOf(source.manifest.imageEncoder.file, source.manifest.maskDecoder.file)
+        assertEquals(listOf("manifest.json") + models + "manifest.json", opened)
     }
 
     @Test
@@ -50,8 +52,8 @@ class ArtifactTest {
     @Test
     fun `a damaged model is refused, and nothing is left behind`() {
         val source = givenArtifact()
-        refuses("${source.manifest.decoderFile} is not what its manifest says") { path ->
-            if (path == source.manifest.decoderFile) "nonsense".byteInputStream() else source.file(path).inputStream()
+        refuses("${source.manifest.maskDecoder.file} is not what its manifest says") { path ->
+            if (path == source.manifest.maskDecoder.file) "nonsense".byteInputStream() else source.file(path).inputStream()
         }
     }
 

@@ -6,12 +6,12 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.junit.runner.RunWith
-import org.mobilesam.kit.android.BitmapPhoto
-import org.mobilesam.kit.android.PhotoReader
 import org.mobilesam.kit.arithmetic.FrameGeometry
 import org.mobilesam.kit.arithmetic.MaskResizer
 import org.mobilesam.kit.arithmetic.RunLengthEncoding
-import org.mobilesam.kit.testing.Goldens
+import org.mobilesam.kit.platform.BitmapPhoto
+import org.mobilesam.kit.platform.PhotoReader
+import org.mobilesam.kit.regression.Goldens
 import org.mobilesam.kit.testing.RecordedEngine
 import org.mobilesam.kit.testing.givenArtifact
 import org.robolectric.RobolectricTestRunner

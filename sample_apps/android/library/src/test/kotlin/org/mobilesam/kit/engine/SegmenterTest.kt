@@ -4,23 +4,27 @@ import java.util.Collections
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.TimeUnit
+import kotlin.time.Duration
 import org.junit.After
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNotNull
 import org.junit.Assert.assertNull
 import org.junit.Assert.assertTrue
 import org.junit.Test
-import org.mobilesam.kit.android.PhotoException
+import org.mobilesam.kit.PhotoException
+import org.mobilesam.kit.PromptException
+import org.mobilesam.kit.arithmetic.Frame
 import org.mobilesam.kit.arithmetic.MaskChoice
 import org.mobilesam.kit.arithmetic.PixelSize
 import org.mobilesam.kit.arithmetic.Point
 import org.mobilesam.kit.arithmetic.Prompt
-import org.mobilesam.kit.arithmetic.PromptException
 import org.mobilesam.kit.arithmetic.PromptLabels
 import org.mobilesam.kit.arithmetic.PromptLayout
 import org.mobilesam.kit.arithmetic.PromptPoint
 import org.mobilesam.kit.arithmetic.RgbPhoto
 import org.mobilesam.kit.arithmetic.SlotPrompt
+import org.mobilesam.kit.artifact.Checkpoint
+import org.mobilesam.kit.artifact.Component
 import org.mobilesam.kit.artifact.Manifest
 
 /** Which calls run, when, and on which thread. */
@@ -38,7 +42,7 @@ class SegmenterTest {
     @Test
     fun `a photo is encoded once, however many prompts come`() {
         setPhoto()
-        repeat(3) { assertNull(segment(tap(1.0 * it)).encoderMilliseconds) }
+        repeat(3) { assertNull(segment(tap(1.0 * it)).encoderTime) }
         assertEquals(listOf("load", "encode", "decode", "decode", "decode"), calls)
     }
 
@@ -96,7 +100,7 @@ class SegmenterTest {
     fun `released memory comes back when it is needed`() {
         setPhoto()
         segmenter.releaseMemory()
-        assertNotNull(segment(tap(1.0)).encoderMilliseconds)
+        assertNotNull(segment(tap(1.0)).encoderTime)
         assertEquals(listOf("load", "encode", "close", "load", "encode", "decode"), calls)
     }
 
@@ -111,8 +115,16 @@ class SegmenterTest {
     }
 
     @Test
+    fun `a prompt before a photo is reported`() {
+        val answers = LinkedBlockingQueue<Result<Segmentation>>()
+        segmenter.segment(tap(1.0), answers::put)
+        val error = checkNotNull(answers.poll(10, TimeUnit.SECONDS)).exceptionOrNull()
+        assertTrue("$error", error is PromptException && "No photo is chosen" in error.message.orEmpty())
+    }
+
+    @Test
     fun `a photo that cannot be read is reported`() {
-        val results = LinkedBlockingQueue<Result<Double>>()
+        val results = LinkedBlockingQueue<Result<Duration>>()
         segmenter.setPhoto({ throw PhotoException("no photo") }, results::put)
         val error = checkNotNull(results.poll(10, TimeUnit.SECONDS)).exceptionOrNull()
         assertEquals("no photo", error?.message)
@@ -128,7 +140,7 @@ class SegmenterTest {
     }
 
     private fun setPhoto() {
-        val results = LinkedBlockingQueue<Result<Double>>()
+        val results = LinkedBlockingQueue<Result<Duration>>()
         segmenter.setPhoto({ photo }, results::put)
         checkNotNull(results.poll(10, TimeUnit.SECONDS)).getOrThrow()
     }
@@ -141,12 +153,12 @@ class SegmenterTest {
 
     private fun tap(x: Double) = Prompt(listOf(PromptPoint(Point(x, 1.0), true)))
 
-    private inner class CalledEngine : SegmentationEngine {
+    private inner class CalledEngine : Engine {
         init {
             note("load")
         }
 
-        override fun encode(frame: FloatArray): FloatArray {
+        override fun encode(frame: Frame): FloatArray {
             note("encode")
             return FloatArray(1)
         }
@@ -170,18 +182,16 @@ class SegmenterTest {
         val MANIFEST = Manifest(
             model = "tiny",
             scheme = "none",
-            checkpointSha256 = "",
+            checkpoint = Checkpoint(sha256 = "", trained = false),
             frameSize = 32,
             paddingRgb = floatArrayOf(1f, 2f, 3f),
-            embeddingsShape = longArrayOf(1),
-            promptLayout = PromptLayout(8, PromptLabels(1f, 0f, 2f, 3f, -2f)),
+            promptLayout = PromptLayout(8, PromptLabels(0, 1, 2, 3, -2), Point(0.0, 0.0)),
             maskChoice = MaskChoice(0, listOf(1, 2, 3)),
-            masks = 4,
             lowResSize = 8,
             threshold = 0f,
-            encoderFile = "encoder.ptl",
-            decoderFile = "decoder.ptl",
-            goldensFile = "goldens/goldens.json",
+            imageEncoder = Component("encoder.ptl", emptyList(), emptyList()),
+            maskDecoder = Component("decoder.ptl", emptyList(), emptyList()),
+            goldens = "goldens/goldens.json",
             files = emptyMap(),
         )
     }
