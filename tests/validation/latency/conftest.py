@@ -1,4 +1,4 @@
-"""Fake phones, which are folders, and fakes of the programs that reach them on PATH."""
+"""Short measurements, and fake phones: folders, with fakes of the programs that reach them on PATH."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import pytest
 
 import validation.latency.measure
 from validation.latency.running.plan import Plan
+from validation.latency.running.session import Session, WarmUp
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -36,6 +37,16 @@ class FakePhones:
     @property
     def requests(self):
         return [json.loads(line) for line in self._log.read_text().splitlines()]
+
+
+@pytest.fixture
+def settles(monkeypatch) -> None:
+    """Let every warm-up end after three runs, however noisy the machine is."""
+
+    def warm_up(self, stage):
+        return WarmUp(self.turn(stage, 3).seconds, steady=True)
+
+    monkeypatch.setattr(Session, "warm_up", warm_up)
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from validation.latency.core_ml_plan.placement import (
 from validation.latency.document import build_document
 from validation.latency.machine.host import HostState
 from validation.latency.running.plan import Plan
-from validation.latency.running.session import Session, WarmUp
 from validation.latency.targets.core_ml import CoreMLTarget
 
 
@@ -37,16 +36,6 @@ def target_on_a_mac(unit, module):
     state = HostState(0.0, None, 0.0, None, None, None)
     host = SimpleNamespace(cores=(0,), state=lambda: state, unwatched=list)
     return CoreMLTarget(unit, *fakes(module), host=lambda cores: host, system="darwin")
-
-
-@pytest.fixture
-def settles(monkeypatch):
-    """Let every warm-up end after two runs, however noisy the machine is."""
-
-    def warm_up(self, stage):
-        return WarmUp(self.turn(stage, 2).seconds, steady=True)
-
-    monkeypatch.setattr(Session, "warm_up", warm_up)
 
 
 @pytest.mark.usefixtures("settles")

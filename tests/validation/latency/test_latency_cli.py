@@ -39,17 +39,6 @@ def quick(monkeypatch):
     monkeypatch.setattr(validation.latency.targets.cpu, "Host", FakeHost)
 
 
-@pytest.fixture
-def settles(monkeypatch):
-    """Let every warm-up end after three runs, however noisy the machine is."""
-    from validation.latency.running.session import Session, WarmUp
-
-    def warm_up(self, stage):
-        return WarmUp(self.turn(stage, 3).seconds, steady=True)
-
-    monkeypatch.setattr(Session, "warm_up", warm_up)
-
-
 @pytest.mark.usefixtures("settles")
 def test_two_formats_side_by_side(validate, tiny_artifact, tiny_package, tmp_path):
     path = tmp_path / "latency.json"
