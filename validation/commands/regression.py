@@ -126,7 +126,8 @@ def _show(result: "RegressionResult", update: bool, output: JsonOutput) -> int:
 
     if not output.replaces_table:
         baseline = "none" if result.baseline is None else str(result.baseline)
-        print_lines([*format_lines(result.lines), *format_verdict(result.lines, baseline)])
+        verdict = format_verdict(result.lines, baseline, result.updated)
+        print_lines([*format_lines(result.lines), *verdict])
         if result.unwatched:
             notes = ", ".join(result.unwatched)
             print_lines([f"not checked, because this system does not report it: {notes}"])

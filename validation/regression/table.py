@@ -32,8 +32,13 @@ def format_lines(lines: Mapping[str, list[Line]]) -> list[str]:
     return [f"{text}  {reason}".rstrip() for text, reason in texts]
 
 
-def format_verdict(lines: Mapping[str, list[Line]], baseline: str) -> list[str]:
-    """Return the overall verdict and the number of lines per verdict."""
+def format_verdict(
+    lines: Mapping[str, list[Line]], baseline: str, updated: bool = False
+) -> list[str]:
+    """Return the overall verdict, the number of lines per verdict, and what improved.
+
+    An improvement is advice to update the baseline, unless the baseline was ``updated`` by the same run.
+    """
     verdicts = [line.verdict for each in lines.values() for line in each]
     parts = [f"{sum(verdict in (PASSED, BETTER) for verdict in verdicts)} pass"]
     for verdict, words in (
@@ -50,9 +55,9 @@ def format_verdict(lines: Mapping[str, list[Line]], baseline: str) -> list[str]:
     words = [f"{word.upper()}: {', '.join(parts)}; baseline: {baseline}"]
     if better := verdicts.count(BETTER):
         figures, limits = ("figure", "its limit") if better == 1 else ("figures", "their limits")
+        advice = f"; run with --update to make {'it' if better == 1 else 'them'} the new baseline"
         words.append(
-            f"{better} {figures} improved by more than {limits}; run with --update to make "
-            f"{'it' if better == 1 else 'them'} the new baseline"
+            f"{better} {figures} improved by more than {limits}{'' if updated else advice}"
         )
     return words
 
