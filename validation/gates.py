@@ -48,7 +48,8 @@ def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:
     for format_name, schemes in changes.items():
         if format_name not in tables:
             raise GateError(
-                f"{path}: [{shorten(format_name)}]: expected {' or '.join(tables)}, then a scheme"
+                f"{path}: [{shorten(format_name)}]: expected {' or '.join(tables)}, then a scheme, "
+                "such as [coreml.int8]"
             )
         for scheme, limits in _table(path, format_name, schemes).items():
             _change(tables[format_name], path, format_name, scheme, limits)

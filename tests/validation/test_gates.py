@@ -41,7 +41,10 @@ def test_a_file_with_a_byte_order_mark(gates_file):
             "[coreml.int2]\nmin_iou = 0.9",
             r"\[coreml.int2\]: expected a scheme of coreml: none, fp16",
         ),
-        ("[coreml.int8]\nmin_ious = 0.9", r"\[coreml.int8\]: 'min_ious': expected one of max_fr"),
+        (
+            "[coreml.int8]\nmin_ious = 0.9",
+            r"\[coreml.int8\]: there is no limit 'min_ious': expected",
+        ),
         ("[coreml.int8]\nmin_iou = '0.9'", "is '0.9': expected a number"),
         ("[coreml.int8]\nmin_iou = true", "is True: expected a number"),
         ("[coreml.int8]\nmin_iou = nan", "is nan: expected a number from 0 to 1"),

@@ -31,7 +31,9 @@ def read_limit(
     """
     ranges = {known.name: known.metadata[_RANGE] for known in fields(kind)}
     if name not in ranges:
-        raise error(f"{place}: {quote(name)}: expected one of {', '.join(sorted(ranges))}")
+        raise error(
+            f"{place}: there is no limit {quote(name)}: expected one of {', '.join(sorted(ranges))}"
+        )
     low, high = ranges[name]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not low <= value <= high:

@@ -18,7 +18,9 @@ def read_toml(path: Path, error_class: type[MobileSAMError]) -> dict:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise error_class(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise error_class(
+            f"{path}: cannot be read ({error.strerror or error}); expected a TOML file"
+        ) from None
     except ValueError:
         raise error_class(f"{path}: is not a path; name a file") from None
     if len(data) > MOST_BYTES or max(map(len, data.split(b"\n"))) > MOST_CHARACTERS:
@@ -29,4 +31,6 @@ def read_toml(path: Path, error_class: type[MobileSAMError]) -> dict:
     try:
         return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # ValueError also for an integer of 5,000 digits
-        raise error_class(f"{path}: is not valid TOML ({error})") from None
+        raise error_class(
+            f"{path}: is not valid TOML ({error}); expected lines of the form name = number"
+        ) from None
