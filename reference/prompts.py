@@ -255,7 +255,7 @@ def _same_nesting(nested: list, groups: list[list]) -> bool:
 def _label(label: Any) -> int:
     if not isinstance(label, Real) or label not in (0, 1):
         raise PromptError(
-            f"label {quote(label)}: expected 1 for a point of the object, 0 for the background"
+            f"label {quote(label)}: expected 1 for a point of the object, or 0 for the background"
         )
     return 1 if label == 1 else 0
 
