@@ -174,5 +174,5 @@ def targets() -> None:
     width = max(map(len, known))
     for name, target in known.items():
         missing = target.missing()
-        state = "here" if missing is None else f"NOT RUN: {missing}"
+        state = "available" if missing is None else f"NOT RUN: {missing}"
         print_lines([f"{name.ljust(width)}  {target.measures}; {state}"])
