@@ -181,7 +181,9 @@ class Predictor:
         if point_coords is not None or point_labels is not None:
             coords, labels = points_of_one_object(point_coords, point_labels)
             if len(coords) == 0 and box is None and mask_input is None:
-                raise PromptError("no points in point_coords: expected one, a box or a mask_input")
+                raise PromptError(
+                    "point_coords is empty: expected at least one point, a box or a mask_input"
+                )
             check_points(coords, labels, original_size)
             points = self._to_frame(coords)[None], torch.from_numpy(labels)[None]
         if box is not None:

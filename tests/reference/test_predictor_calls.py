@@ -340,7 +340,7 @@ class TestWhatIsNoPrompt:
                 {"point_coords": [[1, 2], [3]], "point_labels": [1, 1]},
                 "point_coords is not numeric",
             ),
-            ({"point_coords": [], "point_labels": []}, "no points in point_coords"),
+            ({"point_coords": [], "point_labels": []}, "point_coords is empty"),
             ({"point_labels": [1]}, "point_coords is missing"),
             ({"point_coords": "ab", "point_labels": [1]}, "point_coords is not numeric"),
         ],

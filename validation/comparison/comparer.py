@@ -192,8 +192,11 @@ def compare_artifacts(
 ) -> list[Comparison]:
     """Compare artifacts with the reference, as ``validate compare`` does.
 
-    >>> comparisons = compare_artifacts(["artifacts/mobile_sam-coreml-int8"])
-    >>> comparisons[0].verdict, comparisons[0].summary.min_iou
+    Example:
+        >>> (comparison,) = compare_artifacts(["artifacts/mobile_sam-coreml-int8"])
+        >>> comparison.verdict
+        'passed'
+        >>> comparison.summary.min_iou  # the lowest IoU of any mask with the reference mask, 0 to 1
 
     Args:
         artifacts: folders that ``convert`` wrote.
@@ -201,9 +204,9 @@ def compare_artifacts(
             None takes the weights that the manifest names.
         images: more photos, each with a point and a box in its center.
         prompts: a JSON file of more photos and prompts about them; docs/validation.md has an example.
-        gates: a TOML file of limits that replace the defaults.
-        engines: the engines to run each artifact with, one after another. If there are none, the most authoritative
-            one that this machine has.
+        gates: a TOML file with limits that replace defaults.
+        engines: names of engines to run each artifact with, one after another; docs/validation.md lists them. An
+            empty list takes the first engine for the format that this machine has.
         pictures: whether to keep pictures of every case, for a report.
         drift: whether to find the operations or modules that differ most from the reference.
         time_limit: seconds that an engine may take for one answer, in its own process; None runs it in this process,
@@ -211,7 +214,9 @@ def compare_artifacts(
         on_result: called with each comparison when it is complete.
 
     Returns:
-        One comparison for each artifact and engine.
+        One comparison for each artifact and engine. Its ``verdict`` is "passed", "failed", "not proven" or "not
+        run". ``summary`` has the figures over all cases, and is None if no case ran or proves anything. ``cases``
+        has the result of each prompt, and ``failures`` the reasons that concern the whole artifact.
 
     Raises:
         ArtifactError: a folder is incomplete or altered, an artifact was converted from other weights, or an engine
