@@ -13,9 +13,11 @@ import click
 
 from reference.common.command_line import FiniteRange, print_lines, run
 from reference.common.progress import progress
-from reference.training.options import picture_side, scene_options, shared_options
+from reference.training.options import RunOptions, picture_side, scene_options, shared_options
 
 if TYPE_CHECKING:  # these modules import torch, which takes seconds
+    import torch
+
     from reference.modeling.sam import Sam
     from reference.training.trainer import Task
 
@@ -36,7 +38,7 @@ def training() -> None:
 @shared_options
 @scene_options
 def grouping(
-    crop: int | None, workers: int, frame: int, plain: float, zoom: float, **shared: object
+    shared: RunOptions, crop: int | None, workers: int, frame: int, plain: float, zoom: float
 ) -> None:
     """Train the image encoder to group the pixels of one object.
 
@@ -55,7 +57,7 @@ def grouping(
     def prepare(sam: "Sam") -> "Task":
         return GroupingTask(sam, options, workers)
 
-    _train(prepare, vars(options), frame=frame, **shared)
+    _train(shared, prepare, vars(options), frame)
 
 
 @training.command()
@@ -102,7 +104,9 @@ def grouping(
     "objects.",
 )
 def scenes(
+    shared: RunOptions,
     checkpoint: str | None,
+    fixed_statistics: bool,
     crop: int | None,
     objects: int,
     clicks: int,
@@ -112,7 +116,6 @@ def scenes(
     frame: int,
     plain: float,
     zoom: float,
-    **shared: object,
 ) -> None:
     """Train the whole model on generated scenes.
 
@@ -126,7 +129,7 @@ def scenes(
     from reference.training.scene_task import SceneOptions, SceneTask
     from reference.weights.checkpoint import load_weights, resolve_checkpoint
 
-    if shared["fixed_statistics"] and checkpoint is None:
+    if fixed_statistics and checkpoint is None:
         raise click.UsageError("--fixed-statistics: expected --checkpoint too, which holds them")
     options = SceneOptions(
         picture_side(crop, frame),
@@ -144,7 +147,8 @@ def scenes(
             load_weights(sam, start.state_dict, f"'{start.name}'")
         return SceneTask(sam, options, workers)
 
-    _train(prepare, {"checkpoint": checkpoint, **vars(options)}, frame=frame, **shared)
+    task_options = {"checkpoint": checkpoint, **vars(options)}
+    _train(shared, prepare, task_options, frame, fixed_statistics)
 
 
 @training.command()
@@ -161,7 +165,7 @@ def scenes(
     required=True,
     help="Folder with the photos to train on. Its subfolders are searched too.",
 )
-def distill(teacher: Path, images: Path, **shared: object) -> None:
+def distill(shared: RunOptions, teacher: Path, images: Path) -> None:
     """Train the image encoder to imitate that of a larger model.
 
     \b
@@ -181,44 +185,48 @@ def distill(teacher: Path, images: Path, **shared: object) -> None:
         encoder = TeacherImageEncoder(weights, teacher.name).to(sam.device)
         return DistillationTask(sam, encoder, find_photos(images))
 
-    _train(prepare, {"teacher": str(teacher), "images": str(images)}, **shared)
+    _train(shared, prepare, {"teacher": str(teacher), "images": str(images)})
 
 
 def _train(
+    shared: RunOptions,
     prepare: Callable[["Sam"], "Task"],
     task_options: dict[str, object],
-    output: Path,
-    model: str,
-    save_every: int,
-    bfloat16: bool | None,
     frame: int | None = None,
-    **schedule_options: object,
+    fixed_statistics: bool = False,
 ) -> None:
+    """Train, or continue the training in the output folder.
+
+    Args:
+        shared: the options of every training.
+        prepare: returns the task for a model.
+        task_options: the options of the task, for the state in the folder.
+        frame: side of the model's frame in pixels; None takes the variant's.
+        fixed_statistics: whether batches are normalized by the initial statistics.
+    """
     import torch
 
-    from reference.modeling.sam import Sam
-    from reference.modeling.variants import get_variant
-    from reference.training.initialization import localize_prompts, pass_on_what_is_seen
     from reference.training.processes import joined_processes
     from reference.training.run_folder import RunFolder
     from reference.training.trainer import Schedule, Trainer
 
     with joined_processes() as processes, contextlib.ExitStack() as stack:
         on_gpu = processes.device.type == "cuda"
-        schedule = Schedule(**schedule_options, bfloat16=on_gpu if bfloat16 is None else bfloat16)
+        schedule = Schedule(
+            shared.steps,
+            shared.pictures,
+            shared.learning_rate,
+            seed=shared.seed,
+            bfloat16=on_gpu if shared.bfloat16 is None else shared.bfloat16,
+            fixed_statistics=fixed_statistics,
+        )
         torch.manual_seed(schedule.seed)
-        variant = get_variant(model)
-        if frame is not None:
-            variant = replace(variant, image_size=frame)
-        # Convolutions are a tenth faster in this memory format, on a CPU too.
-        sam = Sam(variant).to(processes.device, memory_format=torch.channels_last)
-        localize_prompts(sam)
-        pass_on_what_is_seen(sam)
+        sam = _new_model(shared.model, frame, processes.device)
         task = prepare(sam)
-        folder = RunFolder(output)
+        folder = RunFolder(shared.output)
         if processes.is_first:
             folder.begin(
-                {"model": model, "frame": sam.frame_size, **task_options, **vars(schedule)}
+                {"model": shared.model, "frame": sam.frame_size, **task_options, **vars(schedule)}
             )
         processes.wait()
         trainer = Trainer(sam, task, schedule, folder, processes)
@@ -227,9 +235,27 @@ def _train(
             bar = stack.enter_context(progress(description="training", total=schedule.steps))
             bar.update(trainer.step)
             show = _shown_on(bar)
-        trainer.train(save_every, show)
+        trainer.train(shared.save_every, show)
     if processes.is_first:
         print_lines([f"weights: {folder.weights}"])
+
+
+def _new_model(model: str, frame: int | None, device: "torch.device") -> "Sam":
+    """Return a model with random weights, for frames of ``frame`` pixels if given, on a device."""
+    import torch
+
+    from reference.modeling.sam import Sam
+    from reference.modeling.variants import get_variant
+    from reference.training.initialization import localize_prompts, pass_on_what_is_seen
+
+    variant = get_variant(model)
+    if frame is not None:
+        variant = replace(variant, image_size=frame)
+    # Convolutions are a tenth faster in this memory format, on a CPU too.
+    sam = Sam(variant).to(device, memory_format=torch.channels_last)
+    localize_prompts(sam)
+    pass_on_what_is_seen(sam)
+    return sam
 
 
 def _ignore(metrics: dict[str, float]) -> None:

@@ -1,6 +1,8 @@
 """Options that the trainings share."""
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import click
@@ -98,9 +100,29 @@ _scene_options = (
 )
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """The values of the options of every training. The help of each option describes it."""
+
+    output: Path
+    model: str
+    steps: int
+    pictures: int
+    learning_rate: float
+    seed: int
+    bfloat16: bool | None
+    save_every: int
+
+
 def shared_options(command: Callable) -> Callable:
-    """Add the options of every training to a click command."""
-    return _with(_shared_options, command)
+    """Add the options of every training to a click command, which receives them as ``shared``, ``RunOptions``."""
+
+    @functools.wraps(command)
+    def gathered(**values: object) -> None:
+        shared = {option.name: values.pop(option.name) for option in fields(RunOptions)}
+        command(shared=RunOptions(**shared), **values)
+
+    return _with(_shared_options, gathered)
 
 
 def scene_options(command: Callable) -> Callable:
