@@ -14,7 +14,7 @@ from validation.accuracy.results import (
     Accuracy,
 )
 from validation.documents.text_table import aligned
-from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, VERDICTS
+from validation.documents.verdicts import VERDICTS, explanations
 
 # Protocol → title of its column.
 COLUMNS = {POINT: "point", POINT_BEST: "best of 3", BOX: "box", CLICKS: "3 clicks"}
@@ -74,15 +74,8 @@ def _describe(group: str) -> str:
 
 def _notes(evaluation: Evaluation) -> list[str]:
     """Return the sentences that a reader needs to understand the numbers."""
-    notes = [
-        f"{VERDICTS[verdict]}: {evaluation.name}: {text}"
-        for verdict, texts in (
-            (FAILED, evaluation.failures),
-            (NOT_PROVEN, evaluation.unproven),
-            (NOT_RUN, evaluation.not_run_reasons),
-        )
-        for text in texts
-    ]
+    reasons = explanations(evaluation.failures, evaluation.unproven, evaluation.not_run_reasons)
+    notes = [f"{verdict}: {evaluation.name}: {text}" for verdict, text in reasons]
     if not evaluation.checkpoint.trained:
         notes.append(
             f"The weights '{evaluation.checkpoint.name}' are untrained: their masks mean nothing."

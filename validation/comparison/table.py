@@ -5,7 +5,14 @@ from collections.abc import Sequence
 from reference.common.plain_text import escape
 from validation.comparison.results import CaseResult, Comparison
 from validation.documents.text_table import aligned
-from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, VERDICTS
+from validation.documents.verdicts import (
+    FAILED,
+    NOT_PROVEN,
+    NOT_RUN,
+    PASSED,
+    VERDICTS,
+    explanations,
+)
 
 PHOTO_WIDTH = 24  # characters; a longer path is cut at its start, so that the file name is shown
 
@@ -142,12 +149,5 @@ def _relative(difference: object) -> str:
 
 def _explanations(comparison: Comparison) -> list[str]:
     """Explain why the whole artifact fails, what is not proven, and why cases did not run."""
-    return [
-        f"{VERDICTS[status]}: {text}"
-        for status, texts in (
-            (FAILED, comparison.failures),
-            (NOT_PROVEN, comparison.unproven),
-            (NOT_RUN, comparison.not_run_reasons),
-        )
-        for text in texts
-    ]
+    reasons = explanations(comparison.failures, comparison.unproven, comparison.not_run_reasons)
+    return [f"{verdict}: {text}" for verdict, text in reasons]
