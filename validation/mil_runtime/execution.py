@@ -170,7 +170,9 @@ def _held(operation: Operation, results: tuple, numerics: Numerics) -> dict[str,
         OperationError: the results are not as declared.
     """
     if len(results) != len(operation.outputs):
-        raise OperationError(f"gives {len(results)} outputs, declares {len(operation.outputs)}")
+        raise OperationError(
+            f"gives {len(results)} outputs, but the program declares {len(operation.outputs)}"
+        )
     held = {}
     for output, value in zip(operation.outputs, results, strict=True):
         if isinstance(output.type, TensorType):
@@ -181,12 +183,14 @@ def _held(operation: Operation, results: tuple, numerics: Numerics) -> dict[str,
 
 def _held_tensor(value: object, declared: TensorType, numerics: Numerics) -> Tensor:
     if not isinstance(value, Tensor):
-        raise OperationError(f"gives a {type(value).__name__}, declares {declared}")
+        raise OperationError(f"gives a {type(value).__name__}, but the program declares {declared}")
     if value.is_floating_point() and not declared.dtype.is_float:
-        raise OperationError(f"gives {value.dtype}, declares {declared}")
+        raise OperationError(f"gives {value.dtype}, but the program declares {declared}")
     if declared.shape is not None and (
         len(declared.shape) != value.dim()
         or any(a not in (None, b) for a, b in zip(declared.shape, value.shape, strict=True))
     ):
-        raise OperationError(f"gives the shape {list(value.shape)}, declares {declared}")
+        raise OperationError(
+            f"gives the shape {list(value.shape)}, but the program declares {declared}"
+        )
     return value.to(numerics.held_in(declared.dtype))

@@ -504,7 +504,9 @@ def test_outputs_of_another_shape_than_declared_are_refused(package):
 
     edit(package, shrink)
     program = mil_runtime.load(package)
-    with pytest.raises(MilRuntimeError, match=r"gives the shape \[1, 4, 4, 4\], declares fp32\["):
+    with pytest.raises(
+        MilRuntimeError, match=r"gives the shape \[1, 4, 4, 4\], but the program declares fp32\["
+    ):
         program.predict({"x": X})
 
 

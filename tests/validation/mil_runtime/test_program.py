@@ -142,10 +142,13 @@ def test_what_an_observer_returns_is_used_from_there_on(program):
     [
         (
             (torch.ones(3, 2),),
-            r"halved.*: the observer gives the shape \[3, 2\], declares fp32\[2, 3\]",
+            r"halved.*: the observer gives the shape \[3, 2\], but the program declares fp32\[2, 3\]",
         ),
-        ((torch.ones(2, 3),) * 2, "halved.*: the observer gives 2 outputs, declares 1"),
-        ((1.0,), r"halved.*: the observer gives a float, declares fp32\[2, 3\]"),
+        (
+            (torch.ones(2, 3),) * 2,
+            "halved.*: the observer gives 2 outputs, but the program declares 1",
+        ),
+        ((1.0,), r"halved.*: the observer gives a float, but the program declares fp32\[2, 3\]"),
     ],
 )
 def test_an_observer_gives_what_the_operation_declares(program, values, message):
