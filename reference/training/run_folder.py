@@ -104,7 +104,10 @@ class RunFolder:
         }
         overflowed = first_non_finite(tensors)
         if overflowed is not None:
-            raise TrainingError(f"'{overflowed}' is not finite in float16: the training diverged")
+            raise TrainingError(
+                f"'{overflowed}' is not finite in float16: the training diverged; start again with a lower "
+                "--learning-rate"
+            )
         with replacing(self.weights) as draft:
             # The file writer of safetensors raises no OSError on a full disk either.
             draft.write_bytes(save(tensors))

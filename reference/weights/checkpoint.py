@@ -221,7 +221,7 @@ def load_weights(
     if overflowed is not None:
         raise CheckpointError(
             f"{name} holds a value in '{overflowed}' that is not finite as "
-            f"{expected[overflowed].dtype}: the weights are unusable"
+            f"{expected[overflowed].dtype}: the weights are unusable; take an earlier checkpoint"
         )
     loaded = {rename_official(key): tensor for key, tensor in (counters | converted).items()}
     sam.load_state_dict(loaded)

@@ -107,7 +107,7 @@ def checked_tensors(
     bad = first_non_finite(tensors)
     if bad is not None:
         raise CheckpointError(
-            f"'{path}' holds NaN or infinity in {quote(bad)}: the weights are unusable"
+            f"'{path}' holds NaN or infinity in {quote(bad)}: the weights are unusable; take an earlier checkpoint"
         )
     return {name: tensor.detach() for name, tensor in tensors.items()}
 

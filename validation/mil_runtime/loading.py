@@ -66,7 +66,9 @@ def _load_pipeline(
     seed: int,
 ) -> Pipeline:
     if function not in (None, "main"):
-        raise ModelError(f"{package.name}: a pipeline has no function '{function}'")
+        raise ModelError(
+            f"{package.name}: a pipeline has no function '{function}'; leave the function out"
+        )
     loaded = []
     for number, stage in enumerate(stages, 1):
         try:

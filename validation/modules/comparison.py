@@ -177,11 +177,13 @@ def _load_lite_file(path: Path) -> LiteScriptModule:
     require_possible(path, ArtifactError)
     require_utf8(path, ArtifactError)
     if not path.is_file():
-        raise ArtifactError(f"{path}: no such file")
+        raise ArtifactError(f"{path}: no such file; expected a .ptl file or an .mlpackage")
     try:
         return _load_for_lite_interpreter(path)
     except RuntimeError as error:
-        raise ArtifactError(f"{path}: cannot be loaded ({first_line(error)})") from error
+        raise ArtifactError(
+            f"{path}: cannot be loaded ({first_line(error)}); convert the module again"
+        ) from error
 
 
 def _in_order(module: nn.Module, inputs: Inputs) -> tuple[Tensor, ...]:
@@ -201,5 +203,7 @@ def _run_lite_file(path: Path, lite: LiteScriptModule, inputs: tuple[Tensor, ...
         with torch.no_grad():
             outputs = lite(*inputs)
     except RuntimeError as error:
-        raise ArtifactError(f"{path}: cannot run ({first_line(error)})") from error
+        raise ArtifactError(
+            f"{path}: cannot be run ({first_line(error)}); check the inputs, or convert the module again"
+        ) from error
     return named_arrays(outputs)

@@ -220,7 +220,9 @@ def _parse_state(proto: Model_pb2.FeatureDescription) -> ArrayFeature:
 
 def _parse_array(name: str, proto: _ArrayType, optional: bool) -> ArrayFeature:
     if proto.dataType not in _ARRAY_TYPES:
-        raise ModelError(f"'{name}': has the unknown array type {proto.dataType}")
+        raise ModelError(
+            f"'{name}': has the unknown array type {proto.dataType}; convert the model again with coremltools 9.0"
+        )
     field = proto.WhichOneof("defaultOptionalValue")
     default = getattr(proto, field) if optional and field else None
     shapes = _array_shapes(proto)
@@ -257,7 +259,9 @@ def _default_shape(name: str, shape: tuple[int, ...], shapes: Shapes) -> tuple[i
 
 def _parse_image(name: str, proto: _ImageType) -> ImageFeature:
     if proto.colorSpace not in _IMAGE_MODES:
-        raise ModelError(f"'{name}': has the unknown color space {proto.colorSpace}")
+        raise ModelError(
+            f"'{name}': has the unknown color space {proto.colorSpace}; convert the model again with coremltools 9.0"
+        )
     flexibility = proto.WhichOneof("SizeFlexibility")
     if flexibility == "enumeratedSizes":
         shapes = tuple(exactly((item.height, item.width)) for item in proto.enumeratedSizes.sizes)

@@ -44,7 +44,9 @@ class WeightFiles:
 
     def _path_of(self, name: str) -> Path:
         if self._folder is None:
-            raise ModelError(f"the weight file '{name}' is needed, but the model has no files")
+            raise ModelError(
+                f"the weight file '{name}' is needed, but the model has no files; load the package by its path"
+            )
         if not name.startswith(_MODEL_PATH) or "\0" in name:
             raise ModelError(
                 f"the weight file '{name}' is outside the package: expected a path that starts "

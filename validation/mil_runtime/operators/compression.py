@@ -124,7 +124,9 @@ def _rows(indices: Tensor, lut: Tensor) -> Tensor:
         )
     *groups, entries, _ = lut.shape
     if indices.numel() and int(indices.max()) >= entries:
-        raise OperationError(f"index {int(indices.max())}: the lut has {entries} entries")
+        raise OperationError(
+            f"index {int(indices.max())}: expected one from 0 to {entries - 1}, because the lut has {entries} entries"
+        )
     blocked, per_block = _block_shapes(indices.shape, groups, "lut")
     first_rows = torch.arange(math.prod(groups)) * entries
     rows = indices.reshape(blocked) + first_rows.reshape(per_block)
