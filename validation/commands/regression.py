@@ -62,7 +62,7 @@ def regress(
 
     An ARTIFACT is a folder that convert wrote. The command checks the masks of its goldens, its size,
     operators, manifest, static cost, peak memory and latency. Latency is measured on one thread, as a
-    ratio to a fixed workload that is timed alternately with it, so that a baseline is valid on other
+    ratio to a fixed computation that is timed alternately with it, so that a baseline is valid on other
     machines too. Three launches are timed, and a slowdown fails only if all three show it. This takes
     about 7 minutes for a full-size artifact. One table says what changed, by how much, and whether the
     change is within its limit.
