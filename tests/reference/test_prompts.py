@@ -270,7 +270,9 @@ def test_labels_that_do_not_match(points, labels):
 
 @pytest.mark.parametrize("label", [2, -1, 0.5, np.nan, "1", "x", None])
 def test_label_that_is_not_0_or_1(label):
-    assert "expected 1 for a point of the object, or 0 for the background" in refusal([1, 2], [label])
+    assert "expected 1 for a point of the object, or 0 for the background" in refusal(
+        [1, 2], [label]
+    )
 
 
 def test_labels_without_points_are_refused():
