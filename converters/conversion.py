@@ -63,7 +63,7 @@ def format_options(
         owners = [item.name for item in FORMATS.values() if _has_option(item, keyword)]
         if format_name not in owners:
             raise ConversionError(
-                f"{keyword} with '{format_name}': expected {' or '.join(map(repr, owners))}"
+                f"{keyword} is an option of {' and '.join(owners)}: leave it out for {format_name}"
             )
     options: Options = FORMATS[format_name].options_type(**given)
     return options
@@ -100,7 +100,7 @@ def load_source(
     """
     if not 1 <= prompt_slots <= MAX_PROMPT_SLOTS:
         raise ConversionError(
-            f"{prompt_slots} prompt slots: expected 1 to {MAX_PROMPT_SLOTS} (a point takes one, a box two)"
+            f"{prompt_slots} prompt slots: expected 1 to {MAX_PROMPT_SLOTS} (a point takes one, a box takes two)"
         )
     variant = get_variant(model)
     weights = resolve_checkpoint(checkpoint, variant)

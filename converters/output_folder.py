@@ -29,27 +29,29 @@ def no_artifact(folder: Path) -> str | None:
     is_folder = folder.is_dir() and not folder.is_symlink()
     if is_folder and (is_artifact(folder) or not any(entries_below(folder))):
         return None
-    return "is not an artifact folder, so --force will not replace it: move it away"
+    return "is not an artifact folder, so it is not replaced: move it away"
 
 
 def require_free(
-    folder: Path, force: bool, option: str = "--output", obstacle: Obstacle = no_artifact
+    folder: Path, force: bool, choice: str = "output folder", obstacle: Obstacle = no_artifact
 ) -> None:
     """Raise OutputError if ``folder`` exists and must not, or cannot, be replaced.
 
     Args:
         folder: the folder that is to be written.
         force: whether an existing folder of the same kind may be replaced.
-        option: the command-line option that names the folder, for error messages.
+        choice: what error messages advise the user to choose another of.
         obstacle: says why a folder must not be replaced, or returns None if it may be.
     """
     if "\0" in str(folder):
-        raise OutputError(f"{str(folder)!r}: no folder can have this name; choose another {option}")
+        raise OutputError(f"{str(folder)!r}: no folder can have this name; choose another {choice}")
     require_outside_artifacts(folder)
     if not os.path.lexists(folder):
         return
     if not force:
-        raise OutputError(f"'{folder}' exists: choose another {option}, or --force to replace it")
+        raise OutputError(
+            f"'{folder}' exists: choose another {choice}, or replace it with --force (in Python: force=True)"
+        )
     reason = obstacle(folder)
     if reason is not None:
         raise OutputError(f"'{folder}' exists and {reason}")
@@ -57,7 +59,7 @@ def require_free(
 
 @contextlib.contextmanager
 def reserved(
-    folder: Path, force: bool, option: str = "--output", obstacle: Obstacle = no_artifact
+    folder: Path, force: bool, choice: str = "output folder", obstacle: Obstacle = no_artifact
 ) -> Iterator[None]:
     """Keep other processes from writing ``folder`` until the block ends. They get an error at once.
 
@@ -70,17 +72,17 @@ def reserved(
         OutputError: another process is writing ``folder``, it exists and ``force`` is off, or it cannot be
             written.
     """
-    require_free(folder, force, option, obstacle)
+    require_free(folder, force, choice, obstacle)
     name = _real_name(folder)
-    created = _create(folder.parent, option)
+    created = _create(folder.parent, choice)
     with contextlib.ExitStack() as stack:
         for parent in reversed(created):  # removed at the end, deepest first, if they are empty
             stack.callback(_remove_if_empty, parent)
-        with _told_as_output_error(folder, option):
-            work = stack.enter_context(_locked(name, folder, option))
+        with _told_as_output_error(folder, choice):
+            work = stack.enter_context(_locked(name, folder, choice))
             stack.callback(shutil.rmtree, work, ignore_errors=True)
             _put_back_former(work, name)
-        require_free(folder, force, option, obstacle)  # again, since a former folder may be back
+        require_free(folder, force, choice, obstacle)  # again, since a former folder may be back
         _reserved[name] = work
         stack.callback(_reserved.pop, name, None)
         yield
@@ -88,7 +90,7 @@ def reserved(
 
 @contextlib.contextmanager
 def staged(
-    folder: Path, force: bool, option: str = "--output", obstacle: Obstacle = no_artifact
+    folder: Path, force: bool, choice: str = "output folder", obstacle: Obstacle = no_artifact
 ) -> Iterator[Path]:
     """Yield a hidden folder to fill, which becomes ``folder`` in one step if the block ends without an error.
 
@@ -103,15 +105,15 @@ def staged(
     name = _real_name(folder)
     with contextlib.ExitStack() as stack:
         if name not in _reserved:
-            stack.enter_context(reserved(folder, force, option, obstacle))
+            stack.enter_context(reserved(folder, force, choice, obstacle))
         work = _reserved.pop(name)  # so that another thread of this process is refused
         stack.callback(_reserved.setdefault, name, work)
-        stack.enter_context(_told_as_output_error(folder, option))
+        stack.enter_context(_told_as_output_error(folder, choice))
         new = work / _NEW
         stack.callback(shutil.rmtree, new, ignore_errors=True)
         new.mkdir()
         yield new
-        require_free(folder, force, option, obstacle)  # the folder may have appeared meanwhile
+        require_free(folder, force, choice, obstacle)  # the folder may have appeared meanwhile
         _publish(new, name)
 
 
@@ -120,14 +122,19 @@ def _real_name(folder: Path) -> Path:
     return folder.parent.resolve() / folder.name
 
 
-def _create(folder: Path, option: str) -> list[Path]:
+def _create(folder: Path, choice: str) -> list[Path]:
     """Create ``folder`` and its parents, and return the created ones, deepest first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        for path in (folder, *folder.parents):
+            if path.exists() and not path.is_dir():
+                raise OutputError(
+                    f"'{path}' is a file: expected a folder; choose another {choice}"
+                ) from error
         raise OutputError(
-            f"cannot create '{folder}': {error.strerror or error}; choose another {option}"
+            f"cannot create '{folder}': {error.strerror or error}; choose another {choice}"
         ) from error
     return missing
 
@@ -138,7 +145,7 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(name: Path, folder: Path, option: str) -> Iterator[Path]:
+def _locked(name: Path, folder: Path, choice: str) -> Iterator[Path]:
     """Yield the hidden folder beside ``name``, locked by this process."""
     work = name.with_name(f".{name.name}.partial")
     while True:
@@ -150,7 +157,7 @@ def _locked(name: Path, folder: Path, option: str) -> Iterator[Path]:
         try:
             if not _lock(lock):
                 raise OutputError(
-                    f"'{folder}' is being written by another process: wait for it, or choose another {option}"
+                    f"'{folder}' is being written by another process: wait for it, or choose another {choice}"
                 )
             if _is_still_there(lock, work / _LOCK):
                 yield work
@@ -200,13 +207,13 @@ def _publish(new: Path, name: Path) -> None:
 
 
 @contextlib.contextmanager
-def _told_as_output_error(folder: Path, option: str) -> Iterator[None]:
+def _told_as_output_error(folder: Path, choice: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise OutputError(
             f"cannot write '{folder}': {_reason(error)}; check space and permissions, or "
-            f"choose another {option}"
+            f"choose another {choice}"
         ) from error
 
 

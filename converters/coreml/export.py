@@ -67,7 +67,8 @@ class CoreMLOptions:
         lowest = SCHEMES[self.scheme].minimum_target
         if targets.index(self.deployment_target) < targets.index(lowest):
             raise ConversionError(
-                f"{self.deployment_target} does not support the scheme '{self.scheme}': expected {lowest} or later"
+                f"{self.deployment_target} does not support the scheme '{self.scheme}': "
+                f"expected {lowest} or later; or leave the deployment target out"
             )
 
     @property
@@ -183,7 +184,7 @@ def _require_compressed(spec: ModuleSpec, scheme: Scheme, operations: Sequence[O
     if plain:
         raise ConversionError(
             f"{spec.name} cannot be stored as '{scheme.name}': {', '.join(plain)} would stay uncompressed; "
-            "choose another scheme with --quantize"
+            "choose another scheme"
         )
 
 

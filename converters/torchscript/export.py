@@ -185,7 +185,7 @@ def _check_file(
     if version != options.bytecode_version:
         raise ConversionError(
             f"{spec.name} was written with bytecode {version}, not {options.bytecode_version}: "
-            f"torch {torch.__version__} cannot write the requested version; choose another --bytecode-version"
+            f"torch {torch.__version__} cannot write the requested version; choose another bytecode version"
         )
     runtime = android_lite_2_1_0()
     if missing := missing_operators(path, runtime):

@@ -219,7 +219,8 @@ def test_an_existing_folder_is_refused_without_force(artifacts, tmp_path, tiny_m
     status, out, err = run(arguments, capsys)
     assert (status, out) == (2, "")
     assert err == (
-        f"convert: error: '{folder}' exists: choose another --output, or --force to replace it\n"
+        f"convert: error: '{folder}' exists: choose another output folder, "
+        "or replace it with --force (in Python: force=True)\n"
     )
     assert files(artifacts) == before
 
@@ -265,7 +266,7 @@ def test_force_does_not_replace_what_is_no_artifact(tmp_path, tiny_model, capsys
         (["coreml", "--deployment-target", "iOS9"], "unknown deployment target 'iOS9'"),
         (
             ["coreml", "--quantize", "int4", "--deployment-target", "iOS16"],
-            "does not support the scheme 'int4': expected iOS18 or later",
+            "does not support the scheme 'int4': expected iOS18 or later; or leave the deployment target out",
         ),
         (["torchscript", "--bytecode-version", "4"], "bytecode version 4 .* expected 5 to 8"),
         (["torchscript", "--prompt-slots", "0"], "0 prompt slots: expected 1 to 64"),
@@ -292,7 +293,7 @@ def test_an_unwritable_output_is_refused(tmp_path, tiny_model, capsys):
         [*TORCHSCRIPT, "--model", tiny_model, "--output", blocker / "deep"], capsys
     )
     assert status == 2
-    assert err.startswith(f"convert: error: cannot create '{blocker / 'deep'}'")
+    assert err.startswith(f"convert: error: '{blocker}' is a file: expected a folder")
     assert len(err.splitlines()) == 1
 
 
@@ -341,8 +342,14 @@ def test_function_does_what_the_command_does(artifacts, tiny_model, tmp_path):
         (["coreml", "fp8"], "unknown Core ML scheme 'fp8'"),
         (["coreml", ""], "unknown Core ML scheme ''"),
         (["torchscript", "lut4"], "scheme 'lut4'"),
-        (["coreml", None, None, 7], "bytecode_version with 'coreml': expected 'torchscript'"),
-        (["torchscript", None, "iOS17"], "deployment_target with 'torchscript': expected 'coreml'"),
+        (
+            ["coreml", None, None, 7],
+            "bytecode_version is an option of torchscript: leave it out for coreml",
+        ),
+        (
+            ["torchscript", None, "iOS17"],
+            "deployment_target is an option of coreml: leave it out for torchscript",
+        ),
     ],
 )
 def test_function_refuses_what_the_command_does(arguments, message, tmp_path):
