@@ -92,8 +92,10 @@ def _from_file(path: str | Path) -> np.ndarray:
             f"{path}: claims to have more than {limit:,} pixels; scale the photo down first"
         ) from None
     except FileNotFoundError:
-        raise ImageError(f"{path}: no such file; {EXPECTED}") from None
+        raise ImageError(f"{path}: no such file: check the path") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        if _is_cut_off(error):
+            raise ImageError(f"{path}: {_damaged(error)}") from None
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path}: cannot be read ({reason}); {EXPECTED}") from None
 
@@ -157,7 +159,14 @@ def _decode(image: Image.Image, name: str | Path) -> np.ndarray:
         raise ImageError(f"{name}: {_damaged(error)}") from error
 
 
+def _is_cut_off(error: Exception) -> bool:
+    """Return whether an error of Pillow says that the file ends too early."""
+    return "truncated" in str(error).lower()
+
+
 def _damaged(error: Exception) -> str:
+    if _is_cut_off(error):
+        return "the photo is cut off: copy or download it again"
     reason = " ".join(str(error).split()) or type(error).__name__
     return f"damaged or truncated image ({reason}); {EXPECTED}"
 

@@ -54,6 +54,7 @@ _DATA = Path(__file__).parent / "data"
 _INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _PIXEL_STATISTICS = ("pixel_mean", "pixel_std")
 _NAMES_SHOWN = 5  # tensor names of each kind that an error shows
+_OTHER_WEIGHTS = "pass the checkpoint 'seeded' (--checkpoint seeded) or the path of a file"
 _NAME_LENGTH = 200  # characters of a name that manifests and errors repeat
 
 
@@ -95,18 +96,14 @@ def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = Tr
     """
     if source == "demo":
         if variant.demo is None:
-            raise CheckpointError(
-                f"'{variant.name}' has no demo weights: pass 'seeded' or the path of a file"
-            )
+            raise CheckpointError(f"'{variant.name}' has no demo weights: {_OTHER_WEIGHTS}")
         return Checkpoint("demo", variant.demo.sha256, True, _bundled_weights(variant.demo))
     if source == "seeded":
         weights = seeded_state_dict(_layout(variant))
         return Checkpoint("seeded", state_dict_sha256(weights), False, weights)
     if source == "official":
         if variant.official is None:
-            raise CheckpointError(
-                f"'{variant.name}' has no official checkpoint: pass 'seeded' or the path of a file"
-            )
+            raise CheckpointError(f"'{variant.name}' has no official checkpoint: {_OTHER_WEIGHTS}")
         path = fetch_official(variant.official, progress)
         return Checkpoint("official", variant.official.sha256, True, read_checkpoint(path))
     path = Path(source)

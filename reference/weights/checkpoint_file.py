@@ -4,6 +4,7 @@ The kind of file is recognized by its first bytes and not by its suffix, because
 git-lfs pointers under the right name. Nothing that a file contains is ever executed.
 """
 
+import codecs
 import hashlib
 import json
 import pickle
@@ -167,6 +168,9 @@ def _read_any(path: Path, size: int) -> object:
     for pattern, what, fix in _MISTAKES:
         if re.match(pattern, head):
             raise CheckpointError(f"'{path}' is {what}: {fix}")
+    if _is_text(head):
+        what = "JSON" if head.lstrip()[:1] in (b"{", b"[") else "text"
+        raise CheckpointError(f"'{path}' is not a checkpoint but looks like {what}: {_GET_AGAIN}")
     raise CheckpointError(
         f"'{path}' is not a checkpoint: expected a file written by torch.save or safetensors"
     )
@@ -250,6 +254,15 @@ def _first_global(path: Path) -> str | None:
             if isinstance(argument, str):
                 strings.append(argument)
     return None
+
+
+def _is_text(head: bytes) -> bool:
+    """Return whether the first bytes of a file are readable text. The last character may be cut in two."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return "".join(text.split()).isprintable()
 
 
 def _is_safetensors(head: bytes) -> bool:

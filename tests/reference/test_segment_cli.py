@@ -256,7 +256,7 @@ def test_bad_photos_are_refused(capsys, tmp_path):
     cut.write_bytes(cut.read_bytes()[:5000])
     for path, expected in (
         (text, "not an image that can be read"),
-        (cut, "damaged or truncated"),
+        (cut, "the photo is cut off: copy or download it again"),
         (tmp_path, "a folder"),
         (tmp_path / "none.jpg", "no such file"),
     ):

@@ -16,6 +16,7 @@ from converters.artifact_layout import (
     MANIFEST_SCHEMA,
     MAX_PROMPT_SLOTS,
 )
+from reference.common.artifact_marker import is_artifact
 from reference.common.errors import ArtifactError
 from reference.common.folders import entries_below, size_of
 from reference.common.input_files import require_possible, require_utf8
@@ -178,9 +179,23 @@ def _read_manifest(folder: Path) -> Value:
         kind = "not a folder" if folder.exists() else "no such artifact folder"
         raise ArtifactError(f"{folder}: {kind}; {example}")
     if not path.exists():
-        raise ArtifactError(f"{folder}: has no {MANIFEST_FILE}; {example}")
+        advice = _artifacts_inside(folder) or f"; {example}"
+        raise ArtifactError(f"{folder}: not an artifact: it has no {MANIFEST_FILE}{advice}")
     source = JsonSource(str(path), "an artifact's manifest", CONVERT_AGAIN, ArtifactError)
     return source.document(source.read(path), MANIFEST_SCHEMA)
+
+
+def _artifacts_inside(folder: Path) -> str:
+    """Say, for an error message, which artifacts a folder that is none itself holds; empty without any."""
+    try:
+        found = sorted(path.name for path in folder.iterdir() if is_artifact(path))
+    except OSError:
+        return ""
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f", but holds the artifact '{found[0]}': pass {folder / found[0]}"
+    return f", but holds {len(found)} artifacts: pass one of them, or {folder}/* for all"
 
 
 def _check_size(size: Value, expected: int, variant: Variant) -> None:

@@ -68,9 +68,13 @@ def engine_openers(artifact: Artifact, name: str | None = None) -> list[Opener]:
         name: name of the only engine to try; None tries all for the artifact's format.
 
     Raises:
-        ArtifactError: the named engine does not run the artifact's format, or no engine does.
+        ArtifactError: no engine has this name, the named engine does not run the artifact's format, or no engine does.
     """
     engines = ENGINES.get(artifact.format, {})
+    if name is not None and name not in engine_names():
+        raise ArtifactError(
+            f"there is no engine '{name}': expected one of {', '.join(engine_names())}"
+        )
     if name is not None and name not in engines:
         raise ArtifactError(
             f"{artifact.folder}: the engine '{name}' does not run the format '{artifact.format}': "

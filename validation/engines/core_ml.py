@@ -31,7 +31,7 @@ class CoreML:
     def missing(self) -> str | None:
         """Say why Core ML cannot be used here, in words that follow "NOT RUN: "; None if it can."""
         if self._system != "darwin":
-            return "Core ML runs on macOS only: compare this artifact on a Mac"
+            return "Core ML runs on macOS only: run the artifact on a Mac"
         import coremltools.models.model as coremltools_model
 
         if coremltools_model._MLModelProxy is None:

@@ -238,7 +238,14 @@ def test_truncated_image_is_refused(photo, tmp_path, image_format):
     Image.fromarray(photo).save(buffer, image_format)
     path = tmp_path / "cut"
     path.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
-    assert str(path) in refusal(path)
+    message = refusal(path)
+    assert str(path) in message
+    if image_format in (
+        "PNG",
+        "JPEG",
+        "BMP",
+    ):  # Pillow says of the others only that they are damaged
+        assert message.endswith("is cut off: copy or download it again")
 
 
 def test_no_damaged_byte_escapes_as_another_error(photo, tmp_path):

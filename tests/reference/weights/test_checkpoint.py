@@ -166,9 +166,16 @@ class TestNotACheckpoint:
             (b"<html>404</html>", "is a web page"),
             (b"\x89PNG\r\n\x1a\n", "is a PNG image"),
             (b"\x1f\x8b\x08\x00", "is a gzip archive, not a checkpoint: unpack it first"),
-            (b"hello, world\n", "is not a checkpoint"),
+            (b"hello, world\n", "is not a checkpoint but looks like text: get the file again"),
+            (
+                "Grüße ".encode() * 85 + b"a\xc3",
+                "looks like text",
+            ),  # a letter is cut in two at the end
+            (b' {"message": "Not Found"}', "is not a checkpoint but looks like JSON: get the file"),
+            (b"\n[]", "looks like JSON"),
             (b"PK", "is not a checkpoint"),
-            (bytes(1000), "is not a checkpoint"),
+            (bytes(1000), "is not a checkpoint: expected a file written by torch.save"),
+            (b"\xff\xfe", "is not a checkpoint: expected a file written by torch.save"),
             (b"\x80\x02garbage", "is damaged, is not a plain dict of tensors"),
         ],
     )
@@ -450,7 +457,7 @@ class TestResolving:
         assert message.endswith("install again")
 
     def test_variant_without_demo_weights_is_refused(self):
-        assert "'tiny' has no demo weights: pass 'seeded'" in refusal(
+        assert "'tiny' has no demo weights: pass the checkpoint 'seeded'" in refusal(
             resolve_checkpoint, "demo", TINY
         )
 

@@ -135,7 +135,7 @@ def test_bad_input_is_refused(refuses, tiny_artifact, folder, tmp_path):
     for expected, *arguments in (
         ("Missing argument 'ARTIFACT|CHECKPOINT...'",),
         ("no such artifact or checkpoint", tmp_path / "none", *data),
-        ("has no manifest.json", tmp_path, *data),
+        ("not an artifact: it has no manifest.json", tmp_path, *data),
         ("text.txt", text, *data),
         ("no such file", tiny_artifact, "--dataset", tmp_path / "none"),
         ("--scenes and --dataset exclude each other", tiny_artifact, *data, "--scenes", "5"),

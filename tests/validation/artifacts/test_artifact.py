@@ -88,9 +88,18 @@ def test_a_manifest_may_have_a_byte_order_mark(tiny_artifact):
 
 def test_missing_folder_is_refused(tmp_path):
     refuse(tmp_path / "none", "no such artifact folder", "expected one that 'convert' wrote")
-    refuse(tmp_path, "has no manifest.json")
+    refuse(tmp_path, "not an artifact: it has no manifest.json")
     (tmp_path / "file").write_text("")
     refuse(tmp_path / "file", "not a folder")
+
+
+def test_folder_of_artifacts_is_refused_with_their_paths(tiny_artifact, tmp_path):
+    folder = tmp_path / "several"
+    shutil.copytree(tiny_artifact, folder / "one")
+    refuse(folder, f"but holds the artifact 'one': pass {folder / 'one'}")
+    shutil.copytree(tiny_artifact, folder / "two")
+    (folder / "three").mkdir()
+    refuse(folder, f"but holds 2 artifacts: pass one of them, or {folder}/* for all")
 
 
 @pytest.mark.parametrize("text", ["", "{", "\xff", "[" * 100_000, '{"threshold": NaN}'])

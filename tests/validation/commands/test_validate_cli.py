@@ -78,7 +78,7 @@ def test_not_run_is_never_a_pass(validate, tiny_package):
     assert comparison["counts"] == {"passed": 0, "failed": 0, "not proven": 0, "not run": 7}
     assert {case["status"] for case in comparison["cases"]} == {"not run"}
     assert comparison["not_run_reasons"] == [
-        "Core ML runs on macOS only: compare this artifact on a Mac"
+        "Core ML runs on macOS only: run the artifact on a Mac"
     ]
 
 

@@ -470,9 +470,7 @@ def test_core_ml_without_core_ml_is_not_run(tiny_package):
     assert (
         outcomes(comparison) == [("golden", "not run")] * GOLDENS + [("photo", "not run")] * PHOTOS
     )
-    assert comparison.not_run_reasons == (
-        "Core ML runs on macOS only: compare this artifact on a Mac",
-    )
+    assert comparison.not_run_reasons == ("Core ML runs on macOS only: run the artifact on a Mac",)
 
 
 @pytest.mark.usefixtures("no_core_ml")

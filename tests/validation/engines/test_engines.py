@@ -216,7 +216,7 @@ def test_package_that_the_runtime_cannot_load(tiny_package, accept_files):
 
 @pytest.mark.usefixtures("no_core_ml")
 def test_core_ml_elsewhere_is_not_run(tiny_package):
-    reason = "Core ML runs on macOS only: compare this artifact on a Mac"
+    reason = "Core ML runs on macOS only: run the artifact on a Mac"
     artifact = load_artifact(tiny_package)
     assert engine_for(artifact, "core_ml") == Unavailable(reason)
     with pytest.raises(ArtifactError, match=f"NOT RUN: {reason}"):
@@ -227,6 +227,13 @@ def test_core_ml_elsewhere_is_not_run(tiny_package):
 def test_engine_of_another_format_is_refused(tiny_artifact):
     with pytest.raises(ArtifactError, match="'mil_runtime' does not run the format 'torchscript'"):
         engine_for(load_artifact(tiny_artifact), "mil_runtime")
+
+
+def test_engine_that_does_not_exist_is_refused(tiny_artifact):
+    with pytest.raises(
+        ArtifactError, match="there is no engine 'nope': expected one of lite_inter"
+    ):
+        engine_for(load_artifact(tiny_artifact), "nope")
 
 
 def register(monkeypatch, **engines_by_name):
