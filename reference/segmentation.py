@@ -6,8 +6,9 @@ import numpy as np
 
 from reference.common.errors import AnswerError
 from reference.common.progress import OnStep
+from reference.mask_choice import is_ambiguous
 from reference.predictor import Predictor, PromptableModel
-from reference.prompts import Prompt, is_ambiguous
+from reference.prompts import Prompt
 
 
 @dataclass(frozen=True)

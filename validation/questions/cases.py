@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from converters.samples import SampleCase
-from reference import prompts
+from reference import mask_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,8 +23,8 @@ class Answer:
     iou_predictions: "Tensor"  # float32 (1, 4)
 
     def shown_mask(self, ambiguous: bool) -> int:
-        """Return the index of the mask that a user is shown; see ``reference.prompts.shown_mask``."""
-        return prompts.shown_mask(self.iou_predictions[0].numpy(), ambiguous)
+        """Return the index of the mask that a user is shown; see ``reference.mask_choice.shown_mask``."""
+        return mask_choice.shown_mask(self.iou_predictions[0].numpy(), ambiguous)
 
     @property
     def finite_masks(self) -> list[bool]:
@@ -67,5 +67,7 @@ class Question:
 
 
 def is_ambiguous(case: SampleCase) -> bool:
-    """Whether users are given three masks for the case; see ``reference.prompts.is_ambiguous``."""
-    return prompts.is_ambiguous(len(case.points), case.box is not None, case.mask_from is not None)
+    """Whether users are given three masks for the case; see ``reference.mask_choice.is_ambiguous``."""
+    return mask_choice.is_ambiguous(
+        len(case.points), case.box is not None, case.mask_from is not None
+    )
