@@ -51,7 +51,9 @@ def format_verdict(
             parts.append(f"{count} {words}")
     if count := sum(line.change == "new" for each in lines.values() for line in each):
         parts.append(f"{count} new")
-    word = VERDICTS[verdict_of(lines)]
+    verdict = verdict_of(lines)
+    # Every line of a first baseline is new. That the baseline was written must not read like a failure to do so.
+    word = "nothing compared" if updated and verdict == NOT_RUN else VERDICTS[verdict]
     words = [f"{word.upper()}: {', '.join(parts)}; baseline: {baseline}"]
     if better := verdicts.count(BETTER):
         figures, limits = ("figure", "its limit") if better == 1 else ("figures", "their limits")

@@ -93,6 +93,16 @@ def test_first_baseline(checked, baseline, tiny_artifact, tmp_path):
     assert path.read_text() == baseline.read_text()
 
 
+def test_words_of_a_first_baseline(validate, tiny_artifact, tmp_path):
+    """The last lines say that the baseline was written, and not that nothing was run."""
+    path = tmp_path / "new.json"
+    status, out, _ = validate("regress", tiny_artifact, "--baseline", path, "--update")
+    assert status == 0
+    assert f"NOTHING COMPARED: 0 pass, 19 new; baseline: {path}\n" in out
+    assert out.endswith(f"{path}: written\n")
+    assert "NOT RUN" not in out
+
+
 def test_slower_and_hungrier(checked, baseline, tiny_artifact, timings):
     timings(ratio=2.4, memory=130_000_000)
     now = checked("regress", tiny_artifact, "--baseline", baseline)
