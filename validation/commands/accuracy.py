@@ -93,6 +93,11 @@ def accuracy(
         on_data=warn_of_left_out,
     )
     output.write(result.document())
-    if not output.replaces_table:
+    if output.replaces_table:  # the table says it too
+        for name in dict.fromkeys(
+            item.checkpoint.name for item in result.evaluations if not item.checkpoint.trained
+        ):
+            warn(f"the weights '{name}' are untrained: their masks mean nothing")
+    else:
         print_lines(format_accuracy(result.evaluations, result.data))
     return FAILED_STATUS if result.verdict in (FAILED, NOT_PROVEN) else 0
