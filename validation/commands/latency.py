@@ -163,16 +163,22 @@ def latency(
 
 
 @click.command("targets")
-def targets() -> None:
+@json_option("the targets")
+def targets(output: JsonOutput) -> None:
     """List the targets of validate latency, and what is missing here.
 
     \b
-    Example:
+    Examples:
       validate targets
+      validate targets --json -
     """
     known = known_targets()
     width = max(map(len, known))
+    found = []
     for name, target in known.items():
         missing = target.missing()
+        found.append({"target": name, "description": target.measures, "missing": missing})
         state = "available" if missing is None else f"NOT RUN: {missing}"
-        print_lines([f"{name.ljust(width)}  {target.measures}; {state}"])
+        if not output.replaces_table:
+            print_lines([f"{name.ljust(width)}  {target.measures}; {state}"])
+    output.write({"schema": "mobile-sam-export/targets/1", "targets": found})

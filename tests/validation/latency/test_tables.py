@@ -163,3 +163,20 @@ def test_targets(validate, use_targets, golden_text):
     status, out, err = validate("targets")
     assert (status, err) == (0, "")
     golden_text(out, "targets.txt")
+    status, out, err = validate("targets", "--json", "-")
+    assert (status, err) == (0, "")
+    assert json.loads(out) == {
+        "schema": "mobile-sam-export/targets/1",
+        "targets": [
+            {
+                "target": "cpu",
+                "description": "milliseconds of this machine's processor",
+                "missing": None,
+            },
+            {
+                "target": "coreml-all",
+                "description": "milliseconds of Core ML",
+                "missing": "Core ML runs on macOS only",
+            },
+        ],
+    }
