@@ -79,7 +79,9 @@ class Model(click.ParamType):
 
 
 def model_option(help_text: str) -> Callable:
-    """Return a decorator that adds --model, the name of a variant."""
+    """Return a decorator that adds --model, the name of a variant. Its help explains the names after ``help_text``."""
+    names = "'vit_t' is MobileSAM; 'tiny' tries the tools in seconds and has only 'seeded' weights."
+    help_text = f"{help_text} {names}"
     return click.option("--model", type=Model(), default="vit_t", show_default=True, help=help_text)
 
 
