@@ -63,6 +63,15 @@ class Agreement:
         """Lowest IoU of the four masks."""
         return min(self.mask_ious)
 
+    @property
+    def lowest_index(self) -> int:
+        """Index of the mask with the lowest IoU."""
+        return self.mask_ious.index(self.min_iou)
+
+    def is_seen(self, index: int) -> bool:
+        """Whether users of the reference or of the artifact are shown the mask with this index."""
+        return index in (self.best_index, self.shown_index)
+
     def evident(self, values: Sequence[float]) -> list[float]:
         """Return those of four values, one per mask, whose masks are evidence."""
         return [value for value, blank in zip(values, self.blank, strict=True) if not blank]

@@ -35,8 +35,8 @@ def draw_case(
 
     Args:
         photo: the photo that ``shrink_photo`` gives, uint8 (h, w, 3); it is not copied.
-        reference_mask: the mask that the reference shows, boolean (H, W).
-        artifact_mask: the mask that the artifact shows, boolean (H, W).
+        reference_mask: a mask of the reference, boolean (H, W).
+        artifact_mask: the mask of the artifact that is compared with it, boolean (H, W).
         logit_difference: difference of the logits of one mask, (S/4, S/4).
         photo_size: (H, W) in pixels.
         frame_size: side S of the frame in pixels.

@@ -14,6 +14,7 @@ from typing import cast
 from converters.prompt_slots import fill_slots
 from converters.samples import SampleCase
 from reference.common.errors import ArtifactError
+from reference.common.one_or_more import one_or_more
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.artifacts.conventions import false_statements
@@ -42,7 +43,7 @@ class Extras:
     """The optional parts that a comparison collects beside the verdict.
 
     Attributes:
-        pictures: whether to keep pictures of every case, for a report.
+        pictures: whether to keep pictures of every case, which ``write_report`` shows.
         drift: whether to find the operations or modules that differ most from the reference.
     """
 
@@ -70,7 +71,7 @@ class Comparer:
         Args:
             checkpoint: the weights that the artifacts were converted from. Needed for photos if the
                 manifest names a file; None takes the weights that the manifest names.
-            images: more photos, each with a point and a box in its center.
+            images: one or more photos, each with a point and a box in its center.
             prompts: more questions, such as those that ``prompts_file.read_prompts`` returns.
             gates: format → scheme → limits; None takes the defaults.
             extras: what to collect beside the verdict.
@@ -178,13 +179,13 @@ class Comparer:
 
 
 def compare_artifacts(
-    artifacts: Iterable[Artifact | str | Path],
+    artifacts: Artifact | str | Path | Iterable[Artifact | str | Path],
     *,
     checkpoint: str | Path | None = None,
-    images: Sequence[str | Path] = (),
+    images: str | Path | Sequence[str | Path] = (),
     prompts: str | Path | None = None,
     gates: str | Path | None = None,
-    engines: Sequence[str] = (),
+    engines: str | Sequence[str] = (),
     pictures: bool = False,
     drift: bool = False,
     time_limit: float | None = None,
@@ -193,21 +194,21 @@ def compare_artifacts(
     """Compare artifacts with the reference, as ``validate compare`` does.
 
     Example:
-        >>> (comparison,) = compare_artifacts(["artifacts/mobile_sam-coreml-int8"])
+        >>> (comparison,) = compare_artifacts("artifacts/mobile_sam-coreml-int8")
         >>> comparison.verdict
         'passed'
         >>> comparison.summary.min_iou  # the lowest IoU of any mask with the reference mask, 0 to 1
 
     Args:
-        artifacts: folders that ``convert`` wrote.
+        artifacts: one or more folders that ``convert`` wrote.
         checkpoint: the weights that the artifacts were converted from. Needed for photos if the manifest names a file;
             None takes the weights that the manifest names.
-        images: more photos, each with a point and a box in its center.
+        images: one or more photos, each with a point and a box in its center.
         prompts: a JSON file of more photos and prompts about them; docs/validation.md has an example.
         gates: a TOML file with limits that replace defaults.
-        engines: names of engines to run each artifact with, one after another; docs/validation.md lists them. An
-            empty list takes the first engine for the format that this machine has.
-        pictures: whether to keep pictures of every case, for a report.
+        engines: names of one or more engines to run each artifact with, one after another; docs/validation.md lists
+            them. An empty list takes the first engine for the format that this machine has.
+        pictures: whether to keep pictures of every case, which ``write_report`` shows.
         drift: whether to find the operations or modules that differ most from the reference.
         time_limit: seconds that an engine may take for one answer, in its own process; None runs it in this process,
             without a limit.
@@ -226,13 +227,13 @@ def compare_artifacts(
         ImageError: an image cannot be read.
         CheckpointError: the checkpoint cannot be fetched, read or loaded.
     """
-    loaded = [load_artifact(item) for item in artifacts]
+    loaded = [load_artifact(item) for item in one_or_more(artifacts)]
     questions = () if prompts is None else read_prompts(Path(prompts))
     limits = read_gates(None if gates is None else Path(gates))
     extras = Extras(pictures, drift)
-    comparer = Comparer(checkpoint, images, questions, limits, extras, time_limit)
+    comparer = Comparer(checkpoint, one_or_more(images), questions, limits, extras, time_limit)
     comparisons = []
-    for artifact, engine in product(loaded, engines or (None,)):
+    for artifact, engine in product(loaded, one_or_more(engines) or (None,)):
         comparisons.append(comparer.compare(artifact, engine))
         on_result(comparisons[-1])
     return comparisons

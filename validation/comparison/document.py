@@ -13,7 +13,7 @@ from validation.inspection.drift import Drift
 RESULTS_SCHEMA = "mobile-sam-export/comparison/4"
 
 
-def build_document(comparisons: Sequence[Comparison]) -> dict:
+def comparison_document(comparisons: Sequence[Comparison]) -> dict:
     """The JSON document of ``validate compare``; docs/validation.md describes its fields.
 
     A number is null if it was not measured (``status`` is "not run") or is not finite (``reasons``

@@ -26,7 +26,11 @@ def case_failures(gates: Gates, agreement: Agreement) -> list[str]:
     if count := agreement.logits.not_finite:
         failures.append(f"{count} mask logits are not finite")
     if agreement.min_iou < gates.min_iou:
-        failures.append(f"mask IoU {agreement.min_iou:.4f}, gate {gates.min_iou:g}")
+        index = agreement.lowest_index
+        audience = "users see" if agreement.is_seen(index) else "no user sees"
+        failures.append(
+            f"mask IoU {agreement.min_iou:.4f}, gate {gates.min_iou:g} (mask {index}, which {audience})"
+        )
     if not agreement.score_difference <= gates.max_score_difference:
         failures.append(
             f"score off by {agreement.score_difference:.4f}, gate {gates.max_score_difference:g}"
@@ -149,21 +153,33 @@ class Judge:
             losses,
             reasons,
             blamed,
-            self._draw(photo, answers, masks, agreement) if self._pictures else None,
+            *self._draw(photo, answers, masks, agreement),
         )
 
     def _draw(
         self, photo: PhotoAnswers, answers: CaseAnswers, masks: CaseMasks, agreement: Agreement
-    ) -> CasePictures:
-        return draw_case(
-            self._shrunken(photo),
-            masks.of(answers.expected, self.arithmetic)[agreement.best_index],
-            masks.of(answers.artifact, self._candidate)[agreement.shown_index],
-            (answers.artifact.low_res_masks - answers.expected.low_res_masks)[
-                0, agreement.best_index
-            ],
-            photo.photo_size,
-            self.arithmetic.frame_size,
+    ) -> tuple[CasePictures | None, CasePictures | None]:
+        """Draw the masks that users see, and the worst mask if it fails its gate and no user sees it."""
+        if not self._pictures:
+            return None, None
+
+        def draw(reference_index: int, artifact_index: int) -> CasePictures:
+            return draw_case(
+                self._shrunken(photo),
+                masks.of(answers.expected, self.arithmetic)[reference_index],
+                masks.of(answers.artifact, self._candidate)[artifact_index],
+                (answers.artifact.low_res_masks - answers.expected.low_res_masks)[
+                    0, reference_index
+                ],
+                photo.photo_size,
+                self.arithmetic.frame_size,
+            )
+
+        lowest = agreement.lowest_index
+        is_hidden = agreement.min_iou < self._gates.min_iou and not agreement.is_seen(lowest)
+        return (
+            draw(agreement.best_index, agreement.shown_index),
+            draw(lowest, lowest) if is_hidden else None,
         )
 
 

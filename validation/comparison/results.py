@@ -17,13 +17,13 @@ from validation.inspection.drift import Drift
 
 @dataclass(frozen=True, eq=False)
 class CasePictures:
-    """The pictures of a case in a report, scaled down to the size of a screen.
+    """The pictures of two masks in a report, scaled down to the size of a screen.
 
     Attributes:
         photo: uint8 (h, w, 3) RGB; cases about one photo share it.
-        reference_mask: the mask that a user of the reference is shown, boolean (h, w).
-        artifact_mask: the mask that a user of the artifact is shown, boolean (h, w).
-        logit_difference: absolute difference of the logits of the mask that the reference shows,
+        reference_mask: a mask of the reference, boolean (h, w).
+        artifact_mask: the mask of the artifact that is compared with it, boolean (h, w).
+        logit_difference: absolute difference of the logits of the mask with the index of ``reference_mask``,
             float32 (h', w'), without the padding of the frame.
     """
 
@@ -49,7 +49,9 @@ class CaseResult:
         reasons: why the case failed, proves nothing, or did not run; empty if it passed.
         blamed: the stage that causes a failure, one of STAGES; None if the case passed, or if no
             single stage is to blame.
-        pictures: pictures for a report; None if they were not asked for, or if the case did not run.
+        pictures: pictures for a report of the masks that users see; None if they were not asked for, or if
+            the case did not run.
+        hidden_pictures: pictures of the mask with the lowest IoU, if it fails its gate and no user sees it.
     """
 
     case: SampleCase
@@ -63,6 +65,7 @@ class CaseResult:
     reasons: tuple[str, ...] = ()
     blamed: str | None = None
     pictures: CasePictures | None = None
+    hidden_pictures: CasePictures | None = None
 
     @property
     def is_finite(self) -> bool:
