@@ -42,7 +42,7 @@ NOT_RUN = {
     r"^make ": "CI runs `make demo` and `make test`; other targets take minutes to hours",
     r"^source ": "only changes the shell that it is typed in",
     r"^open ": "exists on a Mac only",
-    r"^(cp|mkdir) ": "writes among the sources of an app",
+    r"^(cp|mkdir) ": "copies files within a checkout",
     r"^pytest ": "is this very test suite",
     r"^sample_apps/ios/linux/toolchain.sh ": "downloads a toolchain; CI runs it",
     r"^python tests/support/real_photos.py ": "tests/validation/accuracy/test_real_photos.py runs it",
