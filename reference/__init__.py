@@ -8,6 +8,7 @@ _HOMES = {
     "Segmentation": "reference.segmentation",
     "Sam": "reference.modeling.sam",
     "build_sam": "reference.builder",
+    "draw_overlay": "reference.photos.overlay",
 }
 __all__ = list(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

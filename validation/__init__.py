@@ -11,6 +11,9 @@ Each ``validate`` command has a function behind it:
 * ``check_device_results`` (``validate ingest``) judges what apps measured on phones.
 * ``set_up_environments`` (``validate setup``) builds what emulated engines run in.
 
+``write_report`` and ``write_latency_report`` write the pages of ``--report``. ``comparison_document`` and
+``cost_document`` return what ``--json`` writes; the results of the other functions have a method ``document``.
+
 ``compare(module, artifact, inputs, min_sqnr)`` compares any torch module with its conversion, and
 ``load_artifact`` reads and verifies an artifact folder.
 """
@@ -25,6 +28,8 @@ _HOMES = {
     "check_regression": "validation.regression.check",
     "compare": "validation.modules.comparison",
     "compare_artifacts": "validation.comparison.comparer",
+    "comparison_document": "validation.comparison.document",
+    "cost_document": "validation.inspection.cost.document",
     "evaluate_accuracy": "validation.accuracy.evaluate",
     "known_targets": "validation.latency.targets.registry",
     "load_artifact": "validation.artifacts.artifact",
@@ -32,6 +37,8 @@ _HOMES = {
     "measure_latency": "validation.latency.measure",
     "open_artifact": "validation.engines.artifact_model",
     "set_up_environments": "validation.engines.environments.setting_up",
+    "write_latency_report": "validation.report.write",
+    "write_report": "validation.report.write",
 }
 __all__ = list(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,5 +1,7 @@
 """Drawing masks and their prompts over a photo."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -31,17 +33,23 @@ SMOOTHING = 4
 STRIP_PIXELS = 4_000_000  # pixels that are painted at a time, to keep temporary masks small
 
 
-def draw_overlay(image: np.ndarray, masks: list[np.ndarray], prompts: list[Prompt]) -> Image.Image:
+def draw_overlay(
+    image: np.ndarray, masks: Sequence[np.ndarray], prompts: Sequence[Prompt] = ()
+) -> Image.Image:
     """Draw each object's mask in its own color, with its prompt on top.
 
     A mask is tinted and outlined. The outline has a colored line inside the mask and a white line around it. A point
     on the object is a green disc, a point on the background is a red cross, and a box is a frame in the color of its
     object. Lines are wider on larger photos.
 
+    Example:
+        >>> (segmentation,) = SAM().predict(image, points=[900, 370])
+        >>> draw_overlay(image, [segmentation.masks[0]]).save("overlay.png")
+
     Args:
         image: RGB pixels, uint8 (H, W, 3). The array is not changed.
         masks: one boolean (H, W) mask per object.
-        prompts: one prompt per object, in the same order, in pixels of the photo.
+        prompts: one prompt per object, in the same order, in pixels of the photo. Without them no prompt is drawn.
 
     Returns:
         An RGB picture of the same size as the photo.

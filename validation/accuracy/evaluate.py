@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reference.common.errors import MobileSAMError
+from reference.common.one_or_more import one_or_more
 from validation.accuracy.dataset import read_dataset
 from validation.accuracy.document import Data, build_document, overall_verdict
 from validation.accuracy.evaluation import Evaluation, Evaluator, resolve_subject
@@ -37,14 +38,14 @@ class AccuracyResult:
 
 
 def evaluate_accuracy(
-    sources: Sequence[Artifact | str | Path],
+    sources: Artifact | str | Path | Sequence[Artifact | str | Path],
     *,
     dataset: str | Path | None = None,
     scenes: int | None = None,
     gates: str | Path | None = None,
     checkpoint: str | Path | None = None,
     model: str = "vit_t",
-    engines: Sequence[str] = (),
+    engines: str | Sequence[str] = (),
     on_data: Callable[[Data], None] = lambda data: None,
 ) -> AccuracyResult:
     """Measure masks against true masks, as ``validate accuracy`` does.
@@ -56,13 +57,13 @@ def evaluate_accuracy(
         >>> result.evaluations[0].accuracy.miou["box"]  # mean IoU with the true masks, 0 to 1
 
     Args:
-        sources: paths of artifact folders, and checkpoints: "demo", "official", "seeded" or paths of files.
+        sources: one or more paths of artifact folders, and checkpoints: "demo", "official", "seeded" or paths of files.
         dataset: a folder of photos with ``annotations.json`` in COCO's format. None takes generated scenes.
         scenes: number of generated scenes. None takes 500.
         gates: a TOML file with limits that replace defaults.
         checkpoint: the weights that the artifacts were converted from. Needed if the manifest names a file.
         model: the name of the variant that the checkpoints in ``sources`` belong to.
-        engines: names of engines to run each artifact with, one after another; docs/validation.md lists
+        engines: names of one or more engines to run each artifact with, one after another; docs/validation.md lists
             them. An empty list takes the first engine for the format that this machine has.
         on_data: called with the photos before anything is measured.
 
@@ -79,13 +80,13 @@ def evaluate_accuracy(
         raise MobileSAMError("dataset and scenes exclude each other: pass only one of them")
     subjects = [
         source if isinstance(source, Artifact) else resolve_subject(str(source), model)
-        for source in sources
+        for source in one_or_more(sources)
     ]
     limits = read_gates(None if gates is None else Path(gates))
     samples, data = _samples(dataset, scenes)
     on_data(data)
     evaluator = Evaluator(samples, limits, None if checkpoint is None else str(checkpoint))
-    return AccuracyResult(list(evaluator.evaluate(subjects, engines)), data)
+    return AccuracyResult(list(evaluator.evaluate(subjects, one_or_more(engines))), data)
 
 
 def _samples(dataset: str | Path | None, scenes: int | None) -> tuple[Sequence[Sample], Data]:

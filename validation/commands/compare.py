@@ -124,7 +124,7 @@ def compare(
 
     # Imported here so that --help and refusals need not wait for torch.
     from validation.comparison.comparer import compare_artifacts
-    from validation.comparison.document import build_document
+    from validation.comparison.document import comparison_document
     from validation.comparison.table import format_comparison
     from validation.documents.verdicts import FAILED, NOT_PROVEN
     from validation.latency.recorded import read_latency
@@ -149,12 +149,12 @@ def compare(
         time_limit=time_limit,
         on_result=print_result,
     )
-    document = build_document(comparisons)
+    document = comparison_document(comparisons)
     if report is not None:
         from validation.report import write_report
 
         command = click.get_current_context().meta[COMMAND_LINE]
-        write_report(report, comparisons, document, command, times)
+        write_report(report, comparisons, command=command, latency=times)
     output.write(document)
     if not output.replaces_table:
         _print_end(comparisons, report)

@@ -36,12 +36,12 @@ def cost(folders: tuple[Path, ...], operations: bool, output: JsonOutput) -> Non
     artifacts = [load_artifact(folder) for folder in folders]
 
     # Imported here so that --help and refusals need not wait for torch.
-    from validation.inspection.cost.document import build_document
+    from validation.inspection.cost.document import cost_document
     from validation.inspection.cost.measure import measure_cost
     from validation.inspection.cost.table import format_costs
 
     costs = [measure_cost(artifact) for artifact in artifacts]
-    document = build_document(costs)
+    document = cost_document(costs)
     output.write(document)
     if not output.replaces_table:
         print_lines(format_costs(costs, operations))

@@ -156,7 +156,7 @@ def latency(
         from validation.report import write_latency_report
 
         command = click.get_current_context().meta[COMMAND_LINE]
-        write_latency_report(report, result.document(), command)
+        write_latency_report(report, result.document(), command=command)
         if not output.replaces_table:
             print_lines([f"report: {report / LATENCY_PAGE_FILE}"])
     return FAILED_STATUS if result.failed else 0

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeGuard, cast
 
+from reference.common.one_or_more import one_or_more
 from reference.photos.images import read_image
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.gates import read_gates
@@ -42,9 +43,9 @@ class LatencyResult:
 
 
 def measure_latency(
-    artifacts: Sequence[Artifact | str | Path],
+    artifacts: Artifact | str | Path | Sequence[Artifact | str | Path],
     *,
-    targets: Sequence[str] = (DEFAULT_TARGET,),
+    targets: str | Sequence[str] = (DEFAULT_TARGET,),
     threads: int | None = None,
     cores: Sequence[int] | None = None,
     thorough: bool = False,
@@ -55,13 +56,13 @@ def measure_latency(
     """Measure how long artifacts take and how much memory they need, as ``validate latency`` does.
 
     Example:
-        >>> result = measure_latency(["artifacts/mobile_sam-torchscript-int8"], threads=2)
+        >>> result = measure_latency("artifacts/mobile_sam-torchscript-int8", threads=2)
         >>> stages = result.document()["targets"][0]["artifacts"][0]["stages"]
         >>> stages["image_encoder"]["summary"]["median"]  # seconds; the summary is None if INVALID
 
     Args:
-        artifacts: folders that ``convert`` wrote. They take turns, and ratios are to the first one.
-        targets: names of targets, by default "cpu"; ``validate targets`` lists them.
+        artifacts: one or more folders that ``convert`` wrote. They take turns, and ratios are to the first one.
+        targets: names of one or more targets, by default "cpu"; ``validate targets`` lists them.
         threads: number of threads that compute on the target "cpu". None takes one for each core.
         cores: numbers of the cores that the target "cpu" is pinned to. None lets the system choose.
         thorough: whether each stage is measured for at least 1024 runs and 60 s, instead of 50 runs and 2 s.
@@ -81,10 +82,11 @@ def measure_latency(
         GateError: the file of gates cannot be read, or contains something that is not a limit.
         ImageError: the photo cannot be read.
     """
-    chosen = _adjusted(find_targets(targets), targets, threads, cores)
+    names = one_or_more(targets)
+    chosen = _adjusted(find_targets(names), names, threads, cores)
     if gates is not None:
         chosen = _held_to(Path(gates), chosen)
-    loaded = [load_artifact(artifact) for artifact in artifacts]
+    loaded = [load_artifact(artifact) for artifact in one_or_more(artifacts)]
     photo = None if image is None else Path(image)
     if photo is not None:
         read_image(photo)  # a bad photo is refused here, not by every child process

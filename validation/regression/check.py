@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reference.common.one_or_more import one_or_more
 from reference.common.output_files import require_writable
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.regression.baseline import (
@@ -56,7 +57,7 @@ class RegressionResult:
 
 
 def check_regression(
-    artifacts: Sequence[Artifact | str | Path],
+    artifacts: Artifact | str | Path | Sequence[Artifact | str | Path],
     baseline: str | Path,
     *,
     update: bool = False,
@@ -65,12 +66,12 @@ def check_regression(
     """Compare artifacts with a committed baseline, as ``validate regress`` does.
 
     Example:
-        >>> result = check_regression(["artifacts/mobile_sam-coreml-int8"], "baseline.json")
+        >>> result = check_regression("artifacts/mobile_sam-coreml-int8", "baseline.json")
         >>> result.failed
         False
 
     Args:
-        artifacts: folders that ``convert`` wrote.
+        artifacts: one or more folders that ``convert`` wrote.
         baseline: the path of the baseline, a JSON file.
         update: whether to write what is measured now to the baseline. It is not written if an artifact
             does not load, crashes, hangs or answers with NaN, or if its masks prove nothing. Other
@@ -89,7 +90,7 @@ def check_regression(
         OutputError: the baseline cannot be written.
     """
     path = Path(baseline)
-    loaded = _by_key([load_artifact(artifact) for artifact in artifacts])
+    loaded = _by_key([load_artifact(artifact) for artifact in one_or_more(artifacts)])
     chosen_limits = read_limits(None if limits is None else Path(limits))
     if update:
         require_writable(path)
@@ -120,7 +121,7 @@ def check_regression(
 
 
 def check_device_results(
-    files: Sequence[str | Path],
+    files: str | Path | Sequence[str | Path],
     baseline: str | Path | None = None,
     *,
     update: bool = False,
@@ -129,12 +130,12 @@ def check_device_results(
     """Judge what apps measured on phones, as ``validate ingest`` does.
 
     Example:
-        >>> result = check_device_results(["device-results.json"], "baseline.json")
+        >>> result = check_device_results("device-results.json", "baseline.json")
         >>> result.failed
         False
 
     Args:
-        files: JSON files that the tests of the sample apps wrote; docs/device-results.md has their format.
+        files: one or more JSON files that the tests of the sample apps wrote; docs/device-results.md has their format.
         baseline: the path of the baseline, a JSON file. Without one only masks are judged.
         update: whether to write the devices' times to the baseline. It is not written if masks are wrong
             or belong to another artifact.
@@ -168,7 +169,9 @@ def check_device_results(
     )
 
     chosen_limits = read_limits(None if limits is None else Path(limits))
-    groups = by_device([DeviceRun(Path(file), read_device_results(Path(file))) for file in files])
+    groups = by_device(
+        [DeviceRun(Path(file), read_device_results(Path(file))) for file in one_or_more(files)]
+    )
     before = None if path is None else read_baseline(path)
     if update and path is not None:
         require_writable(path)

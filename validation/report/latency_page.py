@@ -42,7 +42,7 @@ class TargetSection:
     artifacts: list[ArtifactPart]
 
 
-def render_latency(latency: RecordedLatency, command: str, report_page: str | None) -> str:
+def render_latency(latency: RecordedLatency, command: str | None, report_page: str | None) -> str:
     """The page, as text.
 
     Args:

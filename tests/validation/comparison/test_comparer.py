@@ -23,7 +23,7 @@ from reference.weights.seeded_weights import seeded_state_dict
 from tests.support.compare_one import compare_one
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer
-from validation.comparison.document import build_document
+from validation.comparison.document import comparison_document
 from validation.engines.base import EngineDiedError
 from validation.gates import read_gates
 from validation.questions.cases import Question
@@ -58,7 +58,7 @@ def test_sound_artifact_passes(tiny_artifact):
         assert case.agreement.logits.largest < 1e-3
         assert case.reason is None
     assert {case.photo for case in comparison.cases[GOLDENS:]} == {"coffee", "rocket_portrait"}
-    json.dumps(build_document([comparison]), allow_nan=False)
+    json.dumps(comparison_document([comparison]), allow_nan=False)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_mutants_fail(tiny_artifact, tiny_engine, monkeypatch, mutate):
     assert comparison.verdict == "failed"
     assert {case.status for case in comparison.cases} == {"failed"}
     assert all(case.reason for case in comparison.cases)
-    json.dumps(build_document([comparison]), allow_nan=False)
+    json.dumps(comparison_document([comparison]), allow_nan=False)
 
 
 def test_mask_prompt_that_is_ignored_fails(tiny_artifact, tiny_engine, monkeypatch):
@@ -481,11 +481,11 @@ def test_verdict_on_several_is_failed_if_any_failed(
         compare_one(tiny_package, engine="core_ml"),
         compare_one(tiny_artifact),
     )
-    assert build_document([not_run])["verdict"] == "not run"
-    assert build_document([not_run, passed])["verdict"] == "passed"
+    assert comparison_document([not_run])["verdict"] == "not run"
+    assert comparison_document([not_run, passed])["verdict"] == "passed"
     decode = tiny_engine.decode
     monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: all_nan(*decode(*inputs)))
     failed = compare_with(tiny_engine, tiny_artifact, monkeypatch)
-    document = build_document([not_run, failed, passed])
+    document = comparison_document([not_run, failed, passed])
     assert document["verdict"] == "failed"
     assert [entry["verdict"] for entry in document["artifacts"]] == ["not run", "failed", "passed"]

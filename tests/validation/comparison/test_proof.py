@@ -14,7 +14,7 @@ from reference.modeling.sam import Sam
 from tests.support import broken_weights
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer
-from validation.comparison.document import build_document
+from validation.comparison.document import comparison_document
 from validation.comparison.golden_proof import unproven_by_goldens
 from validation.evidence.mutation.evidence_mutants import score_nan
 
@@ -112,7 +112,7 @@ def test_case_without_a_mask_is_no_evidence_and_not_counted(compare_goldens, log
     case = next(case for case in comparison.cases if case.name == "portrait_box")
     assert case.agreement.mask_ious == (1, 1, 1, 1)
     assert case.agreement.blank == (True, True, True, True)
-    (artifact,) = build_document([comparison])["artifacts"]
+    (artifact,) = comparison_document([comparison])["artifacts"]
     assert artifact["counts"]["not proven"] == 2
     record = next(case for case in artifact["cases"] if case["name"] == "portrait_box")
     assert record["no_evidence"]["masks"].startswith("each mask of the reference is empty")
@@ -169,7 +169,7 @@ def test_logit_that_is_not_finite_on_both_sides_fails(compare_goldens, value):
     assert case.blamed is None
     assert case.agreement.mask_ious[0] == 0
     assert case.agreement.mask_ious[1] == 1
-    json.dumps(build_document([comparison]), allow_nan=False)
+    json.dumps(comparison_document([comparison]), allow_nan=False)
 
 
 def test_embeddings_of_nan_on_both_sides_fail(

@@ -170,7 +170,7 @@ def latency(folder: Path) -> Document:
     targets = (latency_documents.target(), latency_documents.counting_target())
 
     def read():
-        write_latency_report(report, read_latency(path), "validate latency")
+        write_latency_report(report, read_latency(path), command="validate latency")
         shutil.rmtree(report)
 
     arguments = ("compare", folder, "--report", report, "--latency", path)

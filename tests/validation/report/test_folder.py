@@ -79,15 +79,15 @@ def test_a_report_is_replaced_and_nothing_is_left_over(folder):
 
 def test_a_latency_report_is_replaced_by_its_own_kind(tmp_path):
     folder = tmp_path / "report"
-    write_latency_report(folder, document(target()), "first")
-    write_latency_report(folder, document(target()), "second")
+    write_latency_report(folder, document(target()), command="first")
+    write_latency_report(folder, document(target()), command="second")
     assert "second" in (folder / "latency.html").read_text()
     with refused(folder, "is not a report of validate compare"):
         pass
     shutil.rmtree(folder)
     write(folder)
     with pytest.raises(OutputError, match="is not a report of validate latency, so it is not"):
-        write_latency_report(folder, document(target()), "third")
+        write_latency_report(folder, document(target()), command="third")
 
 
 def test_an_error_keeps_the_old_report_whole(folder):

@@ -16,7 +16,6 @@ from tests.support.latency_documents import (
     of_schema_1,
     target,
 )
-from validation.comparison.document import build_document
 from validation.latency.recorded import LatencyFileError, parse_latency, read_latency
 from validation.report import write_latency_report, write_report
 from validation.report.latency_page import summary_of
@@ -138,7 +137,7 @@ def test_ticks_are_round_and_within(low, high, labels):
 
 def test_page_says_what_the_document_does(tmp_path):
     written = document(target(), missing_target())
-    write_latency_report(tmp_path / "r", written, COMMAND)
+    write_latency_report(tmp_path / "r", written, command=COMMAND)
     assert json.loads((tmp_path / "r" / "latency.json").read_text()) == written
     text = (tmp_path / "r" / "latency.html").read_text(encoding="utf-8")
     assert html.escape(COMMAND, quote=False).replace("'", "&#39;") in text
@@ -160,7 +159,7 @@ def test_page_says_what_the_document_does(tmp_path):
 
 
 def test_instructions_are_a_table_of_their_own(tmp_path):
-    write_latency_report(tmp_path / "r", document(counting_target()), COMMAND)
+    write_latency_report(tmp_path / "r", document(counting_target()), command=COMMAND)
     text = (tmp_path / "r" / "latency.html").read_text(encoding="utf-8")
     table = text[text.index("<h3>Instructions</h3>") :]
     rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table[: table.index("</table>")], re.S)
@@ -173,8 +172,7 @@ def test_instructions_are_a_table_of_their_own(tmp_path):
 
 
 def test_pages_of_a_report_link_to_each_other(tmp_path, comparisons):
-    results = build_document(comparisons)
-    write_report(tmp_path / "r", comparisons, results, COMMAND, document())
+    write_report(tmp_path / "r", comparisons, command=COMMAND, latency=document())
     names = sorted(path.name for path in (tmp_path / "r").iterdir())
     assert names == ["files.json", "latency.html", "latency.json", "report.html", "results.json"]
     assert '<a href="latency.html">' in (tmp_path / "r" / "report.html").read_text()

@@ -9,7 +9,7 @@ from validation.inspection.cost.neural_engine.risks import PlacementRisks, Risk
 SCHEMA = "mobile-sam-export/cost/2"
 
 
-def build_document(costs: Sequence[ArtifactCost]) -> dict:
+def cost_document(costs: Sequence[ArtifactCost]) -> dict:
     """The document of all costs, in the order of ``costs``."""
     return {"schema": SCHEMA, "artifacts": [_artifact(cost) for cost in costs]}
 

@@ -80,7 +80,7 @@ def test_emulated_target_counts(here_set_up, tiny_artifact, tmp_path):
         assert artifact["note"].startswith("emulated: lite interpreter of torch")
         expected = {"first": 2000, "later": [2000] * 2, "median": 2000, "ratio_to_first": ratio}
         assert artifact["instructions"] == dict.fromkeys(STAGES, expected)
-    write_latency_report(tmp_path / "report", document, "validate latency")
+    write_latency_report(tmp_path / "report", document, command="validate latency")
     assert "here:1" in (tmp_path / "report" / "latency.html").read_text()
 
 
