@@ -49,6 +49,8 @@ def draw_case(
         _shrink_mask(reference_mask),
         _shrink_mask(artifact_mask),
         logit_difference[:rows, :columns].abs().float().numpy(),
+        int(np.count_nonzero(reference_mask)),
+        int(np.count_nonzero(artifact_mask)),
     )
 
 

@@ -38,6 +38,12 @@ def case_failures(gates: Gates, agreement: Agreement) -> list[str]:
     return failures
 
 
+def hidden_failure(gates: Gates, agreement: Agreement) -> int | None:
+    """Index of the mask with the lowest IoU, if it fails its gate and no user sees it; None otherwise."""
+    lowest = agreement.lowest_index
+    return lowest if agreement.min_iou < gates.min_iou and not agreement.is_seen(lowest) else None
+
+
 def stage_failures(gates: Gates, losses: tuple[StageLoss, ...]) -> dict[str, str]:
     """The stages whose own output fails a gate, each with the reason in words."""
     failures = {}
@@ -175,11 +181,10 @@ class Judge:
                 self.arithmetic.frame_size,
             )
 
-        lowest = agreement.lowest_index
-        is_hidden = agreement.min_iou < self._gates.min_iou and not agreement.is_seen(lowest)
+        hidden = hidden_failure(self._gates, agreement)
         return (
             draw(agreement.best_index, agreement.shown_index),
-            draw(lowest, lowest) if is_hidden else None,
+            None if hidden is None else draw(hidden, hidden),
         )
 
 

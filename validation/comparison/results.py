@@ -25,12 +25,16 @@ class CasePictures:
         artifact_mask: the mask of the artifact that is compared with it, boolean (h, w).
         logit_difference: absolute difference of the logits of the mask with the index of ``reference_mask``,
             float32 (h', w'), without the padding of the frame.
+        reference_pixels: number of pixels of the photo in the reference mask, before it was scaled down.
+        artifact_pixels: the same of the artifact mask.
     """
 
     photo: np.ndarray
     reference_mask: np.ndarray
     artifact_mask: np.ndarray
     logit_difference: np.ndarray
+    reference_pixels: int
+    artifact_pixels: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,12 @@
 """Rows that show the figures of an artifact beside its gates."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from validation.comparison.agreement import StageLoss
 from validation.comparison.results import Comparison
+from validation.gates import Gates, gates_for, read_gates
 from validation.report.formatting import fixed, percent, short
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 
@@ -18,19 +20,41 @@ class GateRow:
         value: the worst value or the mean, as text.
         gate: the limit, as text.
         held: whether the value is within the limit; None if it was not measured.
+        default: the default limit, as text, if the user has replaced it; None otherwise.
     """
 
     name: str
     value: str
     gate: str
     held: bool | None
+    default: str | None = None
+
+
+_read_defaults = cache(read_gates)
+
+
+def _defaults(comparison: Comparison) -> Gates:
+    return gates_for(comparison.artifact, _read_defaults())
+
+
+def has_own_limits(comparison: Comparison) -> bool:
+    """Whether the artifact was judged by limits that differ from the defaults."""
+    return comparison.gates != _defaults(comparison)
 
 
 def gate_rows(comparison: Comparison) -> list[GateRow]:
     """Return one row for each limit of the artifact, in the order of ``gates.toml``; none if no case ran."""
-    summary, gates = comparison.summary, comparison.gates
-    if summary is None:
+    if comparison.summary is None:
         return []
+    defaults = _rows(comparison, _defaults(comparison))
+    return [
+        row if row.gate == default.gate else replace(row, default=default.gate)
+        for row, default in zip(_rows(comparison, comparison.gates), defaults, strict=True)
+    ]
+
+
+def _rows(comparison: Comparison, gates: Gates) -> list[GateRow]:
+    summary = comparison.summary
     same, lost = summary.same_choice, summary.miou_lost
     frame = _worst(comparison, PREPROCESSING, "largest", max)
     embeddings = _worst(comparison, IMAGE_ENCODER, "sqnr", min)

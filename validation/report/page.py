@@ -19,7 +19,7 @@ from validation.report.charts import (
     prompt_in_words,
     prompt_marks,
 )
-from validation.report.gate_rows import GateRow, gate_rows
+from validation.report.gate_rows import GateRow, gate_rows, has_own_limits
 from validation.report.pictures import (
     ARTIFACT_COLOR,
     HEAT_COLORS,
@@ -27,13 +27,16 @@ from validation.report.pictures import (
     REFERENCE_COLOR,
     Picture,
     PictureStore,
+    Ring,
+    rings_around,
 )
 from validation.report.provenance import Provenance, provenance
 from validation.report.templating import environment, page_sources
 from validation.report.verdict import (
-    MEANINGS,
+    can_ship,
     headline,
     labels_of,
+    meaning_of,
     ordered_artifacts,
     ordered_cases,
     reason_of,
@@ -55,6 +58,9 @@ class Figures:
         marks: the prompt, drawn over every picture.
         reference_mask: translucent.
         artifact_mask: translucent.
+        reference_pixels: number of pixels of the photo in the reference mask.
+        artifact_pixels: number of pixels of the photo in the artifact mask.
+        rings: drawn around masks that are easily overlooked.
         disagreement: pixels that only one of the masks has.
         only_reference: share of the photo that only the reference mask has.
         only_artifact: share of the photo that only the artifact mask has.
@@ -69,6 +75,9 @@ class Figures:
     marks: PromptMarks
     reference_mask: Picture
     artifact_mask: Picture
+    reference_pixels: int
+    artifact_pixels: int
+    rings: list[Ring]
     disagreement: Picture
     only_reference: float
     only_artifact: float
@@ -90,12 +99,22 @@ class Figures:
 
 @dataclass(frozen=True, eq=False)
 class CaseSection:
-    """One case, in the form that the page shows."""
+    """One case, in the form that the page shows.
+
+    Attributes:
+        id: id of its element.
+        result: the result.
+        prompt: the prompt in words.
+        figures: pictures of the masks that users see; None if there are none.
+        hidden: pictures of the mask that failed, if no user sees it; None otherwise.
+        open: whether the case is unfolded.
+    """
 
     id: str
     result: CaseResult
     prompt: str
     figures: Figures | None
+    hidden: Figures | None
     open: bool
 
 
@@ -107,6 +126,7 @@ class ArtifactSection:
     label: str
     comparison: Comparison
     reason: str
+    has_own_limits: bool
     losses: list[LossBar]
     gates: list[GateRow]
     charts: list[Histogram]
@@ -116,7 +136,7 @@ class ArtifactSection:
 
 @dataclass(frozen=True, eq=False)
 class VerdictGroup:
-    """All artifacts with one verdict."""
+    """All artifacts with one verdict that means the same for each of them."""
 
     verdict: str
     meaning: str
@@ -140,7 +160,7 @@ class WorstCase:
 
 def render_page(
     comparisons: Sequence[Comparison],
-    command: str,
+    command: str | None,
     when: datetime,
     latency_page: str | None = None,
 ) -> str:
@@ -166,7 +186,7 @@ def render_page(
     return surroundings.get_template("report.html").render(
         sections=sections,
         headline=headline(comparisons),
-        tone=overall_verdict(comparisons) if _is_unanimous(comparisons) else "mixed",
+        tone=_tone(comparisons),
         groups=_groups(sections),
         worst=_worst_case(sections),
         command=command,
@@ -195,8 +215,12 @@ def _rgb(color: tuple[int, int, int]) -> str:
     return f"rgb({color[0]} {color[1]} {color[2]})"
 
 
-def _is_unanimous(comparisons: Sequence[Comparison]) -> bool:
-    return len({item.verdict for item in comparisons}) == 1
+def _tone(comparisons: Sequence[Comparison]) -> str:
+    """The verdict that colors the head; "mixed" if artifacts differ in it, or if one passed but cannot ship."""
+    if len({item.verdict for item in comparisons}) > 1:
+        return "mixed"
+    verdict = overall_verdict(comparisons)
+    return "mixed" if verdict == PASSED and not all(map(can_ship, comparisons)) else verdict
 
 
 def _section(
@@ -208,6 +232,7 @@ def _section(
         label,
         comparison,
         reason_of(comparison),
+        has_own_limits(comparison),
         loss_bars(summary.stage_losses, loss_scale) if summary else [],
         gate_rows(comparison),
         histograms(comparison),
@@ -223,19 +248,20 @@ def _case(case: CaseResult, section: str, place: int, store: PictureStore) -> Ca
         case,
         prompt_in_words(case.case),
         _figures(case, case.pictures, store) if case.pictures else None,
+        _figures(case, case.hidden_pictures, store, f"mask {case.agreement.lowest_index}")
+        if case.hidden_pictures
+        else None,
         is_open,
     )
 
 
 def _groups(sections: Sequence[ArtifactSection]) -> list[VerdictGroup]:
-    """The verdicts that occur, in the order of MEANINGS."""
-    groups = [
-        VerdictGroup(
-            verdict, meaning, [item for item in sections if item.comparison.verdict == verdict]
-        )
-        for verdict, meaning in MEANINGS.items()
-    ]
-    return [group for group in groups if group.sections]
+    """The verdicts and what they mean, in the order of the sections."""
+    groups: dict[tuple[str, str], VerdictGroup] = {}
+    for section in sections:
+        key = section.comparison.verdict, meaning_of(section.comparison)
+        groups.setdefault(key, VerdictGroup(*key, [])).sections.append(section)
+    return list(groups.values())
 
 
 def _worst_case(sections: Sequence[ArtifactSection]) -> WorstCase | None:
@@ -248,17 +274,25 @@ def _worst_case(sections: Sequence[ArtifactSection]) -> WorstCase | None:
     return WorstCase(section, case, case.result.agreement.shown_iou == lowest)
 
 
-def _figures(case: CaseResult, pictures: CasePictures, store: PictureStore) -> Figures:
+def _figures(
+    case: CaseResult,
+    pictures: CasePictures,
+    store: PictureStore,
+    which: str = "masks that users see",
+) -> Figures:
     reference, artifact = pictures.reference_mask, pictures.artifact_mask
     difference = pictures.logit_difference
     finite = difference[np.isfinite(difference)]
     top = float(finite.max(initial=0))
     return Figures(
-        label=f"{case.name}, {case.photo}",
+        label=f"{case.name}, {case.photo}, {which}",
         marks=prompt_marks(case.case, case.photo_size),
         photo=store.add_photo(pictures.photo),
         reference_mask=store.add_mask(reference, REFERENCE_COLOR),
         artifact_mask=store.add_mask(artifact, ARTIFACT_COLOR),
+        reference_pixels=pictures.reference_pixels,
+        artifact_pixels=pictures.artifact_pixels,
+        rings=rings_around(reference, artifact),
         disagreement=store.add_disagreement(reference, artifact),
         only_reference=float(np.mean(reference & ~artifact)),
         only_artifact=float(np.mean(artifact & ~reference)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import find_objects, label, maximum_filter
 
 PHOTO_QUALITY = 80  # quality of JPEG; a photo is only the background of the masks
 REFERENCE_COLOR = (38, 110, 230)  # blue and orange are told apart by color-blind readers too
@@ -16,6 +16,8 @@ MASK_OPACITY = 150  # out of 255
 SPECK_SHARE = (
     480  # a pixel of disagreement grows by one on every side for so many of the longest side
 )
+SMALL_SHARE = 0.002  # masks of fewer pixels, as a share of the photo, get rings
+RING_MARGIN = 0.03  # between a spot and its ring, as a share of the longest side
 MISPLACED_COLOR = (255, 0, 170)  # marks values that are not finite; the scale does not have it
 
 # Viridis (van der Walt and Smith, 2015) in 16 steps: lighter is more, also in print and in gray.
@@ -37,6 +39,29 @@ HEAT_COLORS = (
     (0xD2, 0xE2, 0x1B),
     (0xFD, 0xE7, 0x25),
 )
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A ring around a spot that is easily overlooked, in pixels of the picture."""
+
+    x: float
+    y: float
+    radius: float
+
+
+def rings_around(reference: np.ndarray, artifact: np.ndarray) -> list[Ring]:
+    """Return a ring for each spot of two boolean (h, w) masks; none if the masks are large enough to be seen."""
+    union = reference | artifact
+    if np.count_nonzero(union) >= SMALL_SHARE * union.size:
+        return []
+    margin = round(RING_MARGIN * max(union.shape))
+    spots, _ = label(maximum_filter(union, 2 * margin + 1))
+    rings = []
+    for rows, columns in find_objects(spots):
+        radius = max(rows.stop - rows.start, columns.stop - columns.start) / 2
+        rings.append(Ring((columns.start + columns.stop) / 2, (rows.start + rows.stop) / 2, radius))
+    return rings
 
 
 @dataclass(frozen=True)

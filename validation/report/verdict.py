@@ -6,15 +6,19 @@ from collections.abc import Sequence
 from validation.comparison.results import CaseResult, Comparison
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
 from validation.report.formatting import count, fixed, words
+from validation.report.gate_rows import has_own_limits
 
-# Verdict → what it means for the artifact, in the order in which artifacts are shown.
-MEANINGS = {
+# Verdict → what it means for an artifact with trained weights, in the order in which artifacts are shown.
+_MEANINGS = {
     PASSED: "can ship",
     FAILED: "cannot ship",
     NOT_PROVEN: "cannot ship yet",
     NOT_RUN: "cannot be judged here",
 }
-ORDER = tuple(MEANINGS)
+_UNTRAINED = "agrees with the reference, but is untrained: do not ship it"
+_UNTRAINED_ALL = "artifacts agree with the reference, but are untrained: do not ship them"
+_OWN_LIMITS = "by limits of your own"
+ORDER = tuple(_MEANINGS)
 _CASE_RANKS = {FAILED: 0, PASSED: 1, NOT_PROVEN: 2, NOT_RUN: 3}
 
 
@@ -34,20 +38,39 @@ def labels_of(comparisons: Sequence[Comparison]) -> list[str]:
     ]
 
 
+def can_ship(comparison: Comparison) -> bool:
+    """Whether the artifact passed and has trained weights."""
+    return comparison.verdict == PASSED and comparison.artifact.checkpoint.trained
+
+
+def meaning_of(comparison: Comparison) -> str:
+    """Say what the verdict means for the artifact, such as ``can ship``, and whether its gates are the defaults."""
+    if comparison.verdict == PASSED and not can_ship(comparison):
+        return _UNTRAINED
+    meaning = _MEANINGS[comparison.verdict]
+    judged = comparison.verdict in (PASSED, FAILED)
+    return f"{meaning} {_OWN_LIMITS}" if judged and has_own_limits(comparison) else meaning
+
+
 def headline(comparisons: Sequence[Comparison]) -> str:
     """The page's first sentence, such as ``2 of 3 artifacts can ship``."""
     total = len(comparisons)
     if total == 1:
         (item,) = comparisons
-        return f"{item.artifact.name} {MEANINGS[item.verdict]}"
-    counts = Counter(item.verdict for item in comparisons)
-    if counts[PASSED] == total:
-        return "Both artifacts can ship" if total == 2 else f"All {total} artifacts can ship"
-    if counts[NOT_RUN] == total:
+        return f"{item.artifact.name} {meaning_of(item)}"
+    everyone = "Both" if total == 2 else f"All {total}"
+    if all(item.verdict == NOT_RUN for item in comparisons):
         return f"None of the {total} artifacts could be run"
-    if counts[PASSED]:
-        return f"{counts[PASSED]} of {total} artifacts can ship"
-    return f"None of the {total} artifacts can ship"
+    if all(item.verdict == PASSED and not can_ship(item) for item in comparisons):
+        return f"{everyone} {_UNTRAINED_ALL}"
+    ready = sum(map(can_ship, comparisons))
+    who = (
+        f"{everyone} artifacts"
+        if ready == total
+        else f"{ready or 'None'} of {'' if ready else 'the '}{total} artifacts"
+    )
+    limits = f" {_OWN_LIMITS}" if any(map(has_own_limits, comparisons)) else ""
+    return f"{who} can ship{limits}"
 
 
 def reason_of(comparison: Comparison) -> str:
@@ -74,7 +97,9 @@ def visible_rank(case: CaseResult) -> tuple[int, float]:
 
 def _passed(item: Comparison) -> str:
     cases = count(item.count(PASSED), "case")
-    sentences = [f"{cases} passed; the lowest IoU of any mask is {fixed(item.summary.min_iou)}."]
+    sentences = [
+        f"{cases} passed; the lowest IoU of any of the four masks, shown or not, is {fixed(item.summary.min_iou)}."
+    ]
     if skipped := item.count(NOT_RUN):
         sentences.append(f"{count(skipped, 'case')} could not be run.")
     if empty := item.count(NOT_PROVEN):

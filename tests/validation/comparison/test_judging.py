@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from validation.comparison.agreement import Agreement
-from validation.comparison.judging import case_failures
+from validation.comparison.judging import case_failures, hidden_failure
 from validation.gates import read_gates
 from validation.metrics import tensor_difference
 
@@ -12,21 +12,34 @@ GATES = read_gates()["coreml"]["lut4"]
 
 
 @pytest.mark.parametrize(
-    ("ious", "best", "shown", "expected"),
+    ("ious", "best", "shown", "expected", "hidden"),
     [
         (
             (0.83, 0.9, 0.9, 0.1481),
             0,
             0,
             ["mask IoU 0.1481, gate 0.65 (mask 3, which no user sees)"],
+            3,
         ),
-        ((0.6, 0.9, 0.9, 0.9), 0, 0, ["mask IoU 0.6000, gate 0.65 (mask 0, which users see)"]),
-        ((0.9, 0.6, 0.9, 0.9), 2, 1, ["mask IoU 0.6000, gate 0.65 (mask 1, which users see)"]),
-        ((0.65, 0.9, 0.9, 0.9), 0, 0, []),
+        (
+            (0.6, 0.9, 0.9, 0.9),
+            0,
+            0,
+            ["mask IoU 0.6000, gate 0.65 (mask 0, which users see)"],
+            None,
+        ),
+        (
+            (0.9, 0.6, 0.9, 0.9),
+            2,
+            1,
+            ["mask IoU 0.6000, gate 0.65 (mask 1, which users see)"],
+            None,
+        ),
+        ((0.65, 0.9, 0.9, 0.9), 0, 0, [], None),
     ],
     ids=["not seen", "seen", "seen by users of the artifact", "on the gate"],
 )
-def test_the_failing_mask_is_named(ious, best, shown, expected):
+def test_the_failing_mask_is_named(ious, best, shown, expected, hidden):
     logits = np.ones((4, 4))
     agreement = Agreement(
         mask_ious=ious,
@@ -42,3 +55,4 @@ def test_the_failing_mask_is_named(ious, best, shown, expected):
         truth_ious=None,
     )
     assert case_failures(GATES, agreement) == expected
+    assert hidden_failure(GATES, agreement) == hidden

@@ -14,7 +14,6 @@ from tests.support.requirements import require_tool
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer, Extras
 from validation.comparison.conclusion import conclude
-from validation.comparison.document import build_document
 from validation.comparison.results import Comparison
 from validation.engines.artifact_model import ArtifactModel
 from validation.inspection.drift import worst
@@ -41,7 +40,10 @@ BROWSER_OPTIONS = (
 
 @pytest.fixture(scope="session")
 def comparisons(tiny_folders) -> list[Comparison]:
-    """Three comparisons of the tiny model: one passes, one fails because of its encoder, and one was not run."""
+    """Three comparisons of the tiny model: one passes, one fails because of its encoder, and one was not run.
+
+    Their artifacts say that the weights are trained.
+    """
     cases = (
         SampleCase("face", HOSTILE_PHOTO, points=((224, 112), (60, 60)), labels=(1, 0)),
         SampleCase("<b>box</b>", HOSTILE_PHOTO, box=(166, 40, 286, 196)),
@@ -60,6 +62,9 @@ def comparisons(tiny_folders) -> list[Comparison]:
         )
         comparer = Comparer(prompts=[question], extras=Extras(pictures=True))
         unsound = comparer.compare(artifact)
+    checkpoint = dataclasses.replace(artifact.checkpoint, name="mine.pt", trained=True)
+    artifact = dataclasses.replace(artifact, checkpoint=checkpoint)
+    sound = dataclasses.replace(sound, artifact=artifact)
     skipped = [
         dataclasses.replace(
             case,
@@ -97,7 +102,7 @@ def make_drift(name: str, value: float) -> Drift:
 def report(comparisons, tmp_path_factory) -> Path:
     """The report's folder."""
     folder = tmp_path_factory.mktemp("report") / "report"
-    write_report(folder, comparisons, build_document(comparisons), COMMAND)
+    write_report(folder, comparisons, command=COMMAND)
     return folder
 
 
@@ -123,7 +128,7 @@ def chromium(tmp_path_factory) -> Iterator[Chrome]:
 def latency_report(tmp_path_factory) -> Path:
     """The folder of a latency report with every kind of outcome."""
     folder = tmp_path_factory.mktemp("latency") / "report"
-    write_latency_report(folder, document(target(), missing_target()), COMMAND)
+    write_latency_report(folder, document(target(), missing_target()), command=COMMAND)
     return folder
 
 

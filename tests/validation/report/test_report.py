@@ -15,9 +15,10 @@ from PIL import Image
 from converters.samples import SampleCase
 from reference.common.plain_text import is_plain
 from validation.comparison.conclusion import conclude
-from validation.comparison.document import build_document
+from validation.comparison.document import comparison_document
 from validation.gates import Gates
 from validation.inspection.drift.drift import Drift
+from validation.latency.recorded import LatencyFileError
 from validation.metrics import tensor_difference
 from validation.report import write_report
 from validation.report.charts import SHORTEST, TALLEST, histograms, loss_bars, prompt_marks
@@ -28,6 +29,7 @@ from validation.report.pictures import (
     MISPLACED_COLOR,
     REFERENCE_COLOR,
     PictureStore,
+    rings_around,
 )
 from validation.report.verdict import (
     headline,
@@ -53,7 +55,7 @@ def decoded(picture) -> np.ndarray:
 def test_folder_holds_page_and_results(report, comparisons):
     names = ["files.json", "report.html", "results.json"]
     assert sorted(path.name for path in report.iterdir()) == names
-    assert json.loads((report / "results.json").read_text()) == build_document(comparisons)
+    assert json.loads((report / "results.json").read_text()) == comparison_document(comparisons)
 
 
 def test_verdict_command_and_artifacts_are_named(text, comparisons):
@@ -63,7 +65,10 @@ def test_verdict_command_and_artifacts_are_named(text, comparisons):
         assert html.escape(reason_of(comparison)) in text
         assert comparison.artifact.name in text
         assert comparison.artifact.checkpoint.sha256 in text
-    assert "Untrained weights" in text
+    assert "weights: mine.pt" in text
+    assert f"run by {comparisons[0].engine}" in html.unescape(text)
+    for warning in ("Untrained weights", "Limits of your own", "your limit; default"):
+        assert warning not in text
     assert "Core ML needs a Mac" in text
 
 
@@ -95,18 +100,24 @@ def test_worst_operations_are_listed(text, comparisons):
 
 
 def test_failure_leaves_nothing(tmp_path, comparisons):
-    with pytest.raises(ValueError, match="JSON"):
-        write_report(tmp_path / "a" / "report", comparisons[:1], {"x": float("nan")}, COMMAND)
+    with pytest.raises(LatencyFileError):
+        write_report(tmp_path / "a" / "report", comparisons[:1], latency={"schema": "another"})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_report_may_have_no_pictures(tmp_path, comparisons):
     bare = [dataclasses.replace(case, pictures=None) for case in comparisons[1].cases]
     comparison = dataclasses.replace(comparisons[1], cases=tuple(bare))
-    write_report(tmp_path / "r", [comparison], build_document([comparison]), COMMAND)
+    write_report(tmp_path / "r", [comparison], command=COMMAND)
     page = (tmp_path / "r" / "report.html").read_text()
     assert "data:image" not in page
+
     assert page.count('<details class="case"') == len(bare)
+
+
+def test_report_that_no_command_made_shows_none(tmp_path, comparisons):
+    write_report(tmp_path / "r", comparisons[:1])
+    assert "The command that made this page" not in (tmp_path / "r" / "report.html").read_text()
 
 
 HOSTILE = {
@@ -133,7 +144,7 @@ def test_names_are_shown_escaped_on_the_page(tmp_path, comparisons, name, shown)
     comparison = dataclasses.replace(
         comparisons[1], cases=(case,), failures=(name,), engine=name, drifts=(drift,)
     )
-    write_report(tmp_path / "r", [comparison], build_document([comparison]), f"validate {name}")
+    write_report(tmp_path / "r", [comparison], command=f"validate {name}")
     page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     results = (tmp_path / "r" / "results.json").read_text(encoding="utf-8")
     assert shown in page
@@ -149,7 +160,7 @@ def test_a_folder_is_shown_escaped(tmp_path, comparisons):
         comparisons[0].artifact, folder=folder, goldens=folder / "goldens" / "goldens.json"
     )
     comparison = dataclasses.replace(comparisons[0], artifact=artifact, cases=())
-    write_report(tmp_path / "r", [comparison], build_document([comparison]), COMMAND)
+    write_report(tmp_path / "r", [comparison], command=COMMAND)
     page = (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
     assert r"/a\nPASS\x1b[2J</code>" in page
     assert all(map(is_plain, page.splitlines()))
@@ -162,7 +173,8 @@ def test_sentences_say_what_happened_and_which_stage_is_to_blame(comparisons):
     sound, unsound, skipped = comparisons
     lowest = min(case.agreement.min_iou for case in sound.cases)
     assert reason_of(sound) == (
-        f"{len(sound.cases)} cases passed; the lowest IoU of any mask is {lowest:.4f}."
+        f"{len(sound.cases)} cases passed; the lowest IoU of any of the four masks, shown or not, is "
+        f"{lowest:.4f}."
     )
     assert reason_of(unsound) == "2 of 7 cases failed; the image encoder is to blame."
     assert reason_of(skipped) == "Core ML needs a Mac."
@@ -218,6 +230,58 @@ def test_artifacts_are_in_order_of_verdict_and_then_of_size(comparisons):
 def test_headline_is_not_one_word_for_all(comparisons, verdicts, expected):
     items = [with_verdict(comparisons[0], verdict, 1) for verdict in verdicts]
     assert headline(items) == expected
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        (["untrained"], "passed-1 agrees with the reference, but is untrained: do not ship it"),
+        (
+            ["untrained"] * 2,
+            "Both artifacts agree with the reference, but are untrained: do not ship them",
+        ),
+        (["untrained", "trained"], "1 of 2 artifacts can ship"),
+        (["own limits"], "passed-1 can ship by limits of your own"),
+        (["own limits", "trained"], "Both artifacts can ship by limits of your own"),
+    ],
+)
+def test_headline_names_untrained_weights_and_own_limits(comparisons, items, expected):
+    trained = with_verdict(comparisons[0], "passed", 1)
+    made = {"trained": trained, "untrained": untrained(trained), "own limits": lenient(trained)}
+    assert headline([made[item] for item in items]) == expected
+
+
+def untrained(comparison):
+    """Return a copy whose artifact has untrained weights."""
+    checkpoint = dataclasses.replace(comparison.artifact.checkpoint, trained=False)
+    artifact = dataclasses.replace(comparison.artifact, checkpoint=checkpoint)
+    return dataclasses.replace(comparison, artifact=artifact)
+
+
+def lenient(comparison):
+    """Return a copy that was judged by a limit that is not the default."""
+    gates = dataclasses.replace(comparison.gates, min_iou=0.25)
+    return dataclasses.replace(comparison, gates=gates)
+
+
+def test_limits_that_are_not_the_defaults_are_marked(comparisons, tmp_path):
+    default = f"≥ {comparisons[0].gates.min_iou:g}"
+    changed = lenient(comparisons[0])
+    marked = {row.name: (row.gate, row.default) for row in gate_rows(changed) if row.default}
+    assert marked == {"Lowest mask IoU": ("≥ 0.25", default)}
+    assert not any(row.default for row in gate_rows(comparisons[0]))
+    write_report(tmp_path / "r", [changed], command=COMMAND)
+    page = html.unescape((tmp_path / "r" / "report.html").read_text())
+    assert f"your limit; default {default}" in page
+    assert "<strong>Limits of your own</strong> judge 1 artifact." in page
+
+
+def test_untrained_artifacts_are_not_green(comparisons, tmp_path):
+    write_report(tmp_path / "r", [untrained(comparisons[0])], command=COMMAND)
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert '<header class="verdict mixed">' in page
+    assert "<strong>Untrained weights</strong> in 1 artifact:" in page
+    assert "can ship" not in page
 
 
 def test_artifacts_of_one_name_are_told_apart_by_their_engine(comparisons):
@@ -317,20 +381,42 @@ def test_a_prompt_is_drawn_in_pixels_of_its_photo():
 
 def test_the_page_starts_with_the_case_that_looks_worst(comparisons, tmp_path):
     sound, unsound, skipped = comparisons
-    write_report(tmp_path / "r", comparisons, build_document(comparisons), COMMAND)
+    write_report(tmp_path / "r", comparisons, command=COMMAND)
     page = (tmp_path / "r" / "report.html").read_text()
     failed = [case for case in unsound.cases if case.status == "failed"]
     worst = min(failed, key=lambda case: case.agreement.shown_iou)
     start = page[page.index('id="worst-title"') : page.index("</section>")]
     assert html.escape(worst.name) in start
     assert f"{worst.agreement.shown_iou:.4f}" in start
-    write_report(tmp_path / "r", [skipped], build_document([skipped]), COMMAND)
+    write_report(tmp_path / "r", [skipped], command=COMMAND)
     page = (tmp_path / "r" / "report.html").read_text()
     assert "worst-title" not in page
     assert "cannot be judged here" in page
 
 
 # Pictures
+
+
+def test_a_failing_mask_that_no_user_sees_is_drawn_as_well(comparisons, tmp_path):
+    case = comparisons[1].cases[0]
+    case = dataclasses.replace(case, hidden_pictures=case.pictures)
+    others = [dataclasses.replace(item, hidden_pictures=None) for item in comparisons[1].cases[1:]]
+    comparison = dataclasses.replace(comparisons[1], cases=(case, *others))
+    write_report(tmp_path / "r", [comparison], command=COMMAND)
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert page.count('<details class="hidden-mask">') == 1
+    assert f"Mask {case.agreement.lowest_index}, which failed and which no user sees" in page
+
+
+def test_small_spots_get_rings_and_large_masks_none():
+    empty = np.zeros((100, 200), bool)
+    reference, artifact = empty.copy(), empty.copy()
+    reference[10, 20] = artifact[80, 150:153] = True
+    rings = rings_around(reference, artifact)
+    assert [(ring.x, ring.y) for ring in rings] == [(20.5, 10.5), (151.5, 80.5)]
+    assert all(3 < ring.radius < 12 for ring in rings)
+    assert rings_around(empty, empty) == []
+    assert rings_around(empty, ~empty) == []
 
 
 def test_pictures_of_a_case_are_of_one_size(comparisons):
