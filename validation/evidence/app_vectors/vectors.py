@@ -6,6 +6,7 @@ both apps read. sample_apps/vectors/README.md describes the document.
 """
 
 import base64
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -60,6 +61,16 @@ _SLOTS = (
     (4, [(5.0, 6.0, 1), (7.0, 8.0, 0)], (1.0, 2.0, 30.5, 40.0)),
     (2, [(5.0, 6.0, 1), (7.0, 8.0, 0), (9.0, 9.0, 1)], None),
     (2, [(5.0, 6.0, 1)], (1.0, 2.0, 30.5, 40.0)),
+)
+# The scores of the four masks. NaN counts as the lowest; JSON writes it as null.
+_SCORES = (
+    (0.9, 0.2, 0.7, 0.6),
+    (0.1, 0.8, 0.3, 0.8),
+    (0.5, 0.1, 0.2, 0.9),
+    (0.5, math.nan, 0.2, 0.1),
+    (0.5, 0.1, 0.2, math.nan),
+    (math.nan, math.nan, math.nan, 0.1),
+    (0.5, math.nan, math.nan, math.nan),
 )
 # The number of points, and whether there are a box and a mask.
 _PROMPT_KINDS = (
@@ -188,7 +199,7 @@ def _iou(mask: np.ndarray, other: np.ndarray) -> dict:
 
 def _choices() -> Iterator[dict]:
     """Yield which of the four masks is shown: the best of three for one point alone, else the first."""
-    for scores in ([0.9, 0.2, 0.7, 0.6], [0.1, 0.8, 0.3, 0.8], [0.5, 0.1, 0.2, 0.9]):
+    for scores in _SCORES:
         answer = Answer(torch.zeros(1, 4, 1, 1), torch.tensor([scores]))
         for points, has_box, has_mask in _PROMPT_KINDS:
             case = SampleCase(
@@ -199,7 +210,7 @@ def _choices() -> Iterator[dict]:
                 mask_from="an earlier case" if has_mask else None,
             )
             yield {
-                "scores": scores,
+                "scores": [None if math.isnan(score) else score for score in scores],
                 "points": points,
                 "has_box": has_box,
                 "has_mask": has_mask,

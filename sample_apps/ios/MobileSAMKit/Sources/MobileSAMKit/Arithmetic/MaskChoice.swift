@@ -11,10 +11,14 @@ public struct MaskChoice: Hashable, Sendable {
     }
 
     /// Index of the mask to show. For an ambiguous prompt it is the guess with the highest score, and the
-    /// first of equals.
+    /// first of equals. A score of NaN counts as the lowest.
     public func shown(_ prompt: Prompt, scores: [Float]) -> Int {
         guard prompt.isAmbiguous else { return singleMaskIndex }
         // `max` returns the first of equals.
-        return multimaskIndices.max { scores[$0] < scores[$1] } ?? singleMaskIndex
+        return multimaskIndices.max { ranked(scores[$0]) < ranked(scores[$1]) } ?? singleMaskIndex
+    }
+
+    private func ranked(_ score: Float) -> Float {
+        score.isNaN ? -.infinity : score
     }
 }

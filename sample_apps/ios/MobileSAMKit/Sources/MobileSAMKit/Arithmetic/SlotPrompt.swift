@@ -32,7 +32,7 @@ public struct SlotPrompt: Hashable, Sendable {
         }
         guard filled.count <= layout.slots else {
             throw PromptError(
-                "the prompt takes \(filled.count) slots (a point one, a box two) and this artifact has "
+                "the prompt takes \(filled.count) slots (a point takes one, a box takes two) and this artifact has "
                     + "\(layout.slots): use fewer points, or convert with --prompt-slots \(filled.count)"
             )
         }

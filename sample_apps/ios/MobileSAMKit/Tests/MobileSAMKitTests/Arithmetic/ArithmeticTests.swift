@@ -139,7 +139,7 @@ final class ArithmeticTests: XCTestCase {
                     repeating: .init(corner, isObject: true), count: vector.points),
                 box: vector.hasBox ? .init(corner, corner) : nil,
                 maskInput: vector.hasMask ? [0] : nil)
-            let shown = choice.shown(prompt, scores: vector.scores)
+            let shown = choice.shown(prompt, scores: vector.scores.map { $0 ?? .nan })
             XCTAssertEqual(shown, vector.shown, "\(vector)")
         }
     }

@@ -70,7 +70,7 @@ struct GoldenVectors: Decodable {
     }
 
     struct Choice: Decodable {
-        let scores: [Float]
+        let scores: [Float?]  // nil is NaN, which JSON cannot write
         let points: Int
         let hasBox: Bool
         let hasMask: Bool

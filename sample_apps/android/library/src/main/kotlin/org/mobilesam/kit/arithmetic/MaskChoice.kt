@@ -9,8 +9,10 @@ package org.mobilesam.kit.arithmetic
 data class MaskChoice(val singleMaskIndex: Int, val multimaskIndices: List<Int>) {
     /**
      * Index of the mask to show. For an ambiguous prompt it is the guess with the highest score, and the first of
-     * equals.
+     * equals. A score of NaN counts as the lowest.
      */
     fun shown(prompt: Prompt, scores: FloatArray): Int =
-        if (prompt.isAmbiguous) multimaskIndices.maxBy { scores[it] } else singleMaskIndex
+        if (prompt.isAmbiguous) multimaskIndices.maxBy { ranked(scores[it]) } else singleMaskIndex
+
+    private fun ranked(score: Float): Float = if (score.isNaN()) Float.NEGATIVE_INFINITY else score
 }

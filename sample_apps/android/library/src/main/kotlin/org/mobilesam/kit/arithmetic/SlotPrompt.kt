@@ -30,7 +30,7 @@ class SlotPrompt(val pointCoords: FloatArray, val pointLabels: FloatArray, val m
             }.orEmpty()
             if (filled.size > layout.slots) {
                 throw PromptException(
-                    "The prompt takes ${filled.size} slots (a point one, a box two), and this model has ${layout.slots}.",
+                    "The prompt takes ${filled.size} slots (a point takes one, a box takes two), and this model has ${layout.slots}.",
                 )
             }
             val slots = filled + List(layout.slots - filled.size) { layout.emptySlotCoordinates to labels.emptySlot }

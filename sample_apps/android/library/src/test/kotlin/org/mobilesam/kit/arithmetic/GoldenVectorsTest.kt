@@ -104,7 +104,7 @@ class GoldenVectorsTest {
             if (vector.getBoolean("has_mask")) FloatArray(1) else null,
         )
         val choice = MaskChoice(0, listOf(1, 2, 3))
-        assertEquals(vector.getInt("shown"), choice.shown(prompt, floats(vector.getJSONArray("scores"))))
+        assertEquals(vector.getInt("shown"), choice.shown(prompt, scores(vector.getJSONArray("scores"))))
     }
 
     @Test
@@ -133,6 +133,9 @@ class GoldenVectorsTest {
         (0 until array.length()).map(array::getJSONArray).map { Point(it.getDouble(0), it.getDouble(1)) }
 
     private fun floats(array: JSONArray) = FloatArray(array.length()) { array.getDouble(it).toFloat() }
+
+    private fun scores(array: JSONArray) =
+        FloatArray(array.length()) { if (array.isNull(it)) Float.NaN else array.getDouble(it).toFloat() }
 
     private fun rle(record: JSONObject) = RunLengthEncoding(size(record.getJSONArray("size")), record.getString("counts"))
 
