@@ -71,7 +71,7 @@ LONGEST_ANSWER = 86_400.0  # seconds
     help="Longest time that the engine may take for one answer. Each engine runs in its own process, "
     "so one that hangs or crashes fails its artifact and nothing else.",
 )
-@report_option("every case's masks side by side")
+@report_option("the masks that users see in each case, and a failing mask that they do not see")
 @click.option(
     "--latency",
     "latency_file",
