@@ -8,9 +8,8 @@ from tqdm import tqdm
 
 from reference.common.plain_text import shorten
 
-OnStep = Callable[
-    [str], None
-]  # is called with a name or description of each step, when the step begins
+# Called with the name or description of each step, when the step begins.
+OnStep = Callable[[str], None]
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def format_lines(lines: Mapping[str, list[Line]]) -> list[str]:
 
 
 def format_verdict(
-    lines: Mapping[str, list[Line]], baseline: str, updated: bool = False
+    lines: Mapping[str, list[Line]], baseline: str, updated: bool
 ) -> list[str]:
     """Return the overall verdict, the number of lines per verdict, and what improved.
 

@@ -26,15 +26,15 @@ class Figures:
         label: names the case, for readers who do not see the pictures.
         photo: the ground on which the masks are drawn.
         marks: the prompt, drawn over every picture.
-        reference_mask: translucent.
-        artifact_mask: translucent.
+        reference_mask: the reference mask, in a translucent color.
+        artifact_mask: the artifact mask, in another translucent color.
         reference_pixels: number of pixels of the photo in the reference mask.
         artifact_pixels: number of pixels of the photo in the artifact mask.
-        rings: drawn around masks that are easily overlooked.
+        rings: rings around spots of masks that are easily overlooked.
         disagreement: pixels that only one of the masks has.
         only_reference: share of the photo that only the reference mask has.
         only_artifact: share of the photo that only the artifact mask has.
-        heat_map: logit differences.
+        heat_map: the differences of the mask logits, as colors.
         heat_top: the logit difference at the end of the color scale.
         heat_most: the 95th percentile of the logit differences.
         not_finite: number of pixels of the heat map that are not finite.

@@ -13,9 +13,8 @@ PHOTO_QUALITY = 80  # quality of JPEG; a photo is only the background of the mas
 REFERENCE_COLOR = (38, 110, 230)  # blue and orange are told apart by color-blind readers too
 ARTIFACT_COLOR = (240, 140, 20)
 MASK_OPACITY = 150  # out of 255
-SPECK_SHARE = (
-    480  # a pixel of disagreement grows by one on every side for so many of the longest side
-)
+# A pixel of disagreement grows by one on every side for so many pixels of the longest side.
+SPECK_SHARE = 480
 SMALL_SHARE = 0.002  # masks of fewer pixels, as a share of the photo, get rings
 RING_MARGIN = 0.03  # between a spot and its ring, as a share of the longest side
 MISPLACED_COLOR = (255, 0, 170)  # marks values that are not finite; the scale does not have it

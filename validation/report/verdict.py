@@ -64,13 +64,11 @@ def headline(comparisons: Sequence[Comparison]) -> str:
     if all(item.verdict == PASSED and not can_ship(item) for item in comparisons):
         return f"{everyone} {_UNTRAINED_ALL}"
     ready = sum(map(can_ship, comparisons))
-    who = (
-        f"{everyone} artifacts"
-        if ready == total
-        else f"{ready or 'None'} of {'' if ready else 'the '}{total} artifacts"
-    )
     limits = f" {_OWN_LIMITS}" if any(map(has_own_limits, comparisons)) else ""
-    return f"{who} can ship{limits}"
+    if ready == total:
+        return f"{everyone} artifacts can ship{limits}"
+    share = f"{ready} of {total}" if ready else f"None of the {total}"
+    return f"{share} artifacts can ship{limits}"
 
 
 def reason_of(comparison: Comparison) -> str:
