@@ -32,9 +32,7 @@ def format_lines(lines: Mapping[str, list[Line]]) -> list[str]:
     return [f"{text}  {reason}".rstrip() for text, reason in texts]
 
 
-def format_verdict(
-    lines: Mapping[str, list[Line]], baseline: str, updated: bool
-) -> list[str]:
+def format_verdict(lines: Mapping[str, list[Line]], baseline: str, updated: bool) -> list[str]:
     """Return the overall verdict, the number of lines per verdict, and what improved.
 
     An improvement is advice to update the baseline, unless the baseline was ``updated`` by the same run.
