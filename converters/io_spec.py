@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from reference.modeling.mask_decoder import NUM_MASKS
+from reference.mask_choice import NUM_MASKS
 from reference.modeling.variants import Variant
 
 LABEL_BACKGROUND, LABEL_OBJECT, LABEL_BOX_TOP_LEFT, LABEL_BOX_BOTTOM_RIGHT = range(4)

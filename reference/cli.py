@@ -7,8 +7,10 @@ from typing import NoReturn
 import click
 
 from reference.common.command_line import note, run, version_option
+from reference.modeling.variants import get_variant
 from reference.options import Box, Point, answer_options, model_option, prompt_options
 from reference.request import answer, prepare, warn_untrained
+from reference.weights.checkpoint_source import require_checkpoint
 
 
 @click.command("segment")
@@ -48,6 +50,7 @@ def segment(
     Coordinates are pixels of the photo as a viewer shows it, counted from its top-left corner.
     """
     request = prepare(image, points, background_points, boxes, output, as_json)
+    require_checkpoint(checkpoint, get_variant(model))
 
     # Imported here because torch takes seconds to import, and --help and refusals do not need it.
     from reference.sam import SAM

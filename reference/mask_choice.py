@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Mask 0 answers an unambiguous prompt. Masks 1, 2 and 3 are the candidates for an ambiguous one.
+NUM_MASKS = 4
+
 
 def is_ambiguous(num_points: int, has_box: bool, has_mask: bool = False) -> bool:
     """Whether a prompt for one object is ambiguous, so that users are given three masks and not one.

@@ -3,12 +3,10 @@
 import torch
 from torch import Tensor, nn
 
+from reference.mask_choice import NUM_MASKS
 from reference.modeling.layers import LayerNorm2d
 from reference.modeling.transformer import TwoWayTransformer
 from reference.modeling.variants import Variant
-
-# Mask 0 answers an unambiguous prompt. Masks 1, 2 and 3 are the candidates for an ambiguous one.
-NUM_MASKS = 4
 
 
 class MLP(nn.Module):

@@ -23,6 +23,7 @@ from reference.weights.checkpoint_file import (
     read_content,
     sha256_of_file,
 )
+from reference.weights.checkpoint_source import BUILT_IN, require_checkpoint
 from reference.weights.download import fetch_official
 from reference.weights.official_names import (
     UNUSED_TENSORS,
@@ -49,12 +50,10 @@ __all__ = [
     "resolve_checkpoint",
 ]
 
-BUILT_IN = ("demo", "official", "seeded")  # checkpoints that have a name
 _DATA = Path(__file__).parent / "data"
 _INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _PIXEL_STATISTICS = ("pixel_mean", "pixel_std")
 _NAMES_SHOWN = 5  # tensor names of each kind that an error shows
-_OTHER_WEIGHTS = "pass the checkpoint 'seeded' (--checkpoint seeded) or the path of a file"
 _NAME_LENGTH = 200  # characters of a name that manifests and errors repeat
 
 
@@ -94,24 +93,16 @@ def resolve_checkpoint(source: str | Path, variant: Variant, progress: bool = Tr
     Raises:
         CheckpointError: the weights cannot be read or downloaded, or the file holds several models that differ.
     """
+    require_checkpoint(source, variant)
     if source == "demo":
-        if variant.demo is None:
-            raise CheckpointError(f"'{variant.name}' has no demo weights: {_OTHER_WEIGHTS}")
         return Checkpoint("demo", variant.demo.sha256, True, _bundled_weights(variant.demo))
     if source == "seeded":
         weights = seeded_state_dict(_layout(variant))
         return Checkpoint("seeded", state_dict_sha256(weights), False, weights)
     if source == "official":
-        if variant.official is None:
-            raise CheckpointError(f"'{variant.name}' has no official checkpoint: {_OTHER_WEIGHTS}")
         path = fetch_official(variant.official, progress)
         return Checkpoint("official", variant.official.sha256, True, read_checkpoint(path))
     path = Path(source)
-    if not source or _is_missing(path):
-        raise CheckpointError(
-            f"no checkpoint '{source}': expected 'demo', 'official', 'seeded' or the path of "
-            "a .pt or .safetensors file"
-        )
     found = _find_weights(path, _layout(variant))
     name = shorten(path.name, _NAME_LENGTH)
     return Checkpoint(name, sha256_of_file(path), True, found.tensors, found.note)
@@ -238,16 +229,6 @@ def _layout(variant: Variant) -> dict[str, TensorLayout]:
     """Return the official names, shapes and dtypes of all tensors that a model of this variant needs."""
     with torch.device("meta"):  # shapes only: this takes no memory and no initialization
         return official_layout(Sam(variant))
-
-
-def _is_missing(path: Path) -> bool:
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return True
-    except (OSError, ValueError):  # the path may exist; read_checkpoint says what is wrong
-        return False
-    return False
 
 
 def _problems(expected: Mapping[str, TensorLayout], given: Mapping[str, TensorLayout]) -> list[str]:

@@ -278,11 +278,11 @@ def test_where_the_weights_were_found_is_told(capsys, photo_path, stand_in, monk
             self.checkpoint.note = "found at ['ema']; left out: 'epoch'"
 
     monkeypatch.setattr(reference.sam, "SAM", Noted)
-    arguments = [photo_path, "--point", "5,5", "--json", "--checkpoint", "run.pt"]
+    arguments = [photo_path, "--point", "5,5", "--json", "--checkpoint", "seeded"]
     status, out, err = segment(capsys, *arguments)
     assert status == 0
-    assert json.loads(out)["checkpoint"]["name"] == "run.pt"
-    assert err == "note: weights of 'run.pt': found at ['ema']; left out: 'epoch'\n"
+    assert json.loads(out)["checkpoint"]["name"] == "seeded"
+    assert err == "note: weights of 'seeded': found at ['ema']; left out: 'epoch'\n"
 
 
 @pytest.mark.parametrize("as_json", [True, False])

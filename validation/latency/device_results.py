@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reference.common.errors import MobileSAMError
-from reference.modeling.mask_decoder import NUM_MASKS
+from reference.mask_choice import NUM_MASKS
 from validation.documents.strict_json import JsonSource, Value
 from validation.latency.device_results_schema import (
     COMPUTE_UNITS,

@@ -16,7 +16,7 @@ from converters.artifact_layout import GOLDENS_SCHEMA
 from converters.io_spec import image_encoder_spec
 from converters.samples import SampleCase
 from reference.common.errors import ArtifactError
-from reference.modeling.mask_decoder import NUM_MASKS
+from reference.mask_choice import NUM_MASKS
 from reference.photos.images import read_image
 from validation.artifacts.artifact import CONVERT_AGAIN, Artifact
 from validation.documents.strict_json import JsonSource, Value

@@ -15,7 +15,7 @@ import numpy as np
 from converters.samples import SampleCase
 from reference.common.errors import MobileSAMError, PromptError
 from reference.common.plain_text import shorten
-from reference.modeling.mask_decoder import NUM_MASKS
+from reference.mask_choice import NUM_MASKS
 from reference.photos.images import read_image
 from reference.photos.masks import decode_rle
 from reference.prompts import normalize_prompts
