@@ -1,6 +1,6 @@
 """Converting a checkpoint to an artifact folder, for the ``convert`` command and for Python."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -8,7 +8,6 @@ import torch
 
 from converters.artifact_layout import GOLDENS_FOLDER, MAX_PROMPT_SLOTS
 from converters.coreml.format import COREML
-from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.format import Component, Format, Options
 from converters.goldens import Goldens, compute_goldens, require_finite, write_goldens
 from converters.io_spec import (
@@ -210,7 +209,7 @@ def write_artifact(
     )
     with staged(folder, force) as partial:
         components = {}
-        for component in _components(source, chosen.needs_calibration(options)):
+        for component in _components(source, chosen, options):
             on_step(component.spec.name)
             components[component.spec.name] = chosen.write(
                 component, variant, source.checkpoint, options, entries, partial
@@ -230,19 +229,16 @@ def _format_of(options: Options) -> Format:
     return next(item for item in FORMATS.values() if isinstance(options, item.options_type))
 
 
-def _components(source: Source, needs_calibration: bool) -> tuple[Component, Component]:
+def _components(source: Source, chosen: Format, options: Options) -> Iterator[Component]:
     sam, goldens = source.sam, source.goldens
     encoder_inputs = goldens.encoder_inputs()
-    if needs_calibration:
+    if chosen.needs_calibration(options):
         encoder_inputs += _calibration_frames(sam, goldens)
-    return (
-        Component(ImageEncoder(sam).eval(), image_encoder_spec(sam.variant), encoder_inputs),
-        Component(
-            MaskDecoder(sam).eval(),
-            mask_decoder_spec(sam.variant, source.prompt_slots),
-            goldens.decoder_inputs(),
-        ),
-    )
+    for spec, inputs in (
+        (image_encoder_spec(sam.variant), encoder_inputs),
+        (mask_decoder_spec(sam.variant, source.prompt_slots), goldens.decoder_inputs()),
+    ):
+        yield Component(chosen.modules[spec.name](sam).eval(), spec, inputs)
 
 
 def _calibration_frames(sam: Sam, goldens: Goldens) -> list[tuple[torch.Tensor, ...]]:

@@ -4,6 +4,7 @@ A new format is a folder beside ``coreml/`` and ``torchscript/`` with a ``format
 ``conversion.FORMATS``, and its name in ``artifact_layout.FORMATS``.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from converters.io_spec import ModuleSpec
+from reference.modeling.sam import Sam
 from reference.modeling.variants import Variant
 from reference.weights.checkpoint import Checkpoint
 
@@ -49,6 +51,11 @@ class Format(Protocol):
         Its fields are the scheme, and keywords of ``converters.convert``. A value that the format cannot do raises
         ConversionError.
         """
+        ...
+
+    @property
+    def modules(self) -> Mapping[str, Callable[[Sam], nn.Module]]:
+        """The name of each component → the class of its export module, which is built from the reference model."""
         ...
 
     def manifest_entries(self, options: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from converters.coreml.export import CoreMLOptions, export_coreml, package_spec
 from converters.coreml.package_files import PackageMetadata
 from converters.coreml.schemes import SCHEMES
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.format import Component
 from converters.manifest import PACKAGE, component_entry
 from reference.modeling.variants import Variant
@@ -23,6 +26,9 @@ class CoreMLFormat:
 
     name = "coreml"
     options_type = CoreMLOptions
+    modules = MappingProxyType(
+        {"image_encoder": ChannelsFirstImageEncoder, "mask_decoder": ChannelsFirstMaskDecoder}
+    )
 
     def manifest_entries(self, options: CoreMLOptions) -> dict[str, Any]:
         return {"deployment_target": options.target}

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
-from converters.export_modules import ChannelLayerNorm, ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.layer_norms import ChannelLayerNorm
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 
 LayerNorm = nn.LayerNorm | ChannelLayerNorm
 
@@ -66,7 +68,7 @@ def streams_of(module: nn.Module) -> tuple[Stream, ...]:
 
 
 @streams_of.register
-def _(module: ImageEncoder) -> tuple[Stream, ...]:
+def _(module: ChannelsFirstImageEncoder) -> tuple[Stream, ...]:
     encoder = module.encoder
     # The first stage has activations between its convolutions, so it has no stream.
     transformer_stages = list(encoder.stages)[1:]
@@ -95,7 +97,7 @@ def _(module: ImageEncoder) -> tuple[Stream, ...]:
 
 
 @streams_of.register
-def _(module: MaskDecoder) -> tuple[Stream, ...]:
+def _(module: ChannelsFirstMaskDecoder) -> tuple[Stream, ...]:
     return (
         *_normalized_convolutions("prompts.mask_downscaling", module.prompts.mask_downscaling),
         *_normalized_convolutions("output_upscaling", module.output_upscaling),

@@ -1,10 +1,13 @@
 """TorchScript Lite as a format of ``conversion``."""
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.format import Component
 from converters.manifest import component_entry, to_json
 from converters.torchscript.export import TorchScriptOptions, export_torchscript
@@ -18,6 +21,9 @@ class TorchScriptFormat:
 
     name = "torchscript"
     options_type = TorchScriptOptions
+    modules = MappingProxyType(
+        {"image_encoder": ChannelsFirstImageEncoder, "mask_decoder": ChannelsFirstMaskDecoder}
+    )
 
     def manifest_entries(self, options: TorchScriptOptions) -> dict[str, Any]:
         return {

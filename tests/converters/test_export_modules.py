@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from converters.export_modules import GridPositionalEncoding, ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
+from converters.export_modules.prompt_encoder import GridPositionalEncoding
 from converters.prompt_slots import fill_slots
 from reference.common.errors import PromptError
 from reference.photos.preprocessing import photo_to_frame
@@ -17,7 +19,7 @@ LOGIT_TOLERANCE = 1e-3
 
 @pytest.fixture(scope="module")
 def decoder(seeded_sam):
-    return MaskDecoder(seeded_sam).eval()
+    return ChannelsFirstMaskDecoder(seeded_sam).eval()
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +101,14 @@ def test_too_many_prompts_name_the_slots():
 def test_image_encoder_answers_as_the_reference(seeded_sam, embeddings, china):
     frame = photo_to_frame(china, seeded_sam.frame_size, seeded_sam.mean_color)
     with torch.no_grad():
-        actual = ImageEncoder(seeded_sam).eval()(torch.from_numpy(frame))
+        actual = ChannelsFirstImageEncoder(seeded_sam).eval()(torch.from_numpy(frame))
     torch.testing.assert_close(actual, embeddings, rtol=0, atol=1e-4)
 
 
 def test_export_leaves_the_reference_alone(tiny_sam):
     before = {name: tensor.clone() for name, tensor in tiny_sam.state_dict().items()}
-    ImageEncoder(tiny_sam)
-    MaskDecoder(tiny_sam)
+    ChannelsFirstImageEncoder(tiny_sam)
+    ChannelsFirstMaskDecoder(tiny_sam)
     after = tiny_sam.state_dict()
     assert list(after) == list(before)
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())

@@ -12,7 +12,8 @@ import torch
 
 from converters.conversion import Source, load_source, write_artifact
 from converters.coreml.export import CoreMLOptions
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.manifest import list_files
 from converters.torchscript.export import TorchScriptOptions
 from validation.cli import main
@@ -73,8 +74,8 @@ class ExportedEngine:
     name = "export modules"
 
     def __init__(self, sam) -> None:
-        self._image_encoder = ImageEncoder(sam).eval()
-        self._mask_decoder = MaskDecoder(sam).eval()
+        self._image_encoder = ChannelsFirstImageEncoder(sam).eval()
+        self._mask_decoder = ChannelsFirstMaskDecoder(sam).eval()
 
     @torch.no_grad()
     def encode(self, frame):

@@ -14,7 +14,8 @@ from coremltools.converters.mil.mil import types
 from converters.coreml.export import CoreMLOptions, export_coreml
 from converters.coreml.package_files import PackageMetadata
 from converters.coreml.schemes import LARGE_WEIGHT, SCHEMES, quantize_activations
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import fill_slots
 from reference.common.errors import ConversionError
@@ -38,7 +39,7 @@ STORAGE_OPS = {
 def encoder(tiny_sam, china):
     frame = photo_to_frame(china, tiny_sam.frame_size, tiny_sam.mean_color)
     spec = image_encoder_spec(tiny_sam.variant)
-    return ImageEncoder(tiny_sam).eval(), spec, [(torch.from_numpy(frame),)]
+    return ChannelsFirstImageEncoder(tiny_sam).eval(), spec, [(torch.from_numpy(frame),)]
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,11 @@ def decoder(tiny_sam, encoder):
     points = torch.tensor([[[100.0, 80.0]]]), torch.ones(1, 1)
     prompt = fill_slots(SLOTS, tiny_sam.variant.mask_size, points, None, None)
     inputs = embeddings, *prompt.tensors
-    return MaskDecoder(tiny_sam).eval(), mask_decoder_spec(tiny_sam.variant, SLOTS), [inputs]
+    return (
+        ChannelsFirstMaskDecoder(tiny_sam).eval(),
+        mask_decoder_spec(tiny_sam.variant, SLOTS),
+        [inputs],
+    )
 
 
 def export(part, path, scheme="fp16", target=None):

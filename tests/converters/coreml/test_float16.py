@@ -11,7 +11,8 @@ from converters.coreml.export import CoreMLOptions, convert_in_memory
 from converters.coreml.float16_range import measure_ranges
 from converters.coreml.float16_repair import choose_exponents, find_overflows, scaled
 from converters.coreml.residual_streams import streams_of
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import image_encoder_spec
 from reference.photos.preprocessing import photo_to_frame
 from validation.evidence.numbers.wide_streams import with_one_wide_channel, with_wide_streams
@@ -63,7 +64,11 @@ def test_nan_counts_as_infinite_whatever_follows():
 @pytest.mark.parametrize("part", ["encoder", "decoder"])
 def test_scaled_streams_leave_the_answers_as_they_are(part, tiny_sam, frame):
     """A power of two changes no digit, so the answers are equal to the last bit."""
-    module = ImageEncoder(tiny_sam) if part == "encoder" else MaskDecoder(tiny_sam)
+    module = (
+        ChannelsFirstImageEncoder(tiny_sam)
+        if part == "encoder"
+        else ChannelsFirstMaskDecoder(tiny_sam)
+    )
     slots = (torch.rand(1, 4, 2) * 200, torch.tensor([[1.0, 0.0, -2.0, -2.0]]))
     size = tiny_sam.variant.mask_size
     mask = torch.randn(1, 1, size, size), torch.ones(1)
@@ -83,7 +88,7 @@ def test_scaled_streams_leave_the_answers_as_they_are(part, tiny_sam, frame):
 @pytest.mark.parametrize("size", SIZES)
 def test_wide_streams_are_brought_into_range(make, size, tiny_sam, frame):
     sam = make(tiny_sam, size)
-    module, _, overflows = fitted(ImageEncoder(sam).eval(), [(frame,)])
+    module, _, overflows = fitted(ChannelsFirstImageEncoder(sam).eval(), [(frame,)])
     between_streams = {  # activations, which cannot be scaled
         layer for stage in module.encoder.stages[1:] for layer in stage.downsample.modules()
     }
@@ -98,7 +103,7 @@ def test_wide_streams_are_brought_into_range(make, size, tiny_sam, frame):
 
 
 def test_streams_in_range_are_left_alone(tiny_sam, frame):
-    module, exponents, overflows = fitted(ImageEncoder(tiny_sam).eval(), [(frame,)])
+    module, exponents, overflows = fitted(ChannelsFirstImageEncoder(tiny_sam).eval(), [(frame,)])
     assert exponents == {}
     assert not overflows.norms
 
@@ -106,7 +111,7 @@ def test_streams_in_range_are_left_alone(tiny_sam, frame):
 def test_an_epsilon_that_would_vanish_keeps_its_normalization_float32(tiny_sam, frame):
     """Windows are padded with tokens of zeros. Their variance is zero, so they are divided by the epsilon alone."""
     module, exponents, overflows = fitted(
-        ImageEncoder(with_one_wide_channel(tiny_sam, 1e4)).eval(), [(frame,)]
+        ChannelsFirstImageEncoder(with_one_wide_channel(tiny_sam, 1e4)).eval(), [(frame,)]
     )
     norms = {norm for stream in streams_of(module) for norm in stream.norms}
     for norm in norms - overflows.norms:
@@ -133,7 +138,7 @@ def convert(module, tiny_sam, frame, scheme="fp16"):
 @pytest.mark.parametrize("scheme", ["fp16", "int8", "lut4", "w8a8"])
 def test_a_wide_activation_stays_float32_with_what_takes_it(scheme, tiny_sam, frame):
     """A GELU cannot be scaled. So its input, its output and the layer that takes the output stay float32."""
-    module = ImageEncoder(tiny_sam)
+    module = ChannelsFirstImageEncoder(tiny_sam)
     with torch.no_grad():
         module.encoder.patch_embed.conv1.weight *= 1e6
         module.encoder.patch_embed.conv2.weight /= 1e6
@@ -148,7 +153,7 @@ def test_a_wide_activation_stays_float32_with_what_takes_it(scheme, tiny_sam, fr
 
 def test_a_wide_weight_keeps_its_layer_float32(tiny_sam, frame):
     """The largest float16, 65504, limits constants as well, even if the layer's results are small."""
-    module = ImageEncoder(tiny_sam)
+    module = ChannelsFirstImageEncoder(tiny_sam)
     with torch.no_grad():
         module.encoder.patch_embed.conv1.weight[:, :] = 0
         module.encoder.patch_embed.conv1.weight[0, :, 0, 0] = torch.tensor([1e5, -1e5, 0])
@@ -179,4 +184,4 @@ def test_wide_logits_stay_float32_and_nothing_else(tiny_sam, frame):
 
 
 def test_float32_packages_have_nothing_to_fit(tiny_sam, frame):
-    assert convert(ImageEncoder(tiny_sam), tiny_sam, frame, "none").float16 is None
+    assert convert(ChannelsFirstImageEncoder(tiny_sam), tiny_sam, frame, "none").float16 is None

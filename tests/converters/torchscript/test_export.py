@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.jit.mobile import _get_model_bytecode_version, _load_for_lite_interpreter
 
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import ModuleSpec, TensorSpec, image_encoder_spec, mask_decoder_spec
 from converters.torchscript.export import (
     BYTECODE_VERSIONS,
@@ -51,7 +52,10 @@ def parts() -> dict[str, Part]:
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         sam = Sam(TINY).eval()
-        encoder, decoder = ImageEncoder(sam).eval(), MaskDecoder(sam).eval()
+        encoder, decoder = (
+            ChannelsFirstImageEncoder(sam).eval(),
+            ChannelsFirstMaskDecoder(sam).eval(),
+        )
         images = [(torch.rand(1, 3, 128, 128) * 255,) for _ in range(2)]
         prompts = [
             (

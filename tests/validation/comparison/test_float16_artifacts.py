@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from converters.coreml.export import CoreMLOptions, convert_in_memory
-from converters.export_modules import ImageEncoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.io_spec import image_encoder_spec
 from reference.photos.preprocessing import photo_to_frame
 from validation import mil_runtime
@@ -24,7 +24,7 @@ def frame(tiny_sam, china):
 
 def signal_to_noise(sam, scheme, frame):
     """Return the signal-to-noise ratio in dB of the package's embeddings, against those of the reference."""
-    module, spec = ImageEncoder(sam).eval(), image_encoder_spec(sam.variant)
+    module, spec = ChannelsFirstImageEncoder(sam).eval(), image_encoder_spec(sam.variant)
     converted = convert_in_memory(module, spec, CoreMLOptions(scheme), [(frame,)])
     program = mil_runtime.load(converted.model)
     found = program.predict({"image": frame_to_image(frame)})["image_embeddings"]

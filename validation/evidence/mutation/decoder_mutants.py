@@ -7,14 +7,16 @@ import math
 import torch
 from torch import Tensor, nn
 
-from converters.export_modules import (
-    HIDDEN,
-    GridPositionalEncoding,
-    MaskDecoder,
+from converters.export_modules.channels_first.layer_norms import use_native_layer_norms
+from converters.export_modules.channels_first.mask_decoder import (
+    ChannelsFirstMaskDecoder,
     MaskedAttention,
     SlotAttentionBlock,
+)
+from converters.export_modules.prompt_encoder import (
+    HIDDEN,
+    GridPositionalEncoding,
     SlotPromptEncoder,
-    use_native_layer_norms,
 )
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.encoder_mutants import (
@@ -33,19 +35,19 @@ mutant = functools.partial(
 # Prompts
 
 
-def exchange_point_axes(module: MaskDecoder, _: Sam) -> nn.Module:
+def exchange_point_axes(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, coords, *rest: (e, coords.flip(-1), *rest), module)
 
 
-def forget_half_pixel(module: MaskDecoder, _: Sam) -> nn.Module:
+def forget_half_pixel(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, coords, *rest: (e, coords - 0.5, *rest), module)
 
 
-def exchange_point_labels(module: MaskDecoder, _: Sam) -> nn.Module:
+def exchange_point_labels(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return _with_types(module, [1, 0, 2, 3])
 
 
-def exchange_corner_labels(module: MaskDecoder, _: Sam) -> nn.Module:
+def exchange_corner_labels(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return _with_types(module, [0, 1, 3, 2])
 
 
@@ -82,21 +84,23 @@ class LastEmptySlotSeen(SlotPromptEncoder):
         return tokens, torch.cat([bias[:, :-2], seen, bias[:, -1:]], dim=1)
 
 
-def _encode_prompts_by(kind: type[SlotPromptEncoder], module: MaskDecoder, sam: Sam) -> nn.Module:
+def _encode_prompts_by(
+    kind: type[SlotPromptEncoder], module: ChannelsFirstMaskDecoder, sam: Sam
+) -> nn.Module:
     module.prompts = kind(copy.deepcopy(sam.prompt_encoder))
     use_native_layer_norms(module.prompts)
     return module
 
 
-def ignore_mask_prompt(module: MaskDecoder, _: Sam) -> nn.Module:
+def ignore_mask_prompt(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, xy, labels, mask, has: (e, xy, labels, mask, has * 0), module)
 
 
-def invert_has_mask(module: MaskDecoder, _: Sam) -> nn.Module:
+def invert_has_mask(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, xy, labels, mask, has: (e, xy, labels, mask, 1 - has), module)
 
 
-def transpose_mask_prompt(module: MaskDecoder, _: Sam) -> nn.Module:
+def transpose_mask_prompt(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, xy, labels, m, has: (e, xy, labels, m.transpose(2, 3), has), module)
 
 
@@ -114,12 +118,12 @@ class CornerGrid(GridPositionalEncoding):
             setattr(self, f"{name}_cos", cos * by_cos - sin * by_sin)
 
 
-def take_corners_for_centers(module: MaskDecoder, sam: Sam) -> nn.Module:
+def take_corners_for_centers(module: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
     module.grid = CornerGrid(sam)
     return module
 
 
-def transpose_grid(module: MaskDecoder, _: Sam) -> nn.Module:
+def transpose_grid(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     side = module.grid.row_sin.shape[0]
     module.grid = Then(
         module.grid, lambda pe: pe.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2)
@@ -130,7 +134,7 @@ def transpose_grid(module: MaskDecoder, _: Sam) -> nn.Module:
 # Transformer
 
 
-def forget_softmax_scale(module: MaskDecoder, _: Sam) -> nn.Module:
+def forget_softmax_scale(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     for layer in module.transformer.layers:
         layer.self_attn.scale = 1.0
     return module
@@ -155,7 +159,7 @@ class InterleavedHeads(nn.Module):
         return layers.out_proj((weights @ v).permute(0, 2, 3, 1).flatten(2))
 
 
-def interleave_heads(module: MaskDecoder, _: Sam) -> nn.Module:
+def interleave_heads(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     layer = module.transformer.layers[0]
     layer.self_attn = InterleavedHeads(layer.self_attn)
     return module
@@ -176,18 +180,18 @@ class WithoutImageResidual(nn.Module):
         return queries, self.block.original.norm4(attended)
 
 
-def drop_residual(module: MaskDecoder, _: Sam) -> nn.Module:
+def drop_residual(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     layers = module.transformer.layers
     layers[0] = WithoutImageResidual(layers[0])
     return module
 
 
-def skip_layer_norm(module: MaskDecoder, _: Sam) -> nn.Module:
+def skip_layer_norm(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     module.transformer.layers[1].original.norm3 = nn.Identity()
     return module
 
 
-def encode_first_queries(module: MaskDecoder, _: Sam) -> nn.Module:
+def encode_first_queries(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     module.transformer.layers[0].original.skip_first_layer_pe = False
     return module
 
@@ -195,63 +199,63 @@ def encode_first_queries(module: MaskDecoder, _: Sam) -> nn.Module:
 # Outputs
 
 
-def rotate_guesses(module: MaskDecoder, _: Sam) -> nn.Module:
+def rotate_guesses(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return Then(module, lambda masks, scores: (masks[:, [0, 2, 3, 1]], scores))
 
 
-def permute_scores(module: MaskDecoder, _: Sam) -> nn.Module:
+def permute_scores(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return Then(module, lambda masks, scores: (masks, scores[:, [0, 2, 3, 1]]))
 
 
-def exchange_outputs(module: MaskDecoder, _: Sam) -> nn.Module:
+def exchange_outputs(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return Then(module, lambda masks, scores: (scores, masks))
 
 
-def give_probabilities(module: MaskDecoder, _: Sam) -> nn.Module:
+def give_probabilities(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return Then(module, lambda masks, scores: (masks.sigmoid(), scores))
 
 
-def roll_output_tokens(module: MaskDecoder, _: Sam) -> nn.Module:
+def roll_output_tokens(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     module.output_tokens.data.copy_(module.output_tokens.data.roll(1, dims=1).clone())
     return module
 
 
-def swap_embedding_axes(module: MaskDecoder, _: Sam) -> nn.Module:
+def swap_embedding_axes(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, *rest: (e.transpose(2, 3), *rest), module)
 
 
-def flip_upscaling(module: MaskDecoder, _: Sam) -> nn.Module:
+def flip_upscaling(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     weight = module.output_upscaling[0].weight
     weight.data.copy_(weight.data.flip(2, 3).clone())
     return module
 
 
-def drop_upscaling_bias(module: MaskDecoder, _: Sam) -> nn.Module:
+def drop_upscaling_bias(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     module.output_upscaling[3].bias.data.zero_()
     return module
 
 
-def approximate_upscaling(module: MaskDecoder, sam: Sam) -> nn.Module:
+def approximate_upscaling(module: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
     approximate_gelu(module.output_upscaling, sam)
     return module
 
 
-def approximate_mask_downscaling(module: MaskDecoder, sam: Sam) -> nn.Module:
+def approximate_mask_downscaling(module: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
     approximate_gelu(module.prompts.mask_downscaling, sam)
     return module
 
 
-def take_other_weights(_: MaskDecoder, sam: Sam) -> nn.Module:
+def take_other_weights(_: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
     """Shuffle each kernel's weights, which keeps their distribution."""
     other = copy.deepcopy(sam)
     generator = torch.Generator().manual_seed(0)
     for parameter in other.mask_decoder.parameters():
         order = torch.randperm(parameter.numel(), generator=generator)
         parameter.data.copy_(parameter.data.flatten()[order].reshape(parameter.shape))
-    return MaskDecoder(other).eval()
+    return ChannelsFirstMaskDecoder(other).eval()
 
 
-def _with_types(module: MaskDecoder, order: list[int]) -> nn.Module:
+def _with_types(module: ChannelsFirstMaskDecoder, order: list[int]) -> nn.Module:
     types = module.prompts.type_embeddings
     types.data.copy_(types.data[order].clone())
     return module

@@ -8,7 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from converters.export_modules import ImageEncoder, WindowAttention, WindowBlock, fold_batch_norms
+from converters.export_modules.batch_norms import fold_batch_norms
+from converters.export_modules.channels_first.image_encoder import (
+    ChannelsFirstImageEncoder,
+    WindowAttention,
+    WindowBlock,
+)
 from reference.modeling.layers import LayerNorm2d
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.mutant import ModuleMutant
@@ -45,20 +50,20 @@ class After(nn.Module):
         return self.module(*changed) if isinstance(changed, tuple) else self.module(changed)
 
 
-def swap_embedding_axes(module: ImageEncoder, _: Sam) -> nn.Module:
+def swap_embedding_axes(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     return Then(module, lambda embeddings: embeddings.transpose(2, 3))
 
 
-def reshape_without_transposing(module: ImageEncoder, _: Sam) -> nn.Module:
+def reshape_without_transposing(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     return Then(module, lambda x: x.permute(0, 2, 3, 1).reshape(x.shape))
 
 
-def drop_bias(module: ImageEncoder, _: Sam) -> nn.Module:
+def drop_bias(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     module.encoder.patch_embed.conv2.bias.data.zero_()
     return module
 
 
-def double_bias(module: ImageEncoder, _: Sam) -> nn.Module:
+def double_bias(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     module.encoder.patch_embed.conv2.bias.data.mul_(2)
     return module
 
@@ -70,12 +75,12 @@ def use_keras_epsilon(module: nn.Module, _: Sam) -> nn.Module:
     return module
 
 
-def normalize_by_batch(module: ImageEncoder, sam: Sam) -> nn.Module:
+def normalize_by_batch(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
     module.encoder.patch_embed.conv1 = copy.deepcopy(sam.image_encoder.patch_embed.conv1).train()
     return module
 
 
-def forget_batch_norm(module: ImageEncoder, sam: Sam) -> nn.Module:
+def forget_batch_norm(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
     module.encoder.patch_embed.conv1 = copy.deepcopy(sam.image_encoder.patch_embed.conv1.conv)
     return module
 
@@ -87,47 +92,47 @@ def approximate_gelu(module: nn.Module, _: Sam) -> nn.Module:
     return module
 
 
-def use_mean_of_bgr(module: ImageEncoder, _: Sam) -> nn.Module:
+def use_mean_of_bgr(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     module.pixel_mean.copy_(module.pixel_mean.flip(1))
     return module
 
 
-def use_std_of_tensorflow(module: ImageEncoder, _: Sam) -> nn.Module:
+def use_std_of_tensorflow(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     module.pixel_std.fill_(127.5)
     return module
 
 
-def normalize_twice(module: ImageEncoder, _: Sam) -> nn.Module:
+def normalize_twice(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     return After(lambda image: (image - module.pixel_mean) / module.pixel_std, module)
 
 
-def expect_bgr(module: ImageEncoder, _: Sam) -> nn.Module:
+def expect_bgr(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     return After(lambda image: image.flip(1), module)
 
 
-def halve_in_last_stage(module: ImageEncoder, _: Sam) -> nn.Module:
+def halve_in_last_stage(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     module.encoder.stages[3].downsample.conv2.stride = (2, 2)
     return module
 
 
-def halve_and_upsample(module: ImageEncoder, sam: Sam) -> nn.Module:
+def halve_and_upsample(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
     halved = halve_in_last_stage(module, sam)
     return Then(halved, lambda embeddings: interpolate(embeddings, scale_factor=2.0))
 
 
-def forget_attention_biases(module: ImageEncoder, _: Sam) -> nn.Module:
+def forget_attention_biases(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     for block in _blocks(module):
         block.attn.biases.data.zero_()
     return module
 
 
-def take_bias_of_next_block(module: ImageEncoder, _: Sam) -> nn.Module:
+def take_bias_of_next_block(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     first, second = module.encoder.stages[2].blocks[:2]
     first.attn.biases.data.copy_(second.attn.biases)
     return module
 
 
-def forget_softmax_scale(module: ImageEncoder, sam: Sam) -> nn.Module:
+def forget_softmax_scale(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
     originals = [block for stage in sam.image_encoder.stages[1:] for block in stage.blocks]
     for block, original in zip(_blocks(module), originals, strict=True):
         block.attn.qkv = copy.deepcopy(original.attn.qkv)
@@ -147,7 +152,7 @@ class StackedHeads(WindowAttention):
         return self.proj((attention @ v).transpose(1, 2).reshape(windows, tokens, dim))
 
 
-def stack_heads(module: ImageEncoder, sam: Sam) -> nn.Module:
+def stack_heads(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
     original = sam.image_encoder.stages[2].blocks[0].attn
     module.encoder.stages[2].blocks[0].attn = StackedHeads(copy.deepcopy(original))
     return module
@@ -163,46 +168,46 @@ class BlockWithoutResidual(WindowBlock):
         return (x + self.mlp(x)).reshape(1, height, width, dim)
 
 
-def drop_residual(module: ImageEncoder, sam: Sam) -> nn.Module:
+def drop_residual(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
     original = copy.deepcopy(sam.image_encoder.stages[2].blocks[0])
     fold_batch_norms(original)
     module.encoder.stages[2].blocks[0] = BlockWithoutResidual(original)
     return module
 
 
-def skip_layer_norm(module: ImageEncoder, _: Sam) -> nn.Module:
+def skip_layer_norm(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     module.encoder.stages[2].blocks[0].mlp.norm = nn.Identity()
     return module
 
 
-def ignore_image(module: ImageEncoder, sam: Sam) -> nn.Module:
+def ignore_image(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
     size = sam.variant.image_size
     return After(lambda image: torch.full((1, 3, size, size), 128.0) + 0 * image.mean(), module)
 
 
-def transpose_kernel(module: ImageEncoder, _: Sam) -> nn.Module:
+def transpose_kernel(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     weight = module.encoder.stages[2].blocks[0].attn.proj.weight
     weight.data.copy_(weight.data.T.clone())
     return module
 
 
-def flip_kernels(module: ImageEncoder, _: Sam) -> nn.Module:
+def flip_kernels(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     weight = module.encoder.neck[2].weight
     weight.data.copy_(weight.data.flip(2, 3).clone())
     return module
 
 
-def zero_channel(module: ImageEncoder, _: Sam) -> nn.Module:
+def zero_channel(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     module.encoder.neck[2].weight.data[7] = 0
     return module
 
 
-def put_nan(module: ImageEncoder, _: Sam) -> nn.Module:
+def put_nan(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     module.encoder.neck[2].weight.data[7, 0, 1, 1] = torch.nan
     return module
 
 
-def _blocks(module: ImageEncoder) -> list[WindowBlock]:
+def _blocks(module: ChannelsFirstImageEncoder) -> list[WindowBlock]:
     return [block for stage in module.encoder.stages[1:] for block in stage.blocks]
 
 

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from reference.common.errors import MobileSAMError
 from reference.common.folders import size_of
 from reference.common.progress import progress
@@ -44,7 +45,10 @@ PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss
 
 def measure_sizes(bench: Bench) -> list[Table]:
     """Return a table with the size of every scheme of both formats."""
-    modules = (ImageEncoder(bench.source.sam), MaskDecoder(bench.source.sam))
+    modules = (
+        ChannelsFirstImageEncoder(bench.source.sam),
+        ChannelsFirstMaskDecoder(bench.source.sam),
+    )
     weights = sum(weight.numel() for module in modules for weight in module.parameters())
     bar = progress(ARTIFACTS, description="sizes", unit="artifact")
     rows = [_size_row(bench.artifact(*pair), weights) for pair in bar]

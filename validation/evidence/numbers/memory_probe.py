@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from converters.export_modules import ImageEncoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from reference.builder import load_sam
 from reference.modeling.variants import get_variant
 from reference.weights.checkpoint import resolve_checkpoint
@@ -29,7 +29,9 @@ def main(what: str, package: str = "") -> None:
     frame = np.full((variant.image_size, variant.image_size, 3), 128, np.uint8)
     before = peak_memory()
     if what == EAGER:
-        encoder = ImageEncoder(load_sam(variant, resolve_checkpoint("demo", variant))).eval()
+        encoder = ChannelsFirstImageEncoder(
+            load_sam(variant, resolve_checkpoint("demo", variant))
+        ).eval()
         tensor = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
         with torch.no_grad():
             for _ in range(2):

@@ -8,7 +8,7 @@ from statistics import median
 
 import torch
 
-from converters.export_modules import ImageEncoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from validation import mil_runtime
 from validation.engines.package_engine import frame_to_image
 from validation.evidence.bench import THREADS, Bench
@@ -38,7 +38,7 @@ def measure_runtime(bench: Bench) -> list[Table]:
 
 
 def _speed_rows(bench: Bench, package: Path, turns: Turns) -> list[tuple[str, ...]]:
-    encoder = ImageEncoder(bench.source.sam).eval()
+    encoder = ChannelsFirstImageEncoder(bench.source.sam).eval()
     (frame,) = bench.source.goldens.encoder_inputs()[0]
     image = frame_to_image(frame)
     programs = {numerics: mil_runtime.load(package, numerics) for numerics in SLOWEST}

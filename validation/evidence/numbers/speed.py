@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.jit.mobile import _load_for_lite_interpreter
 
 from converters.conversion import Source
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.torchscript.quantization import SCHEMES
 from reference.common.errors import MobileSAMError
@@ -127,7 +128,7 @@ def _quantized_engine(engine: str | None) -> Iterator[None]:
 def _onnxruntime(bench: Bench) -> TimedProgram:
     """Run the export modules in float32, through ONNX."""
     sam = bench.source.sam
-    modules = ImageEncoder(sam).eval(), MaskDecoder(sam).eval()
+    modules = ChannelsFirstImageEncoder(sam).eval(), ChannelsFirstMaskDecoder(sam).eval()
     specs = (
         image_encoder_spec(sam.variant),
         mask_decoder_spec(sam.variant, bench.source.prompt_slots),

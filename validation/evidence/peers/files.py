@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from converters.conversion import Source
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from reference.weights.checkpoint import UNUSED_TENSORS
 
@@ -145,5 +146,5 @@ def _modules(
     sam, goldens = source.sam, source.goldens
     encoder_spec = image_encoder_spec(sam.variant)
     decoder_spec = mask_decoder_spec(sam.variant, source.prompt_slots)
-    yield encoder_spec, ImageEncoder(sam).eval(), goldens.encoder_inputs()
-    yield decoder_spec, MaskDecoder(sam).eval(), goldens.decoder_inputs()
+    yield encoder_spec, ChannelsFirstImageEncoder(sam).eval(), goldens.encoder_inputs()
+    yield decoder_spec, ChannelsFirstMaskDecoder(sam).eval(), goldens.decoder_inputs()

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from converters.conversion import FORMATS
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
+from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.inspection.cost.component import ArtifactCost
 from validation.inspection.cost.sources import ReferenceSources
@@ -31,9 +33,10 @@ def measure_cost(artifact: Artifact | str | Path) -> ArtifactCost:
     component_cost = _READERS[artifact.format]()
     variant = artifact.variant
     specs = (image_encoder_spec(variant), mask_decoder_spec(variant, artifact.prompt_slots))
+    modules, sam = FORMATS[artifact.format].modules, Sam(variant)
     paths = [artifact.components[spec.name] for spec in specs]
     components = tuple(
-        component_cost(path, spec, ReferenceSources(spec.name, variant))
+        component_cost(path, spec, ReferenceSources(spec.name, modules[spec.name](sam)))
         for path, spec in zip(paths, specs, strict=True)
     )
     return ArtifactCost(artifact, components)

@@ -5,12 +5,8 @@ from os.path import commonprefix
 
 from torch import nn
 
-from converters.export_modules import ImageEncoder, MaskDecoder
-from reference.modeling.sam import Sam
-from reference.modeling.variants import Variant
 from validation.inspection.origins import source_path
 
-_EXPORT_MODULES = {"image_encoder": ImageEncoder, "mask_decoder": MaskDecoder}
 # Names that schemes put between a layer and its weight: torch's parametrizations, and w8a8's wrapper.
 _BETWEEN = ".parametrizations"
 _WRAPPER = "_layer"
@@ -24,10 +20,10 @@ class ReferenceSources:
         component: "image_encoder" or "mask_decoder".
     """
 
-    def __init__(self, component: str, variant: Variant) -> None:
-        """Take a component of a model variant."""
+    def __init__(self, component: str, module: nn.Module) -> None:
+        """Take the component's export module, whose weights do not matter."""
         self.component = component
-        self._by_flat_name = _flat_names(_EXPORT_MODULES[component](Sam(variant)))
+        self._by_flat_name = _flat_names(module)
 
     def layer_of_constant(self, name: str) -> str | None:
         """Path of the layer whose weight is this constant of a package, such as ``encoder_neck_0_weight_to_fp16``."""

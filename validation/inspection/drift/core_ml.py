@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from converters.coreml.export import IMAGE_INPUT, CoreMLOptions, convert_in_memory
 from converters.coreml.float16_repair import scaled
 from converters.coreml.trace_scopes import traced_path
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import SlotPrompt
 from reference.common.errors import ArtifactError
@@ -46,9 +47,9 @@ def measure(
     variant, slots = artifact.variant, artifact.prompt_slots
     drifts: list[Drift] = []
     for module, spec, inputs in (
-        (ImageEncoder(sam), image_encoder_spec(variant), (frame,)),
+        (ChannelsFirstImageEncoder(sam), image_encoder_spec(variant), (frame,)),
         (
-            MaskDecoder(sam),
+            ChannelsFirstMaskDecoder(sam),
             mask_decoder_spec(variant, slots),
             (sam.encode_image(frame), *prompt.tensors),
         ),

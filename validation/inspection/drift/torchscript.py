@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from converters.export_modules import ImageEncoder, MaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import SlotPrompt
+from converters.torchscript.format import TORCHSCRIPT
 from converters.torchscript.phone_engine import PHONE_ENGINE, has_phone_engine, phone_engine
 from reference.common.errors import ArtifactError
 from reference.common.torch_errors import first_line, is_out_of_memory
@@ -42,14 +42,15 @@ def measure(
     quantized = artifact.scheme == "int8"
     if quantized and not has_phone_engine():
         return Unavailable(f"this build of torch lacks {PHONE_ENGINE}, which int8 runs with")
+    modules = TORCHSCRIPT.modules
     variant, slots = artifact.variant, artifact.prompt_slots
     with torch.no_grad(), phone_engine() if quantized else contextlib.nullcontext():
         return [
             drift
             for module, spec, inputs in (
-                (ImageEncoder(sam), image_encoder_spec(variant), (frame,)),
+                (modules["image_encoder"](sam), image_encoder_spec(variant), (frame,)),
                 (
-                    MaskDecoder(sam),
+                    modules["mask_decoder"](sam),
                     mask_decoder_spec(variant, slots),
                     (sam.encode_image(frame), *prompt.tensors),
                 ),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from tests.support.tiny_variant import TINY
 from validation.engines.mil_runtime import open_engine
 from validation.evidence.mutation.mutant import ModuleMutant
@@ -97,7 +98,10 @@ def test_module_mutants_leave_the_model_as_it_is(suite):
     for mutant in MUTANTS:
         if isinstance(mutant, ModuleMutant):
             of_encoder = mutant.component == IMAGE_ENCODER
-            mutant.change((ImageEncoder if of_encoder else MaskDecoder)(sam).eval(), sam)
+            mutant.change(
+                (ChannelsFirstImageEncoder if of_encoder else ChannelsFirstMaskDecoder)(sam).eval(),
+                sam,
+            )
     after = sam.state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
     assert not any(module.training for module in sam.modules())

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tests.support.mil_programs import build_model
-from tests.support.tiny_variant import TINY
 from validation.inspection.cost.component import ComponentCost
 from validation.inspection.cost.core_ml import component_cost
 from validation.inspection.cost.sources import ReferenceSources
@@ -18,7 +17,7 @@ from validation.inspection.cost.torchscript import Walk
 @pytest.fixture(scope="session")
 def no_sources() -> ReferenceSources:
     """Sources for programs whose layers come from no module of the reference."""
-    return ReferenceSources("image_encoder", TINY)
+    return ReferenceSources("image_encoder", torch.nn.Identity())
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from converters.conversion import write_artifact
 from converters.coreml.export import CoreMLOptions, convert_in_memory
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import mask_decoder_spec
 from converters.torchscript.export import TorchScriptOptions
 from tests.support.tiny_int8 import write_tiny_int8
@@ -19,7 +20,7 @@ from validation.inspection.cost.sources import ReferenceSources
 
 # coremltools computes the smallest tables of attention biases before it writes the package.
 REWRITES = {"image_encoder": 0.01, "mask_decoder": 0}  # of the multiply-adds
-MODULES = {"image_encoder": ImageEncoder, "mask_decoder": MaskDecoder}
+MODULES = {"image_encoder": ChannelsFirstImageEncoder, "mask_decoder": ChannelsFirstMaskDecoder}
 
 
 @pytest.fixture
@@ -90,13 +91,14 @@ def test_stored_bytes_are_the_files(costs):
 def test_stored_bytes_of_packages_are_their_weight_files(tiny_source, scheme, bits):
     variant = tiny_source.sam.variant
     spec = mask_decoder_spec(variant, tiny_source.prompt_slots)
+    module = ChannelsFirstMaskDecoder(tiny_source.sam).eval()
     model = convert_in_memory(
-        MaskDecoder(tiny_source.sam).eval(),
+        module,
         spec,
         CoreMLOptions(scheme),
         [inputs_of(tiny_source, "mask_decoder")],
     ).model
-    cost = component_cost(model, spec, ReferenceSources(spec.name, variant))
+    cost = component_cost(model, spec, ReferenceSources(spec.name, module))
     (file,) = Path(model.weights_dir).rglob("*.bin")
     size = file.stat().st_size
     # A record has 64 bytes of its own, and is padded to a multiple of 64; small ones are elsewhere.

@@ -2,12 +2,14 @@ import pytest
 from torch import nn
 
 from converters.coreml.trace_scopes import scope_path
-from converters.export_modules import ImageEncoder, MaskDecoder
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from validation.inspection.origins import source_path
 
 
 @pytest.mark.parametrize(
-    ("component", "build"), [("image_encoder", ImageEncoder), ("mask_decoder", MaskDecoder)]
+    ("component", "build"),
+    [("image_encoder", ChannelsFirstImageEncoder), ("mask_decoder", ChannelsFirstMaskDecoder)],
 )
 def test_every_module_of_an_export_module_has_its_source(tiny_sam, component, build):
     known = dict(tiny_sam.named_modules())
@@ -17,7 +19,7 @@ def test_every_module_of_an_export_module_has_its_source(tiny_sam, component, bu
 
 
 def test_modules_are_found_by_names_and_classes_of_scopes(tiny_sam):
-    decoder = MaskDecoder(tiny_sam)
+    decoder = ChannelsFirstMaskDecoder(tiny_sam)
     names = ["transformer", "1", "image_to_token", "q_proj"]
     kinds = ["SlotTransformer", "SlotAttentionBlock", "MaskedAttention", "Linear"]
     path = scope_path(decoder, names, kinds)
