@@ -12,8 +12,8 @@ _HOMES = {
     "convert": "converters.conversion",
     "load_source": "converters.conversion",
     "write_artifact": "converters.conversion",
-    "CoreMLOptions": "converters.coreml.export",
-    "TorchScriptOptions": "converters.torchscript.export",
+    "CoreMLOptions": "converters.coreml.options",
+    "TorchScriptOptions": "converters.torchscript.options",
 }
 __all__ = list(_HOMES)
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

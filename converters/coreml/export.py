@@ -10,71 +10,20 @@ import torch
 from coremltools.converters.mil.mil import Operation, Var
 from torch import Tensor, nn
 
+from converters.coreml.activation_quantization import quantize_activations
+from converters.coreml.compression import compression_of
 from converters.coreml.coremltools_session import coremltools_session
 from converters.coreml.float16_range import measure_ranges
 from converters.coreml.float16_repair import Overflows, choose_exponents, find_overflows, scaled
 from converters.coreml.float32_operations import Float16Selector
+from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_files import PackageMetadata, save_package
 from converters.coreml.passes import pass_pipeline
-from converters.coreml.schemes import (
-    LARGE_WEIGHT,
-    SCHEMES,
-    WEIGHTED_OPS,
-    Scheme,
-    quantize_activations,
-)
+from converters.coreml.schemes import LARGE_WEIGHT, SCHEMES, WEIGHTED_OPS, Scheme
 from converters.io_spec import ModuleSpec, TensorSpec
 from reference.common.errors import ConversionError
 
-DEPLOYMENT_TARGETS = {
-    "iOS16": ct.target.iOS16,
-    "iOS17": ct.target.iOS17,
-    "iOS18": ct.target.iOS18,
-}
 IMAGE_INPUT = "image"
-
-
-@dataclass(frozen=True)
-class CoreMLOptions:
-    """Options of a conversion to Core ML.
-
-    Attributes:
-        scheme: the quantization scheme: ``"none"`` (float32), ``"fp16"``, ``"int8"``, ``"int4"``, ``"lut8"``,
-            ``"lut6"``, ``"lut4"`` or ``"w8a8"``.
-        deployment_target: the lowest iOS version that the package runs on: ``"iOS16"``, ``"iOS17"`` or ``"iOS18"``.
-            None stands for the lowest version that supports the scheme.
-
-    Raises:
-        ConversionError: the scheme or the target is unknown, or the target does not support the scheme.
-    """
-
-    scheme: str = "fp16"
-    deployment_target: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.scheme not in SCHEMES:
-            raise ConversionError(
-                f"unknown Core ML scheme '{self.scheme}': expected one of {', '.join(SCHEMES)}"
-            )
-        if self.deployment_target is None:
-            return
-        targets = list(DEPLOYMENT_TARGETS)
-        if self.deployment_target not in targets:
-            raise ConversionError(
-                f"unknown deployment target '{self.deployment_target}': expected one of "
-                f"{', '.join(targets)}"
-            )
-        lowest = SCHEMES[self.scheme].minimum_target
-        if targets.index(self.deployment_target) < targets.index(lowest):
-            raise ConversionError(
-                f"{self.deployment_target} does not support the scheme '{self.scheme}': "
-                f"expected {lowest} or later; or leave the deployment target out"
-            )
-
-    @property
-    def target(self) -> str:
-        """The deployment target of the package: the requested one, or the lowest that supports the scheme."""
-        return self.deployment_target or SCHEMES[self.scheme].minimum_target
 
 
 @dataclass(frozen=True)
@@ -216,13 +165,13 @@ def _convert(
         inputs=[_input_type(tensor) for tensor in spec.inputs],
         outputs=[ct.TensorType(tensor.name, dtype=float) for tensor in spec.outputs],
         convert_to="mlprogram",
-        minimum_deployment_target=DEPLOYMENT_TARGETS[target],
+        minimum_deployment_target=ct.target[target],
         compute_precision=(
             ct.transform.FP16ComputePrecision(op_selector=select_float16)
             if select_float16
             else ct.precision.FLOAT32
         ),
-        pass_pipeline=pass_pipeline(scheme.compression),
+        pass_pipeline=pass_pipeline(compression_of(scheme)),
         skip_model_load=True,
     )
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from converters.coreml.export import CoreMLOptions, export_coreml, package_spec
+from converters.coreml.export import export_coreml, package_spec
+from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_files import PackageMetadata
 from converters.coreml.schemes import SCHEMES
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder

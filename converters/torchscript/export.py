@@ -25,8 +25,9 @@ from torch.jit.mobile import (
 from converters.io_spec import ModuleSpec
 from converters.torchscript.archive import reproducible_archive
 from converters.torchscript.bundled_inputs import bundle_inputs
+from converters.torchscript.options import TorchScriptOptions
 from converters.torchscript.phone_engine import phone_engine
-from converters.torchscript.quantization import MIN_INT8_WEIGHTS, SCHEMES, quantize
+from converters.torchscript.quantization import MIN_INT8_WEIGHTS, quantize
 from converters.torchscript.runtime_operators import (
     android_lite_2_1_0,
     missing_operators,
@@ -35,43 +36,11 @@ from converters.torchscript.runtime_operators import (
 from reference.common.errors import ConversionError
 from reference.common.output_files import replacing
 
-BYTECODE_VERSIONS = range(5, 9)
 _NATIVE_BYTECODE = 8  # torch 2.7 writes this version, and converts it to lower ones
 
 # Largest difference between the outputs of the file and the module, relative to the largest output. Both run the same
 # kernels on the same numbers, and a difference of 0 was measured for every scheme and version.
 LITE_TOLERANCE = 1e-5
-
-
-@dataclass(frozen=True)
-class TorchScriptOptions:
-    """Options of a conversion to TorchScript Lite.
-
-    Attributes:
-        scheme: the quantization scheme. ``"none"`` is float32. ``"fp16"`` stores weights in float16 and computes in
-            float32. ``"int8"`` runs int8 kernels.
-        bytecode_version: bytecode version of the ``.ptl`` files, 5 to 8. Runtimes that refuse 8 ("version must be
-            between 3 and 7") accept the default, 7. Outputs, size and speed of 7 and 8 are the same (measured:
-            identical outputs, ±2 kB, 0.80 s and 0.78 s).
-
-    Raises:
-        ConversionError: the scheme or the version is unknown.
-    """
-
-    scheme: str = "none"
-    bytecode_version: int = 7
-
-    def __post_init__(self) -> None:
-        if self.scheme not in SCHEMES:
-            raise ConversionError(
-                f"unknown scheme '{self.scheme}' for TorchScript: expected one of "
-                f"{', '.join(SCHEMES)}"
-            )
-        if self.bytecode_version not in BYTECODE_VERSIONS:
-            raise ConversionError(
-                f"bytecode version {self.bytecode_version} cannot be written: expected "
-                f"{BYTECODE_VERSIONS.start} to {BYTECODE_VERSIONS.stop - 1}"
-            )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from converters.export_modules.channels_first.image_encoder import ChannelsFirst
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.format import Component
 from converters.manifest import component_entry, to_json
-from converters.torchscript.export import TorchScriptOptions, export_torchscript
+from converters.torchscript.export import export_torchscript
+from converters.torchscript.options import TorchScriptOptions
 from converters.torchscript.runtime_operators import android_lite_2_1_0
 from reference.modeling.variants import Variant
 from reference.weights.checkpoint import Checkpoint

@@ -27,8 +27,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-SCHEMES = ("none", "fp16", "int8")  # float32; stored in float16, computed in float32; int8
-
 # The scheme int8 stores smaller layers in float16. These are the early layers at high resolution and the attention
 # projections of the mask decoder. They hold an eighth of the weights, and would cause half of the noise.
 MIN_INT8_WEIGHTS = 65_536

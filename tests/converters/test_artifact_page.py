@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from converters.conversion import load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
-from converters.torchscript.export import TorchScriptOptions
+from converters.coreml.options import CoreMLOptions
+from converters.torchscript.options import TorchScriptOptions
 from tests.support.tiny_variant import TINY
 
 CHECKOUT = Path(__file__).parents[2]

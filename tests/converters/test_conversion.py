@@ -24,7 +24,7 @@ from converters.conversion import FORMATS as WRITTEN_FORMATS
 from converters.conversion import STEPS, load_source, write_artifact
 from converters.coreml.format import COREML
 from converters.output_folder import require_free, staged
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ConversionError, OutputError
 from reference.photos.masks import decode_rle
 from reference.photos.preprocessing import photo_to_frame
@@ -368,7 +368,7 @@ def test_a_killed_run_leaves_no_folder_that_looks_finished(tmp_path):
     script = """
         import sys
         from converters import load_source, write_artifact
-        from converters.torchscript.export import TorchScriptOptions
+        from converters.torchscript.options import TorchScriptOptions
         source = load_source("seeded", "tiny")
 
         def on_step(step):

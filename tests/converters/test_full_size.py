@@ -5,10 +5,10 @@ import json
 import pytest
 
 from converters.conversion import load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
-from converters.torchscript.export import TorchScriptOptions
-from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
+from converters.torchscript.options import SCHEMES as TORCHSCRIPT_SCHEMES
+from converters.torchscript.options import TorchScriptOptions
 from tests.support.compare_one import compare_one
 from validation.documents.verdicts import PASSED
 

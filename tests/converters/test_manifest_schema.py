@@ -11,11 +11,11 @@ from jsonschema import Draft202012Validator
 
 from converters.artifact_layout import FORMATS, GOLDENS_FILE, GOLDENS_FOLDER, MAX_PROMPT_SLOTS
 from converters.conversion import load_source, write_artifact
-from converters.coreml.export import DEPLOYMENT_TARGETS, CoreMLOptions
+from converters.coreml.options import DEPLOYMENT_TARGETS, CoreMLOptions
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.manifest import MANIFEST_SCHEMA, TOOLS
-from converters.torchscript.export import BYTECODE_VERSIONS, TorchScriptOptions
-from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
+from converters.torchscript.options import BYTECODE_VERSIONS, TorchScriptOptions
+from converters.torchscript.options import SCHEMES as TORCHSCRIPT_SCHEMES
 from reference.common.errors import ArtifactError
 from tests.support.tiny_variant import TINY
 from validation.artifacts.artifact import load_artifact

@@ -17,8 +17,8 @@ from sklearn.datasets import load_sample_image
 
 import validation.comparison.comparer
 from converters.conversion import load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
-from converters.torchscript.export import TorchScriptOptions
+from converters.coreml.options import CoreMLOptions
+from converters.torchscript.options import TorchScriptOptions
 from reference.common.command_line import run
 from tests.support.coco_records import annotation_record, photo_record
 from tests.support.latency_documents import document as latency_document

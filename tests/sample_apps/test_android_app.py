@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from converters.conversion import load_source, write_artifact
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from tests.support.measured_artifact import assert_measured
 from tests.support.requirements import lack, require_tool
 from tests.support.tiny_variant import TINY

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from converters.conversion import load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from reference.common.cache import cache_folder
 from reference.photos.images import read_image
 from reference.photos.preprocessing import photo_to_frame

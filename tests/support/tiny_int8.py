@@ -8,7 +8,8 @@ from converters.export_modules.channels_first.image_encoder import ChannelsFirst
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
 from converters.manifest import component_entry, list_files
-from converters.torchscript.export import TorchScriptOptions, export_torchscript
+from converters.torchscript.export import export_torchscript
+from converters.torchscript.options import TorchScriptOptions
 
 OPTIONS = TorchScriptOptions("int8")
 MIN_INT8_WEIGHTS = 512

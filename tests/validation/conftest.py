@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from converters.conversion import Source, load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.manifest import list_files
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from validation.cli import main
 from validation.engines import ENGINES, core_ml
 

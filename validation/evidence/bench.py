@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 
 from converters.conversion import Source, load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
-from converters.torchscript.export import TorchScriptOptions
-from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
+from converters.torchscript.options import SCHEMES as TORCHSCRIPT_SCHEMES
+from converters.torchscript.options import TorchScriptOptions
 from validation.artifacts.artifact import Artifact, load_artifact
 
 THREADS = 2

@@ -11,9 +11,11 @@ import torch
 from coremltools.converters.mil.frontend.milproto.load import load as load_program
 from coremltools.converters.mil.mil import types
 
-from converters.coreml.export import CoreMLOptions, export_coreml
+from converters.coreml.activation_quantization import quantize_activations
+from converters.coreml.export import export_coreml
+from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_files import PackageMetadata
-from converters.coreml.schemes import LARGE_WEIGHT, SCHEMES, quantize_activations
+from converters.coreml.schemes import LARGE_WEIGHT, SCHEMES
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import image_encoder_spec, mask_decoder_spec

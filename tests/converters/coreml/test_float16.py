@@ -7,9 +7,10 @@ import torch
 from coremltools.converters.mil.mil import types
 from torch import nn
 
-from converters.coreml.export import CoreMLOptions, convert_in_memory
+from converters.coreml.export import convert_in_memory
 from converters.coreml.float16_range import measure_ranges
 from converters.coreml.float16_repair import choose_exponents, find_overflows, scaled
+from converters.coreml.options import CoreMLOptions
 from converters.coreml.residual_streams import streams_of
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder

@@ -12,13 +12,8 @@ from torch.jit.mobile import _get_model_bytecode_version, _load_for_lite_interpr
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import ModuleSpec, TensorSpec, image_encoder_spec, mask_decoder_spec
-from converters.torchscript.export import (
-    BYTECODE_VERSIONS,
-    SCHEMES,
-    LiteFile,
-    TorchScriptOptions,
-    export_torchscript,
-)
+from converters.torchscript.export import LiteFile, export_torchscript
+from converters.torchscript.options import BYTECODE_VERSIONS, SCHEMES, TorchScriptOptions
 from converters.torchscript.phone_engine import phone_engine
 from reference.common.errors import ConversionError, OutputError
 from reference.modeling.sam import Sam

@@ -3,7 +3,7 @@
 import pytest
 
 from converters.conversion import load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from reference import build_sam
 from tests.support.real_photos import real_photo_samples
 from validation.accuracy import HeldOutScenes, measure_accuracy

@@ -11,8 +11,8 @@ import validation.comparison.comparer
 from converters.conversion import Source, write_artifact
 from converters.coreml import schemes as coreml_schemes
 from converters.goldens import compute_goldens
-from converters.torchscript import quantization as torchscript_quantization
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript import options as torchscript_options
+from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ArtifactError, CheckpointError, ImageError
 from reference.modeling.sam import Sam
 from reference.photos.preprocessing import threshold_masks
@@ -205,7 +205,7 @@ def test_means_have_gates_of_their_own(tiny_artifact, changed, reason):
 
 def test_every_scheme_has_gates():
     gates = read_gates()
-    assert set(gates["torchscript"]) == set(torchscript_quantization.SCHEMES)
+    assert set(gates["torchscript"]) == set(torchscript_options.SCHEMES)
     assert set(gates["coreml"]) == set(coreml_schemes.SCHEMES)
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from converters.coreml.export import CoreMLOptions, convert_in_memory
+from converters.coreml.export import convert_in_memory
+from converters.coreml.options import CoreMLOptions
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.io_spec import image_encoder_spec
 from reference.photos.preprocessing import photo_to_frame

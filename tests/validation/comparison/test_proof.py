@@ -9,7 +9,7 @@ import torch
 import validation.comparison.comparer
 import validation.engines.artifact_model
 from converters.conversion import load_source, write_artifact
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from reference.modeling.sam import Sam
 from tests.support import broken_weights
 from validation.artifacts.artifact import load_artifact

@@ -9,7 +9,7 @@ from PIL import Image
 
 from converters.conversion import write_artifact
 from converters.prompt_slots import SlotPrompt
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ArtifactError
 from reference.prompts import Prompt
 from reference.segmentation import segment_objects

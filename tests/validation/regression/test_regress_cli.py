@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from converters.conversion import Source, load_source, write_artifact
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from reference.common.folders import size_of
 from validation.artifacts.artifact import load_artifact
 from validation.regression import observation

@@ -14,11 +14,11 @@ from torch import nn
 
 from converters.artifact_layout import GOLDENS_FILE, GOLDENS_FOLDER, MANIFEST_FILE
 from converters.conversion import Source, load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from converters.goldens import Goldens, compute_goldens, write_goldens
 from converters.manifest import list_files
-from converters.torchscript.export import TorchScriptOptions
 from converters.torchscript.format import TORCHSCRIPT
+from converters.torchscript.options import TorchScriptOptions
 from converters.torchscript.phone_engine import phone_engine
 from converters.torchscript.quantization import quantize
 from reference.common.errors import ArtifactError

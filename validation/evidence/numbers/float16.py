@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from converters.conversion import Source, load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from reference.common.progress import progress
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact, read_manifest

@@ -15,7 +15,7 @@ from converters.conversion import Source
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
-from converters.torchscript.quantization import SCHEMES
+from converters.torchscript.options import SCHEMES
 from reference.common.errors import MobileSAMError
 from validation.artifacts.artifact import Artifact
 from validation.evidence.bench import THREADS, Bench

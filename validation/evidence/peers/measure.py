@@ -11,11 +11,11 @@ from pathlib import Path
 from PIL import Image
 
 from converters.conversion import Source, write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.samples import load_photo
-from converters.torchscript.export import TorchScriptOptions
-from converters.torchscript.quantization import SCHEMES as TORCHSCRIPT_SCHEMES
+from converters.torchscript.options import SCHEMES as TORCHSCRIPT_SCHEMES
+from converters.torchscript.options import TorchScriptOptions
 from reference.common.torch_errors import first_line
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.evidence.peers.agreement import PeerAgreement, agreement, masks_of

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from converters.conversion import load_source, write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from reference.photos.images import read_image
 from reference.photos.overlay import draw_overlay, object_color
 from reference.prompts import Prompt, normalize_prompts

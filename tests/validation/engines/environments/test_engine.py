@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from converters.conversion import write_artifact
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import load_artifact
 from validation.documents.verdicts import Unavailable

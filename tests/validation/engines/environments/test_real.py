@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from converters.conversion import write_artifact
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from tests.support.requirements import lack
 from validation.artifacts.artifact import load_artifact
 from validation.engines import engine_for

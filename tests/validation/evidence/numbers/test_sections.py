@@ -3,7 +3,7 @@
 import pytest
 
 from converters.conversion import write_artifact
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from reference.common.folders import size_of
 from validation.artifacts.artifact import load_artifact
 from validation.evidence.numbers import accuracy, agreement, conversion, float16

@@ -7,11 +7,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from converters.conversion import write_artifact
-from converters.coreml.export import CoreMLOptions, convert_in_memory
+from converters.coreml.export import convert_in_memory
+from converters.coreml.options import CoreMLOptions
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import mask_decoder_spec
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from tests.support.tiny_int8 import write_tiny_int8
 from validation.artifacts.artifact import load_artifact
 from validation.inspection.cost import measure_cost

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from converters.conversion import write_artifact
-from converters.coreml.export import CoreMLOptions
+from converters.coreml.options import CoreMLOptions
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import load_artifact
 from validation.documents.verdicts import Unavailable

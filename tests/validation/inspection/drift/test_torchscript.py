@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from converters.conversion import Source, write_artifact
-from converters.torchscript.export import TorchScriptOptions
+from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ArtifactError
 from tests.support.tiny_int8 import write_tiny_int8
 from validation.artifacts.artifact import load_artifact
