@@ -7,9 +7,13 @@ from typing import NoReturn
 
 import click
 
+from converters.options import artifact_path, format_options, require_prompt_slots
+from converters.output_folder import reserved
 from reference.common.command_line import note, print_json, print_lines, run, version_option, warn
 from reference.common.progress import step_bar
+from reference.modeling.variants import get_variant
 from reference.options import model_option
+from reference.weights.checkpoint_source import require_checkpoint
 
 
 def _shared_options(command: Callable) -> Callable:
@@ -159,20 +163,16 @@ def _convert(
     force: bool,
     as_json: bool,
 ) -> None:
-    # Imported here, so that --help and bad usage do not wait for torch and coremltools.
-    from converters.conversion import (
-        STEPS,
-        artifact_path,
-        format_options,
-        load_source,
-        write_artifact,
-    )
-    from converters.output_folder import reserved
-
     all_options = [format_options(name, **request) for name, request in requests.items()]
+    require_prompt_slots(prompt_slots)
+    require_checkpoint(checkpoint, get_variant(model))
     with contextlib.ExitStack() as stack:
         for options in all_options:  # errors must come before minutes of work
             stack.enter_context(reserved(artifact_path(output, options, model), force))
+
+        # Imported here, so that --help and refusals do not wait for torch and coremltools.
+        from converters.conversion import STEPS, load_source, write_artifact
+
         on_step = stack.enter_context(step_bar(total=1 + STEPS * len(all_options)))
         on_step("reference")
         source = load_source(checkpoint, model, prompt_slots)

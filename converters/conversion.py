@@ -1,12 +1,12 @@
 """Converting a checkpoint to an artifact folder, for the ``convert`` command and for Python."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from converters.artifact_layout import GOLDENS_FOLDER, MAX_PROMPT_SLOTS
+from converters.artifact_layout import GOLDENS_FOLDER
 from converters.coreml.format import COREML
 from converters.format import Component, Format, Options
 from converters.goldens import Goldens, compute_goldens, require_finite, write_goldens
@@ -16,13 +16,11 @@ from converters.io_spec import (
     mask_decoder_spec,
 )
 from converters.manifest import description, write_manifest
+from converters.options import artifact_path, format_of, format_options, require_prompt_slots
 from converters.output_folder import require_free, reserved, staged
 from converters.samples import PHOTOS, load_photo
 from converters.torchscript.format import TORCHSCRIPT
 from reference.builder import load_sam
-from reference.common.errors import ConversionError, OutputError
-from reference.common.input_files import require_utf8
-from reference.common.plain_text import quote
 from reference.common.progress import OnStep
 from reference.modeling.sam import Sam
 from reference.modeling.variants import get_variant
@@ -41,35 +39,6 @@ class Source:
     checkpoint: Checkpoint
     goldens: Goldens
     prompt_slots: int
-
-
-def format_options(
-    format_name: str,
-    quantize: str | None = None,
-    deployment_target: str | None = None,
-    bytecode_version: int | None = None,
-) -> Options:
-    """Return the options of a conversion. The arguments and errors are those of ``convert``."""
-    if format_name not in FORMATS:
-        raise ConversionError(f"format {quote(format_name)}: expected one of {', '.join(FORMATS)}")
-    keywords = {
-        "scheme": quantize,
-        "deployment_target": deployment_target,
-        "bytecode_version": bytecode_version,
-    }
-    given = {name: value for name, value in keywords.items() if value is not None}
-    for keyword in given:
-        owners = [item.name for item in FORMATS.values() if _has_option(item, keyword)]
-        if format_name not in owners:
-            raise ConversionError(
-                f"{keyword} is an option of {' and '.join(owners)}: leave it out for {format_name}"
-            )
-    options: Options = FORMATS[format_name].options_type(**given)
-    return options
-
-
-def _has_option(chosen: Format, name: str) -> bool:
-    return name in (option.name for option in fields(chosen.options_type))
 
 
 def load_source(
@@ -97,28 +66,13 @@ def load_source(
         ConversionError: ``prompt_slots`` is out of range, or the reference answers are not finite.
         MobileSAMError: the model is unknown, or the weights cannot be fetched, read or loaded.
     """
-    if not 1 <= prompt_slots <= MAX_PROMPT_SLOTS:
-        raise ConversionError(
-            f"{prompt_slots} prompt slots: expected 1 to {MAX_PROMPT_SLOTS} (a point takes one, a box takes two)"
-        )
+    require_prompt_slots(prompt_slots)
     variant = get_variant(model)
     weights = resolve_checkpoint(checkpoint, variant)
     sam = load_sam(variant, weights)
     goldens = compute_goldens(sam, prompt_slots)
     require_finite(goldens)
     return Source(sam, weights, goldens, prompt_slots)
-
-
-def artifact_path(output: Path, options: Options, model: str = "vit_t") -> Path:
-    """Return the folder that a conversion writes, named after model, format and scheme.
-
-    An example is ``mobile_sam-coreml-int8``.
-
-    Raises:
-        OutputError: torch and coremltools cannot write below ``output``.
-    """
-    require_utf8(output, OutputError)
-    return output / f"{get_variant(model).file_stem}-{_format_of(options).name}-{options.scheme}"
 
 
 def convert(
@@ -197,7 +151,7 @@ def write_artifact(
     variant = source.sam.variant
     folder = artifact_path(Path(output), options, variant.name)
     require_free(folder, force)
-    chosen = _format_of(options)
+    chosen = FORMATS[format_of(options)]
     entries = description(
         variant,
         source.checkpoint,
@@ -223,10 +177,6 @@ def write_artifact(
 
 # How often ``write_artifact`` calls ``on_step``.
 STEPS = 4
-
-
-def _format_of(options: Options) -> Format:
-    return next(item for item in FORMATS.values() if isinstance(options, item.options_type))
 
 
 def _components(source: Source, chosen: Format, options: Options) -> Iterator[Component]:

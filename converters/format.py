@@ -1,13 +1,13 @@
 """The interface of a format, which is what ``conversion`` needs to write an artifact in it.
 
 A new format is a folder beside ``coreml/`` and ``torchscript/`` with a ``format.py``, an entry in
-``conversion.FORMATS``, and its name in ``artifact_layout.FORMATS``.
+``conversion.FORMATS``, one in ``options.OPTIONS``, and its name in ``artifact_layout.FORMATS``.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor, nn
@@ -28,7 +28,13 @@ class Component:
 
 
 class Options(Protocol):
-    """The options of a conversion: a frozen dataclass of the format, which refuses what it cannot do."""
+    """The options of a conversion: a frozen dataclass of the format, with a default for each.
+
+    Its fields are the scheme, and keywords of ``converters.convert``. A value that the format cannot do raises
+    ConversionError.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def scheme(self) -> str:
@@ -42,15 +48,6 @@ class Format(Protocol):
     @property
     def name(self) -> str:
         """The name in commands, folders and manifests."""
-        ...
-
-    @property
-    def options_type(self) -> type:
-        """The class of the format's options, a frozen dataclass with a default for each.
-
-        Its fields are the scheme, and keywords of ``converters.convert``. A value that the format cannot do raises
-        ConversionError.
-        """
         ...
 
     @property
@@ -85,7 +82,7 @@ class Format(Protocol):
             component: what to convert.
             variant: names the files.
             checkpoint: the weights, for metadata.
-            options: of ``options_type``.
+            options: the options of the format.
             entries: the manifest's other entries, which files may carry along.
             folder: the artifact's folder.
 

@@ -4,31 +4,40 @@ The photos ship with scikit-learn and scikit-image, so nothing is downloaded.
 """
 
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import skimage.data
-import torch
-from sklearn.datasets import load_sample_image
-from torch import Tensor
+from PIL import Image
 
-from reference.photos.preprocessing import points_to_frame
+from reference.photos.frame_geometry import points_to_frame
+
+if TYPE_CHECKING:  # readers of prompts need not wait for it
+    from torch import Tensor
 
 GOLDEN_PHOTOS = ("china", "flower_portrait")
 
+# The name of each photo → the package that it comes with, its file there, and its rotation in quarter turns.
+PHOTOS = {
+    "china": ("sklearn", "datasets/images/china.jpg", 0),
+    "flower_portrait": ("sklearn", "datasets/images/flower.jpg", 1),
+    "astronaut": ("skimage", "data/astronaut.png", 0),
+    "coffee": ("skimage", "data/coffee.png", 0),
+    "chelsea": ("skimage", "data/chelsea.png", 0),
+    "rocket": ("skimage", "data/rocket.jpg", 0),
+}
+
 
 def load_photo(name: str) -> np.ndarray:
-    """Return the RGB pixels, uint8 (H, W, 3), of one of ``PHOTOS``."""
-    return np.ascontiguousarray(PHOTOS[name]())
+    """Return the RGB pixels, uint8 (H, W, 3), of one of ``PHOTOS``.
 
-
-PHOTOS = {
-    "china": lambda: load_sample_image("china.jpg"),
-    "flower_portrait": lambda: np.rot90(load_sample_image("flower.jpg")),
-    "astronaut": skimage.data.astronaut,
-    "coffee": skimage.data.coffee,
-    "chelsea": skimage.data.chelsea,
-    "rocket": skimage.data.rocket,
-}
+    The file is read directly, because importing the package would take a second.
+    """
+    package, file, quarter_turns = PHOTOS[name]
+    with Image.open(Path(find_spec(package).origin).parent / file) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns))
 
 
 @dataclass(frozen=True)
@@ -54,12 +63,14 @@ class SampleCase:
 
     def in_frame(
         self, photo_size: tuple[int, int], frame_size: int
-    ) -> tuple[tuple[Tensor, Tensor] | None, Tensor | None]:
+    ) -> "tuple[tuple[Tensor, Tensor] | None, Tensor | None]":
         """Return the prompt in pixels of the frame, for a photo of (height, width).
 
         Returns:
             Points (coordinates (1, K, 2) and labels (1, K)) or None, and a box (1, 4) or None.
         """
+        import torch
+
         points = box = None
         if self.points:
             coords = points_to_frame(self.points, photo_size, frame_size)

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import minimum_filter1d
 
 from reference.common.errors import ArtifactError
 
@@ -141,6 +140,8 @@ def tensor_difference(values: np.ndarray, expected: np.ndarray) -> TensorDiffere
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import minimum_filter1d  # late, because readers of baselines do not need it
+
     depth = max(1, round(BOUNDARY_SHARE * math.hypot(*mask.shape)))
     inside = mask.view(np.uint8)
     for axis in (0, 1):

@@ -26,7 +26,6 @@ class CoreMLFormat:
     """Writes an ``.mlpackage`` for each component. See ``Format`` for the methods."""
 
     name = "coreml"
-    options_type = CoreMLOptions
     modules = MappingProxyType(
         {"image_encoder": ChannelsFirstImageEncoder, "mask_decoder": ChannelsFirstMaskDecoder}
     )

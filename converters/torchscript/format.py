@@ -21,7 +21,6 @@ class TorchScriptFormat:
     """Writes a ``.ptl`` file for each component. See ``Format`` for the methods."""
 
     name = "torchscript"
-    options_type = TorchScriptOptions
     modules = MappingProxyType(
         {"image_encoder": ChannelsFirstImageEncoder, "mask_decoder": ChannelsFirstMaskDecoder}
     )

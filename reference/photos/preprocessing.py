@@ -5,22 +5,23 @@ The padding is zero after normalization. The sample apps implement the same arit
 ``ResizeLongestSide``, ``Sam.preprocess`` and ``Sam.postprocess_masks``.
 """
 
-import math
-
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from reference.photos.frame_geometry import frame_scale, points_to_frame, resized_size
 
-def resized_size(height: int, width: int, frame_size: int) -> tuple[int, int]:
-    """Return the (height, width) of a photo inside the frame.
-
-    The longest side becomes ``frame_size``. The other side is rounded half up and is at least 1.
-    """
-    scale = frame_size / max(height, width)
-    return max(1, math.floor(height * scale + 0.5)), max(1, math.floor(width * scale + 0.5))
+__all__ = [
+    "frame_scale",
+    "masks_to_photo",
+    "photo_to_frame",
+    "points_to_frame",
+    "resize_photo",
+    "resized_size",
+    "threshold_masks",
+]
 
 
 def resize_photo(photo: np.ndarray, frame_size: int) -> np.ndarray:
@@ -44,19 +45,6 @@ def photo_to_frame(photo: np.ndarray, frame_size: int, padding: np.ndarray) -> n
     frame[:] = padding
     frame[: resized.shape[0], : resized.shape[1]] = resized
     return np.ascontiguousarray(frame.transpose(2, 0, 1)[None])
-
-
-def frame_scale(photo_size: tuple[int, int], frame_size: int) -> np.ndarray:
-    """Return how many pixels of the frame one pixel of a photo of (height, width) covers: float64 (2,), x and y."""
-    height, width = photo_size
-    frame_height, frame_width = resized_size(height, width, frame_size)
-    return np.array([frame_width / width, frame_height / height])
-
-
-def points_to_frame(points: np.ndarray, photo_size: tuple[int, int], frame_size: int) -> np.ndarray:
-    """Convert points (…, 2), x and y in pixels of a photo of (height, width), to float32 pixels of the frame."""
-    scale = frame_scale(photo_size, frame_size)
-    return (np.asarray(points, np.float64) * scale).astype(np.float32)
 
 
 def masks_to_photo(

@@ -3,16 +3,21 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reference.common.errors import MobileSAMError
 from reference.common.one_or_more import one_or_more
-from validation.accuracy.dataset import read_dataset
-from validation.accuracy.document import Data, build_document, overall_verdict
-from validation.accuracy.evaluation import Evaluation, Evaluator, resolve_subject
-from validation.accuracy.samples import Sample
-from validation.accuracy.scenes import DEFAULT_SCENES, HeldOutScenes
+from reference.modeling.variants import get_variant
+from reference.weights.checkpoint_source import require_checkpoint
+from validation.accuracy.dataset import Dataset, read_dataset
+from validation.accuracy.sources import find_artifact
 from validation.artifacts.artifact import Artifact
 from validation.gates import read_gates
+
+if TYPE_CHECKING:  # they import torch, which refusals need not wait for
+    from validation.accuracy.document import Data
+    from validation.accuracy.evaluation import Evaluation
+    from validation.accuracy.samples import Sample
 
 
 @dataclass(frozen=True)
@@ -24,16 +29,20 @@ class AccuracyResult:
         data: the photos that they were measured on.
     """
 
-    evaluations: list[Evaluation]
-    data: Data
+    evaluations: "list[Evaluation]"
+    data: "Data"
 
     @property
     def verdict(self) -> str:
         """The overall verdict: "failed", "not proven", "passed" or "not run"."""
+        from validation.accuracy.document import overall_verdict
+
         return overall_verdict(self.evaluations)
 
     def document(self) -> dict:
         """Return the result as ``validate accuracy --json`` writes it."""
+        from validation.accuracy.document import build_document
+
         return build_document(self.evaluations, self.data)
 
 
@@ -46,7 +55,7 @@ def evaluate_accuracy(
     checkpoint: str | Path | None = None,
     model: str = "vit_t",
     engines: str | Sequence[str] = (),
-    on_data: Callable[[Data], None] = lambda data: None,
+    on_data: "Callable[[Data], None]" = lambda data: None,
 ) -> AccuracyResult:
     """Measure masks against true masks, as ``validate accuracy`` does.
 
@@ -78,20 +87,42 @@ def evaluate_accuracy(
     """
     if dataset is not None and scenes is not None:
         raise MobileSAMError("dataset and scenes exclude each other: pass only one of them")
-    subjects = [
-        source if isinstance(source, Artifact) else resolve_subject(str(source), model)
+    named = [
+        (source, source if isinstance(source, Artifact) else find_artifact(str(source), model))
         for source in one_or_more(sources)
     ]
+    if checkpoint is not None:
+        for _, artifact in named:
+            if artifact is not None:
+                require_checkpoint(checkpoint, artifact.variant)
     limits = read_gates(None if gates is None else Path(gates))
-    samples, data = _samples(dataset, scenes)
+    photos = None if dataset is None else read_dataset(Path(dataset))
+
+    # Imported here so that refusals need not wait for torch.
+    from reference.weights.checkpoint import resolve_checkpoint
+    from validation.accuracy.evaluation import Evaluator, Weights
+
+    subjects = [
+        Weights(model, resolve_checkpoint(source, get_variant(model)))
+        if artifact is None
+        else artifact
+        for source, artifact in named
+    ]
+    samples, data = _samples(photos, dataset, scenes)
     on_data(data)
     evaluator = Evaluator(samples, limits, None if checkpoint is None else str(checkpoint))
     return AccuracyResult(list(evaluator.evaluate(subjects, one_or_more(engines))), data)
 
 
-def _samples(dataset: str | Path | None, scenes: int | None) -> tuple[Sequence[Sample], Data]:
-    if dataset is None:
-        samples = HeldOutScenes(DEFAULT_SCENES if scenes is None else scenes)
-        return samples, Data("scenes", None, len(samples))
-    photos = read_dataset(Path(dataset))
-    return photos, Data("dataset", str(dataset), len(photos), photos.left_out)
+def _samples(
+    photos: Dataset | None, dataset: str | Path | None, scenes: int | None
+) -> "tuple[Sequence[Sample], Data]":
+    from validation.accuracy.document import Data
+
+    if photos is not None:
+        return photos, Data("dataset", str(dataset), len(photos), photos.left_out)
+
+    from validation.accuracy.scenes import DEFAULT_SCENES, HeldOutScenes
+
+    generated = HeldOutScenes(DEFAULT_SCENES if scenes is None else scenes)
+    return generated, Data("scenes", None, len(generated))

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from converters.artifact_layout import MANIFEST_FILE
 from reference.builder import load_sam
-from reference.common.errors import AnswerError, ArtifactError, MobileSAMError
-from reference.common.input_files import require_possible
+from reference.common.errors import AnswerError, ArtifactError
 from reference.common.progress import progress
 from reference.modeling.sam import Sam
 from reference.modeling.variants import get_variant
 from reference.predictor import PromptableModel
-from reference.weights.checkpoint import BUILT_IN, Checkpoint, resolve_checkpoint
+from reference.weights.checkpoint import Checkpoint
 from validation.accuracy.protocol import CORRECTIVE_CLICKS, measure_accuracy
 from validation.accuracy.results import PROTOCOLS, Accuracy
 from validation.accuracy.samples import Sample
-from validation.artifacts.artifact import Artifact, SourceCheckpoint, load_artifact
+from validation.artifacts.artifact import Artifact, SourceCheckpoint
 from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, Unavailable
 from validation.engines import engine_openers
 from validation.engines.artifact_model import ArtifactModel
@@ -91,26 +88,6 @@ class Evaluation:
         return self.accuracy.miou_lost(self.reference.accuracy)
 
 
-def resolve_subject(source: str, model: str) -> Artifact | Weights:
-    """Load the artifact folder, or the checkpoint of the variant ``model``, that a user names.
-
-    Raises:
-        MobileSAMError: ``source`` is neither, is damaged, or cannot be fetched.
-    """
-    path = Path(source)
-    require_possible(path / MANIFEST_FILE, MobileSAMError)
-    if (path / MANIFEST_FILE).exists():
-        return load_artifact(path)
-    if source in BUILT_IN or path.is_file():
-        return Weights(model, resolve_checkpoint(source, get_variant(model)))
-    if path.is_dir():
-        return load_artifact(path)  # raises an error that says what the folder lacks
-    raise MobileSAMError(
-        f"{source}: no such artifact or checkpoint: expected a folder that 'convert' wrote, a .pt or "
-        ".safetensors file, 'demo', 'official' or 'seeded'"
-    )
-
-
 class Evaluator:
     """Measures any number of artifacts and checkpoints. Each reference is measured only once."""
 
@@ -140,7 +117,7 @@ class Evaluator:
         All errors are raised before anything is measured.
 
         Args:
-            subjects: artifacts and weights from ``resolve_subject``.
+            subjects: artifacts, and weights.
             engines: the engines to run artifacts with. An empty list takes the first engine for the format
                 that this machine has.
 

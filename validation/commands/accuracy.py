@@ -1,13 +1,18 @@
 """The ``validate accuracy`` command."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reference.common.command_line import print_lines, warn
 from reference.options import model_option
 from validation.commands.options import FAILED_STATUS, JsonOutput, gates_option, json_option
+from validation.documents.verdicts import FAILED, NOT_PROVEN
 from validation.engines import engine_names
+
+if TYPE_CHECKING:
+    from validation.accuracy.document import Data
 
 
 @click.command("accuracy")
@@ -74,11 +79,9 @@ def accuracy(
 
     # Imported here so that --help and refusals need not wait for torch.
     from validation.accuracy.dataset import describe_left_out
-    from validation.accuracy.evaluate import Data, evaluate_accuracy
-    from validation.accuracy.table import format_accuracy
-    from validation.documents.verdicts import FAILED, NOT_PROVEN
+    from validation.accuracy.evaluate import evaluate_accuracy
 
-    def warn_of_left_out(data: Data) -> None:
+    def warn_of_left_out(data: "Data") -> None:
         if left_out := describe_left_out(data.left_out):
             warn(f"{data.path}: {left_out}")
 
@@ -92,6 +95,9 @@ def accuracy(
         engines=engines,
         on_data=warn_of_left_out,
     )
+
+    from validation.accuracy.table import format_accuracy
+
     output.write(result.document())
     if output.replaces_table:  # the table says it too
         for name in dict.fromkeys(

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from reference.common.command_line import COMMAND_LINE, FiniteRange, print_lines
-from validation.artifacts.artifact import load_artifact
+from reference.photos.images import read_image
+from reference.weights.checkpoint_source import require_checkpoint
+from validation.artifacts.artifact import Artifact, load_artifact
 from validation.commands.options import (
     FAILED_STATUS,
     JsonOutput,
@@ -17,6 +19,8 @@ from validation.commands.options import (
     report_option,
 )
 from validation.engines import engine_names
+from validation.gates import read_gates
+from validation.questions.prompts_file import read_prompts
 from validation.report.folder import COMPARISON, PAGE_FILE, reserved_report
 
 if TYPE_CHECKING:  # this module imports torch, which takes seconds
@@ -121,6 +125,7 @@ def compare(
     elif latency_file is not None:
         raise click.UsageError("--latency adds a page to the report: expected --report DIR as well")
     artifacts = [load_artifact(folder) for folder in folders]
+    _require_inputs(artifacts, checkpoint, images, prompts, gates)
 
     # Imported here so that --help and refusals need not wait for torch.
     from validation.comparison.comparer import compare_artifacts
@@ -159,6 +164,24 @@ def compare(
     if not output.replaces_table:
         _print_end(comparisons, report)
     return FAILED_STATUS if document["verdict"] in (FAILED, NOT_PROVEN) else 0
+
+
+def _require_inputs(
+    artifacts: Sequence[Artifact],
+    checkpoint: str | None,
+    images: Sequence[Path],
+    prompts: Path | None,
+    gates: Path | None,
+) -> None:
+    """Refuse inputs that cannot be read. ``compare_artifacts`` would do so too, but after the import of torch."""
+    if checkpoint is not None:
+        for artifact in artifacts:
+            require_checkpoint(checkpoint, artifact.variant)
+    for image in images:
+        read_image(image)
+    if prompts is not None:
+        read_prompts(prompts)
+    read_gates(gates)
 
 
 def _print_end(comparisons: Sequence["Comparison"], report: Path | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reference.common.one_or_more import one_or_more
 from reference.common.output_files import require_writable
 from validation.artifacts.artifact import Artifact, load_artifact
+from validation.latency.device_results import read_device_results
 from validation.regression.baseline import (
     Baseline,
     key_of,
@@ -156,9 +157,13 @@ def check_device_results(
     if update and baseline is None:
         raise BaselineError("--update writes to a baseline: expected --baseline FILE as well")
     path = None if baseline is None else Path(baseline)
+    chosen_limits = read_limits(None if limits is None else Path(limits))
+    results = [(Path(file), read_device_results(Path(file))) for file in one_or_more(files)]
+    before = None if path is None else read_baseline(path)
+    if update and path is not None:
+        require_writable(path)
 
     # Imported here so that refusals need not wait for torch.
-    from validation.latency.device_results import read_device_results
     from validation.regression.devices import (
         DeviceRun,
         by_device,
@@ -168,13 +173,7 @@ def check_device_results(
         renew_device,
     )
 
-    chosen_limits = read_limits(None if limits is None else Path(limits))
-    groups = by_device(
-        [DeviceRun(Path(file), read_device_results(Path(file))) for file in one_or_more(files)]
-    )
-    before = None if path is None else read_baseline(path)
-    if update and path is not None:
-        require_writable(path)
+    groups = by_device([DeviceRun(file, result) for file, result in results])
     lines: dict[str, list[Line]] = {}
     devices = {} if before is None else {**before.devices}
     for (device, key), runs in groups.items():

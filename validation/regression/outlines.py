@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 
 from reference.common.errors import MobileSAMError
+from reference.photos.frame_geometry import resized_size
 from reference.photos.masks import decode_rle, encode_rle
-from reference.photos.preprocessing import resized_size
 from validation.metrics import is_blank, mask_iou
 
 LONGEST_SIDE = 64  # pixels; enough to keep a change that a person would see

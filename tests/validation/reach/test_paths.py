@@ -17,7 +17,7 @@ from tests.support.reach import contents, require_told, run_command
 from tests.support.sound_documents import baseline_of, results_of
 from validation import mil_runtime
 from validation.accuracy.dataset import read_dataset
-from validation.accuracy.evaluation import resolve_subject
+from validation.accuracy.sources import find_artifact
 from validation.artifacts.artifact import load_artifact
 from validation.cli import main as validate_main
 from validation.cli import validate
@@ -146,7 +146,7 @@ def test_folders_that_torch_cannot_be_told_of(tiny_artifact, tmp_path, main, wor
     [
         load_artifact,
         mil_runtime.load,
-        lambda path: resolve_subject(path, "vit_t"),
+        lambda path: find_artifact(path, "vit_t"),
         lambda path: read_dataset(Path(path)),
     ],
     ids=["artifact", "package", "subject", "dataset"],
