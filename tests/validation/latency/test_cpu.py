@@ -66,6 +66,17 @@ def test_times_and_memory(session):
         assert 0.5 * libraries < max(size for _, size in samples) <= peak
 
 
+@pytest.mark.skipif(resident_memory() is None, reason="this system does not report memory")
+def test_memory_is_sampled_while_the_lite_interpreter_runs(session):
+    one = session((opener("slow_lite_engine", "open_engine"),))
+    one.start()
+    one.load()
+    (seconds,) = one.first("image_encoder").seconds
+    samples = one.timeline.stretches[-1].memory.samples
+    # One is due every 0.05 seconds. The lite interpreter lets no other thread of its process run meanwhile.
+    assert len(samples) - 2 > seconds / 0.2 > 1
+
+
 def test_threads_and_cores_are_those_of_the_setting(session):
     core = available_cores()[-1]
     one = session((opener("curious_engine", "open_engine"),), Setting(threads=3, cores=(core,)))

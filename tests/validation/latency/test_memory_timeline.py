@@ -1,5 +1,8 @@
-"""Memory over time: which samples are kept, and which samples of a damaged process are refused."""
+"""Memory over time: which samples are kept, and of which process."""
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -31,7 +34,7 @@ def test_thinning_keeps_peaks_ends_and_order():
 def test_growth_is_seen():
     samples = MemorySamples()
     begun = time.monotonic()
-    with sampled_memory(samples):
+    with sampled_memory(os.getpid(), samples):
         block = bytearray(b"x") * 60_000_000
         while len(samples.samples) < 3 and time.monotonic() < begun + 30:  # a busy machine is late
             time.sleep(0.05)
@@ -45,30 +48,26 @@ def test_growth_is_seen():
 
 def test_stretches_follow_each_other():
     timeline = MemoryTimeline()
-    assert timeline.add("load", [[0.0, 5], [1.0, 7]])
-    assert timeline.add("image_encoder", [[0.0, 8], [0.5, 9]])
-    assert timeline.add("image_encoder", [[0.0, 8], [0.25, 6]])
+    timeline.add("load", _samples((0.0, 5), (1.0, 7)))
+    timeline.add("image_encoder", _samples((0.0, 8), (0.5, 9)))
+    timeline.add("image_encoder", _samples((0.0, 8), (0.25, 6)))
+    timeline.add("mask_decoder", _samples())
     load, encoder = timeline.stretches
     assert (load.stage, load.memory.samples) == ("load", [(0.0, 5), (1.0, 7)])
     assert encoder.memory.samples == [(1.0, 8), (1.5, 9), (1.5, 8), (1.75, 6)]
 
 
-@pytest.mark.parametrize(
-    "samples",
-    [
-        None,
-        "memory",
-        [1.0, 5],
-        [[1.0]],
-        [[-1.0, 5]],
-        [[float("inf"), 5]],
-        [[float("nan"), 5]],
-        [[1.0, -5]],
-        [[1.0, True]],
-        [[0.0, 1]] * (MOST_SAMPLES + 1),
-    ],
-)
-def test_nonsense_is_refused(samples):
-    timeline = MemoryTimeline()
-    assert not timeline.add("load", samples)
-    assert timeline.stretches == []
+@watched
+def test_a_process_that_has_ended_has_no_memory():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    samples = MemorySamples()
+    with sampled_memory(ended.pid, samples):
+        pass
+    assert samples.samples == []
+
+
+def _samples(*samples):
+    memory = MemorySamples()
+    memory.add(samples)
+    return memory

@@ -11,8 +11,7 @@ from pathlib import Path
 OVER_LIMIT_STATUS = 77  # exit status of a process that reached its limit
 _LOOK_EVERY = 0.02  # seconds; the kernel remembers the peak, so a short one is not missed
 _SAMPLE_EVERY = 0.05  # seconds; a sample takes 0.02 ms, too little to affect a time
-MOST_SAMPLES = 500  # per stretch of time, which fit into a plot and into a message
-_RESIDENT = Path("/proc/self/statm")
+MOST_SAMPLES = 500  # per stretch of time, which fit into a plot
 _PROCESSES = Path("/proc")
 _CLEAR_PEAK = "5"  # resets the peak when it is written to clear_refs: see proc(5)
 
@@ -40,12 +39,13 @@ def peak_memory_of(process: int | str) -> int | None:
     return int(peaks[0].split()[1]) * 1024 if peaks else None
 
 
-def resident_memory() -> int | None:
-    """Return the bytes that this process has in memory now; None if the system does not report it."""
+def resident_memory(process: int | str = "self") -> int | None:
+    """Return the bytes that a process has in memory now; None if it has ended, or the system does not report it."""
     try:
-        return int(_RESIDENT.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        pages = int((_PROCESSES / str(process) / "statm").read_text().split()[1])
     except OSError:
         return None
+    return pages * os.sysconf("SC_PAGE_SIZE") or None  # a process that has just ended has none
 
 
 class MemorySamples:
@@ -67,15 +67,17 @@ class MemorySamples:
 
 
 @contextlib.contextmanager
-def sampled_memory(into: MemorySamples) -> Iterator[None]:
-    """Sample this process's memory while the block runs, and also at its start and its end.
+def sampled_memory(process: int, into: MemorySamples) -> Iterator[None]:
+    """Sample the memory of another process while the block runs, and also at its start and its end.
 
-    Seconds count from the block's start. A system that does not report memory gives no samples.
+    The process cannot do this itself: the lite interpreter holds Python's lock while it runs, so no other thread of
+    its process does. Seconds count from the block's start. A system that does not report memory, such as macOS, gives
+    no samples.
     """
     start, done = time.perf_counter(), threading.Event()
 
     def sample() -> None:
-        resident = resident_memory()
+        resident = resident_memory(process)
         if resident is not None:
             into.add([(time.perf_counter() - start, resident)])
 

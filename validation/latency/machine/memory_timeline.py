@@ -1,9 +1,8 @@
 """Records a process's memory over its busy time, stage by stage."""
 
-import math
 from dataclasses import dataclass, field
 
-from validation.latency.machine.memory import MOST_SAMPLES, MemorySamples
+from validation.latency.machine.memory import MemorySamples
 
 
 @dataclass
@@ -35,25 +34,12 @@ class MemoryTimeline:
         self.stretches.clear()
         self._busy = 0.0
 
-    def add(self, stage: str, samples: object) -> bool:
-        """Append the samples of a child's answer. Return False if they are malformed."""
-        if not isinstance(samples, list) or len(samples) > MOST_SAMPLES:
-            return False
-        if not all(_is_sample(sample) for sample in samples):
-            return False
+    def add(self, stage: str, memory: MemorySamples) -> None:
+        """Append the samples of one call, whose seconds count from the start of the call."""
+        samples = memory.samples
         if not samples:
-            return True
+            return
         if not self.stretches or self.stretches[-1].stage != stage:
             self.stretches.append(Stretch(stage))
         self.stretches[-1].memory.add((self._busy + time, size) for time, size in samples)
         self._busy += samples[-1][0]
-        return True
-
-
-def _is_sample(sample: object) -> bool:
-    if not isinstance(sample, list) or len(sample) != 2:
-        return False
-    seconds, size = sample
-    return (
-        isinstance(seconds, float) and 0 <= seconds < math.inf and type(size) is int and size >= 0
-    )

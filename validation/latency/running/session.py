@@ -11,7 +11,7 @@ from validation.documents.verdicts import Unavailable
 from validation.engines.base import EngineDiedError
 from validation.engines.openers import Opener
 from validation.engines.processes.child_process import START_ALLOWANCE, Child, spawn
-from validation.latency.machine.memory import OVER_LIMIT_STATUS
+from validation.latency.machine.memory import OVER_LIMIT_STATUS, MemorySamples, sampled_memory
 from validation.latency.machine.memory_timeline import MemoryTimeline
 from validation.latency.running.worker import Setting, serve
 
@@ -118,7 +118,9 @@ class Session:
                 f"{setting.memory_limit / 1e9:g} GB: quantize more, or choose a target with more memory"
             )
         arguments = (artifact, tuple(openers), setting, image)
-        self._child = Child(*spawn(serve, arguments), TIME_LIMIT, endings=endings)
+        process, connection = spawn(serve, arguments)
+        self._process_id = process.pid
+        self._child = Child(process, connection, TIME_LIMIT, endings=endings)
         self._processor = 0.0
         self._base = self._peak = 0
         self.timeline = MemoryTimeline()
@@ -167,14 +169,14 @@ class Session:
         return Run(self._seconds(stage, answer), self._processor - before)
 
     def _ask(self, stage: str, request: dict, allowance: float = 0.0) -> dict:
-        during = stage.replace("_", " ")
-        answer, _ = self._child.ask(during, request, (), 0, allowance)
+        during, memory = stage.replace("_", " "), MemorySamples()
+        with sampled_memory(self._process_id, memory):
+            answer, _ = self._child.ask(during, request, (), 0, allowance)
         processor, peak = answer.get("processor"), answer.get("peak")
         if not isinstance(processor, float) or not isinstance(peak, int):
             self._refuse(during)
         self._processor, self._peak = processor, peak
-        if not self.timeline.add(stage, answer.get("memory")):
-            self._refuse(during)
+        self.timeline.add(stage, memory)
         return answer
 
     def _seconds(self, during: str, answer: dict) -> tuple[float, ...]:

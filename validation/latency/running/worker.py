@@ -19,13 +19,7 @@ from validation.engines.processes.child_process import (
     until_parent_closes,
 )
 from validation.latency.machine.cold_files import forget_artifact
-from validation.latency.machine.memory import (
-    MemorySamples,
-    end_above,
-    forget_peak,
-    peak_memory,
-    sampled_memory,
-)
+from validation.latency.machine.memory import end_above, forget_peak, peak_memory
 
 
 @dataclass(frozen=True)
@@ -76,15 +70,8 @@ class _MeasuringWorker:
             "warm_up": self._warm_up,
             "turn": self._turn,
         }
-        operation, memory = operations[request.pop("operation")], MemorySamples()
-        with sampled_memory(memory):
-            header = operation(**request)
-        return {
-            **header,
-            "peak": peak_memory(),
-            "processor": time.process_time(),
-            "memory": memory.samples,
-        }
+        header = operations[request.pop("operation")](**request)
+        return {**header, "peak": peak_memory(), "processor": time.process_time()}
 
     def _start(self) -> dict:
         """Import the libraries and read the photo, which is not part of loading the artifact."""
