@@ -22,7 +22,7 @@ from converters.torchscript.options import TorchScriptOptions
 from reference.common.command_line import run
 from tests.support.coco_records import annotation_record, photo_record
 from tests.support.latency_documents import document as latency_document
-from tests.support.observations import open_here, timed
+from tests.support.observations import open_here, start_here, timed
 from tests.support.pages import CHECKOUT, Line, blocks, page_paths, shell_lines
 from tests.support.programs import PROGRAMS
 from tests.support.shown_commands import ShownCommand, check_arguments, find_program, shown_commands
@@ -190,7 +190,7 @@ def here(prepared, tmp_path, monkeypatch) -> Path:
     folder = shutil.copytree(prepared, tmp_path / "here")
     monkeypatch.chdir(folder)
     monkeypatch.setattr(validation.comparison.comparer, "built_in_questions", lambda slots: [])
-    monkeypatch.setattr(validation.comparison.comparer, "open_isolated", open_here)
+    monkeypatch.setattr(validation.comparison.comparer, "start_isolated", start_here)
     monkeypatch.setattr(observation, "open_isolated", open_here)
     monkeypatch.setattr(observation, "measure_latency", timed())
     return folder

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from validation.comparison.comparer import OpenedHere
 from validation.engines import open_first
 from validation.latency.results import Measurement, StageTimes, Turn
 from validation.latency.running.plan import STAGES, Plan
@@ -59,3 +60,7 @@ def timed(
 
 def open_here(artifact, openers, _limit) -> EngineHere:
     return EngineHere(open_first(artifact, openers))
+
+
+def start_here(artifact, openers, _limit) -> OpenedHere:
+    return OpenedHere(artifact, openers)

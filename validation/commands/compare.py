@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reference.common.command_line import COMMAND_LINE, FiniteRange, print_lines
+from reference.common.torch_settings import prepare_torch
 from reference.photos.images import read_image
 from reference.weights.checkpoint_source import require_checkpoint
 from validation.artifacts.artifact import Artifact, load_artifact
@@ -75,6 +76,14 @@ LONGEST_ANSWER = 86_400.0  # seconds
     help="Longest time that the engine may take for one answer. Each engine runs in its own process, "
     "so one that hangs or crashes fails its artifact and nothing else.",
 )
+@click.option(
+    "--cache/--no-cache",
+    default=True,
+    show_default=True,
+    help="Keep the reference's answers in the user's cache folder, or the one that the environment variable "
+    "MOBILE_SAM_CACHE names, and read those of earlier runs. They count only for the same weights, photo, "
+    "prompt, code, libraries and processor. The folder takes at most 1 GiB.",
+)
 @report_option("the masks that users see in each case, and a failing mask that they do not see")
 @click.option(
     "--latency",
@@ -93,6 +102,7 @@ def compare(
     engines: tuple[str, ...],
     drift: bool,
     time_limit: float,
+    cache: bool,
     report: Path | None,
     latency_file: Path | None,
     output: JsonOutput,
@@ -126,6 +136,7 @@ def compare(
         raise click.UsageError("--latency adds a page to the report: expected --report DIR as well")
     artifacts = [load_artifact(folder) for folder in folders]
     _require_inputs(artifacts, checkpoint, images, prompts, gates)
+    prepare_torch()
 
     # Imported here so that --help and refusals need not wait for torch.
     from validation.comparison.comparer import compare_artifacts
@@ -152,6 +163,7 @@ def compare(
         pictures=report is not None,
         drift=drift,
         time_limit=time_limit,
+        cache=cache,
         on_result=print_result,
     )
     document = comparison_document(comparisons)

@@ -5,9 +5,10 @@ that is stored in the artifact. For any other photo, built-in or the user's, it 
 answer that the reference gives now, with the weights that the artifact was converted from.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import product, zip_longest
 from pathlib import Path
 from typing import cast
 
@@ -24,10 +25,11 @@ from validation.comparison.results import Comparison
 from validation.documents.verdicts import Unavailable
 from validation.engines import Engine, engine_openers, open_first
 from validation.engines.artifact_model import ArtifactModel
-from validation.engines.isolated import IsolatedEngine, open_isolated
+from validation.engines.isolated import StartingEngine, start_isolated
 from validation.engines.openers import Opener
 from validation.gates import Gates, gates_for, read_gates
 from validation.inspection.drift import Drift, measure_drift, worst
+from validation.questions.answer_store import store_of
 from validation.questions.cases import Question
 from validation.questions.goldens import golden_questions
 from validation.questions.live_reference import load_reference
@@ -51,6 +53,21 @@ class Extras:
     drift: bool = False
 
 
+class OpenedHere:
+    """An engine that is opened in this process, with the methods of ``StartingEngine``."""
+
+    def __init__(self, artifact: Artifact, openers: Sequence[Opener]) -> None:
+        """Take an artifact and the openers of its engines."""
+        self._artifact, self._openers = artifact, openers
+
+    def ready(self) -> Engine | Unavailable:
+        """Open the engine."""
+        return open_first(self._artifact, self._openers)
+
+    def close(self) -> None:
+        """Do nothing, because this process goes on."""
+
+
 class Comparer:
     """Compares any number of artifacts.
 
@@ -65,6 +82,7 @@ class Comparer:
         gates: Mapping[str, Mapping[str, Gates]] | None = None,
         extras: Extras = Extras(),
         time_limit: float | None = None,
+        cache: bool = False,
     ) -> None:
         """Choose the questions and the gates, which are the same for all artifacts.
 
@@ -78,10 +96,11 @@ class Comparer:
             time_limit: seconds that an engine may take for one answer. It then runs in its own
                 process, so one that crashes or hangs fails its artifact and nothing else. None runs
                 it in this process, without a limit.
+            cache: whether to keep the reference's answers in the user's cache folder, for later runs.
         """
         self._checkpoint, self._images, self._prompts = checkpoint, images, prompts
         self._gates = read_gates() if gates is None else gates
-        self._extras, self._time_limit = extras, time_limit
+        self._extras, self._time_limit, self._cache = extras, time_limit, cache
         self._references: dict[tuple[str, str], PhotoPipeline | Unavailable] = {}
 
     def compare(self, artifact: Artifact, engine_name: str | None = None) -> Comparison:
@@ -102,12 +121,32 @@ class Comparer:
             ImageError: an image cannot be read.
             CheckpointError: the checkpoint cannot be fetched, read or loaded.
         """
+        with closing(self._start(artifact, engine_name)) as starting:
+            return self._compare(artifact, starting)
+
+    def compare_all(self, pairs: Sequence[tuple[Artifact, str | None]]) -> Iterator[Comparison]:
+        """Compare artifacts with engines, pair by pair, as ``compare`` does.
+
+        While a pair is compared, the engine of the next pair starts. They do not run at the same time: a single engine
+        uses all cores, and two of them take longer side by side than one after the other.
+        """
+        with ExitStack() as started:
+            upcoming = None
+            for (artifact, engine_name), following in zip_longest(pairs, pairs[1:]):
+                starting = upcoming or self._start(artifact, engine_name)
+                upcoming = None if following is None else self._start_early(*following)
+                if upcoming is not None:
+                    started.callback(upcoming.close)
+                with closing(starting):
+                    comparison = self._compare(artifact, starting)
+                yield comparison
+
+    def _compare(self, artifact: Artifact, starting: StartingEngine | OpenedHere) -> Comparison:
         gates = gates_for(artifact, self._gates)
-        openers = engine_openers(artifact, engine_name)
         questions = self._questions(artifact)
         reference = self._reference(artifact)
         try:
-            engine = self._open(artifact, openers)
+            engine = starting.ready()
         except ArtifactError as error:
             skipped = [result for item in questions for result in skipped_cases(item, NOT_LOADED)]
             return conclude(artifact, None, gates, skipped, failures=[str(error)])
@@ -117,13 +156,9 @@ class Comparer:
             ]
             return conclude(artifact, None, gates, skipped)
         candidate = TimedPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
-        try:
-            results = compare_pipelines(
-                artifact, questions, reference, candidate, gates, self._extras.pictures
-            )
-        finally:
-            if isinstance(engine, IsolatedEngine):
-                engine.close()
+        results = compare_pipelines(
+            artifact, questions, reference, candidate, gates, self._extras.pictures
+        )
         drifts = self._drifts(artifact, reference, candidate) if self._extras.drift else None
         return conclude(
             artifact,
@@ -154,10 +189,19 @@ class Comparer:
             return Unavailable(str(error))
         return drifts if isinstance(drifts, Unavailable) else tuple(worst(drifts))
 
-    def _open(self, artifact: Artifact, openers: Sequence[Opener]) -> Engine | Unavailable:
+    def _start(self, artifact: Artifact, engine_name: str | None) -> StartingEngine | OpenedHere:
+        openers = engine_openers(artifact, engine_name)
         if self._time_limit is None:
-            return open_first(artifact, openers)
-        return open_isolated(artifact, openers, self._time_limit)
+            return OpenedHere(artifact, openers)
+        return start_isolated(artifact, openers, self._time_limit)
+
+    def _start_early(
+        self, artifact: Artifact, engine_name: str | None
+    ) -> StartingEngine | OpenedHere | None:
+        """Start the engine of a later pair; None if there is an error, which has to wait for its turn."""
+        with suppress(ArtifactError):
+            return self._start(artifact, engine_name)
+        return None
 
     def _questions(self, artifact: Artifact) -> list[Question]:
         slots = artifact.prompt_slots
@@ -174,8 +218,11 @@ class Comparer:
         if key not in self._references:
             required = bool(self._images or self._prompts)
             sam = load_reference(artifact, self._checkpoint, required)
-            self._references[key] = sam if isinstance(sam, Unavailable) else CachedPipeline(sam)
+            self._references[key] = sam if isinstance(sam, Unavailable) else self._cached(sam)
         return self._references[key]
+
+    def _cached(self, sam: Sam) -> PhotoPipeline:
+        return CachedPipeline(sam, store_of(sam) if self._cache else None)
 
 
 def compare_artifacts(
@@ -189,6 +236,7 @@ def compare_artifacts(
     pictures: bool = False,
     drift: bool = False,
     time_limit: float | None = None,
+    cache: bool = False,
     on_result: Callable[[Comparison], None] = lambda comparison: None,
 ) -> list[Comparison]:
     """Compare artifacts with the reference, as ``validate compare`` does.
@@ -212,6 +260,8 @@ def compare_artifacts(
         drift: whether to find the operations or modules that differ most from the reference.
         time_limit: seconds that an engine may take for one answer, in its own process; None runs it in this process,
             without a limit.
+        cache: whether to keep the reference's answers in the user's cache folder, so that later runs need not ask it
+            again.
         on_result: called with each comparison when it is complete.
 
     Returns:
@@ -231,11 +281,13 @@ def compare_artifacts(
     questions = () if prompts is None else read_prompts(Path(prompts))
     limits = read_gates(None if gates is None else Path(gates))
     extras = Extras(pictures, drift)
-    comparer = Comparer(checkpoint, one_or_more(images), questions, limits, extras, time_limit)
+    comparer = Comparer(
+        checkpoint, one_or_more(images), questions, limits, extras, time_limit, cache
+    )
     comparisons = []
-    for artifact, engine in product(loaded, one_or_more(engines) or (None,)):
-        comparisons.append(comparer.compare(artifact, engine))
-        on_result(comparisons[-1])
+    for comparison in comparer.compare_all([*product(loaded, one_or_more(engines) or (None,))]):
+        on_result(comparison)
+        comparisons.append(comparison)
     return comparisons
 
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from statistics import median
 from time import perf_counter
@@ -21,8 +20,6 @@ from validation.gates import Gates
 from validation.questions.cases import Answer, Question
 from validation.questions.pipeline import PhotoPipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
-
-MEASURING_THREADS = 2  # the masks of one case are measured while the next case is computed
 
 
 def compare_pipelines(
@@ -44,11 +41,8 @@ def compare_pipelines(
         pictures: whether to keep pictures of each case.
     """
     total = sum(len(question.cases) for question in questions)
-    results: list[CaseResult | Future[CaseResult]] = []
-    with (
-        progress(description=artifact.name, total=total, unit="case") as bar,
-        ThreadPoolExecutor(MEASURING_THREADS) as pool,
-    ):
+    results: list[CaseResult] = []
+    with progress(description=artifact.name, total=total, unit="case") as bar:
         judge = Judge(artifact, candidate, gates, pictures)
         for question in questions:
             if isinstance(reference, Unavailable) and question.stored is None:
@@ -63,8 +57,8 @@ def compare_pipelines(
                 bar.update(len(question.cases))
                 continue
             for case, answers in zip(question.cases, photo.cases, strict=True):
-                results.append(pool.submit(judge.case_result, question, photo, case, answers))
-        return [item.result() if isinstance(item, Future) else item for item in results]
+                results.append(judge.case_result(question, photo, case, answers))
+    return results
 
 
 def skipped_cases(question: Question, reason: str) -> list[CaseResult]:

@@ -152,7 +152,8 @@ def _make_frames(
 ) -> _Frames:
     reference = arithmetic.preprocess(pixels)
     with _in_stage(PREPROCESSING):
-        artifact = candidate.preprocess(pixels)
+        same = candidate.makes_frames_of(arithmetic)
+        artifact = reference if same else candidate.preprocess(pixels)
         difference = tensor_difference(artifact.numpy(), reference.numpy())
     return _Frames(reference, artifact, difference, torch.equal(artifact, reference))
 

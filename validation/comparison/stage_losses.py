@@ -17,14 +17,23 @@ class CaseMasks:
 
     def __init__(self, photo_size: tuple[int, int]) -> None:
         self._photo_size = photo_size
+        self._arithmetics: list[PhotoArithmetic] = []
         self._masks: dict[tuple[int, int], list[np.ndarray]] = {}
 
     def of(self, answer: Answer, arithmetic: PhotoArithmetic) -> list[np.ndarray]:
         """The four masks of an answer, boolean (H, W) each, as ``arithmetic`` resizes them."""
-        key = id(answer), id(arithmetic)
+        key = id(answer), self._index(arithmetic)
         if key not in self._masks:
             self._masks[key] = arithmetic.resize_all(answer.low_res_masks, self._photo_size)
         return self._masks[key]
+
+    def _index(self, arithmetic: PhotoArithmetic) -> int:
+        """The same number for every arithmetic that makes the same masks."""
+        for index, known in enumerate(self._arithmetics):
+            if arithmetic.makes_masks_of(known):
+                return index
+        self._arithmetics.append(arithmetic)
+        return len(self._arithmetics) - 1
 
 
 def stage_losses(

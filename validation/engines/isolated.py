@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reference.common.torch_settings import prepare_torch
 from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
 from validation.engines import open_first
@@ -30,6 +31,11 @@ if TYPE_CHECKING:  # the child redirects its output before it imports torch
     from converters.prompt_slots import SlotPrompt
 
 
+KEPT_EMBEDDINGS = (
+    2  # a comparison asks about the embeddings of the artifact and of the reference in turn
+)
+
+
 class IsolatedEngine:
     """An ``Engine`` that runs in a child process; use it in a ``with`` block, or close it.
 
@@ -45,14 +51,26 @@ class IsolatedEngine:
         """Take a child that has loaded an artifact; ``open_isolated`` does this."""
         self.name = name
         self._child = child
+        self._kept: list[Tensor | None] = [None] * KEPT_EMBEDDINGS  # what the child has
+        self._sent = 0  # number of embeddings that were sent to it
 
     def encode(self, frame: "Tensor") -> "Tensor":
-        (image_embeddings,) = self._run("encode", "image encoder", [frame], 1)
+        (image_embeddings,) = self._run({"operation": "encode"}, "image encoder", [frame], 1)
         return image_embeddings
 
     def decode(self, image_embeddings: "Tensor", prompt: "SlotPrompt") -> "tuple[Tensor, Tensor]":
-        tensors = image_embeddings, *prompt.tensors
-        low_res_masks, iou_predictions = self._run("decode", "mask decoder", tensors, 2)
+        # Embeddings are by far the largest input, and successive prompts are about the same photo.
+        places = [i for i, kept in enumerate(self._kept) if kept is image_embeddings]
+        place, new = (
+            (places[0], []) if places else (self._sent % KEPT_EMBEDDINGS, [image_embeddings])
+        )
+        self._sent += len(new)
+        self._kept[place] = None  # until the child has it for certain
+        request = {"operation": "decode", "embeddings": place}
+        low_res_masks, iou_predictions = self._run(
+            request, "mask decoder", [*new, *prompt.tensors], 2
+        )
+        self._kept[place] = image_embeddings
         return low_res_masks, iou_predictions
 
     def close(self) -> None:
@@ -66,13 +84,55 @@ class IsolatedEngine:
         self.close()
 
     def _run(
-        self, operation: str, during: str, tensors: "Sequence[Tensor]", count: int
+        self, request: dict, during: str, tensors: "Sequence[Tensor]", count: int
     ) -> "list[Tensor]":
         import torch
 
         arrays = [tensor.detach().numpy() for tensor in tensors]
-        _, answers = self._child.ask(during, {"operation": operation}, arrays, count)
+        _, answers = self._child.ask(during, request, arrays, count)
         return [torch.from_numpy(answer) for answer in answers]
+
+
+class StartingEngine:
+    """An engine that a child process is loading, while this process does something else."""
+
+    def __init__(self, child: Child) -> None:
+        """Take a child that has been started; ``start_isolated`` does this."""
+        self._child = child
+        self._is_ready = False
+
+    def ready(self) -> IsolatedEngine | Unavailable:
+        """Wait until the engine has loaded the artifact; ``open_isolated`` has the errors."""
+        try:
+            answer, _ = self._child.ask("start", None, (), 0, allowance=START_ALLOWANCE)
+        except BaseException:
+            self.close()
+            raise
+        if "unavailable" in answer:
+            self.close()
+            return Unavailable(str(answer["unavailable"]))
+        self._is_ready = True
+        return IsolatedEngine(str(answer.get("name")), self._child)
+
+    def close(self) -> None:
+        """End the child: at once while it is loading, since it would not notice a request before it is ready."""
+        if self._is_ready:
+            self._child.close()
+        else:
+            self._child.kill()
+
+
+def start_isolated(
+    artifact: Artifact,
+    openers: Sequence[Opener],
+    time_limit: float,
+    memory_limit: int | None = None,
+) -> StartingEngine:
+    """Start to open an engine in a child process; ``open_isolated`` has the arguments."""
+    import torch
+
+    arguments = (artifact, tuple(openers), torch.get_num_threads(), memory_limit)
+    return StartingEngine(Child(*spawn(_serve, arguments), time_limit, memory_limit))
 
 
 def open_isolated(
@@ -100,19 +160,7 @@ def open_isolated(
         ArtifactError: the engine cannot load the artifact.
         EngineDiedError: the engine crashed or hung while it loaded the artifact.
     """
-    import torch
-
-    arguments = (artifact, tuple(openers), torch.get_num_threads(), memory_limit)
-    child = Child(*spawn(_serve, arguments), time_limit, memory_limit)
-    try:
-        answer, _ = child.ask("start", None, (), 0, allowance=START_ALLOWANCE)
-    except BaseException:
-        child.close()
-        raise
-    if "unavailable" in answer:
-        child.close()
-        return Unavailable(str(answer["unavailable"]))
-    return IsolatedEngine(str(answer.get("name")), child)
+    return start_isolated(artifact, openers, time_limit, memory_limit).ready()
 
 
 # The child's side
@@ -127,6 +175,7 @@ def _serve(
 ) -> None:
     """Open an engine and answer requests until the parent closes the pipe."""
     settle_in()
+    prepare_torch()
     import torch
 
     torch.set_num_threads(threads)
@@ -134,9 +183,10 @@ def _serve(
     with until_parent_closes():
         engine = _open(connection, artifact, openers)
         if engine is not None:
+            worker = _EngineWorker(engine)
             answer_requests(
                 connection,
-                lambda request, arrays: ({}, _answer(engine, request["operation"], arrays)),
+                lambda request, arrays: ({}, worker.answer(arrays, **request)),
             )
 
 
@@ -164,15 +214,25 @@ def _open(connection: Connection, artifact: Artifact, openers: Sequence[Opener])
     return engine
 
 
-def _answer(engine: Engine, operation: str, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    import torch
+class _EngineWorker:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._embeddings: dict[int, Tensor] = {}
 
-    from converters.prompt_slots import SlotPrompt
+    def answer(
+        self, arrays: Sequence[np.ndarray], operation: str, embeddings: int = 0
+    ) -> list[np.ndarray]:
+        """Run a module. ``embeddings`` is the place of those that a prompt is about; a request may bring them."""
+        import torch
 
-    tensors = [torch.from_numpy(array) for array in arrays]
-    if operation == "encode":
-        outputs = (engine.encode(*tensors),)
-    else:
-        image_embeddings, *prompt = tensors
-        outputs = engine.decode(image_embeddings, SlotPrompt(*prompt))
-    return [output.detach().numpy() for output in outputs]
+        from converters.prompt_slots import SlotPrompt
+
+        tensors = [torch.from_numpy(array) for array in arrays]
+        if operation == "encode":
+            return [self._engine.encode(*tensors).detach().numpy()]
+        *new, coords, labels, mask_input, has_mask_input = tensors
+        if new:
+            (self._embeddings[embeddings],) = new
+        prompt = SlotPrompt(coords, labels, mask_input, has_mask_input)
+        outputs = self._engine.decode(self._embeddings[embeddings], prompt)
+        return [output.detach().numpy() for output in outputs]

@@ -1,6 +1,8 @@
 """The four stages from a photo to a mask, each replaceable, so that a loss can be traced to its stage."""
 
 import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +11,10 @@ from torch import Tensor
 from converters.samples import SampleCase
 from reference.photos.preprocessing import masks_to_photo, photo_to_frame
 from reference.predictor import PromptableModel
+from validation.questions.answer_store import DECODE, ENCODE, AnswerStore
 from validation.questions.cases import Answer
+
+MOST_MEMORY = 1 << 29  # bytes of answers that a ``CachedPipeline`` keeps in memory
 
 
 class PhotoArithmetic:
@@ -31,6 +36,22 @@ class PhotoArithmetic:
         """
         self.frame_size = frame_size
         self._padding_rgb, self._mask_threshold = padding_rgb, mask_threshold
+
+    def makes_frames_of(self, other: "PhotoArithmetic") -> bool:
+        """Whether ``preprocess`` of both gives the same frame for every photo."""
+        return (
+            type(self).preprocess is type(other).preprocess
+            and self.frame_size == other.frame_size
+            and np.array_equal(self._padding_rgb, other._padding_rgb)
+        )
+
+    def makes_masks_of(self, other: "PhotoArithmetic") -> bool:
+        """Whether ``resize`` of both gives the same mask for all logits."""
+        return (
+            type(self).resize is type(other).resize
+            and self.frame_size == other.frame_size
+            and self._mask_threshold == other._mask_threshold
+        )
 
     def preprocess(self, pixels: np.ndarray) -> Tensor:
         """Turn a photo, uint8 (H, W, 3), into a frame, float32 (1, 3, S, S) RGB in 0…255."""
@@ -82,14 +103,70 @@ class PhotoPipeline(PhotoArithmetic):
 
 
 class CachedPipeline(PhotoPipeline):
-    """A pipeline that encodes each frame only once, for several artifacts that are compared with one reference."""
+    """The reference, which computes the answer to each question once, for all artifacts that are compared with it."""
 
-    def __init__(self, model: PromptableModel) -> None:
+    def __init__(self, model: PromptableModel, store: AnswerStore | None = None) -> None:
+        """Take the model, and a store to keep answers in between runs; without one they are kept in memory only."""
         super().__init__(model)
-        self._embeddings: dict[bytes, Tensor] = {}
+        self._store = store
+        self._memory: OrderedDict[bytes, tuple[Tensor, ...]] = OrderedDict()
+        self._size = 0  # bytes in memory
 
     def encode(self, frame: Tensor) -> Tensor:
-        key = hashlib.blake2b(frame.numpy().tobytes()).digest()
-        if key not in self._embeddings:
-            self._embeddings[key] = super().encode(frame)
-        return self._embeddings[key]
+        """Turn a frame, (1, 3, S, S), into image embeddings, (1, dim, S/16, S/16)."""
+        (embeddings,) = self._answer(ENCODE, (frame,), lambda: (self.model.encode_image(frame),))
+        return embeddings
+
+    def decode(
+        self,
+        image_embeddings: Tensor,
+        case: SampleCase,
+        photo_size: tuple[int, int],
+        mask_input: Tensor | None,
+    ) -> Answer:
+        """Answer one prompt about a photo, as ``PhotoPipeline.decode`` does."""
+        points, box = case.in_frame(photo_size, self.frame_size)
+        inputs = image_embeddings, *(points or (None, None)), box, mask_input
+        return Answer(
+            *self._answer(
+                DECODE,
+                inputs,
+                lambda: self.model.decode_prompts(image_embeddings, points, box, mask_input),
+            )
+        )
+
+    def _answer(
+        self,
+        kind: str,
+        inputs: Sequence[Tensor | None],
+        compute: Callable[[], tuple[Tensor, ...]],
+    ) -> tuple[Tensor, ...]:
+        """The answer to a question: from memory, from the store, or computed now."""
+        key = _digest(kind, inputs)
+        if key in self._memory:
+            self._memory.move_to_end(key)
+            return self._memory[key]
+        answer = None if self._store is None else self._store.read(kind, key)
+        if answer is None:
+            answer = tuple(tensor.contiguous() for tensor in compute())
+            if self._store is not None:
+                self._store.write(kind, key, answer)
+        self._remember(key, answer)
+        return answer
+
+    def _remember(self, key: bytes, answer: tuple[Tensor, ...]) -> None:
+        self._memory[key] = answer
+        self._size += sum(tensor.nbytes for tensor in answer)
+        while self._size > MOST_MEMORY:
+            _, oldest = self._memory.popitem(last=False)
+            self._size -= sum(tensor.nbytes for tensor in oldest)
+
+
+def _digest(kind: str, inputs: Sequence[Tensor | None]) -> bytes:
+    """A digest of everything that a question consists of."""
+    digest = hashlib.sha256(kind.encode())
+    for tensor in inputs:
+        digest.update(f"|{None if tensor is None else (tensor.dtype, *tensor.shape)}|".encode())
+        if tensor is not None:
+            digest.update(np.ascontiguousarray(tensor.numpy()).data)
+    return digest.digest()

@@ -149,6 +149,11 @@ class Child:
         self._process.kill()
         self._process.join()
 
+    def kill(self) -> None:
+        """End the child at once. A child that is gone is left alone."""
+        if self._failure is None:
+            self._die_quietly("the engine is closed: open another one")
+
     def _cause_of_death(self, expired_limit: float | None) -> str:
         self._process.join(_END_ALLOWANCE)
         code = self._process.exitcode

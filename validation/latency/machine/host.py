@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from reference.common.processor import processor_name
+
 # Share of one core that other processes may use on the measured cores.
 LARGEST_SHARE = 0.1
 # Share that they may use of each core that the measured threads leave free. Other processes have room
@@ -175,16 +177,7 @@ def available_cores() -> tuple[int, ...]:
 def machine() -> str:
     """Describe this machine in words: its cores, processor and system."""
     cores = len(available_cores())
-    return f"{cores} cores of {_processor()}, {platform.system()} {platform.machine()}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or "an unnamed processor"
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    return f"{cores} cores of {processor_name()}, {platform.system()} {platform.machine()}"
 
 
 def _power_settings() -> str:
