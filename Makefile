@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 OUTPUT ?= demo
 SITE ?= site
 
-.PHONY: help demo test test-slow lint docs numbers mutation conformance bench-peers clean
+.PHONY: help demo test test-slow lint docs numbers mutation conformance bench-peers bench-harness clean
 
 help:  ## list the targets; this is what a plain make does
 	@sed -n 's/^\([a-z-]*\):[^#]*##  *\(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -55,6 +55,11 @@ conformance: $(READY)  ## coremltools' own tests on mil_runtime; writes docs/evi
 
 bench-peers: $(READY)  ## other programs on the same weights, side by side; writes docs/evidence/peers.md; about an hour
 	$(BIN)/python -m validation.evidence.peers --write
+
+# A whole run takes more than an hour. Pass OLD=COMMIT for another old commit.
+OLD ?= 27b9ace
+bench-harness: $(READY)  ## the commands next to those of an old commit; writes docs/evidence/harness.md; over an hour
+	$(BIN)/python -m validation.evidence.harness --old $(OLD) --write
 
 clean:  ## remove the virtual environment and what these targets wrote
 	rm -rf $(VENV) $(OUTPUT) $(SITE) conformance

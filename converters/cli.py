@@ -166,22 +166,26 @@ def _convert(
     all_options = [format_options(name, **request) for name, request in requests.items()]
     require_prompt_slots(prompt_slots)
     require_checkpoint(checkpoint, get_variant(model))
+    folders = [artifact_path(output, options, model) for options in all_options]
+    for folder in folders:
+        with reserved(folder, force):
+            pass  # refuses now. It is not kept, because an import that is interrupted cleans nothing up
+
+    # Imported here, so that --help and refusals do not wait for torch and coremltools.
+    from converters.conversion import STEPS, load_source, write_artifact
+
     with contextlib.ExitStack() as stack:
-        for options in all_options:  # errors must come before minutes of work
-            stack.enter_context(reserved(artifact_path(output, options, model), force))
-
-        # Imported here, so that --help and refusals do not wait for torch and coremltools.
-        from converters.conversion import STEPS, load_source, write_artifact
-
+        for folder in folders:
+            stack.enter_context(reserved(folder, force))
         on_step = stack.enter_context(step_bar(total=1 + STEPS * len(all_options)))
         on_step("reference")
         source = load_source(checkpoint, model, prompt_slots)
-        folders: list[Path] = []
+        written: list[Path] = []
         try:
             for options in all_options:
-                folders.append(write_artifact(source, options, output, force, on_step))
+                written.append(write_artifact(source, options, output, force, on_step))
         except BaseException:
-            for folder in folders:
+            for folder in written:
                 note(f"'{folder}' was written before the error")
             raise
     if source.checkpoint.note:

@@ -36,6 +36,7 @@ NAVIGATION = {
         "docs/evidence/mutation",
         "docs/evidence/conformance",
         "docs/evidence/peers",
+        "docs/evidence/harness",
         "docs/evidence/training-trials",
         "findings/README",
     ],

@@ -13,6 +13,7 @@ from validation.commands.demo.cli import demo
 from validation.evidence.app_vectors.cli import app_vectors
 from validation.evidence.architecture.cli import architecture
 from validation.evidence.conformance.cli import conformance
+from validation.evidence.harness.cli import harness
 from validation.evidence.mutation.cli import mutation
 from validation.evidence.numbers.cli import numbers
 from validation.evidence.peers.cli import peers
@@ -28,6 +29,7 @@ PROGRAMS = {
     "python -m validation.evidence.app_vectors": app_vectors,
     "python -m validation.evidence.architecture": architecture,
     "python -m validation.evidence.conformance": conformance,
+    "python -m validation.evidence.harness": harness,
     "python -m validation.commands.demo": demo,
     "python -m validation.evidence.mutation": mutation,
     "python -m validation.evidence.numbers": numbers,

@@ -195,6 +195,7 @@ ENTRIES = [
     "validation.evidence.app_vectors",
     "validation.evidence.architecture",
     "validation.evidence.conformance",
+    "validation.evidence.harness",
     "validation.commands.demo",
     "validation.evidence.mutation",
     "validation.evidence.numbers",
