@@ -1,7 +1,7 @@
 """The ``convert`` command."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -79,15 +79,18 @@ def convert_command() -> None:
 @convert_command.command(name="torchscript")
 @click.option(
     "--quantize",
-    "scheme",
-    default="none",
+    "schemes",
+    default=["none"],
+    multiple=True,
     show_default=True,
     metavar="[none|fp16|int8]",
-    help="The quantization scheme. docs/quantization.md says which to choose.",
+    help="The quantization scheme. docs/quantization.md says which to choose. Repeat the option for more schemes.",
 )
 @_bytecode_version
 @_shared_options
-def torchscript_command(scheme: str, bytecode_version: int | None, **shared: object) -> None:
+def torchscript_command(
+    schemes: tuple[str, ...], bytecode_version: int | None, **shared: object
+) -> None:
     """Convert MobileSAM to TorchScript Lite (.ptl) for Android.
 
     \b
@@ -95,45 +98,49 @@ def torchscript_command(scheme: str, bytecode_version: int | None, **shared: obj
       convert torchscript --quantize int8
       convert torchscript --checkpoint mobile_sam.pt --bytecode-version 6 --output build/models
     """
-    request = {"quantize": scheme, "bytecode_version": bytecode_version}
-    _convert({"torchscript": request}, **shared)
+    _convert({"torchscript": {"bytecode_version": bytecode_version}}, schemes, **shared)
 
 
 @convert_command.command(name="coreml")
 @click.option(
     "--quantize",
-    "scheme",
-    default="fp16",
+    "schemes",
+    default=["fp16"],
+    multiple=True,
     show_default=True,
     metavar="[none|fp16|int8|int4|lut8|lut6|lut4|w8a8]",
-    help="The quantization scheme. docs/quantization.md says which to choose.",
+    help="The quantization scheme. docs/quantization.md says which to choose. Repeat the option for more schemes.",
 )
 @_deployment_target
 @_shared_options
-def coreml_command(scheme: str, deployment_target: str | None, **shared: object) -> None:
+def coreml_command(
+    schemes: tuple[str, ...], deployment_target: str | None, **shared: object
+) -> None:
     """Convert MobileSAM to Core ML packages (.mlpackage) for iOS. This needs no Mac.
 
     \b
     Examples:
       convert coreml --quantize int8
       convert coreml --quantize lut6 --checkpoint mobile_sam.pt --deployment-target iOS18
+      convert coreml --quantize fp16 --quantize int8 --quantize lut6
     """
-    request = {"quantize": scheme, "deployment_target": deployment_target}
-    _convert({"coreml": request}, **shared)
+    _convert({"coreml": {"deployment_target": deployment_target}}, schemes, **shared)
 
 
 @convert_command.command(name="all")
 @click.option(
     "--quantize",
-    "scheme",
+    "schemes",
+    multiple=True,
     metavar="[none|fp16|int8]",
-    help="The quantization scheme of both formats. The default is none for TorchScript and fp16 for Core ML.",
+    help="The quantization scheme of both formats. The default is none for TorchScript and fp16 for Core ML. "
+    "Repeat the option for more schemes.",
 )
 @_deployment_target
 @_bytecode_version
 @_shared_options
 def all_command(
-    scheme: str | None,
+    schemes: tuple[str, ...],
     deployment_target: str | None,
     bytecode_version: int | None,
     **shared: object,
@@ -143,19 +150,22 @@ def all_command(
     \b
     Examples:
       convert all --quantize int8
+      convert all --quantize none --quantize int8
       convert all --checkpoint official --output build/models --force
     """
     _convert(
         {
-            "torchscript": {"quantize": scheme, "bytecode_version": bytecode_version},
-            "coreml": {"quantize": scheme, "deployment_target": deployment_target},
+            "torchscript": {"bytecode_version": bytecode_version},
+            "coreml": {"deployment_target": deployment_target},
         },
+        schemes or (None,),
         **shared,
     )
 
 
 def _convert(
-    requests: dict[str, dict],
+    requests: Mapping[str, dict],
+    schemes: Sequence[str | None],
     model: str,
     checkpoint: str,
     output: Path,
@@ -163,7 +173,11 @@ def _convert(
     force: bool,
     as_json: bool,
 ) -> None:
-    all_options = [format_options(name, **request) for name, request in requests.items()]
+    all_options = [
+        format_options(name, scheme, **request)
+        for name, request in requests.items()
+        for scheme in dict.fromkeys(schemes)
+    ]
     require_prompt_slots(prompt_slots)
     require_checkpoint(checkpoint, get_variant(model))
     folders = [artifact_path(output, options, model) for options in all_options]

@@ -1,7 +1,7 @@
 """Converting a checkpoint to an artifact folder, for the ``convert`` command and for Python."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -33,12 +33,18 @@ FORMATS: Mapping[str, Format] = {item.name: item for item in (TORCHSCRIPT, COREM
 
 @dataclass(frozen=True)
 class Source:
-    """A loaded checkpoint, and the reference answers about the sample photos."""
+    """A loaded checkpoint, and the reference answers about the sample photos.
+
+    ``components`` keeps the components of each format, so that several schemes share what they have in common.
+    """
 
     sam: Sam
     checkpoint: Checkpoint
     goldens: Goldens
     prompt_slots: int
+    components: dict[str, tuple[Component, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
 
 def load_source(
@@ -163,7 +169,7 @@ def write_artifact(
     )
     with staged(folder, force) as partial:
         components = {}
-        for component in _components(source, chosen, options):
+        for component in _components(source, chosen):
             on_step(component.spec.name)
             components[component.spec.name] = chosen.write(
                 component, variant, source.checkpoint, options, entries, partial
@@ -179,16 +185,20 @@ def write_artifact(
 STEPS = 4
 
 
-def _components(source: Source, chosen: Format, options: Options) -> Iterator[Component]:
-    sam, goldens = source.sam, source.goldens
-    encoder_inputs = goldens.encoder_inputs()
-    if chosen.needs_calibration(options):
-        encoder_inputs += _calibration_frames(sam, goldens)
-    for spec, inputs in (
-        (image_encoder_spec(sam.variant), encoder_inputs),
-        (mask_decoder_spec(sam.variant, source.prompt_slots), goldens.decoder_inputs()),
-    ):
-        yield Component(chosen.modules[spec.name](sam).eval(), spec, inputs)
+def _components(source: Source, chosen: Format) -> tuple[Component, ...]:
+    if chosen.name not in source.components:
+        sam, goldens = source.sam, source.goldens
+        encoder_inputs = goldens.encoder_inputs()
+        if chosen.needs_calibration:
+            encoder_inputs += _calibration_frames(sam, goldens)
+        source.components[chosen.name] = tuple(
+            Component(chosen.modules[spec.name](sam).eval(), spec, inputs)
+            for spec, inputs in (
+                (image_encoder_spec(sam.variant), encoder_inputs),
+                (mask_decoder_spec(sam.variant, source.prompt_slots), goldens.decoder_inputs()),
+            )
+        )
+    return source.components[chosen.name]
 
 
 def _calibration_frames(sam: Sam, goldens: Goldens) -> list[tuple[torch.Tensor, ...]]:

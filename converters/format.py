@@ -18,9 +18,9 @@ from reference.modeling.variants import Variant
 from reference.weights.checkpoint import Checkpoint
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Component:
-    """An export module with its specification and real inputs."""
+    """An export module with its specification and real inputs, for all schemes of a format."""
 
     module: nn.Module
     spec: ModuleSpec
@@ -63,8 +63,9 @@ class Format(Protocol):
         """Return the color that apps pad the frame with, (3,) RGB in 0…255, as the format can hold it."""
         ...
 
-    def needs_calibration(self, options: Any) -> bool:
-        """Return whether the encoder is to be exported with more photos than the goldens have."""
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether the encoder is exported with more photos than the goldens have."""
         ...
 
     def write(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import coremltools as ct
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from converters.coreml.activation_quantization import quantize_activations
 from converters.coreml.compression import compression_of
 from converters.coreml.coremltools_session import coremltools_session
-from converters.coreml.float16_range import measure_ranges
+from converters.coreml.float16_range import Ranges, measure_ranges
 from converters.coreml.float16_repair import Overflows, choose_exponents, find_overflows, scaled
 from converters.coreml.float32_operations import Float16Selector
 from converters.coreml.options import CoreMLOptions
@@ -82,12 +83,7 @@ def export_coreml(
     Raises:
         ConversionError: the scheme cannot store a weight.
     """
-    converted = convert_in_memory(module, spec, options, inputs)
-    model = converted.model
-    operations = model._mil_program.functions["main"].operations
-    save_package(model, spec, metadata, path)
-    operators = tuple(sorted({op.op_type for op in operations} - {"const"}))
-    return CoreMLPackage(path, operators, converted.float16)
+    return CoreMLExporter(module, spec, inputs).export(options, metadata, path)
 
 
 def convert_in_memory(
@@ -97,33 +93,74 @@ def convert_in_memory(
     inputs: Sequence[tuple[Tensor, ...]],
 ) -> ConvertedModel:
     """Convert ``module`` like ``export_coreml``, but write only the temporary files of coremltools."""
-    scheme = SCHEMES[options.scheme]
-    fit = selector = None
-    if scheme.computes_float16:
-        module, exponents, overflows = _fit_float16(module, scheme, inputs)
-        selector = Float16Selector(module, overflows)
-    with coremltools_session():
-        model = _convert(module, spec, scheme, options.target, inputs[0], selector)
-    if scheme.compression is not None:
-        _require_compressed(spec, scheme, model._mil_program.functions["main"].operations)
-    if selector is not None:
-        headroom = overflows.headroom if math.isfinite(overflows.headroom) else None
-        fit = Float16Fit(exponents, selector.kept, headroom)
-    return ConvertedModel(model, fit)
+    return CoreMLExporter(module, spec, inputs).convert(options)
 
 
-def _fit_float16(
-    module: nn.Module, scheme: Scheme, inputs: Sequence[tuple[Tensor, ...]]
-) -> tuple[nn.Module, dict[str, int], Overflows]:
-    """Return the module to trace, the powers of two that scale its streams, and the values that still overflow."""
-    ranges = measure_ranges(module, inputs)
-    exponents = choose_exponents(module, ranges)
-    fitted = scaled(module, exponents)
-    if scheme.quantizes_activations:
-        fitted = quantize_activations(fitted, inputs)
-    if fitted is not module:
-        ranges = measure_ranges(fitted, inputs)
-    return fitted, exponents, find_overflows(ranges)
+class CoreMLExporter:
+    """Converts one module in any number of schemes. What they have in common is computed once."""
+
+    def __init__(
+        self, module: nn.Module, spec: ModuleSpec, inputs: Sequence[tuple[Tensor, ...]]
+    ) -> None:
+        """Take the module to convert. The arguments are those of ``export_coreml``."""
+        self._module, self._spec, self._inputs = module, spec, inputs
+        self._traces: dict[nn.Module, torch.jit.ScriptModule] = {}
+
+    def export(
+        self, options: CoreMLOptions, metadata: PackageMetadata, path: Path
+    ) -> CoreMLPackage:
+        """Convert the module and write it, as ``export_coreml`` does."""
+        converted = self.convert(options)
+        operations = converted.model._mil_program.functions["main"].operations
+        save_package(converted.model, self._spec, metadata, path)
+        operators = tuple(sorted({op.op_type for op in operations} - {"const"}))
+        return CoreMLPackage(path, operators, converted.float16)
+
+    def convert(self, options: CoreMLOptions) -> ConvertedModel:
+        """Convert the module, and write only the temporary files of coremltools."""
+        scheme, module = SCHEMES[options.scheme], self._module
+        fit = selector = None
+        if scheme.computes_float16:
+            module, overflows = self._quantized if scheme.quantizes_activations else self._fitted
+            selector = Float16Selector(module, overflows)
+        with coremltools_session():
+            model = _convert(self._trace(module), self._spec, scheme, options.target, selector)
+        if scheme.compression is not None:
+            operations = model._mil_program.functions["main"].operations
+            _require_compressed(self._spec, scheme, operations)
+        if selector is not None:
+            headroom = overflows.headroom if math.isfinite(overflows.headroom) else None
+            fit = Float16Fit(self._exponents, selector.kept, headroom)
+        return ConvertedModel(model, fit)
+
+    @cached_property
+    def _ranges(self) -> Ranges:
+        return measure_ranges(self._module, self._inputs)
+
+    @cached_property
+    def _exponents(self) -> dict[str, int]:
+        """The powers of two that scale the streams of the module."""
+        return choose_exponents(self._module, self._ranges)
+
+    @cached_property
+    def _fitted(self) -> tuple[nn.Module, Overflows]:
+        """The module whose streams are scaled, and its values that still overflow."""
+        fitted = scaled(self._module, self._exponents)
+        is_same = fitted is self._module
+        ranges = self._ranges if is_same else measure_ranges(fitted, self._inputs)
+        return fitted, find_overflows(ranges)
+
+    @cached_property
+    def _quantized(self) -> tuple[nn.Module, Overflows]:
+        """The scaled module whose layers take int8 inputs, and its values that overflow."""
+        quantized = quantize_activations(scaled(self._module, self._exponents), self._inputs)
+        return quantized, find_overflows(measure_ranges(quantized, self._inputs))
+
+    def _trace(self, module: nn.Module) -> torch.jit.ScriptModule:
+        if module not in self._traces:
+            with coremltools_session(), torch.no_grad():
+                self._traces[module] = torch.jit.trace(module, self._inputs[0], check_trace=False)
+        return self._traces[module]
 
 
 def _require_compressed(spec: ModuleSpec, scheme: Scheme, operations: Sequence[Operation]) -> None:
@@ -151,15 +188,12 @@ def package_spec(spec: ModuleSpec) -> ModuleSpec:
 
 
 def _convert(
-    module: nn.Module,
+    traced: torch.jit.ScriptModule,
     spec: ModuleSpec,
     scheme: Scheme,
     target: str,
-    example: tuple[Tensor, ...],
     select_float16: Float16Selector | None,
 ) -> ct.models.MLModel:
-    with torch.no_grad():
-        traced = torch.jit.trace(module, example, check_trace=False)
     return ct.convert(
         traced,
         inputs=[_input_type(tensor) for tensor in spec.inputs],

@@ -91,8 +91,8 @@ def _magnitude(value: object) -> float:
     """Return the largest absolute value in a float tensor, infinity if it has NaN, and 0 for other objects."""
     if not isinstance(value, Tensor) or not value.is_floating_point() or not value.numel():
         return 0.0
-    magnitude = value.abs().amax().item()
-    return math.inf if math.isnan(magnitude) else magnitude
+    low, high = (bound.item() for bound in value.aminmax())
+    return math.inf if math.isnan(low) else max(high, -low)
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from converters.coreml.export import export_coreml, package_spec
+from converters.coreml.export import CoreMLExporter, package_spec
 from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_files import PackageMetadata
 from converters.coreml.schemes import SCHEMES
@@ -26,18 +27,20 @@ class CoreMLFormat:
     """Writes an ``.mlpackage`` for each component. See ``Format`` for the methods."""
 
     name = "coreml"
+    needs_calibration = True
     modules = MappingProxyType(
         {"image_encoder": ChannelsFirstImageEncoder, "mask_decoder": ChannelsFirstMaskDecoder}
     )
+
+    def __init__(self) -> None:
+        """Start without components."""
+        self._exporters: WeakKeyDictionary[Component, CoreMLExporter] = WeakKeyDictionary()
 
     def manifest_entries(self, options: CoreMLOptions) -> dict[str, Any]:
         return {"deployment_target": options.target}
 
     def padding_color(self, mean_color: np.ndarray) -> np.ndarray:
         return np.rint(mean_color)  # the frame is an image with 8 bits per channel
-
-    def needs_calibration(self, options: CoreMLOptions) -> bool:
-        return SCHEMES[options.scheme].computes_float16
 
     def write(
         self,
@@ -63,7 +66,10 @@ class CoreMLFormat:
                 "checkpoint_trained": str(checkpoint.trained).lower(),
             },
         )
-        package = export_coreml(component.module, spec, options, metadata, path, component.inputs)
+        if component not in self._exporters:
+            exporter = CoreMLExporter(component.module, spec, component.inputs)
+            self._exporters[component] = exporter
+        package = self._exporters[component].export(options, metadata, path)
         entry = component_entry(package_spec(spec), path, package.operators)
         return entry if package.float16 is None else entry | {"float16": asdict(package.float16)}
 

@@ -82,8 +82,7 @@ def export_torchscript(
     path = Path(path)
     with phone_engine(), torch.no_grad():
         prepared = quantize(module, options.scheme, min_int8_weights)
-        expected = _as_tuple(prepared(*inputs[0]))
-        data = _lite_archive(prepared, inputs, options.bytecode_version)
+        data, expected = _lite_archive(prepared, inputs, options.bytecode_version)
         with replacing(path) as partial:
             partial.write_bytes(reproducible_archive(data, extra_files))
             operators = _check_file(partial, spec, options, inputs[0], expected)
@@ -112,18 +111,26 @@ def _check_inputs(spec: ModuleSpec, inputs: Sequence[tuple[Tensor, ...]]) -> Non
 
 def _lite_archive(
     module: nn.Module, inputs: Sequence[tuple[Tensor, ...]], bytecode_version: int
-) -> bytes:
-    """Trace, bundle the inputs, and serialize for the lite interpreter."""
+) -> tuple[bytes, tuple[Tensor, ...]]:
+    """Trace, bundle the inputs, and serialize for the lite interpreter.
+
+    Returns:
+        The archive, and the outputs of the module for the first inputs. Tracing runs the module, so its outputs cost
+        nothing.
+    """
+    outputs: list[Tensor | tuple[Tensor, ...]] = []
+    hook = module.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
     with _fresh_class_names(), warnings.catch_warnings():
         # The tracer warns that Python numbers become constants. They are sizes, which are fixed.
         warnings.simplefilter("ignore", TracerWarning)
         warnings.filterwarnings("ignore", "TypedStorage is deprecated")  # torch itself uses it
         traced = torch.jit.trace(module, inputs[0], check_trace=False)
+        hook.remove()
         bundle_inputs(traced, inputs)
         data = traced._save_to_buffer_for_lite_interpreter()
-    if bytecode_version == _NATIVE_BYTECODE:
-        return data
-    return _backport_for_mobile_to_buffer(io.BytesIO(data), bytecode_version)
+    if bytecode_version != _NATIVE_BYTECODE:
+        data = _backport_for_mobile_to_buffer(io.BytesIO(data), bytecode_version)
+    return data, _as_tuple(outputs[-1])
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ class TorchScriptFormat:
     """Writes a ``.ptl`` file for each component. See ``Format`` for the methods."""
 
     name = "torchscript"
+    needs_calibration = False
     modules = MappingProxyType(
         {"image_encoder": ChannelsFirstImageEncoder, "mask_decoder": ChannelsFirstMaskDecoder}
     )
@@ -33,9 +34,6 @@ class TorchScriptFormat:
 
     def padding_color(self, mean_color: np.ndarray) -> np.ndarray:
         return mean_color
-
-    def needs_calibration(self, options: TorchScriptOptions) -> bool:
-        return False
 
     def write(
         self,

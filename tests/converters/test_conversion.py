@@ -23,6 +23,7 @@ from converters.cli import main
 from converters.conversion import FORMATS as WRITTEN_FORMATS
 from converters.conversion import STEPS, load_source, write_artifact
 from converters.coreml.format import COREML
+from converters.coreml.options import CoreMLOptions
 from converters.output_folder import require_free, staged
 from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ConversionError, OutputError
@@ -209,6 +210,39 @@ def test_two_runs_give_the_same_bytes(artifacts, tmp_path, tiny_model, capsys):
     first, second = files(artifacts), files(tmp_path / "b")
     assert list(first) == list(second)
     assert [name for name in first if first[name] != second[name]] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "schemes"),
+    [(TorchScriptOptions, ("none", "int8")), (CoreMLOptions, ("none", "int8", "w8a8", "fp16"))],
+)
+def test_schemes_that_are_converted_together_have_the_bytes_of_those_alone(
+    options, schemes, tiny_model, tmp_path
+):
+    shared = load_source("seeded", tiny_model)
+    for scheme in schemes:
+        together = write_artifact(shared, options(scheme), tmp_path / "together")
+        alone = write_artifact(
+            load_source("seeded", tiny_model), options(scheme), tmp_path / "alone"
+        )
+        files = [path.relative_to(alone) for path in alone.rglob("*") if path.is_file()]
+        assert len(files) > 10
+        for file in files:
+            assert (together / file).read_bytes() == (alone / file).read_bytes(), file
+
+
+def test_several_schemes_are_converted_in_one_run(tmp_path, tiny_model, capsys):
+    arguments = ["all", "--model", tiny_model, "--checkpoint", "seeded", "--output", tmp_path]
+    arguments += ["--quantize", "none", "--quantize", "fp16", "--quantize", "none", "--json"]
+    status, out, _ = run(arguments, capsys)
+    assert status == 0
+    names = [Path(artifact["folder"]).name for artifact in json.loads(out)["artifacts"]]
+    assert names == [
+        f"mobile_sam_tiny-{format_name}-{scheme}"
+        for format_name in FORMATS
+        for scheme in ("none", "fp16")
+    ]
+    assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
 
 
 def test_an_existing_folder_is_refused_without_force(artifacts, tmp_path, tiny_model, capsys):
