@@ -37,11 +37,21 @@ class PlannedOperation:
 
 @dataclass(frozen=True)
 class PlannedBlock:
-    """A block that is ready to run. ``constants`` includes values computed only from constants."""
+    """A block that is ready to run.
+
+    Attributes:
+        block: the block.
+        constants: name → value, for constants; compressed ones are decompressed.
+        steps: the operations.
+        folded: name → value, for the results of steps that only use constants.
+        quick_steps: operations that compute the same outputs from ``folded``, without all values between.
+    """
 
     block: Block
     constants: Mapping[str, Constant]
     steps: tuple[PlannedOperation, ...]
+    folded: Mapping[str, object]
+    quick_steps: tuple[PlannedOperation, ...]
 
     def value_names(self) -> Iterator[str]:
         """Yield the names of all values in the block and in the blocks that are nested in it."""
@@ -83,7 +93,10 @@ class Execution:
         values.update(planned.constants)
         values.update(zip((item.name for item in block.inputs), inputs, strict=True))
         self._keep(values)
-        for step in planned.steps:
+        watched = self._observer is not None or self._wanted
+        if not watched:
+            values.update(planned.folded)
+        for step in planned.steps if watched else planned.quick_steps:
             outputs = self.run_step(step, values)
             self._keep(outputs)
             values.update(outputs)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
+from validation.mil_runtime.arithmetic.memory import reused_memory
 from validation.mil_runtime.execution import Execution, Observer
 from validation.mil_runtime.model.program_structure import Function
 from validation.mil_runtime.numerics import Numerics
@@ -57,6 +58,6 @@ class Interpreter:
         """
         execution = Execution(self.numerics, seed, wanted, observer)
         values = [inputs[item.name] for item in self.function.inputs]
-        with torch.no_grad():
+        with torch.no_grad(), reused_memory():
             outputs = execution.run_block(self._plan, values, {})
         return dict(zip(self.function.block.outputs, outputs, strict=True)), execution.kept

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from validation.mil_runtime.errors import ModelError, UnsupportedOperationError
 from validation.mil_runtime.execution import Execution, PlannedBlock, PlannedOperation
+from validation.mil_runtime.folding import fold_constants
 from validation.mil_runtime.model.program_structure import (
     Block,
     Constant,
@@ -15,6 +16,7 @@ from validation.mil_runtime.model.program_structure import (
 )
 from validation.mil_runtime.numerics import Numerics
 from validation.mil_runtime.operators import find_operator
+from validation.mil_runtime.prepacking import prepack
 
 
 def plan_block(
@@ -33,8 +35,15 @@ def plan_block(
             )
         else:
             steps.append(step)
+    folded = fold_constants(steps, {**outside, **constants}, numerics)
     _drop_decompressed(constants, block, steps)
-    return PlannedBlock(block, constants, tuple(steps))
+    left = [step for step in steps if not folded.keys() & _output_names(step)]
+    quick_steps = prepack(left, block, {**outside, **constants}, numerics)
+    return PlannedBlock(block, constants, tuple(steps), folded, quick_steps)
+
+
+def _output_names(step: PlannedOperation) -> set[str]:
+    return {output.name for output in step.operation.outputs}
 
 
 def _widen_constant(value: Constant, numerics: Numerics) -> Constant:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from validation.mil_runtime.arithmetic.pieces import in_pieces
+from validation.mil_runtime.arithmetic.pieces import elementwise
+from validation.mil_runtime.arithmetic.tables import Table
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.registry import operator
 
@@ -99,24 +100,38 @@ def softplus_parametric(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     return _per_channel(alpha, x, "alpha") * softplus(scaled)
 
 
-@operator("gelu", half_kernel=True)
-def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
-    if mode == "EXACT":
-        return in_pieces(_exact_gelu, x) if x.dtype == torch.float16 else F.gelu(x)
-    x = x.float() if x.dtype == torch.float16 else x
-    if mode == "TANH_APPROXIMATION":
-        return F.gelu(x, approximate="tanh")
-    if mode == "SIGMOID_APPROXIMATION":
-        return x * (1.702 * x).sigmoid()
-    raise OperationError(
-        f"mode '{mode}': expected EXACT, TANH_APPROXIMATION or SIGMOID_APPROXIMATION"
-    )
-
-
 def _exact_gelu(x: Tensor) -> Tensor:
     # This is ½ x erfc(-x / √2). For x far below 0, 1 + erf(x / √2) cancels in float32 and keeps fewer
     # digits than float16 can hold; erfc keeps them.
     return torch.special.erfc(x * -(0.5**0.5)).mul_(x).mul_(0.5)
+
+
+def _tanh_gelu(x: Tensor) -> Tensor:
+    return F.gelu(x, approximate="tanh")
+
+
+def _sigmoid_gelu(x: Tensor) -> Tensor:
+    return x * (1.702 * x).sigmoid()
+
+
+# Mode → the function, and a table of its float16 results.
+_GELUS = {
+    "EXACT": (F.gelu, Table(_exact_gelu)),
+    "TANH_APPROXIMATION": (_tanh_gelu, Table(_tanh_gelu)),
+    "SIGMOID_APPROXIMATION": (_sigmoid_gelu, Table(_sigmoid_gelu)),
+}
+
+
+@operator("gelu", half_kernel=True)
+def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
+    if mode not in _GELUS:
+        raise OperationError(
+            f"mode '{mode}': expected EXACT, TANH_APPROXIMATION or SIGMOID_APPROXIMATION"
+        )
+    function, table = _GELUS[mode]
+    if x.dtype == torch.float16:
+        return table.look_up(x)
+    return elementwise(lambda piece, result: result.copy_(function(piece)), x)
 
 
 def _per_channel(parameter: Tensor, x: Tensor, name: str) -> Tensor:

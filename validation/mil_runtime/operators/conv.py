@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.convolution import convolve
 from validation.mil_runtime.arithmetic.sizes import checked_shape
 from validation.mil_runtime.arithmetic.windows import (
     Padding,
@@ -22,11 +23,10 @@ from validation.mil_runtime.arithmetic.windows import (
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.registry import operator
 
-_CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 
 
-@operator("conv")
+@operator("conv", half_kernel=True)
 def conv(
     x: Tensor,
     weight: Tensor,
@@ -45,8 +45,8 @@ def conv(
     if is_symmetric(padding):
         around = [before for before, _ in padding]
     else:
-        x, around = pad_spatial(x, padding), 0
-    return _CONVOLUTIONS[rank](x, weight, bias, strides, around, dilations, groups)
+        x, around = pad_spatial(x, padding), [0] * rank
+    return convolve(x, weight, bias, strides, around, dilations, groups)
 
 
 @operator("conv_quantized")

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from validation.mil_runtime.arithmetic.memory import empty
+from validation.mil_runtime.arithmetic.pieces import PIECE, rows_in_pieces, slices
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.registry import Context, operator
 
@@ -14,18 +16,31 @@ from validation.mil_runtime.registry import Context, operator
 _EQUATIONS = ("nchw,nwhu->nchu", "chw,whr->chr")
 
 
-@operator("linear")
+@operator("linear", half_kernel=True)
 def linear(x: Tensor, weight: Tensor, context: Context, bias: Tensor | None = None) -> Tensor:
+    weight = _as_result(weight, context)
     bias = None if bias is None else _as_result(bias, context)
-    return F.linear(_as_result(x, context), _as_result(weight, context), bias)
+    if _is_held(x, context) and x.is_contiguous():
+        return rows_in_pieces(lambda rows: F.linear(rows, weight, bias), x, len(weight))
+    return F.linear(_as_result(x, context), weight, bias)
 
 
-@operator("matmul")
+@operator("matmul", half_kernel=True)
 def matmul(
     x: Tensor, y: Tensor, context: Context, transpose_x: bool = False, transpose_y: bool = False
 ) -> Tensor:
-    x, y = _as_result(x, context), _as_result(y, context)
-    return torch.matmul(_transposed(x, transpose_x), _transposed(y, transpose_y))
+    def multiply(x: Tensor, y: Tensor) -> Tensor:
+        x, y = _as_result(x, context), _as_result(y, context)
+        return torch.matmul(_transposed(x, transpose_x), _transposed(y, transpose_y))
+
+    if x.dim() < 3 or x.shape[:-2] != y.shape[:-2] or not _is_held(x, context):
+        return multiply(x, y)
+    rows, columns = x.shape[-1 if transpose_x else -2], y.shape[-2 if transpose_y else -1]
+    result = empty((*x.shape[:-2], rows, columns), x.dtype)
+    largest = max(item.numel() for item in (x, y, result))
+    for some in slices(len(x), max(1, PIECE * len(x) // max(largest, 1))):
+        result[some] = multiply(x[some], y[some])
+    return result
 
 
 @operator("einsum")
@@ -55,6 +70,11 @@ def _as_result(x: Tensor, context: Context) -> Tensor:
             f"declares {context.declared()}, but multiplies floating-point numbers"
         )
     return x.to(context.held_in())
+
+
+def _is_held(x: Tensor, context: Context) -> bool:
+    """Return whether ``x`` is floating-point and has the type that holds the result."""
+    return x.is_floating_point() and x.dtype == context.held_in()
 
 
 def _transposed(x: Tensor, wanted: bool) -> Tensor:
