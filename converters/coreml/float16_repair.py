@@ -12,7 +12,6 @@ from torch import nn
 
 from converters.coreml.float16_range import FLOAT16_TINIEST, Ranges, square_headroom, value_headroom
 from converters.coreml.residual_streams import (
-    LayerNorm,
     Stream,
     scale_in_place,
     separate_norms,
@@ -107,7 +106,7 @@ def _stream_exponent(stream: Stream, ranges: Ranges) -> int:
 
 
 def _square_exponent(
-    norm: LayerNorm, ranges: Ranges, trigger: float = WANTED_HEADROOM
+    norm: nn.LayerNorm, ranges: Ranges, trigger: float = WANTED_HEADROOM
 ) -> int | None:
     """Return the exponent that leaves headroom for the squares of a normalization; None if there is none.
 

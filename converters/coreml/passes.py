@@ -1,5 +1,6 @@
-"""The graph passes of a conversion: those of coremltools, and two of this project."""
+"""The graph passes of a conversion: those of coremltools, and three of this project."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import coremltools as ct
@@ -8,6 +9,7 @@ from coremltools.converters.mil.mil import Builder, Operation, Program, Var
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.pass_registry import register_pass
 
+NORMALIZE_OVER_CHANNELS = "mobile_sam::normalize_over_channels"
 CONST_ELIMINATION = "common::const_elimination"
 KEEP_TABLES_SMALL = "mobile_sam::keep_tables_small"
 SEPARATE_EQUAL_CONSTANTS = "mobile_sam::separate_equal_constants"
@@ -16,12 +18,59 @@ SEPARATE_EQUAL_CONSTANTS = "mobile_sam::separate_equal_constants"
 FOLD_LIMIT = 4096
 
 
+# The permutations of torch's layer normalization over the channels of a (B, C, H, W) tensor.
+_CHANNELS_TO_LAST = [0, 2, 3, 1]
+_CHANNELS_BACK = [0, 3, 1, 2]
+
+
 @dataclass(frozen=True)
 class Compression:
     """The name of a graph pass that compresses weights, and its configuration."""
 
     graph_pass: str
     config: cto.OptimizationConfig
+
+
+@register_pass(namespace="mobile_sam")
+class normalize_over_channels(AbstractGraphPass):  # noqa: N801  coremltools names the pass after its class
+    """Normalize over axis 1 where the program moves the channels to the last axis, normalizes, and moves them back.
+
+    torch has layer normalization over the last axes only, while Core ML has it over any axis.
+    """
+
+    def apply(self, prog: Program) -> None:
+        for function in prog.functions.values():
+            for norm in [op for op in function.operations if op.op_type == "layer_norm"]:
+                givers, takers = [norm.x.op], norm.outputs[0].child_ops
+                if _all_permute(givers, _CHANNELS_TO_LAST) and _all_permute(takers, _CHANNELS_BACK):
+                    _normalize_over_channels(norm)
+
+
+def _all_permute(operations: Sequence[Operation | None], permutation: list[int]) -> bool:
+    return all(
+        op is not None and op.op_type == "transpose" and list(op.perm.val) == permutation
+        for op in operations
+    )
+
+
+def _normalize_over_channels(norm: Operation) -> None:
+    block = norm.enclosing_block
+    with block:
+        replacement = Builder.layer_norm(
+            x=norm.x.op.x,
+            axes=[1],
+            gamma=norm.gamma,
+            beta=norm.beta,
+            epsilon=norm.epsilon,
+            name=norm.name,
+            before_op=norm,
+        )
+    takers = list(norm.outputs[0].child_ops)
+    for transpose in takers:
+        block.replace_uses_of_var_after_op(
+            anchor_op=norm, old_var=transpose.outputs[0], new_var=replacement
+        )
+    block.remove_ops([*takers, norm])
 
 
 @register_pass(namespace="mobile_sam")
@@ -86,12 +135,12 @@ def _separate(constant: Var) -> None:
 
 
 def pass_pipeline(compression: Compression | None) -> ct.PassPipeline:
-    """Return coremltools' default passes, changed to keep small tables small, followed by the compression of weights.
+    """Return coremltools' default passes with those of this project, followed by the compression of weights.
 
     Compressing the finished model instead would fold constants once more, and so expand the tables.
     """
     pipeline = ct.PassPipeline.DEFAULT
-    passes = []
+    passes = [NORMALIZE_OVER_CHANNELS]
     for name in pipeline.passes:
         if name == CONST_ELIMINATION:
             passes.append(KEEP_TABLES_SMALL)

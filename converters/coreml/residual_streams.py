@@ -1,7 +1,7 @@
 """Scaling values of a module by a power of two without changing its outputs.
 
 A layer normalization gives the same answer for x and for s·x, if its epsilon is multiplied by s². A *stream* is a group
-of values that linear layers write, and that layer normalizations and linear layers read. It can be scaled as a whole:
+of values that convolutions write, and that layer normalizations and convolutions read. It can be scaled as a whole:
 the weights and biases of its writers by s, and the weights of its readers by 1/s. If s is a power of two, no digit of
 any weight changes.
 """
@@ -12,13 +12,10 @@ from functools import singledispatch
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
 
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
-from converters.export_modules.channels_first.layer_norms import ChannelLayerNorm
+from converters.export_modules.channels_first.layers import ChannelLayerNorm
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
-
-LayerNorm = nn.LayerNorm | ChannelLayerNorm
 
 
 @dataclass(frozen=True)
@@ -27,16 +24,16 @@ class Stream:
 
     Attributes:
         name: path of the module that computes the values.
-        writers: linear layers and convolutions whose results belong to the stream.
+        writers: convolutions whose results belong to the stream.
         carriers: convolutions that read the stream and write to it.
         adders: modules that add values of the stream.
         norms: layer normalizations that read the stream.
-        readers: linear layers and convolutions that read the stream.
+        readers: convolutions that read the stream.
     """
 
     name: str
     writers: tuple[nn.Module, ...]
-    norms: tuple[LayerNorm, ...]
+    norms: tuple[nn.LayerNorm, ...]
     carriers: tuple[nn.Module, ...] = ()
     adders: tuple[nn.Module, ...] = ()
     readers: tuple[nn.Module, ...] = ()
@@ -117,18 +114,18 @@ def _normalized_convolutions(name: str, layers: nn.Sequential) -> Iterable[Strea
 class ScaledLayerNorm(nn.Module):
     """A layer normalization that multiplies its input by 2**exponent. The input belongs to no stream."""
 
-    def __init__(self, original: LayerNorm, exponent: int) -> None:
+    def __init__(self, original: nn.LayerNorm, exponent: int) -> None:
         super().__init__()
-        self.weight, self.bias = original.weight, original.bias
         self.factor = 2.0**exponent
-        self.eps = original.eps * self.factor**2
+        self.original = original
+        self.original.eps *= self.factor**2
 
     def forward(self, x: Tensor) -> Tensor:
-        return layer_norm(x * self.factor, self.weight.shape, self.weight, self.bias, self.eps)
+        return self.original(x * self.factor)
 
 
 def separate_norms(module: nn.Module) -> dict[str, nn.LayerNorm]:
-    """Return path → layer normalization, for those over the last axis whose input belongs to no stream."""
+    """Return path → layer normalization, for those whose input belongs to no stream."""
     in_streams = {norm for stream in streams_of(module) for norm in stream.norms}
     return {
         path: norm

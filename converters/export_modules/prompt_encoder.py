@@ -38,11 +38,14 @@ class GridPositionalEncoding(nn.Module):
         self.register_buffer("row_sin", row.sin().float()[:, None])  # (side, 1, dim/2)
         self.register_buffer("row_cos", row.cos().float()[:, None])
 
-    def forward(self) -> Tensor:
+    def sine_and_cosine(self) -> tuple[Tensor, Tensor]:
+        """Return the two halves of the encoding, each with the axes of the tables."""
         sin = self.column_sin * self.row_cos + self.column_cos * self.row_sin
         cos = self.column_cos * self.row_cos - self.column_sin * self.row_sin
-        side, _, half_dim = self.row_sin.shape
-        return torch.cat([sin, cos], dim=-1).reshape(1, side * side, 2 * half_dim)
+        return sin, cos
+
+    def forward(self) -> Tensor:
+        return torch.cat(self.sine_and_cosine(), dim=-1).flatten(0, 1)[None]
 
 
 class SlotPromptEncoder(nn.Module):

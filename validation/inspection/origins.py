@@ -5,14 +5,14 @@ _IN_SAM = {
     "image_encoder": {"encoder": "image_encoder"},
     "mask_decoder": {"grid": "prompt_encoder.pe_layer", "prompts": "prompt_encoder"},
 }
-_RENAMED = {"image_to_token": "cross_attn_image_to_token"}
-_WRAPPED = "original"  # the attribute in which a rewritten layer keeps the reference layer
+# Parts that a rewritten layer has and its original has not: the original itself, and the table of attention biases.
+_OWN_PARTS = ("original", "bias")
 
 
 def source_path(component: str, path: str) -> str:
     """Path in ``Sam`` of the module that ``path`` in the export module was made from.
 
-    >>> source_path("mask_decoder", "transformer.layers.0.image_to_token.original.q_proj")
+    >>> source_path("mask_decoder", "transformer.layers.0.cross_attn_image_to_token.q_proj")
     'mask_decoder.transformer.layers.0.cross_attn_image_to_token.q_proj'
 
     Args:
@@ -24,6 +24,6 @@ def source_path(component: str, path: str) -> str:
     """
     if not path:
         return ""
-    first, *others = [_RENAMED.get(name, name) for name in path.split(".") if name != _WRAPPED]
+    first, *others = [name for name in path.split(".") if name not in _OWN_PARTS]
     first = _IN_SAM[component].get(first, f"{component}.{first}")
     return ".".join([first, *others])

@@ -1,74 +1,47 @@
-"""The image encoder for Core ML."""
+"""The image encoder, channels first."""
 
 import copy
 import math
+from collections import OrderedDict
 
 import torch
-from timm.models.tiny_vit import Attention as TinyVitAttention
-from timm.models.tiny_vit import TinyVitBlock
+from timm.models.tiny_vit import Attention, TinyVitBlock, TinyVitStage
 from torch import Tensor, nn
-from torch.nn.functional import one_hot, pad
+from torch.nn.functional import pad
 
+from converters.export_modules.attention_bias import AttentionBias, scale_queries
 from converters.export_modules.batch_norms import fold_batch_norms
-from converters.export_modules.channels_first.layer_norms import use_native_layer_norms
+from converters.export_modules.channels_first.layers import (
+    ChannelLayerNorm,
+    convolution_of,
+    use_channels_first,
+)
 from reference.modeling.sam import Sam
 
 
 class WindowAttention(nn.Module):
-    """TinyViT's attention over the tokens of a window, with two changes.
+    """TinyViT's attention over the T tokens of each window, whose tensors are (windows, C, 1, T)."""
 
-    The factor 1/sqrt(d) of the queries is folded into their weights.
-
-    The bias of a pair of tokens depends only on their distances |Δy| and |Δx|. It is expanded in the graph, one axis
-    after the other. The token × token index of the original would be folded into a table 200 times as large. The
-    expansion multiplies by a one-hot matrix. That is exact in every float format and stays on the Neural Engine, which
-    a gather does not.
-    """
-
-    def __init__(self, original: TinyVitAttention) -> None:
+    def __init__(self, original: Attention) -> None:
         super().__init__()
         self.num_heads = original.num_heads
-        self.window = original.resolution[0]
-        self.norm = original.norm
-        self.qkv = _scale_queries(original)
-        self.proj = original.proj
-        # timm numbers the distances in reading order: entry |Δy| * window + |Δx|.
-        table = original.attention_biases.detach().unflatten(1, original.resolution)
-        self.biases = nn.Parameter(table.clone(), requires_grad=False)  # (heads, window, window)
-        position = torch.arange(self.window)
-        distances = (position[:, None] - position[None, :]).abs().flatten()
-        self.register_buffer("pair_to_distance", one_hot(distances, self.window).float())
-
-    def _attention_bias(self) -> Tensor:
-        window, tokens = self.window, self.window**2
-        by_y = self.pair_to_distance @ self.biases  # (heads, y1*y2, |Δx|)
-        bias = self.pair_to_distance @ by_y.transpose(1, 2)  # (heads, x1*x2, y1*y2)
-        bias = bias.reshape(-1, window, window, window, window)  # (heads, x1, x2, y1, y2)
-        # (heads, x1, x2, y1, y2) → (1, heads, y1*x1, y2*x2)
-        return bias.permute(0, 3, 1, 4, 2).reshape(1, -1, tokens, tokens)
+        self.norm = ChannelLayerNorm(original.norm)
+        self.qkv = convolution_of(scale_queries(original))
+        self.bias = AttentionBias(original)
+        self.proj = convolution_of(original.proj)
 
     def forward(self, x: Tensor) -> Tensor:
-        windows, tokens, dim = x.shape
-        qkv = self.qkv(self.norm(x))  # (windows, tokens, heads * [q, k, v])
-        qkv = qkv.reshape(windows, tokens, self.num_heads, -1).transpose(1, 2)
-        q, k, v = qkv.chunk(3, dim=-1)  # (windows, heads, tokens, d) each
-        attention = torch.softmax(q @ k.transpose(-2, -1) + self._attention_bias(), dim=-1)
-        return self.proj((attention @ v).transpose(1, 2).reshape(windows, tokens, dim))
-
-
-def _scale_queries(attention: TinyVitAttention) -> nn.Linear:
-    qkv = attention.qkv
-    is_query = torch.arange(qkv.out_features) % (3 * attention.key_dim) < attention.key_dim
-    scale = torch.where(is_query, attention.scale, 1.0)
-    qkv.weight.data *= scale[:, None]
-    qkv.bias.data *= scale
-    return qkv
+        windows, dim, _, tokens = x.shape
+        qkv = self.qkv(self.norm(x)).reshape(windows, self.num_heads, -1, tokens)
+        q, k, v = qkv.chunk(3, dim=2)  # (windows, heads, d, tokens) each
+        attention = torch.softmax(q.transpose(2, 3) @ k + self.bias(), dim=-1)
+        return self.proj((v @ attention.transpose(2, 3)).reshape(windows, dim, 1, tokens))
 
 
 class WindowBlock(nn.Module):
-    """TinyViT's block: window attention, local convolution and MLP.
+    """TinyViT's block on (1, C, H, W): window attention, local convolution and MLP.
 
-    Windows are made without a batch axis, because Core ML tensors have at most 5 axes.
+    An image is cut into windows, and put together again, in two steps of four axes each.
     """
 
     def __init__(self, original: TinyVitBlock) -> None:
@@ -77,26 +50,31 @@ class WindowBlock(nn.Module):
         self.attn = WindowAttention(original.attn)
         self.local_conv = original.local_conv
         self.mlp = original.mlp
+        use_channels_first(self.mlp)
 
     def _attend_in_windows(self, x: Tensor) -> Tensor:
-        _, height, width, dim = x.shape
+        _, dim, height, width = x.shape
         window = self.window
         rows, columns = math.ceil(height / window), math.ceil(width / window)
         bottom, right = rows * window - height, columns * window - width
         if bottom or right:
-            x = pad(x, (0, 0, 0, right, 0, bottom))
-        x = x.reshape(rows, window, columns, window, dim).transpose(1, 2)
-        x = self.attn(x.reshape(rows * columns, window * window, dim))
-        x = x.reshape(rows, columns, window, window, dim).transpose(1, 2)
-        return x.reshape(1, rows * window, columns * window, dim)[:, :height, :width]
+            x = pad(x, (0, right, 0, bottom))
+        x = x.reshape(dim * rows, window, columns, window).transpose(1, 2)
+        x = x.reshape(dim, rows * columns, 1, window * window).transpose(0, 1)
+        x = self.attn(x).transpose(0, 1)
+        x = x.reshape(dim * rows, columns, window, window).transpose(1, 2)
+        return x.reshape(1, dim, rows * window, columns * window)[:, :, :height, :width]
 
     def forward(self, x: Tensor) -> Tensor:
-        _, height, width, dim = x.shape
         x = x + self._attend_in_windows(x)
-        x = self.local_conv(x.permute(0, 3, 1, 2))  # (1, H, W, C) → (1, C, H, W)
-        x = x.flatten(2).transpose(1, 2)  # → (1, H*W, C)
-        x = x + self.mlp(x)
-        return x.reshape(1, height, width, dim)
+        x = self.local_conv(x)
+        return x + self.mlp(x)
+
+
+def _window_stage(original: TinyVitStage) -> nn.Sequential:
+    """Return the stage without timm's transpositions between convolutions and blocks."""
+    blocks = nn.Sequential(*map(WindowBlock, original.blocks))
+    return nn.Sequential(OrderedDict(downsample=original.downsample, blocks=blocks))
 
 
 class ChannelsFirstImageEncoder(nn.Module):
@@ -111,9 +89,9 @@ class ChannelsFirstImageEncoder(nn.Module):
         self.register_buffer("pixel_std", sam.pixel_std.clone())
         self.encoder = copy.deepcopy(sam.image_encoder)
         fold_batch_norms(self.encoder)
-        use_native_layer_norms(self.encoder)
-        for stage in self.encoder.stages[1:]:
-            stage.blocks = nn.Sequential(*map(WindowBlock, stage.blocks))
+        first, *others = self.encoder.stages
+        self.encoder.stages = nn.Sequential(first, *map(_window_stage, others))
+        use_channels_first(self.encoder.neck)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.encoder((image - self.pixel_mean) / self.pixel_std)

@@ -1,4 +1,7 @@
-"""The mask decoder for Core ML."""
+"""The mask decoder, whose image is channels first.
+
+The N tokens of a prompt stay (1, N, C). Few as they are, they would be padded as the last axis.
+"""
 
 import copy
 
@@ -6,28 +9,98 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from converters.export_modules.channels_first.layer_norms import use_native_layer_norms
+from converters.export_modules.channels_first.layers import (
+    ChannelLayerNorm,
+    convolution_of,
+    use_channels_first,
+)
 from converters.export_modules.prompt_encoder import GridPositionalEncoding, SlotPromptEncoder
-from reference.modeling.mask_decoder import NUM_MASKS
+from reference.modeling.prompt_encoder import PromptEncoder
 from reference.modeling.sam import Sam
 from reference.modeling.transformer import Attention, TwoWayAttentionBlock, TwoWayTransformer
 
 
-class MaskedAttention(nn.Module):
-    """The attention of the mask decoder with a bias on its keys, which hides empty prompt slots."""
+class ImageGridPositionalEncoding(GridPositionalEncoding):
+    """The positional encoding of the embedding grid as an image, (1, dim, h, w)."""
+
+    def __init__(self, original: PromptEncoder) -> None:
+        super().__init__(original)
+        for name, table in self.named_buffers():
+            setattr(self, name, table.permute(2, 0, 1)[None].contiguous())
+
+    def forward(self) -> Tensor:
+        return torch.cat(self.sine_and_cosine(), dim=1)
+
+
+class MultiHeadAttention(nn.Module):
+    """The layers of an attention of the mask decoder, and the way from channels to heads."""
 
     def __init__(self, original: Attention) -> None:
         super().__init__()
-        self.original = original
+        self.num_heads = original.num_heads
         self.scale = (original.q_proj.out_features // original.num_heads) ** -0.5
+        self.q_proj, self.k_proj = original.q_proj, original.k_proj
+        self.v_proj, self.out_proj = original.v_proj, original.out_proj
+
+    def _split_tokens(self, tokens: Tensor) -> Tensor:
+        # (1, N, C) → (1, heads, N, C/heads)
+        return tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+
+    def _join_tokens(self, tokens: Tensor) -> Tensor:
+        # (1, heads, N, C/heads) → (1, N, C)
+        return tokens.transpose(1, 2).flatten(2)
+
+    def _split_image(self, image: Tensor) -> Tensor:
+        # (1, C, h, w) → (1, heads, C/heads, h*w)
+        return image.reshape(1, self.num_heads, -1, image.shape[2] * image.shape[3])
+
+
+class TokenAttention(MultiHeadAttention):
+    """The attention of tokens (1, N, C) to tokens, some of which are hidden by a bias (1, N)."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor) -> Tensor:
-        heads = self.original
-        q = heads._split_heads(heads.q_proj(q)) * self.scale
-        k = heads._split_heads(heads.k_proj(k))
-        v = heads._split_heads(heads.v_proj(v))
-        attention = torch.softmax(q @ k.transpose(-2, -1) + key_bias, dim=-1)
-        return heads.out_proj((attention @ v).transpose(1, 2).flatten(2))
+        q = self._split_tokens(self.q_proj(q)) * self.scale
+        k = self._split_tokens(self.k_proj(k))
+        v = self._split_tokens(self.v_proj(v))
+        attention = torch.softmax(q @ k.transpose(2, 3) + key_bias[:, None, None], dim=-1)
+        return self.out_proj(self._join_tokens(attention @ v))
+
+
+class TokenToImageAttention(MultiHeadAttention):
+    """The attention of tokens (1, N, C) to an image (1, C, h, w)."""
+
+    def __init__(self, original: Attention) -> None:
+        super().__init__(original)
+        self.k_proj = convolution_of(original.k_proj)
+        self.v_proj = convolution_of(original.v_proj)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        q = self._split_tokens(self.q_proj(q)) * self.scale
+        k = self._split_image(self.k_proj(k))
+        v = self._split_image(self.v_proj(v))
+        attention = torch.softmax(q @ k, dim=-1)  # (1, heads, N, h*w)
+        return self.out_proj(self._join_tokens(attention @ v.transpose(2, 3)))
+
+
+class ImageToTokenAttention(MultiHeadAttention):
+    """The attention of an image (1, C, h, w) to tokens (1, N, C), some of which are hidden by a bias (1, N).
+
+    The pixels are the last axis of the attention as well.
+    """
+
+    def __init__(self, original: Attention) -> None:
+        super().__init__(original)
+        self.q_proj = convolution_of(original.q_proj)
+        self.out_proj = convolution_of(original.out_proj)
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor) -> Tensor:
+        height, width = q.shape[2:]
+        q = self._split_image(self.q_proj(q))
+        k = self._split_tokens(self.k_proj(k)) * self.scale
+        v = self._split_tokens(self.v_proj(v))
+        attention = torch.softmax(k @ q + key_bias[:, None, :, None], dim=2)  # (1, heads, N, h*w)
+        answer = v.transpose(2, 3) @ attention  # (1, heads, d, h*w)
+        return self.out_proj(answer.reshape(1, -1, height, width))
 
 
 class SlotAttentionBlock(nn.Module):
@@ -35,48 +108,51 @@ class SlotAttentionBlock(nn.Module):
 
     def __init__(self, original: TwoWayAttentionBlock) -> None:
         super().__init__()
-        self.original = original
-        self.self_attn = MaskedAttention(original.self_attn)
-        self.image_to_token = MaskedAttention(original.cross_attn_image_to_token)
+        self.self_attn = TokenAttention(original.self_attn)
+        self.norm1 = original.norm1
+        self.cross_attn_token_to_image = TokenToImageAttention(original.cross_attn_token_to_image)
+        self.norm2 = original.norm2
+        self.mlp = original.mlp
+        self.norm3 = original.norm3
+        self.cross_attn_image_to_token = ImageToTokenAttention(original.cross_attn_image_to_token)
+        self.norm4 = ChannelLayerNorm(original.norm4)
+        self.skip_first_layer_pe = original.skip_first_layer_pe
 
     def forward(
         self, queries: Tensor, keys: Tensor, query_pe: Tensor, key_pe: Tensor, token_bias: Tensor
     ) -> tuple[Tensor, Tensor]:
-        block = self.original
-        if block.skip_first_layer_pe:
+        if self.skip_first_layer_pe:
             queries = self.self_attn(queries, queries, queries, token_bias)
         else:
             q = queries + query_pe
             queries = queries + self.self_attn(q, q, queries, token_bias)
-        queries = block.norm1(queries)
+        queries = self.norm1(queries)
 
         k = keys + key_pe
-        queries = block.norm2(
-            queries + block.cross_attn_token_to_image(queries + query_pe, k, keys)
-        )
-        queries = block.norm3(queries + block.mlp(queries))
+        queries = queries + self.cross_attn_token_to_image(queries + query_pe, k, keys)
+        queries = self.norm2(queries)
+        queries = self.norm3(queries + self.mlp(queries))
 
-        keys = keys + self.image_to_token(k, queries + query_pe, queries, token_bias)
-        return queries, block.norm4(keys)
+        keys = keys + self.cross_attn_image_to_token(k, queries + query_pe, queries, token_bias)
+        return queries, self.norm4(keys)
 
 
 class SlotTransformer(nn.Module):
-    """The two-way transformer over tokens, some of which are hidden."""
+    """The two-way transformer over an image (1, C, h, w), and tokens (1, N, C), some of which are hidden."""
 
     def __init__(self, original: TwoWayTransformer) -> None:
         super().__init__()
         self.layers = nn.ModuleList(map(SlotAttentionBlock, original.layers))
-        self.final_attn_token_to_image = original.final_attn_token_to_image
+        self.final_attn_token_to_image = TokenToImageAttention(original.final_attn_token_to_image)
         self.norm_final_attn = original.norm_final_attn
 
     def forward(
-        self, image: Tensor, key_pe: Tensor, tokens: Tensor, token_bias: Tensor
+        self, image: Tensor, image_pe: Tensor, tokens: Tensor, token_bias: Tensor
     ) -> tuple[Tensor, Tensor]:
-        keys = image.flatten(2).transpose(1, 2)  # (1, dim, h, w) → (1, h*w, dim)
-        queries = tokens
+        queries, keys = tokens, image
         for layer in self.layers:
-            queries, keys = layer(queries, keys, tokens, key_pe, token_bias)
-        attention = self.final_attn_token_to_image(queries + tokens, keys + key_pe, keys)
+            queries, keys = layer(queries, keys, tokens, image_pe, token_bias)
+        attention = self.final_attn_token_to_image(queries + tokens, keys + image_pe, keys)
         return self.norm_final_attn(queries + attention), keys
 
 
@@ -91,7 +167,9 @@ class ChannelsFirstMaskDecoder(nn.Module):
         super().__init__()
         prompt_encoder = copy.deepcopy(sam.prompt_encoder)
         decoder = copy.deepcopy(sam.mask_decoder)
-        self.grid = GridPositionalEncoding(prompt_encoder)
+        use_channels_first(prompt_encoder.mask_downscaling)
+        use_channels_first(decoder.output_upscaling)
+        self.grid = ImageGridPositionalEncoding(prompt_encoder)
         self.prompts = SlotPromptEncoder(prompt_encoder)
         self.transformer = SlotTransformer(decoder.transformer)
         output_tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
@@ -99,7 +177,6 @@ class ChannelsFirstMaskDecoder(nn.Module):
         self.output_upscaling = decoder.output_upscaling
         self.output_hypernetworks_mlps = decoder.output_hypernetworks_mlps
         self.iou_prediction_head = decoder.iou_prediction_head
-        use_native_layer_norms(self)
 
     def forward(
         self,
@@ -111,16 +188,15 @@ class ChannelsFirstMaskDecoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         prompt_tokens, prompt_bias = self.prompts.embed_points(point_coords, point_labels)
         tokens = torch.cat([self.output_tokens, prompt_tokens], dim=1)
-        token_bias = pad(prompt_bias, (self.output_tokens.shape[1], 0))[:, None, None]
+        token_bias = pad(prompt_bias, (self.output_tokens.shape[1], 0))
 
         image = image_embeddings + self.prompts.embed_mask(mask_input, has_mask_input)
-        _, dim, height, width = image.shape
         tokens, image = self.transformer(image, self.grid(), tokens, token_bias)
 
-        image = image.transpose(1, 2).reshape(1, dim, height, width)
-        upscaled = self.output_upscaling(image)  # (1, dim/8, 4h, 4w)
         kernels = torch.stack(
             [mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
         )
-        masks = (kernels @ upscaled.flatten(2)).reshape(1, NUM_MASKS, 4 * height, 4 * width)
+        # One product per row of pixels: all pixels in one axis would be more than the Neural Engine takes.
+        rows = self.output_upscaling(image).transpose(1, 2)  # (1, 4h, dim/8, 4w)
+        masks = (kernels[:, None] @ rows).transpose(1, 2)  # (1, 4h, 4, 4w) → (1, 4, 4h, 4w)
         return masks, self.iou_prediction_head(tokens[:, 0])

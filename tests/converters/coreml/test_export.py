@@ -199,9 +199,45 @@ def test_phases_of_points_stay_float32(exported):
     assert {op.outputs[0].dtype.__name__ for op in matmuls} == {"fp16"}
 
 
-def test_rank_stays_within_core_mls(exported):
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_tensors_have_at_most_four_axes(part, exported):
+    ops = operations(exported(part))
+    assert max(len(output.shape) for op in ops for output in op.outputs) <= 4
+
+
+def test_the_encoder_computes_in_the_neural_engines_layout(exported):
+    """Four axes, and channels second: no linear layer, and each normalization over the channels is one operation."""
     ops = operations(exported("encoder"))
-    assert max(len(output.shape) for op in ops for output in op.outputs) <= 5
+    assert not [op for op in ops if op.op_type == "linear"]
+    norms = [op for op in ops if op.op_type == "layer_norm"]
+    assert len(norms) == 10
+    assert all(op.axes.val.tolist() == [1] for op in norms)
+    assert not {"reduce_mean", "sqrt", "rsqrt", "pow"} & {op.op_type for op in ops}
+
+
+def test_the_decoder_normalizes_images_over_their_channels(exported):
+    norms = [op for op in operations(exported("decoder")) if op.op_type == "layer_norm"]
+    axes = {len(op.x.shape): op.axes.val.tolist() for op in norms}
+    assert axes == {4: [1], 3: [-1]}
+
+
+class MovedNormalization(torch.nn.Module):
+    """Normalizes over the channels, and then exchanges rows and columns too."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 8, kernel_size=16, stride=16)
+        self.norm = torch.nn.LayerNorm(8)
+
+    def forward(self, image):
+        return self.norm(self.conv(image).permute(0, 2, 3, 1)).permute(0, 3, 2, 1)
+
+
+def test_other_transpositions_around_a_normalization_stay(encoder, tmp_path):
+    _, spec, inputs = encoder
+    model = export((MovedNormalization().eval(), spec, inputs), tmp_path / "model.mlpackage")
+    (norm,) = (op for op in operations(model) if op.op_type == "layer_norm")
+    assert norm.axes.val.tolist() == [-1]
 
 
 def test_two_exports_are_the_same_bytes(decoder, exported, tmp_path):

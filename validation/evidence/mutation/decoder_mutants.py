@@ -7,17 +7,14 @@ import math
 import torch
 from torch import Tensor, nn
 
-from converters.export_modules.channels_first.layer_norms import use_native_layer_norms
+from converters.export_modules.channels_first.layers import use_channels_first
 from converters.export_modules.channels_first.mask_decoder import (
     ChannelsFirstMaskDecoder,
-    MaskedAttention,
+    ImageGridPositionalEncoding,
     SlotAttentionBlock,
+    TokenAttention,
 )
-from converters.export_modules.prompt_encoder import (
-    HIDDEN,
-    GridPositionalEncoding,
-    SlotPromptEncoder,
-)
+from converters.export_modules.prompt_encoder import HIDDEN, SlotPromptEncoder
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.encoder_mutants import (
     After,
@@ -87,8 +84,9 @@ class LastEmptySlotSeen(SlotPromptEncoder):
 def _encode_prompts_by(
     kind: type[SlotPromptEncoder], module: ChannelsFirstMaskDecoder, sam: Sam
 ) -> nn.Module:
-    module.prompts = kind(copy.deepcopy(sam.prompt_encoder))
-    use_native_layer_norms(module.prompts)
+    original = copy.deepcopy(sam.prompt_encoder)
+    use_channels_first(original.mask_downscaling)
+    module.prompts = kind(original)
     return module
 
 
@@ -104,13 +102,14 @@ def transpose_mask_prompt(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module
     return After(lambda e, xy, labels, m, has: (e, xy, labels, m.transpose(2, 3), has), module)
 
 
-class CornerGrid(GridPositionalEncoding):
+class CornerGrid(ImageGridPositionalEncoding):
     """Uses the corners of cells instead of their centers, which is half a cell off."""
 
     def __init__(self, sam: Sam) -> None:
         super().__init__(sam.prompt_encoder)
         frequencies = sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
-        shift = -2 * math.pi / len(self.row_sin) * frequencies  # shifts the phase by half a cell
+        side = self.row_sin.shape[2]
+        shift = -2 * math.pi / side * frequencies[..., None, None]  # the phase of half a cell
         for axis, name in enumerate(("column", "row")):
             sin, cos = getattr(self, f"{name}_sin"), getattr(self, f"{name}_cos")
             by_sin, by_cos = shift[axis].sin(), shift[axis].cos()
@@ -124,10 +123,7 @@ def take_corners_for_centers(module: ChannelsFirstMaskDecoder, sam: Sam) -> nn.M
 
 
 def transpose_grid(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
-    side = module.grid.row_sin.shape[0]
-    module.grid = Then(
-        module.grid, lambda pe: pe.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2)
-    )
+    module.grid = Then(module.grid, lambda pe: pe.transpose(2, 3))
     return module
 
 
@@ -140,28 +136,20 @@ def forget_softmax_scale(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
     return module
 
 
-class InterleavedHeads(nn.Module):
+class InterleavedHeads(TokenAttention):
     """Attention that splits the projections (N, C) as (N, d, heads) instead of (N, heads, d)."""
 
-    def __init__(self, attention: MaskedAttention) -> None:
-        super().__init__()
-        self.attention = attention
+    def _split_tokens(self, tokens: Tensor) -> Tensor:
+        # (1, N, C) → (1, heads, N, d)
+        return tokens.unflatten(-1, (-1, self.num_heads)).permute(0, 3, 1, 2)
 
-    def _split(self, x: Tensor) -> Tensor:
-        heads = self.attention.original.num_heads
-        return x.unflatten(-1, (-1, heads)).permute(0, 3, 1, 2)  # (1, N, C) → (1, heads, N, d)
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor) -> Tensor:
-        layers = self.attention.original
-        q = self._split(layers.q_proj(q)) * self.attention.scale
-        k, v = self._split(layers.k_proj(k)), self._split(layers.v_proj(v))
-        weights = torch.softmax(q @ k.transpose(-2, -1) + key_bias, dim=-1)
-        return layers.out_proj((weights @ v).permute(0, 2, 3, 1).flatten(2))
+    def _join_tokens(self, tokens: Tensor) -> Tensor:
+        return tokens.permute(0, 2, 3, 1).flatten(2)
 
 
-def interleave_heads(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
-    layer = module.transformer.layers[0]
-    layer.self_attn = InterleavedHeads(layer.self_attn)
+def interleave_heads(module: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
+    original = sam.mask_decoder.transformer.layers[0].self_attn
+    module.transformer.layers[0].self_attn = InterleavedHeads(copy.deepcopy(original))
     return module
 
 
@@ -176,8 +164,10 @@ class WithoutImageResidual(nn.Module):
         self, queries: Tensor, keys: Tensor, query_pe: Tensor, key_pe: Tensor, token_bias: Tensor
     ) -> tuple[Tensor, Tensor]:
         queries, _ = self.block(queries, keys, query_pe, key_pe, token_bias)
-        attended = self.block.image_to_token(keys + key_pe, queries + query_pe, queries, token_bias)
-        return queries, self.block.original.norm4(attended)
+        attended = self.block.cross_attn_image_to_token(
+            keys + key_pe, queries + query_pe, queries, token_bias
+        )
+        return queries, self.block.norm4(attended)
 
 
 def drop_residual(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
@@ -187,12 +177,12 @@ def drop_residual(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
 
 
 def skip_layer_norm(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
-    module.transformer.layers[1].original.norm3 = nn.Identity()
+    module.transformer.layers[1].norm3 = nn.Identity()
     return module
 
 
 def encode_first_queries(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
-    module.transformer.layers[0].original.skip_first_layer_pe = False
+    module.transformer.layers[0].skip_first_layer_pe = False
     return module
 
 

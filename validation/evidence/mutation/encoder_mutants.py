@@ -14,6 +14,7 @@ from converters.export_modules.channels_first.image_encoder import (
     WindowAttention,
     WindowBlock,
 )
+from converters.export_modules.channels_first.layers import convolution_of
 from reference.modeling.layers import LayerNorm2d
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.mutant import ModuleMutant
@@ -122,20 +123,20 @@ def halve_and_upsample(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module
 
 def forget_attention_biases(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     for block in _blocks(module):
-        block.attn.biases.data.zero_()
+        block.attn.bias.biases.data.zero_()
     return module
 
 
 def take_bias_of_next_block(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     first, second = module.encoder.stages[2].blocks[:2]
-    first.attn.biases.data.copy_(second.attn.biases)
+    first.attn.bias.biases.data.copy_(second.attn.bias.biases)
     return module
 
 
 def forget_softmax_scale(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
     originals = [block for stage in sam.image_encoder.stages[1:] for block in stage.blocks]
     for block, original in zip(_blocks(module), originals, strict=True):
-        block.attn.qkv = copy.deepcopy(original.attn.qkv)
+        block.attn.qkv = convolution_of(copy.deepcopy(original.attn.qkv))
     return module
 
 
@@ -143,13 +144,13 @@ class StackedHeads(WindowAttention):
     """Splits the projection into q, k and v of all heads, as in ViT, instead of q, k, v of each head."""
 
     def forward(self, x: Tensor) -> Tensor:
-        windows, tokens, dim = x.shape
+        windows, dim, _, tokens = x.shape
         q, k, v = (
-            part.reshape(windows, tokens, self.num_heads, -1).transpose(1, 2)
-            for part in self.qkv(self.norm(x)).chunk(3, dim=-1)
+            part.reshape(windows, self.num_heads, -1, tokens)
+            for part in self.qkv(self.norm(x)).chunk(3, dim=1)
         )
-        attention = torch.softmax(q @ k.transpose(-2, -1) + self._attention_bias(), dim=-1)
-        return self.proj((attention @ v).transpose(1, 2).reshape(windows, tokens, dim))
+        attention = torch.softmax(q.transpose(2, 3) @ k + self.bias(), dim=-1)
+        return self.proj((v @ attention.transpose(2, 3)).reshape(windows, dim, 1, tokens))
 
 
 def stack_heads(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
@@ -162,10 +163,8 @@ class BlockWithoutResidual(WindowBlock):
     """Replaces the tokens by the attention's output, instead of adding it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        _, height, width, dim = x.shape
-        x = self.local_conv(self._attend_in_windows(x).permute(0, 3, 1, 2))
-        x = x.flatten(2).transpose(1, 2)  # (1, C, H, W) → (1, H*W, C)
-        return (x + self.mlp(x)).reshape(1, height, width, dim)
+        x = self.local_conv(self._attend_in_windows(x))
+        return x + self.mlp(x)
 
 
 def drop_residual(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
@@ -187,7 +186,7 @@ def ignore_image(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
 
 def transpose_kernel(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
     weight = module.encoder.stages[2].blocks[0].attn.proj.weight
-    weight.data.copy_(weight.data.T.clone())
+    weight.data.copy_(weight.data.transpose(0, 1).clone())
     return module
 
 

@@ -140,16 +140,14 @@ def pad_on_one_side(package: EditablePackage) -> None:
 
 def forget_softmax_scale(package: EditablePackage) -> None:
     for operation in package.operations("mul"):
-        if operation.outputs[0].name.startswith("q_"):
+        if operation.outputs[0].name.startswith(("q_", "k_")):
             package.edit(package.parameter(operation, "y"), np.ones_like)
 
 
 def forget_transpose(package: EditablePackage) -> None:
-    """Leave out the transpose of the image tokens before the upscaling."""
-    operation = next(package.operations("conv_transpose"))
-    reshape = package.operation(operation.inputs["x"].arguments[0].name)
-    transpose = package.operation(reshape.inputs["x"].arguments[0].name)
-    package.edit(package.parameter(transpose, "perm"), lambda _: np.array([0, 1, 2]))
+    """Leave out the transpose of the masks, which are computed row by row."""
+    *_, transpose = package.operations("transpose")
+    package.edit(package.parameter(transpose, "perm"), lambda _: np.array([0, 1, 2, 3]))
 
 
 def hide_no_slot(package: EditablePackage) -> None:
@@ -290,7 +288,7 @@ PACKAGE_MUTANTS = (
     ),
     decoder(
         "package: softmax scale forgotten",
-        "1/sqrt(d) missing where tokens attend to tokens, and the image to them",
+        "1/sqrt(d) missing in every attention",
         scheme="fp16",
         change=forget_softmax_scale,
     ),

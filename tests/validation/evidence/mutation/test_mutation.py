@@ -145,12 +145,10 @@ def test_package_that_is_not_edited_stays_the_same(package):
 
 def test_edited_numbers_are_where_the_program_looks_for_them(suite, package):
     editable = EditablePackage(package)
-    for name in ("encoder_neck_2_weight", "encoder_neck_3_original_weight"):
+    for name in ("encoder_neck_2_weight", "encoder_neck_3_weight"):
         editable.edit(editable.constant(name), np.zeros_like)
     bias = 0.25
-    editable.edit(
-        editable.constant("encoder_neck_3_original_bias"), lambda old: np.full_like(old, bias)
-    )
+    editable.edit(editable.constant("encoder_neck_3_bias"), lambda old: np.full_like(old, bias))
     editable.save()
     artifact = suite.artifact("coreml", "fp16")
     components = {**artifact.components, IMAGE_ENCODER: package}

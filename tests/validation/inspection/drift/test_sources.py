@@ -20,10 +20,10 @@ def test_every_module_of_an_export_module_has_its_source(tiny_sam, component, bu
 
 def test_modules_are_found_by_names_and_classes_of_scopes(tiny_sam):
     decoder = ChannelsFirstMaskDecoder(tiny_sam)
-    names = ["transformer", "1", "image_to_token", "q_proj"]
-    kinds = ["SlotTransformer", "SlotAttentionBlock", "MaskedAttention", "Linear"]
+    names = ["transformer", "1", "cross_attn_image_to_token", "q_proj"]
+    kinds = ["SlotTransformer", "SlotAttentionBlock", "ImageToTokenAttention", "Conv2d"]
     path = scope_path(decoder, names, kinds)
-    assert path == "transformer.layers.1.image_to_token.original.q_proj"
+    assert path == "transformer.layers.1.cross_attn_image_to_token.q_proj"
     assert scope_path(decoder, ["2"], ["MLP"]) == "output_hypernetworks_mlps.2"
     assert scope_path(decoder, [], []) == ""
 

@@ -41,7 +41,7 @@ def test_a_sound_artifact_has_next_to_no_drift(
     assert max(drift.total.relative_l2 for drift in drifts) < ROUNDING
     names = {(drift.component, drift.name) for drift in drifts}
     assert ("image_encoder", "encoder.stages.1.blocks.0.attn.qkv") in names
-    assert ("mask_decoder", "transformer.layers.1.image_to_token.original.k_proj") in names
+    assert ("mask_decoder", "transformer.layers.1.cross_attn_image_to_token.k_proj") in names
     assert {drift.name for drift in drifts[-2:]} == {"low_res_masks", "iou_predictions"}
 
 
