@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -19,12 +19,11 @@ from converters.coreml.float16_repair import Overflows, choose_exponents, find_o
 from converters.coreml.float32_operations import Float16Selector
 from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_files import PackageMetadata, save_package
+from converters.coreml.package_spec import IMAGE_INPUT
 from converters.coreml.passes import pass_pipeline
 from converters.coreml.schemes import LARGE_WEIGHT, SCHEMES, WEIGHTED_OPS, Scheme
 from converters.io_spec import ModuleSpec, TensorSpec
 from reference.common.errors import ConversionError
-
-IMAGE_INPUT = "image"
 
 
 @dataclass(frozen=True)
@@ -176,15 +175,6 @@ def _require_compressed(spec: ModuleSpec, scheme: Scheme, operations: Sequence[O
 
 def _is_large(var: Var) -> bool:
     return math.prod(var.shape) > LARGE_WEIGHT
-
-
-def package_spec(spec: ModuleSpec) -> ModuleSpec:
-    """Return the specification of a package, whose photo is an image with 8 bits per channel and not a tensor."""
-    inputs = (
-        replace(tensor, dtype="RGB image, uint8") if tensor.name == IMAGE_INPUT else tensor
-        for tensor in spec.inputs
-    )
-    return replace(spec, inputs=tuple(inputs))
 
 
 def _convert(

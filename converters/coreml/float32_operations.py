@@ -86,12 +86,15 @@ class Float16Selector:
     def __init__(self, module: nn.Module, overflows: Overflows) -> None:
         self._module, self._overflows = module, overflows
         self._float32: frozenset[Operation] | None = None
+        self._phases: frozenset[Operation] = frozenset()
 
     def __call__(self, operation: Operation) -> bool:
         """Return whether to convert an operation. coremltools first calls this before it converts any."""
         if self._float32 is None:
-            self._float32 = _find_float32(operation.enclosing_block, self._module, self._overflows)
-        return operation not in self._float32 and not _computes_phases(operation)
+            block = operation.enclosing_block
+            self._float32 = _find_float32(block, self._module, self._overflows)
+            self._phases = _find_phases(block)
+        return operation not in self._float32 and operation not in self._phases
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -156,27 +159,19 @@ def _is_too_large(var: Var) -> bool:
     return value.size > 0 and not np.abs(value).max() <= FLOAT16_MAX
 
 
-def _computes_phases(op: Operation) -> bool:
-    """Return whether an operation depends only on coordinates. Such an operation stays in float32.
+def _find_phases(block: Block) -> frozenset[Operation]:
+    """Return the operations that depend only on coordinates. They stay in float32.
 
     float16 cannot distinguish 1000.5 from 1000.0, nor angles closer than 0.01 at the size of the phases. Only a few
     thousand numbers are computed like this, so float32 costs nothing.
     """
-    reached = _graph_inputs(op.get_flattened_inputs())
-    return reached == {COORDINATES_INPUT}
-
-
-def _graph_inputs(variables: Sequence[Var]) -> set[str]:
-    """Return the names of the graph inputs that ``variables`` depend on."""
-    names: set[str] = set()
-    pending, seen = list(variables), set()
-    while pending:
-        var = pending.pop()
-        if var in seen:
-            continue
-        seen.add(var)
-        if var.op is None:
-            names.add(var.name)
-        else:
-            pending.extend(var.op.get_flattened_inputs())
-    return names
+    depends_on = {var: {name} for name, var in block.inputs.items()}  # variable → graph inputs
+    phases = set()
+    for operation in block.operations:
+        names = set().union(
+            *(depends_on.get(var, set()) for var in operation.get_flattened_inputs())
+        )
+        depends_on.update(dict.fromkeys(operation.outputs, names))
+        if names == {COORDINATES_INPUT}:
+            phases.add(operation)
+    return frozenset(phases)

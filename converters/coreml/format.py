@@ -3,14 +3,13 @@
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from converters.coreml.export import CoreMLExporter, package_spec
 from converters.coreml.options import CoreMLOptions
-from converters.coreml.package_files import PackageMetadata
+from converters.coreml.package_spec import package_spec
 from converters.coreml.schemes import SCHEMES
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
@@ -18,6 +17,9 @@ from converters.format import Component
 from converters.manifest import PACKAGE, component_entry
 from reference.modeling.variants import Variant
 from reference.weights.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from converters.coreml.export import CoreMLExporter
 
 AUTHOR = "MobileSAM: Zhang et al. (2023). Segment Anything: Kirillov et al. (2023). Converted by mobile-sam-export."
 LICENSE = "Apache-2.0"
@@ -51,6 +53,10 @@ class CoreMLFormat:
         entries: dict[str, Any],
         folder: Path,
     ) -> dict[str, Any]:
+        # Imported here, because the other format does not need coremltools.
+        from converters.coreml.export import CoreMLExporter
+        from converters.coreml.package_files import PackageMetadata
+
         spec = component.spec
         title = spec.name.title().replace("_", "")  # image_encoder → ImageEncoder
         path = folder / f"{variant.title}{title}.mlpackage"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from converters.coreml.export import package_spec
+from converters.coreml.package_spec import package_spec
 from converters.io_spec import ModuleSpec, TensorSpec, image_encoder_spec, mask_decoder_spec
 from converters.manifest import conventions
 from reference.common.plain_text import shorten

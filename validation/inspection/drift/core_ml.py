@@ -16,9 +16,10 @@ from itertools import zip_longest
 from coremltools.models import MLModel
 from torch import Tensor, nn
 
-from converters.coreml.export import IMAGE_INPUT, convert_in_memory
+from converters.coreml.export import convert_in_memory
 from converters.coreml.float16_repair import scaled
 from converters.coreml.options import CoreMLOptions
+from converters.coreml.package_spec import IMAGE_INPUT
 from converters.coreml.trace_scopes import traced_path
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
