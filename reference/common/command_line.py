@@ -19,7 +19,9 @@ from reference.common.errors import MobileSAMError, OutputError
 from reference.common.plain_text import as_line, tell
 from reference.common.torch_errors import is_out_of_memory
 
-COMMAND_LINE = "command_line"  # key in a click context's meta: the command as a shell takes it
+# Keys in a click context's meta.
+COMMAND_LINE = "command_line"  # the command as a shell takes it
+DOCUMENT_ON_STDOUT = "document_on_stdout"  # whether a program reads stdout
 
 # click remembers a command's help option from the first context that it is used with.
 HELP_OPTIONS = ["-h", "--help"]

@@ -19,6 +19,7 @@ from validation.commands.options import (
     json_option,
     report_option,
 )
+from validation.comparison.quick import require_goldens_only
 from validation.engines import engine_names
 from validation.gates import read_gates
 from validation.questions.prompts_file import read_prompts
@@ -77,6 +78,12 @@ LONGEST_ANSWER = 86_400.0  # seconds
     "so one that hangs or crashes fails its artifact and nothing else.",
 )
 @click.option(
+    "--quick",
+    is_flag=True,
+    help="Ask about the goldens only: seven prompts about two photos, whose reference answers are stored in the "
+    "artifact. The reference is not run. This gives a first verdict in seconds, which says so, and proves less.",
+)
+@click.option(
     "--cache/--no-cache",
     default=True,
     show_default=True,
@@ -102,6 +109,7 @@ def compare(
     engines: tuple[str, ...],
     drift: bool,
     time_limit: float,
+    quick: bool,
     cache: bool,
     report: Path | None,
     latency_file: Path | None,
@@ -112,6 +120,7 @@ def compare(
     \b
     Examples:
       validate compare artifacts/mobile_sam-torchscript-int8
+      validate compare artifacts/mobile_sam-torchscript-int8 --quick
       validate compare artifacts/* --report report --json results.json
       validate compare artifacts/* --report report --latency latency.json
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
@@ -134,6 +143,8 @@ def compare(
         click.get_current_context().with_resource(reserved_report(report, COMPARISON))
     elif latency_file is not None:
         raise click.UsageError("--latency adds a page to the report: expected --report DIR as well")
+    if quick:
+        require_goldens_only(images=images, prompts=prompts, checkpoint=checkpoint, drift=drift)
     artifacts = [load_artifact(folder) for folder in folders]
     _require_inputs(artifacts, checkpoint, images, prompts, gates)
     prepare_torch()
@@ -164,6 +175,7 @@ def compare(
         drift=drift,
         time_limit=time_limit,
         cache=cache,
+        quick=quick,
         on_result=print_result,
     )
     document = comparison_document(comparisons)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from reference.common.command_line import print_json
+from reference.common.command_line import DOCUMENT_ON_STDOUT, print_json
 from reference.common.errors import OutputError
 from reference.common.output_files import require_writable
 from validation.documents.json_file import write_json
@@ -78,8 +78,10 @@ def json_option(what: str = "the results") -> Callable:
         what: the contents of the file, in words for the help text.
     """
 
-    def check(_context: click.Context, _option: click.Parameter, path: Path | None) -> JsonOutput:
-        if path not in (None, _STDOUT):
+    def check(context: click.Context, _option: click.Parameter, path: Path | None) -> JsonOutput:
+        if path == _STDOUT:
+            context.meta[DOCUMENT_ON_STDOUT] = True
+        elif path is not None:
             require_writable(path)
         return JsonOutput(path)
 

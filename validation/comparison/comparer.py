@@ -21,6 +21,7 @@ from validation.artifacts.artifact import Artifact, load_artifact
 from validation.artifacts.conventions import false_statements
 from validation.comparison.conclusion import conclude
 from validation.comparison.pipelines import TimedPipeline, compare_pipelines, skipped_cases
+from validation.comparison.quick import require_goldens_only
 from validation.comparison.results import Comparison
 from validation.documents.verdicts import Unavailable
 from validation.engines import Engine, engine_openers, open_first
@@ -38,6 +39,7 @@ from validation.questions.prompt_matrix import built_in_questions, photo_questio
 from validation.questions.prompts_file import read_prompts
 
 NOT_LOADED = "the artifact cannot be loaded"
+QUICK = Unavailable("a quick comparison does not run the reference")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class Comparer:
         extras: Extras = Extras(),
         time_limit: float | None = None,
         cache: bool = False,
+        quick: bool = False,
     ) -> None:
         """Choose the questions and the gates, which are the same for all artifacts.
 
@@ -97,10 +100,13 @@ class Comparer:
                 process, so one that crashes or hangs fails its artifact and nothing else. None runs
                 it in this process, without a limit.
             cache: whether to keep the reference's answers in the user's cache folder, for later runs.
+            quick: whether to ask about the goldens only, whose answers are stored, so that the reference
+                need not run.
         """
         self._checkpoint, self._images, self._prompts = checkpoint, images, prompts
         self._gates = read_gates() if gates is None else gates
         self._extras, self._time_limit, self._cache = extras, time_limit, cache
+        self._quick = quick
         self._references: dict[tuple[str, str], PhotoPipeline | Unavailable] = {}
 
     def compare(self, artifact: Artifact, engine_name: str | None = None) -> Comparison:
@@ -149,12 +155,13 @@ class Comparer:
             engine = starting.ready()
         except ArtifactError as error:
             skipped = [result for item in questions for result in skipped_cases(item, NOT_LOADED)]
-            return conclude(artifact, None, gates, skipped, failures=[str(error)])
+            failures = [str(error)]
+            return conclude(artifact, None, gates, skipped, failures, quick=self._quick)
         if isinstance(engine, Unavailable):
             skipped = [
                 result for item in questions for result in skipped_cases(item, engine.reason)
             ]
-            return conclude(artifact, None, gates, skipped)
+            return conclude(artifact, None, gates, skipped, quick=self._quick)
         candidate = TimedPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
         results = compare_pipelines(
             artifact, questions, reference, candidate, gates, self._extras.pictures
@@ -168,6 +175,7 @@ class Comparer:
             failures=false_statements(artifact),
             seconds=candidate.median_seconds(),
             drifts=drifts,
+            quick=self._quick,
         )
 
     def _drifts(
@@ -204,6 +212,8 @@ class Comparer:
         return None
 
     def _questions(self, artifact: Artifact) -> list[Question]:
+        if self._quick:
+            return golden_questions(artifact)
         slots = artifact.prompt_slots
         asked = [photo_question(Path(path), slots) for path in self._images]
         return [
@@ -214,6 +224,8 @@ class Comparer:
         ]
 
     def _reference(self, artifact: Artifact) -> PhotoPipeline | Unavailable:
+        if self._quick:
+            return QUICK
         key = artifact.model, artifact.checkpoint.sha256
         if key not in self._references:
             required = bool(self._images or self._prompts)
@@ -237,6 +249,7 @@ def compare_artifacts(
     drift: bool = False,
     time_limit: float | None = None,
     cache: bool = False,
+    quick: bool = False,
     on_result: Callable[[Comparison], None] = lambda comparison: None,
 ) -> list[Comparison]:
     """Compare artifacts with the reference, as ``validate compare`` does.
@@ -262,6 +275,8 @@ def compare_artifacts(
             without a limit.
         cache: whether to keep the reference's answers in the user's cache folder, so that later runs need not ask it
             again.
+        quick: whether to ask about the goldens only. Their answers are stored, so the reference need not run. This
+            takes seconds, and proves less.
         on_result: called with each comparison when it is complete.
 
     Returns:
@@ -273,16 +288,19 @@ def compare_artifacts(
         ArtifactError: a folder is incomplete or altered, an artifact was converted from other weights, or an engine
             does not run its format.
         GateError: the file of gates cannot be read, or contains something that is not a limit.
-        PromptError: the file of prompts is not as expected, or a prompt does not fit its photo.
+        PromptError: the file of prompts is not as expected, or a prompt does not fit its photo; or ``quick`` is set,
+            and so is something that needs the reference.
         ImageError: an image cannot be read.
         CheckpointError: the checkpoint cannot be fetched, read or loaded.
     """
+    if quick:
+        require_goldens_only(images=images, prompts=prompts, checkpoint=checkpoint, drift=drift)
     loaded = [load_artifact(item) for item in one_or_more(artifacts)]
     questions = () if prompts is None else read_prompts(Path(prompts))
     limits = read_gates(None if gates is None else Path(gates))
     extras = Extras(pictures, drift)
     comparer = Comparer(
-        checkpoint, one_or_more(images), questions, limits, extras, time_limit, cache
+        checkpoint, one_or_more(images), questions, limits, extras, time_limit, cache, quick
     )
     comparisons = []
     for comparison in comparer.compare_all([*product(loaded, one_or_more(engines) or (None,))]):

@@ -28,6 +28,7 @@ def conclude(
     failures: Sequence[str] = (),
     seconds: Mapping[str, float] | None = None,
     drifts: tuple[Drift, ...] | Unavailable | None = None,
+    quick: bool = False,
 ) -> Comparison:
     """Draw the verdict: PASSED needs evidence of everything, no failed case, and means that hold their gates.
 
@@ -39,6 +40,7 @@ def conclude(
         failures: reasons to fail that concern the whole artifact, in words.
         seconds: stage → median time of a call in seconds.
         drifts: the operations or modules that differ most, or why they are not known; None if not asked for.
+        quick: whether only the goldens were asked about.
     """
     summary, missing = summarize(cases), unproven(cases)
     failures = [*failures, *(summary_failures(gates, summary) if summary else ())]
@@ -61,6 +63,7 @@ def conclude(
         verdict,
         seconds or {},
         drifts,
+        quick,
     )
 
 

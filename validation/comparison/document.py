@@ -31,6 +31,7 @@ def _comparison_record(comparison: Comparison) -> dict:
         "artifact": comparison.artifact.record(),
         "engine": comparison.engine,
         "verdict": comparison.verdict,
+        "quick": comparison.quick,
         "blamed": comparison.blamed,
         "failures": list(comparison.failures),
         "unproven": list(comparison.unproven),

@@ -145,6 +145,7 @@ class Comparison:
             machine.
         drifts: the operations or modules that differ most from the reference, or why they are not
             known; None if they were not asked for.
+        quick: whether only the goldens were asked about, without running the reference.
     """
 
     artifact: Artifact
@@ -158,6 +159,7 @@ class Comparison:
     verdict: str
     seconds: Mapping[str, float] = field(default_factory=dict)
     drifts: tuple[Drift, ...] | Unavailable | None = None
+    quick: bool = False
 
     @property
     def not_run_reasons(self) -> tuple[str, ...]:

@@ -108,7 +108,8 @@ def _verdict(comparison: Comparison) -> str:
         ]
     if comparison.blamed:
         words.append(f"stage to blame: {comparison.blamed}")
-    return f"{VERDICTS[comparison.verdict]}: {'; '.join(words)}"
+    scope = " (quick: about the goldens only)" if comparison.quick else ""
+    return f"{VERDICTS[comparison.verdict]}{scope}: {'; '.join(words)}"
 
 
 def _stage_lines(comparison: Comparison) -> list[str]:

@@ -17,6 +17,8 @@ _MEANINGS = {
 }
 _UNTRAINED = "agrees with the reference, but is untrained: do not ship it"
 _UNTRAINED_ALL = "artifacts agree with the reference, but are untrained: do not ship them"
+_QUICK = "passed a quick comparison; compare it without --quick before you ship it"
+_QUICK_ALL = "passed a quick comparison; compare them without --quick before you ship them"
 _OWN_LIMITS = "by limits of your own"
 ORDER = tuple(_MEANINGS)
 _CASE_RANKS = {FAILED: 0, PASSED: 1, NOT_PROVEN: 2, NOT_RUN: 3}
@@ -39,15 +41,18 @@ def labels_of(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def can_ship(comparison: Comparison) -> bool:
-    """Whether the artifact passed and has trained weights."""
-    return comparison.verdict == PASSED and comparison.artifact.checkpoint.trained
+    """Whether the artifact passed a whole comparison and has trained weights."""
+    passed = comparison.verdict == PASSED and not comparison.quick
+    return passed and comparison.artifact.checkpoint.trained
 
 
 def meaning_of(comparison: Comparison) -> str:
     """Say what the verdict means for the artifact, such as ``can ship``, and whether its gates are the defaults."""
-    if comparison.verdict == PASSED and not can_ship(comparison):
+    if comparison.verdict == PASSED and not comparison.artifact.checkpoint.trained:
         return _UNTRAINED
     meaning = _MEANINGS[comparison.verdict]
+    if comparison.verdict == PASSED and comparison.quick:
+        return _QUICK
     judged = comparison.verdict in (PASSED, FAILED)
     return f"{meaning} {_OWN_LIMITS}" if judged and has_own_limits(comparison) else meaning
 
@@ -61,8 +66,10 @@ def headline(comparisons: Sequence[Comparison]) -> str:
     everyone = "Both" if total == 2 else f"All {total}"
     if all(item.verdict == NOT_RUN for item in comparisons):
         return f"None of the {total} artifacts could be run"
-    if all(item.verdict == PASSED and not can_ship(item) for item in comparisons):
+    if all(item.verdict == PASSED and not item.artifact.checkpoint.trained for item in comparisons):
         return f"{everyone} {_UNTRAINED_ALL}"
+    if all(item.verdict == PASSED and item.quick for item in comparisons):
+        return f"{everyone} artifacts {_QUICK_ALL}"
     ready = sum(map(can_ship, comparisons))
     limits = f" {_OWN_LIMITS}" if any(map(has_own_limits, comparisons)) else ""
     if ready == total:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -372,6 +373,34 @@ def test_progress_is_silent_without_a_terminal(capsys):
     with progress(description="bytes", total=10, unit="B", unit_scale=True) as bar:
         bar.update(10)
     assert capsys.readouterr() == ("", "")
+
+
+def test_long_work_without_a_terminal_shows_lines(capsys, monkeypatch):
+    monkeypatch.setattr("reference.common.progress.LINE_SECONDS", 0)
+    with progress(description="work", total=2, unit="case") as bar:
+        bar.update(2)
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, *_ = err.splitlines()
+    assert re.fullmatch(r"work: 0 of 2 case, 00:00 elapsed, about \? left", first)
+    assert "\r" not in err
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_progress_stays_out_of_a_document(same, tmp_path):
+    """``COMMAND --json - > log 2>&1`` has to leave JSON in the log."""
+    program = (
+        "import click; from reference.common import command_line, progress as p; p.LINE_SECONDS = 0\n"
+        "context = click.Context(click.Command('c'))\n"
+        "context.meta[command_line.DOCUMENT_ON_STDOUT] = True\n"
+        "with context: list(p.progress(range(3), description='work'))"
+    )
+    with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+        subprocess.run(
+            [sys.executable, "-c", program], stdout=out, stderr=out if same else err, check=True
+        )
+    assert (tmp_path / "out").read_text() == ""
+    assert ("work" in (tmp_path / "err").read_text()) is not same
 
 
 def test_progress_shows_on_a_terminal(capsys):

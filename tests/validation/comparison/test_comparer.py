@@ -1,6 +1,7 @@
 """A sound artifact passes a comparison, an unsound one fails, and a case that did not run is NOT RUN."""
 
 import json
+import multiprocessing
 import shutil
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from converters.coreml import schemes as coreml_schemes
 from converters.goldens import compute_goldens
 from converters.torchscript import options as torchscript_options
 from converters.torchscript.options import TorchScriptOptions
-from reference.common.errors import ArtifactError, CheckpointError, ImageError
+from reference.common.errors import ArtifactError, CheckpointError, ImageError, PromptError
 from reference.modeling.sam import Sam
 from reference.photos.preprocessing import threshold_masks
 from reference.weights.checkpoint import Checkpoint
@@ -21,25 +22,30 @@ from reference.weights.checkpoint_file import sha256_of_file
 from reference.weights.official_names import official_layout
 from reference.weights.seeded_weights import seeded_state_dict
 from tests.support.compare_one import compare_one
+from validation import compare_artifacts
 from validation.artifacts.artifact import load_artifact
 from validation.comparison.comparer import Comparer
 from validation.comparison.document import comparison_document
+from validation.comparison.table import format_comparison
 from validation.engines.base import EngineDiedError
 from validation.gates import read_gates
 from validation.questions.cases import Question
+from validation.questions.prompt_matrix import built_in_questions
+from validation.report.verdict import meaning_of
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, STAGES
 
 GOLDENS, PHOTOS = 7, 5  # cases that are asked here
 
 
+def few_built_in_questions(slots):
+    """A part of the built-in photos, to save time."""
+    return built_in_questions(slots, ("coffee", "rocket_portrait"))
+
+
 @pytest.fixture(autouse=True)
 def few_photos(monkeypatch):
-    """Ask about a part of the built-in photos, to save time."""
-    questions = validation.comparison.comparer.built_in_questions
     monkeypatch.setattr(
-        validation.comparison.comparer,
-        "built_in_questions",
-        lambda slots: questions(slots, ("coffee", "rocket_portrait")),
+        validation.comparison.comparer, "built_in_questions", few_built_in_questions
     )
 
 
@@ -59,6 +65,87 @@ def test_sound_artifact_passes(tiny_artifact):
         assert case.reason is None
     assert {case.photo for case in comparison.cases[GOLDENS:]} == {"coffee", "rocket_portrait"}
     json.dumps(comparison_document([comparison]), allow_nan=False)
+
+
+def test_quick_comparison_asks_about_the_goldens_without_the_reference(tiny_artifact, monkeypatch):
+    monkeypatch.setattr(validation.comparison.comparer, "load_reference", None)
+    comparison = compare_one(tiny_artifact, quick=True)
+    assert comparison.verdict == "passed"
+    assert outcomes(comparison) == [("golden", "passed")] * GOLDENS
+    (record,) = comparison_document([comparison])["artifacts"]
+    assert record["quick"] is True
+    verdict = f"PASS (quick: about the goldens only): {GOLDENS} of {GOLDENS} cases passed"
+    assert any(line.startswith(verdict) for line in format_comparison(comparison))
+    assert "compare it without --quick" in meaning_of(
+        replace(comparison, artifact=trained(comparison.artifact))
+    )
+
+
+def trained(artifact):
+    return replace(artifact, checkpoint=replace(artifact.checkpoint, trained=True))
+
+
+def test_quick_comparison_fails_a_wrong_decoder(tiny_engine, tiny_artifact, monkeypatch):
+    decode = tiny_engine.decode
+    monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: empty_masks(*decode(*inputs)))
+    monkeypatch.setattr(validation.comparison.comparer, "open_first", lambda *_: tiny_engine)
+    comparison = compare_one(tiny_artifact, quick=True)
+    assert comparison.verdict == "failed"
+    assert any(line.startswith("FAIL (quick") for line in format_comparison(comparison))
+
+
+def test_quick_comparison_refuses_what_needs_the_reference(tiny_artifact):
+    with pytest.raises(PromptError, match="--quick with --checkpoint, --drift: expected --quick"):
+        compare_one(tiny_artifact, quick=True, checkpoint="seeded", drift=True)
+
+
+def without_seconds(comparison):
+    return {**comparison_document([comparison])["artifacts"][0], "seconds": None}
+
+
+def test_second_comparison_has_the_same_numbers_without_asking_the_reference(
+    tiny_artifact, tiny_package, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("MOBILE_SAM_CACHE", str(tmp_path))
+    folders = [tiny_artifact, tiny_package]
+    first = [without_seconds(item) for item in compare_artifacts(folders, cache=True)]
+
+    def ask(*_):
+        raise AssertionError("the reference is asked again")
+
+    monkeypatch.setattr(Sam, "encode_image", ask)
+    monkeypatch.setattr(Sam, "decode_prompts", ask)
+    again = [without_seconds(item) for item in compare_artifacts(folders, cache=True)]
+    assert again == first
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        validation.comparison.comparer, "built_in_questions", few_built_in_questions
+    )
+    assert [without_seconds(item) for item in compare_artifacts(folders)] == first
+
+
+def test_engines_in_processes_give_the_same_numbers_in_the_same_order(tiny_artifact, tiny_package):
+    folders = [tiny_package, tiny_artifact, tiny_package]
+    here = [without_seconds(item) for item in compare_artifacts(folders)]
+    seen = []
+    isolated = compare_artifacts(folders, time_limit=60, on_result=seen.append)
+    assert [without_seconds(item) for item in isolated] == here
+    assert seen == isolated
+    assert multiprocessing.active_children() == []
+
+
+def test_error_about_a_later_artifact_waits_for_its_turn(tiny_artifact, tiny_package):
+    """Its engine starts early, but the artifacts before it get their results first."""
+    seen = []
+    with pytest.raises(ArtifactError, match="does not run the format 'coreml'"):
+        compare_artifacts(
+            [tiny_artifact, tiny_package],
+            engines="lite_interpreter",
+            time_limit=60,
+            on_result=seen.append,
+        )
+    assert [comparison.verdict for comparison in seen] == ["passed"]
+    assert multiprocessing.active_children() == []
 
 
 @pytest.fixture

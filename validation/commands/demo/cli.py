@@ -1,12 +1,14 @@
 """``make demo``: run the commands that a new user would type, on a real photo, and list the results.
 
-Each step prints a command line and then runs exactly that, in its own process.
+Each step prints a command line and then runs exactly that, in its own process. Results that are quick to get come
+first.
 """
 
 import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import NoReturn
@@ -16,10 +18,15 @@ import click
 from reference.common.command_line import run
 from reference.common.errors import MobileSAMError
 from reference.common.output_files import require_writable
+from validation.report.folder import PAGE_FILE
 
 PHOTO = "flower.jpg"  # scikit-learn ships it
 PROMPT = ("--point", "320,210")
 SCHEME = "int8"
+DURATION = (
+    "The demonstration takes about 3 minutes on two cores. The first mask is there after some seconds, and the first "
+    "verdict after about a minute."
+)
 
 
 @click.command("demo")
@@ -42,25 +49,48 @@ def demo(output: Path) -> int:
     photo, results = output / PHOTO, output / "comparison.json"
     require_writable(photo)
     photo.write_bytes((resources.files("sklearn.datasets.images") / PHOTO).read_bytes())
-    artifacts = output / "artifacts"
+    artifacts, report = output / "artifacts", output / "report"
     folders = [artifacts / f"mobile_sam-{name}-{SCHEME}" for name in ("torchscript", "coreml")]
     reference = output / "reference.png"
     overlays = [output / f"{name}-{SCHEME}.png" for name in ("torchscript", "coreml")]
 
-    _step("convert", "all", "--quantize", SCHEME, "--output", artifacts, "--force")
-    # Status 1 means that a gate failed. That is a result for the table, not an error.
-    status = _step("validate", "compare", *folders, "--json", results, accepted=(0, 1))
+    print(DURATION, flush=True)
     _step("segment", photo, *PROMPT, "--output", reference)
+    _step("convert", "all", "--quantize", SCHEME, "--output", artifacts, "--force")
     for folder, overlay in zip(folders, overlays, strict=True):
         _step("validate", "show", folder, photo, *PROMPT, "--output", overlay)
-
+    # Status 1 means that a gate failed. That is a result for the table, not an error.
+    _step("validate", "compare", *folders, "--quick", accepted=(0, 1))
+    status = _step(
+        *("validate", "compare", *folders, "--report", report, "--json", results), accepted=(0, 1)
+    )
     print()
-    for row in _table(json.loads(results.read_text())["artifacts"], folders):
-        print(row)
-    print("\nThe photo, the reference mask and the masks of the artifacts:")
-    for path in (photo, reference, *overlays):
-        print(f"  {path}")
+    comparisons = json.loads(results.read_text())["artifacts"]
+    for line in closing_lines(comparisons, folders, (photo, reference, *overlays), report):
+        print(line)
     return status
+
+
+def closing_lines(
+    comparisons: Sequence[dict], folders: Sequence[Path], pictures: Sequence[Path], report: Path
+) -> list[str]:
+    """The lines that the demonstration ends with.
+
+    Args:
+        comparisons: the entry of each artifact in the document of ``validate compare``.
+        folders: the artifacts.
+        pictures: the photo, the reference mask and the masks of the artifacts.
+        report: the folder of the report.
+    """
+    return [
+        *_table(comparisons, folders),
+        "",
+        "The photo, the reference mask and the masks of the artifacts:",
+        *(f"  {path}" for path in pictures),
+        "",
+        "All masks that were compared, as a page for a browser:",
+        f"  {report / PAGE_FILE}",
+    ]
 
 
 def _step(command: str, *arguments: object, accepted: tuple[int, ...] = (0,)) -> int:
@@ -74,7 +104,7 @@ def _step(command: str, *arguments: object, accepted: tuple[int, ...] = (0,)) ->
     return status
 
 
-def _table(comparisons: list[dict], folders: list[Path]) -> list[str]:
+def _table(comparisons: Sequence[dict], folders: Sequence[Path]) -> list[str]:
     """One row per artifact: its size, the IoU of its masks with the reference masks, and the verdict."""
     rows = [("artifact", "size", "mask IoU lowest / mean", "verdict")]
     for comparison, folder in zip(comparisons, folders, strict=True):
