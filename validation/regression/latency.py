@@ -10,8 +10,8 @@ from validation.engines.openers import OpenEngine
 from validation.latency.machine.host import Host, available_cores
 from validation.latency.measuring import Subject, measure_side_by_side
 from validation.latency.results import INVALID, Measurement
-from validation.latency.running.plan import STAGES, Plan
-from validation.latency.running.session import Session
+from validation.latency.running.plan import END_TO_END, STAGES, Plan
+from validation.latency.running.session import Session, WarmUp
 from validation.latency.running.worker import Setting
 from validation.latency.statistics import Ratio, ratio_of_launches
 
@@ -83,11 +83,21 @@ def ratios(launches: Sequence[Launch]) -> Mapping[str, Ratio | Problem]:
     return {stage: _ratio(stage, launches) for stage in STAGES}
 
 
+class _LaunchedSession(Session):
+    """A session that does not warm up what is warm already."""
+
+    def warm_up(self, stage: str) -> WarmUp:
+        """Run the stage until its times settle, or once if it consists of stages whose times have settled."""
+        if stage == END_TO_END:
+            return WarmUp(self.first(stage).seconds, steady=True)
+        return super().warm_up(stage)
+
+
 def _launch(artifact: Artifact, host: Host) -> Launch:
     setting = Setting(THREADS)
     launch = Launch(Measurement(artifact), Measurement(artifact))
     subjects = [
-        Subject(Session(artifact, openers, setting, None), measurement)
+        Subject(_LaunchedSession(artifact, openers, setting, None), measurement)
         for openers, measurement in (
             ([_calibration], launch.calibration),
             (engine_openers(artifact), launch.measured),
