@@ -14,6 +14,34 @@ FLOAT16_MAX = torch.finfo(torch.float16).max  # 65504
 # The smallest positive number, 2**-24.
 FLOAT16_TINIEST = torch.finfo(torch.float16).smallest_normal * torch.finfo(torch.float16).eps
 
+# ATen operators that only move values. Their results are those of other operators, or inputs.
+_MOVING_OPERATORS = frozenset(
+    (
+        "_reshape_alias",
+        "_to_copy",
+        "_unsafe_view",
+        "alias",
+        "cat",
+        "clone",
+        "constant_pad_nd",
+        "copy_",
+        "detach",
+        "expand",
+        "permute",
+        "select",
+        "slice",
+        "split",
+        "split_with_sizes",
+        "squeeze",
+        "stack",
+        "t",
+        "transpose",
+        "unbind",
+        "unsqueeze",
+        "view",
+    )
+)
+
 _LAYER_NORM = torch.ops.aten.native_layer_norm.default
 
 
@@ -24,7 +52,7 @@ class Ranges:
     Attributes:
         inputs: largest magnitude of each input of the module, in order.
         results: (innermost running module, operator) → largest magnitude of the operator's results. The operator has
-            its name in ATen, such as ``"gelu"``.
+            its name in ATen, such as ``"gelu"``. Operators that only move values are left out.
         squares: layer normalization → largest square of its input minus the mean of the input. These squares are not
             results, but a runtime may compute them in float16.
     """
@@ -75,14 +103,15 @@ class _Observer(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         outputs = func(*args, **(kwargs or {}))
-        if self.running:
+        operator = func.overloadpacket.__name__
+        if self.running and operator not in _MOVING_OPERATORS:
             module = self.running[-1]
             results = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
             if func is _LAYER_NORM:
                 centered = args[0] - args[0].mean(-1, keepdim=True)
                 self.squares[module] = max(self.squares[module], _magnitude(centered) ** 2)
                 results = results[:1]  # the others (mean, 1/deviation) only serve the derivative
-            key = module, func.overloadpacket.__name__
+            key = module, operator
             self.results[key] = max(self.results[key], *map(_magnitude, results))
         return outputs
 

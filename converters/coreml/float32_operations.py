@@ -13,33 +13,7 @@ from converters.coreml.trace_scopes import traced_path
 
 COORDINATES_INPUT = "point_coords"
 
-# ATen operators, and then MIL operations, that only move values.
-_MOVING_OPERATORS = frozenset(
-    (
-        "_reshape_alias",
-        "_to_copy",
-        "_unsafe_view",
-        "alias",
-        "cat",
-        "clone",
-        "constant_pad_nd",
-        "copy_",
-        "detach",
-        "expand",
-        "permute",
-        "select",
-        "slice",
-        "split",
-        "split_with_sizes",
-        "squeeze",
-        "stack",
-        "t",
-        "transpose",
-        "unbind",
-        "unsqueeze",
-        "view",
-    )
-)
+# MIL operations that only move values.
 _MOVING_OPERATIONS = frozenset(
     (
         "cast",
@@ -114,7 +88,6 @@ def _find_float32(block: Block, module: nn.Module, overflows: Overflows) -> froz
     giving = {
         operation
         for caller, operator in overflows.results
-        if operator not in _MOVING_OPERATORS
         for operation in _made_of((caller, operator), traced)
     }
     inputs = list(block.inputs.values())
