@@ -46,12 +46,20 @@ def compute_gelu(x, mode):
     return torch.special.erfc(x.float() * -(0.5**0.5)).mul(x.float()).mul(0.5)
 
 
+def compute_layer_norm(x, axes, gamma, beta, epsilon):
+    (axis,) = axes.tolist()
+    last = x.float().movedim(axis, -1)
+    result = F.layer_norm(last, last.shape[-1:], gamma.float(), beta.float(), float(epsilon))
+    return result.movedim(-1, axis)
+
+
 # Operator → the float32 result of a whole tensor, which is then rounded once.
 WHOLE = {
     "conv": compute_conv,
     "linear": compute_linear,
     "matmul": compute_matmul,
     "gelu": compute_gelu,
+    "layer_norm": compute_layer_norm,
 }
 
 

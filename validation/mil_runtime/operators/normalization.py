@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from validation.mil_runtime.arithmetic.pieces import rows_in_pieces
+from validation.mil_runtime.arithmetic.pieces import rows_in_pieces, widened
 from validation.mil_runtime.errors import OperationError
 from validation.mil_runtime.registry import operator
 
@@ -48,17 +48,15 @@ def layer_norm(
     epsilon: float = 1e-5,
 ) -> Tensor:
     axes = _normalized_axes(axes, x.dim())
-    if x.dtype == torch.float16:
-        if axes == [x.dim() - 1]:
-            size = x.shape[-1:]
-            return rows_in_pieces(
-                lambda rows: F.layer_norm(rows, size, gamma, beta, epsilon), x, x.shape[-1]
-            )
-        x = x.float()
     last = list(range(x.dim() - len(axes), x.dim()))
     moved = x if axes == last else x.movedim(axes, last)
     shape = moved.shape[moved.dim() - len(axes) :]
-    result = F.layer_norm(moved, shape, gamma, beta, epsilon)
+    if len(axes) == 1:
+        result = rows_in_pieces(
+            lambda rows: F.layer_norm(rows, shape, gamma, beta, epsilon), moved, shape[0]
+        )
+    else:
+        result = F.layer_norm(widened(moved), shape, gamma, beta, epsilon)
     return result if axes == last else result.movedim(last, axes)
 
 
