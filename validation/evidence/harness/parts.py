@@ -10,6 +10,7 @@ from PIL import Image
 
 from converters.coreml.schemes import SCHEMES as COREML_SCHEMES
 from converters.torchscript.options import SCHEMES as TORCHSCRIPT_SCHEMES
+from reference.modeling.variants import get_variant
 from validation.evidence.harness.versions import Version
 
 SIZES = (512, 1024, 1536)  # sides of the frame, in pixels
@@ -209,14 +210,13 @@ def measure_mil_runtime(laboratory: Laboratory) -> list[Row]:
 
 def measure_memory(laboratory: Laboratory) -> list[Row]:
     """Measure the peak memory of encoding with a float32 ``.ptl`` file, beyond the imported libraries."""
-    old, new = (
-        version.figures(
-            "ptl_memory",
-            laboratory.artifact(version, "torchscript", "none"),
-            cache=laboratory.new_cache(),
-        )["megabytes"]
-        for version in laboratory.versions
-    )
+    size = get_variant(laboratory.model).image_size
+    peaks = []
+    for version in laboratory.versions:
+        (file,) = laboratory.artifact(version, "torchscript", "none").glob("*_image_encoder.ptl")
+        figures = version.figures("ptl_encode", file, size, cache=laboratory.new_cache())
+        peaks.append(figures["megabytes"])
+    old, new = peaks
     name = "peak memory of encode, `.ptl` none"
     return [Row(name, f"{old:.0f} MB", f"{new:.0f} MB", new / old, 0.5)]
 
@@ -226,13 +226,11 @@ def measure_growth(laboratory: Laboratory) -> list[Row]:
     new = laboratory.versions[1]
     rows = []
     for size in SIZES:
-        found = new.figures(
-            "frame_growth",
-            laboratory.model,
-            laboratory.checkpoint,
-            size,
-            cache=laboratory.new_cache(),
-        )
+        cache = laboratory.new_cache()
+        file = cache / "encoder.ptl"
+        weights = (laboratory.model, laboratory.checkpoint)
+        new.figures("export_encoder", *weights, size, file, cache=cache)
+        found = new.figures("ptl_encode", file, size, cache=cache)
         megapixels = size * size / 1e6
         time, memory = found["seconds"], found["megabytes"]
         name = f"encode of {size}×{size}, `.ptl` none"
