@@ -26,7 +26,6 @@ from converters.io_spec import ModuleSpec
 from converters.torchscript.archive import reproducible_archive
 from converters.torchscript.bundled_inputs import bundle_inputs
 from converters.torchscript.options import TorchScriptOptions
-from converters.torchscript.phone_engine import phone_engine
 from converters.torchscript.quantization import MIN_INT8_WEIGHTS, quantize
 from converters.torchscript.runtime_operators import (
     android_lite_2_1_0,
@@ -80,7 +79,7 @@ def export_torchscript(
     """
     _check_inputs(spec, inputs)
     path = Path(path)
-    with phone_engine(), torch.no_grad():
+    with torch.no_grad():
         prepared = quantize(module, options.scheme, min_int8_weights)
         data, expected = _lite_archive(prepared, inputs, options.bytecode_version)
         with replacing(path) as partial:

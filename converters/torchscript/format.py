@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
-from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
+from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
+from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.format import Component
 from converters.manifest import component_entry, to_json
 from converters.torchscript.export import export_torchscript
@@ -23,7 +23,7 @@ class TorchScriptFormat:
     name = "torchscript"
     needs_calibration = False
     modules = MappingProxyType(
-        {"image_encoder": ChannelsFirstImageEncoder, "mask_decoder": ChannelsFirstMaskDecoder}
+        {"image_encoder": ChannelsLastImageEncoder, "mask_decoder": ChannelsLastMaskDecoder}
     )
 
     def manifest_entries(self, options: TorchScriptOptions) -> dict[str, Any]:

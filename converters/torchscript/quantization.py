@@ -1,23 +1,9 @@
-"""The quantization schemes of TorchScript: how weights are stored, and which kernels compute with them.
+"""The quantization schemes of TorchScript: how weights are stored.
 
 Only the weights of linear layers and convolutions change. They are 98 % of the bytes. Norms, biases, positional tables
-and attention biases stay float32.
-
-The tables show the mean and lowest IoU of ``int8`` against float32 at the size of the photo. They cover the four masks
-of twelve prompts on three photos. The weights are seeded random ones, which magnify all noise:
-
-    linear layers int8 kernels, a scale per output; convolutions half          0.956  0.847
-      but convolutions' weights stored int8, too                               0.927  0.694
-      but one scale per layer                                                  0.920  0.686
-    chosen: layers under 65,536 weights half, larger linear layers int8
-      kernels, larger convolutions' weights stored int8, computed in float32   0.962  0.847
-
-Kernels for int8 convolutions round the activations to 8 bits too, which damages the masks more than in linear layers.
-With only the three large convolutions of the encoder in int8:
-
-    weights stored int8, computed in float32 (chosen)                          0.982  0.888
-    quantized::conv2d, calibrated on the same photos                           0.962  0.857
-    quantized::conv2d_dynamic                                                  0.629  0.147
+and attention biases stay float32. All schemes compute in float32. The int8 kernels of the phone's engine (qnnpack)
+would round the activations to 8 bits too, which damages masks. They are not faster either: they multiply 16-bit
+numbers, four in one instruction, which is what float32 kernels do.
 """
 
 import copy
@@ -33,28 +19,24 @@ MIN_INT8_WEIGHTS = 65_536
 _LARGEST_HALF = torch.finfo(torch.float16).max
 # A layer whose largest weight is smaller would store most of its weights as subnormal numbers.
 _SMALLEST_HALVES = 2.0**-10
-_INT8_MAX = 127  # symmetric, because per-channel weights in qnnpack have no zero point
-# Weight decay leaves weights of 1e-44 in dead outputs. qnnpack needs their scale and its product with the scale of the
-# activations, and both would be rounded to zero.
+_INT8_MAX = 127
+# Weight decay leaves weights of 1e-44 in dead outputs. Their scale would be rounded to zero.
 _SMALLEST_SCALE = 2.0**-64
-_LAYERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+_LAYERS = (nn.Linear, nn.Conv2d)
 
 
 def quantize(module: nn.Module, scheme: str, min_int8_weights: int = MIN_INT8_WEIGHTS) -> nn.Module:
     """Return a copy of ``module`` whose weights are stored by ``scheme``.
 
-    The scheme ``int8`` must be used inside ``phone_engine``. It stores layers with fewer weights than
-    ``min_int8_weights`` in float16.
+    The scheme ``int8`` stores layers with fewer weights than ``min_int8_weights`` in float16.
     """
     module = copy.deepcopy(module).requires_grad_(False)
     if scheme == "none":
         return module
-    if scheme == "int8":
-        _use_int8_linears(module, min_int8_weights)
     for layer in list(module.modules()):
         if isinstance(layer, _LAYERS):
             is_large = layer.weight.numel() >= min_int8_weights
-            in_int8 = scheme == "int8" and isinstance(layer, nn.Conv2d) and is_large
+            in_int8 = scheme == "int8" and is_large
             storage = Int8Weight() if in_int8 else HalfWeight(layer.weight)
             parametrize.register_parametrization(layer, "weight", storage)
     return module
@@ -93,28 +75,6 @@ class Int8Weight(nn.Module):
         return stored.float() * scales
 
 
-class DynamicInt8Linear(nn.Module):
-    """A linear layer in int8, with symmetric weights and a scale per output.
-
-    The range of the activations is measured on every call, so no calibration photos are needed.
-    """
-
-    def __init__(self, original: nn.Linear) -> None:
-        super().__init__()
-        self.in_features = original.in_features
-        self.out_features = original.out_features
-        weight = original.weight.detach()
-        scales = _scales_per_output(weight).double()
-        zero_points = torch.zeros(len(weight), dtype=torch.int64)
-        stored = torch.quantize_per_channel(weight, scales, zero_points, 0, torch.qint8)
-        self.packed = torch.ops.quantized.linear_prepack(stored, original.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # reduce_range would give activations 7 bits, for the 16-bit sums of old x86 CPUs. qnnpack ignores it, and
-        # prints a warning in every process that sets it.
-        return torch.ops.quantized.linear_dynamic(x, self.packed, reduce_range=False)
-
-
 def _scales_per_output(weight: Tensor) -> Tensor:
     """Return the scales (out,) of a weight (out, …), with which the largest weight of an output becomes ±127.
 
@@ -122,12 +82,3 @@ def _scales_per_output(weight: Tensor) -> Tensor:
     """
     largest = weight.abs().flatten(1).amax(1)
     return torch.where(largest > 0, (largest / _INT8_MAX).clamp(min=_SMALLEST_SCALE), 1.0)
-
-
-def _use_int8_linears(module: nn.Module, min_weights: int) -> None:
-    """Replace every linear layer of at least ``min_weights`` weights by DynamicInt8Linear, in place."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.Linear) and child.weight.numel() >= min_weights:
-            setattr(module, name, DynamicInt8Linear(child))
-        else:
-            _use_int8_linears(child, min_weights)

@@ -8,6 +8,9 @@ import torch
 
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
+from converters.export_modules.channels_last import layers as channels_last_layers
+from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
+from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.export_modules.prompt_encoder import GridPositionalEncoding
 from converters.prompt_slots import fill_slots
 from reference.common.errors import PromptError
@@ -17,9 +20,13 @@ SLOTS = 8
 LOGIT_TOLERANCE = 1e-3
 
 
-@pytest.fixture(scope="module")
-def decoder(seeded_sam):
-    return ChannelsFirstMaskDecoder(seeded_sam).eval()
+ENCODERS = (ChannelsFirstImageEncoder, ChannelsLastImageEncoder)
+DECODERS = (ChannelsFirstMaskDecoder, ChannelsLastMaskDecoder)
+
+
+@pytest.fixture(scope="module", params=DECODERS)
+def decoder(request, seeded_sam):
+    return request.param(seeded_sam).eval()
 
 
 @pytest.fixture(scope="module")
@@ -98,17 +105,70 @@ def test_too_many_prompts_name_the_slots():
         fill_slots(SLOTS, 256, random_points(9), None, None)
 
 
-def test_image_encoder_answers_as_the_reference(seeded_sam, embeddings, china):
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_image_encoder_answers_as_the_reference(encoder, seeded_sam, embeddings, china):
     frame = photo_to_frame(china, seeded_sam.frame_size, seeded_sam.mean_color)
     with torch.no_grad():
-        actual = ChannelsFirstImageEncoder(seeded_sam).eval()(torch.from_numpy(frame))
+        actual = encoder(seeded_sam).eval()(torch.from_numpy(frame))
     torch.testing.assert_close(actual, embeddings, rtol=0, atol=1e-4)
 
 
-def test_export_leaves_the_reference_alone(tiny_sam):
+def test_many_prompt_slots_answer_as_the_reference(tiny_sam):
+    """With so many slots the decoder projects the pixels, as the reference does."""
+    embeddings = torch.randn(1, 64, 16, 16, generator=torch.Generator().manual_seed(0))
+    points = random_points(3)
+    expected = tiny_sam.decode_prompts(embeddings, points, None, None)
+    for slots in (3, 60):
+        actual = run_decoder(
+            ChannelsLastMaskDecoder(tiny_sam).eval(),
+            embeddings,
+            fill_slots(slots, 64, points, None, None),
+        )
+        torch.testing.assert_close(actual, expected, rtol=0, atol=LOGIT_TOLERANCE)
+
+
+@pytest.mark.parametrize("strip_bytes", [1, 100_000])
+def test_strips_of_any_size_give_the_same_numbers(monkeypatch, tiny_sam, strip_bytes):
+    """The smallest strips are single rows of pixels, of windows and of the decoder's image."""
+    noise = torch.Generator().manual_seed(0)
+    image = 255 * torch.rand(1, 3, 256, 256, generator=noise)
+    embeddings = torch.randn(1, 64, 16, 16, generator=noise)
+    prompt = fill_slots(SLOTS, 64, random_points(3), None, None)
+    encoder = ChannelsLastImageEncoder(tiny_sam).eval()
+    decoder = ChannelsLastMaskDecoder(tiny_sam).eval()
+    with torch.no_grad():
+        expected = encoder(image), *run_decoder(decoder, embeddings, prompt)
+        monkeypatch.setattr(channels_last_layers, "STRIP_BYTES", strip_bytes)
+        actual = encoder(image), *run_decoder(decoder, embeddings, prompt)
+    torch.testing.assert_close(actual, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("image_format", [torch.contiguous_format, torch.channels_last])
+def test_image_encoder_does_not_change_the_image(tiny_sam, image_format):
+    """Several of its layers overwrite their input."""
+    image = (255 * torch.rand(1, 3, 256, 256)).contiguous(memory_format=image_format)
+    before = image.clone()
+    with torch.no_grad():
+        ChannelsLastImageEncoder(tiny_sam).eval()(image)
+    assert torch.equal(image, before)
+
+
+def test_mask_decoder_does_not_change_its_inputs(tiny_sam):
+    embeddings, prompt = (
+        torch.randn(1, 64, 16, 16),
+        fill_slots(SLOTS, 64, random_points(3), None, None),
+    )
+    inputs = embeddings, *prompt.tensors
+    before = [tensor.clone() for tensor in inputs]
+    with torch.no_grad():
+        ChannelsLastMaskDecoder(tiny_sam).eval()(*inputs)
+    assert all(map(torch.equal, inputs, before))
+
+
+@pytest.mark.parametrize("module", [*ENCODERS, *DECODERS])
+def test_export_leaves_the_reference_alone(module, tiny_sam):
     before = {name: tensor.clone() for name, tensor in tiny_sam.state_dict().items()}
-    ChannelsFirstImageEncoder(tiny_sam)
-    ChannelsFirstMaskDecoder(tiny_sam)
+    module(tiny_sam)
     after = tiny_sam.state_dict()
     assert list(after) == list(before)
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from converters.conversion import Source, write_artifact
-from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
-from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
+from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
+from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
 from converters.manifest import component_entry, list_files
 from converters.torchscript.export import export_torchscript
@@ -22,12 +22,12 @@ def write_tiny_int8(source: Source, output: Path) -> Path:
     manifest = json.loads(path.read_bytes())
     parts = {
         "image_encoder": (
-            ChannelsFirstImageEncoder(source.sam).eval(),
+            ChannelsLastImageEncoder(source.sam).eval(),
             image_encoder_spec(source.sam.variant),
             source.goldens.encoder_inputs(),
         ),
         "mask_decoder": (
-            ChannelsFirstMaskDecoder(source.sam).eval(),
+            ChannelsLastMaskDecoder(source.sam).eval(),
             mask_decoder_spec(source.sam.variant, source.prompt_slots),
             source.goldens.decoder_inputs(),
         ),

@@ -9,16 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.jit.mobile import _get_model_bytecode_version, _load_for_lite_interpreter
 
-from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
-from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
+from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
+from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.io_spec import ModuleSpec, TensorSpec, image_encoder_spec, mask_decoder_spec
 from converters.torchscript.export import LiteFile, export_torchscript
 from converters.torchscript.options import BYTECODE_VERSIONS, SCHEMES, TorchScriptOptions
-from converters.torchscript.phone_engine import phone_engine
 from reference.common.errors import ConversionError, OutputError
 from reference.modeling.sam import Sam
 from reference.modeling.variants import VARIANTS
-from tests.support.requirements import lack
 
 MANIFEST = {"manifest.json": '{"model": "tiny", "author": "Åse"}'}
 SLOTS = 3
@@ -48,8 +46,8 @@ def parts() -> dict[str, Part]:
         torch.manual_seed(0)
         sam = Sam(TINY).eval()
         encoder, decoder = (
-            ChannelsFirstImageEncoder(sam).eval(),
-            ChannelsFirstMaskDecoder(sam).eval(),
+            ChannelsLastImageEncoder(sam).eval(),
+            ChannelsLastMaskDecoder(sam).eval(),
         )
         images = [(torch.rand(1, 3, 128, 128) * 255,) for _ in range(2)]
         prompts = [
@@ -77,8 +75,7 @@ def export(part: Part, path: Path, scheme: str = "none", version: int = 7) -> Li
 
 
 def run(path: Path, example: tuple[Tensor, ...]) -> list[Tensor]:
-    with phone_engine():
-        outputs = _load_for_lite_interpreter(str(path))(*example)
+    outputs = _load_for_lite_interpreter(str(path))(*example)
     return [outputs] if isinstance(outputs, Tensor) else list(outputs)
 
 
@@ -136,28 +133,11 @@ def test_smaller_schemes_stay_near_float32(parts, tmp_path, name, scheme, tolera
         assert 0 < (output - wanted).norm() <= tolerance * wanted.norm()
 
 
-def test_int8_runs_int8_kernels_and_half_does_not_need_them(parts, tmp_path):
-    int8 = export(parts["decoder"], tmp_path / "int8.ptl", "int8").operators
-    fp16 = export(parts["decoder"], tmp_path / "fp16.ptl", "fp16").operators
-    assert "quantized::linear_dynamic" in int8
-    assert not [operator for operator in fp16 if operator.startswith("quantized")]
-
-
-@pytest.mark.parametrize("engine", ["x86", "fbgemm", "onednn"])
-def test_int8_files_load_in_other_engines(parts, tmp_path, engine):
-    if engine not in torch.backends.quantized.supported_engines:
-        lack("quantized engines", f"this build of torch has no {engine}")
-    part = parts["decoder"]
-    before = torch.backends.quantized.engine
-    path = export(part, tmp_path / "m.ptl", "int8").path
-    assert torch.backends.quantized.engine == before
-    torch.backends.quantized.engine = engine
-    try:
-        outputs = _load_for_lite_interpreter(str(path))(*part.inputs[0])
-    finally:
-        torch.backends.quantized.engine = before
-    for output, wanted in zip(outputs, run(path, part.inputs[0]), strict=True):
-        assert (output - wanted).norm() <= 0.1 * wanted.norm()
+@pytest.mark.parametrize("scheme", ["fp16", "int8"])
+def test_every_scheme_computes_in_float32(parts, tmp_path, scheme):
+    """Quantized kernels are slower than those of float32, and differ from engine to engine."""
+    operators = export(parts["decoder"], tmp_path / "small.ptl", scheme).operators
+    assert not [name for name in operators if name.startswith("quantized")]
 
 
 @pytest.mark.parametrize("version", [5, 8])

@@ -7,14 +7,16 @@ import math
 import torch
 from torch import Tensor, nn
 
-from converters.export_modules.channels_first.layers import use_channels_first
-from converters.export_modules.channels_first.mask_decoder import (
-    ChannelsFirstMaskDecoder,
-    ImageGridPositionalEncoding,
-    SlotAttentionBlock,
+from converters.export_modules.channels_last.mask_decoder import (
+    ChannelsLastMaskDecoder,
+    ChannelsLastPromptEncoder,
+    MatrixBlock,
     TokenAttention,
 )
-from converters.export_modules.prompt_encoder import HIDDEN, SlotPromptEncoder
+from converters.export_modules.prompt_encoder import (
+    HIDDEN,
+    GridPositionalEncoding,
+)
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.encoder_mutants import (
     After,
@@ -32,23 +34,23 @@ mutant = functools.partial(
 # Prompts
 
 
-def exchange_point_axes(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def exchange_point_axes(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, coords, *rest: (e, coords.flip(-1), *rest), module)
 
 
-def forget_half_pixel(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def forget_half_pixel(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, coords, *rest: (e, coords - 0.5, *rest), module)
 
 
-def exchange_point_labels(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def exchange_point_labels(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return _with_types(module, [1, 0, 2, 3])
 
 
-def exchange_corner_labels(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def exchange_corner_labels(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return _with_types(module, [0, 1, 3, 2])
 
 
-class NeverPadded(SlotPromptEncoder):
+class NeverPadded(ChannelsLastPromptEncoder):
     """Always hides the "not a point" token."""
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,7 +58,7 @@ class NeverPadded(SlotPromptEncoder):
         return tokens, torch.cat([bias[:, :-1], torch.full_like(bias[:, -1:], HIDDEN)], dim=1)
 
 
-class AlwaysPadded(SlotPromptEncoder):
+class AlwaysPadded(ChannelsLastPromptEncoder):
     """Always shows the "not a point" token."""
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,7 +66,7 @@ class AlwaysPadded(SlotPromptEncoder):
         return tokens, torch.cat([bias[:, :-1], torch.zeros_like(bias[:, -1:])], dim=1)
 
 
-class EmptySlotsSeen(SlotPromptEncoder):
+class EmptySlotsSeen(ChannelsLastPromptEncoder):
     """Hides no slots, not even empty ones."""
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +74,7 @@ class EmptySlotsSeen(SlotPromptEncoder):
         return tokens, torch.cat([torch.zeros_like(bias[:, :-1]), bias[:, -1:]], dim=1)
 
 
-class LastEmptySlotSeen(SlotPromptEncoder):
+class LastEmptySlotSeen(ChannelsLastPromptEncoder):
     """Hides all empty slots except the last."""
 
     def embed_points(self, coords: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -82,34 +84,31 @@ class LastEmptySlotSeen(SlotPromptEncoder):
 
 
 def _encode_prompts_by(
-    kind: type[SlotPromptEncoder], module: ChannelsFirstMaskDecoder, sam: Sam
+    kind: type[ChannelsLastPromptEncoder], module: ChannelsLastMaskDecoder, sam: Sam
 ) -> nn.Module:
-    original = copy.deepcopy(sam.prompt_encoder)
-    use_channels_first(original.mask_downscaling)
-    module.prompts = kind(original)
+    module.prompts = kind(copy.deepcopy(sam.prompt_encoder))
     return module
 
 
-def ignore_mask_prompt(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def ignore_mask_prompt(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, xy, labels, mask, has: (e, xy, labels, mask, has * 0), module)
 
 
-def invert_has_mask(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def invert_has_mask(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, xy, labels, mask, has: (e, xy, labels, mask, 1 - has), module)
 
 
-def transpose_mask_prompt(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def transpose_mask_prompt(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, xy, labels, m, has: (e, xy, labels, m.transpose(2, 3), has), module)
 
 
-class CornerGrid(ImageGridPositionalEncoding):
+class CornerGrid(GridPositionalEncoding):
     """Uses the corners of cells instead of their centers, which is half a cell off."""
 
     def __init__(self, sam: Sam) -> None:
         super().__init__(sam.prompt_encoder)
         frequencies = sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
-        side = self.row_sin.shape[2]
-        shift = -2 * math.pi / side * frequencies[..., None, None]  # the phase of half a cell
+        shift = -2 * math.pi / len(self.row_sin) * frequencies  # shifts the phase by half a cell
         for axis, name in enumerate(("column", "row")):
             sin, cos = getattr(self, f"{name}_sin"), getattr(self, f"{name}_cos")
             by_sin, by_cos = shift[axis].sin(), shift[axis].cos()
@@ -117,71 +116,74 @@ class CornerGrid(ImageGridPositionalEncoding):
             setattr(self, f"{name}_cos", cos * by_cos - sin * by_sin)
 
 
-def take_corners_for_centers(module: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
+def take_corners_for_centers(module: ChannelsLastMaskDecoder, sam: Sam) -> nn.Module:
     module.grid = CornerGrid(sam)
     return module
 
 
-def transpose_grid(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
-    module.grid = Then(module.grid, lambda pe: pe.transpose(2, 3))
+def transpose_grid(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
+    side = module.grid.row_sin.shape[0]
+    module.grid = Then(
+        module.grid, lambda pe: pe.unflatten(1, (side, side)).transpose(1, 2).flatten(1, 2)
+    )
     return module
 
 
 # Transformer
 
 
-def forget_softmax_scale(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
-    for layer in module.transformer.layers:
-        layer.self_attn.scale = 1.0
+def forget_softmax_scale(module: ChannelsLastMaskDecoder, sam: Sam) -> nn.Module:
+    originals = sam.mask_decoder.transformer.layers
+    for layer, original in zip(module.transformer.layers, originals, strict=True):
+        layer.self_attn.q_proj = copy.deepcopy(original.self_attn.q_proj)
     return module
 
 
 class InterleavedHeads(TokenAttention):
-    """Attention that splits the projections (N, C) as (N, d, heads) instead of (N, heads, d)."""
+    """Splits the projections (tokens, C) as (tokens, d, heads) instead of (tokens, heads, d)."""
 
-    def _split_tokens(self, tokens: Tensor) -> Tensor:
-        # (1, N, C) → (1, heads, N, d)
-        return tokens.unflatten(-1, (-1, self.num_heads)).permute(0, 3, 1, 2)
+    def _split(self, x: Tensor) -> Tensor:
+        return x.reshape(len(x), -1, self.num_heads).permute(2, 0, 1)
 
-    def _join_tokens(self, tokens: Tensor) -> Tensor:
-        return tokens.permute(0, 2, 3, 1).flatten(2)
+    def _join(self, heads: Tensor) -> Tensor:
+        return self.out_proj(heads.permute(1, 2, 0).flatten(1))
 
 
-def interleave_heads(module: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
-    original = sam.mask_decoder.transformer.layers[0].self_attn
-    module.transformer.layers[0].self_attn = InterleavedHeads(copy.deepcopy(original))
+def interleave_heads(module: ChannelsLastMaskDecoder, sam: Sam) -> nn.Module:
+    original = copy.deepcopy(sam.mask_decoder.transformer.layers[0].self_attn)
+    module.transformer.layers[0].self_attn = InterleavedHeads(original)
     return module
 
 
 class WithoutImageResidual(nn.Module):
     """A two-way block in which attention replaces the image tokens, instead of being added to them."""
 
-    def __init__(self, block: SlotAttentionBlock) -> None:
+    def __init__(self, block: MatrixBlock) -> None:
         super().__init__()
         self.block = block
 
     def forward(
         self, queries: Tensor, keys: Tensor, query_pe: Tensor, key_pe: Tensor, token_bias: Tensor
     ) -> tuple[Tensor, Tensor]:
-        queries, _ = self.block(queries, keys, query_pe, key_pe, token_bias)
+        queries, _ = self.block(queries, keys.clone(), query_pe, key_pe, token_bias)
         attended = self.block.cross_attn_image_to_token(
-            keys + key_pe, queries + query_pe, queries, token_bias
+            torch.zeros_like(keys), keys + key_pe, queries + query_pe, queries, token_bias
         )
         return queries, self.block.norm4(attended)
 
 
-def drop_residual(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def drop_residual(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     layers = module.transformer.layers
     layers[0] = WithoutImageResidual(layers[0])
     return module
 
 
-def skip_layer_norm(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def skip_layer_norm(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     module.transformer.layers[1].norm3 = nn.Identity()
     return module
 
 
-def encode_first_queries(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def encode_first_queries(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     module.transformer.layers[0].skip_first_layer_pe = False
     return module
 
@@ -189,63 +191,64 @@ def encode_first_queries(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
 # Outputs
 
 
-def rotate_guesses(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def rotate_guesses(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return Then(module, lambda masks, scores: (masks[:, [0, 2, 3, 1]], scores))
 
 
-def permute_scores(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def permute_scores(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return Then(module, lambda masks, scores: (masks, scores[:, [0, 2, 3, 1]]))
 
 
-def exchange_outputs(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def exchange_outputs(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return Then(module, lambda masks, scores: (scores, masks))
 
 
-def give_probabilities(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def give_probabilities(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return Then(module, lambda masks, scores: (masks.sigmoid(), scores))
 
 
-def roll_output_tokens(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def roll_output_tokens(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     module.output_tokens.data.copy_(module.output_tokens.data.roll(1, dims=1).clone())
     return module
 
 
-def swap_embedding_axes(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def swap_embedding_axes(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     return After(lambda e, *rest: (e.transpose(2, 3), *rest), module)
 
 
-def flip_upscaling(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def flip_upscaling(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     weight = module.output_upscaling[0].weight
-    weight.data.copy_(weight.data.flip(2, 3).clone())
+    pixels = weight.data.unflatten(0, (4, -1))  # the four pixels of a patch
+    weight.data.copy_(pixels.flip(0).flatten(0, 1).clone())
     return module
 
 
-def drop_upscaling_bias(module: ChannelsFirstMaskDecoder, _: Sam) -> nn.Module:
+def drop_upscaling_bias(module: ChannelsLastMaskDecoder, _: Sam) -> nn.Module:
     module.output_upscaling[3].bias.data.zero_()
     return module
 
 
-def approximate_upscaling(module: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
+def approximate_upscaling(module: ChannelsLastMaskDecoder, sam: Sam) -> nn.Module:
     approximate_gelu(module.output_upscaling, sam)
     return module
 
 
-def approximate_mask_downscaling(module: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
+def approximate_mask_downscaling(module: ChannelsLastMaskDecoder, sam: Sam) -> nn.Module:
     approximate_gelu(module.prompts.mask_downscaling, sam)
     return module
 
 
-def take_other_weights(_: ChannelsFirstMaskDecoder, sam: Sam) -> nn.Module:
+def take_other_weights(_: ChannelsLastMaskDecoder, sam: Sam) -> nn.Module:
     """Shuffle each kernel's weights, which keeps their distribution."""
     other = copy.deepcopy(sam)
     generator = torch.Generator().manual_seed(0)
     for parameter in other.mask_decoder.parameters():
         order = torch.randperm(parameter.numel(), generator=generator)
         parameter.data.copy_(parameter.data.flatten()[order].reshape(parameter.shape))
-    return ChannelsFirstMaskDecoder(other).eval()
+    return ChannelsLastMaskDecoder(other).eval()
 
 
-def _with_types(module: ChannelsFirstMaskDecoder, order: list[int]) -> nn.Module:
+def _with_types(module: ChannelsLastMaskDecoder, order: list[int]) -> nn.Module:
     types = module.prompts.type_embeddings
     types.data.copy_(types.data[order].clone())
     return module

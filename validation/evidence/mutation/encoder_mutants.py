@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from converters.export_modules.batch_norms import fold_batch_norms
-from converters.export_modules.channels_first.image_encoder import (
-    ChannelsFirstImageEncoder,
-    WindowAttention,
+from converters.export_modules.channels_last.image_encoder import (
+    ChannelsLastImageEncoder,
+    HeadwiseAttention,
     WindowBlock,
 )
-from converters.export_modules.channels_first.layers import convolution_of
+from converters.export_modules.channels_last.layers import ChannelsLastConv2d
 from reference.modeling.layers import LayerNorm2d
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.mutant import ModuleMutant
@@ -51,20 +51,20 @@ class After(nn.Module):
         return self.module(*changed) if isinstance(changed, tuple) else self.module(changed)
 
 
-def swap_embedding_axes(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def swap_embedding_axes(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     return Then(module, lambda embeddings: embeddings.transpose(2, 3))
 
 
-def reshape_without_transposing(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def reshape_without_transposing(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     return Then(module, lambda x: x.permute(0, 2, 3, 1).reshape(x.shape))
 
 
-def drop_bias(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def drop_bias(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     module.encoder.patch_embed.conv2.bias.data.zero_()
     return module
 
 
-def double_bias(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def double_bias(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     module.encoder.patch_embed.conv2.bias.data.mul_(2)
     return module
 
@@ -76,13 +76,19 @@ def use_keras_epsilon(module: nn.Module, _: Sam) -> nn.Module:
     return module
 
 
-def normalize_by_batch(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
-    module.encoder.patch_embed.conv1 = copy.deepcopy(sam.image_encoder.patch_embed.conv1).train()
+def normalize_by_batch(module: ChannelsLastImageEncoder, sam: Sam) -> nn.Module:
+    original = copy.deepcopy(sam.image_encoder.patch_embed.conv1).requires_grad_(False)
+    norm = original.bn.train()
+    module.encoder.patch_embed.conv1 = Then(
+        ChannelsLastConv2d.of_strips(original.conv),
+        lambda x: norm(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1),
+    )
     return module
 
 
-def forget_batch_norm(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
-    module.encoder.patch_embed.conv1 = copy.deepcopy(sam.image_encoder.patch_embed.conv1.conv)
+def forget_batch_norm(module: ChannelsLastImageEncoder, sam: Sam) -> nn.Module:
+    original = sam.image_encoder.patch_embed.conv1.conv
+    module.encoder.patch_embed.conv1 = ChannelsLastConv2d.of_strips(original)
     return module
 
 
@@ -93,67 +99,64 @@ def approximate_gelu(module: nn.Module, _: Sam) -> nn.Module:
     return module
 
 
-def use_mean_of_bgr(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
-    module.pixel_mean.copy_(module.pixel_mean.flip(1))
+def use_mean_of_bgr(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
+    mean = module.encoder.patch_embed.pixel_mean
+    mean.copy_(mean.flip(0))
     return module
 
 
-def use_std_of_tensorflow(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
-    module.pixel_std.fill_(127.5)
+def use_std_of_tensorflow(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
+    module.encoder.patch_embed.pixel_std.fill_(127.5)
     return module
 
 
-def normalize_twice(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
-    return After(lambda image: (image - module.pixel_mean) / module.pixel_std, module)
+def normalize_twice(module: ChannelsLastImageEncoder, sam: Sam) -> nn.Module:
+    return After(lambda image: (image - sam.pixel_mean) / sam.pixel_std, module)
 
 
-def expect_bgr(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def expect_bgr(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     return After(lambda image: image.flip(1), module)
 
 
-def halve_in_last_stage(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def halve_in_last_stage(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     module.encoder.stages[3].downsample.conv2.stride = (2, 2)
     return module
 
 
-def halve_and_upsample(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
+def halve_and_upsample(module: ChannelsLastImageEncoder, sam: Sam) -> nn.Module:
     halved = halve_in_last_stage(module, sam)
     return Then(halved, lambda embeddings: interpolate(embeddings, scale_factor=2.0))
 
 
-def forget_attention_biases(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def forget_attention_biases(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     for block in _blocks(module):
         block.attn.bias.biases.data.zero_()
     return module
 
 
-def take_bias_of_next_block(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def take_bias_of_next_block(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     first, second = module.encoder.stages[2].blocks[:2]
     first.attn.bias.biases.data.copy_(second.attn.bias.biases)
     return module
 
 
-def forget_softmax_scale(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
+def forget_softmax_scale(module: ChannelsLastImageEncoder, sam: Sam) -> nn.Module:
     originals = [block for stage in sam.image_encoder.stages[1:] for block in stage.blocks]
     for block, original in zip(_blocks(module), originals, strict=True):
-        block.attn.qkv = convolution_of(copy.deepcopy(original.attn.qkv))
+        block.attn.qkv = copy.deepcopy(original.attn.qkv)
     return module
 
 
-class StackedHeads(WindowAttention):
+class StackedHeads(HeadwiseAttention):
     """Splits the projection into q, k and v of all heads, as in ViT, instead of q, k, v of each head."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        windows, dim, _, tokens = x.shape
-        q, k, v = (
-            part.reshape(windows, self.num_heads, -1, tokens)
-            for part in self.qkv(self.norm(x)).chunk(3, dim=1)
-        )
-        attention = torch.softmax(q.transpose(2, 3) @ k + self.bias(), dim=-1)
-        return self.proj((v @ attention.transpose(2, 3)).reshape(windows, dim, 1, tokens))
+    def _project(self, x: Tensor) -> Tensor:
+        windows, tokens, _ = x.shape
+        qkv = self.qkv(self.norm(x)).reshape(windows, tokens, 3, self.num_heads, -1)
+        return qkv.transpose(2, 3)
 
 
-def stack_heads(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
+def stack_heads(module: ChannelsLastImageEncoder, sam: Sam) -> nn.Module:
     original = sam.image_encoder.stages[2].blocks[0].attn
     module.encoder.stages[2].blocks[0].attn = StackedHeads(copy.deepcopy(original))
     return module
@@ -163,50 +166,49 @@ class BlockWithoutResidual(WindowBlock):
     """Replaces the tokens by the attention's output, instead of adding it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.local_conv(self._attend_in_windows(x))
-        return x + self.mlp(x)
+        return self.mlp(self.local_conv(self._attend_in_windows(x, self.attn.bias())))
 
 
-def drop_residual(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
+def drop_residual(module: ChannelsLastImageEncoder, sam: Sam) -> nn.Module:
     original = copy.deepcopy(sam.image_encoder.stages[2].blocks[0])
     fold_batch_norms(original)
     module.encoder.stages[2].blocks[0] = BlockWithoutResidual(original)
     return module
 
 
-def skip_layer_norm(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def skip_layer_norm(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     module.encoder.stages[2].blocks[0].mlp.norm = nn.Identity()
     return module
 
 
-def ignore_image(module: ChannelsFirstImageEncoder, sam: Sam) -> nn.Module:
+def ignore_image(module: ChannelsLastImageEncoder, sam: Sam) -> nn.Module:
     size = sam.variant.image_size
     return After(lambda image: torch.full((1, 3, size, size), 128.0) + 0 * image.mean(), module)
 
 
-def transpose_kernel(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def transpose_kernel(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     weight = module.encoder.stages[2].blocks[0].attn.proj.weight
-    weight.data.copy_(weight.data.transpose(0, 1).clone())
+    weight.data.copy_(weight.data.T.clone())
     return module
 
 
-def flip_kernels(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def flip_kernels(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     weight = module.encoder.neck[2].weight
     weight.data.copy_(weight.data.flip(2, 3).clone())
     return module
 
 
-def zero_channel(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def zero_channel(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     module.encoder.neck[2].weight.data[7] = 0
     return module
 
 
-def put_nan(module: ChannelsFirstImageEncoder, _: Sam) -> nn.Module:
+def put_nan(module: ChannelsLastImageEncoder, _: Sam) -> nn.Module:
     module.encoder.neck[2].weight.data[7, 0, 1, 1] = torch.nan
     return module
 
 
-def _blocks(module: ChannelsFirstImageEncoder) -> list[WindowBlock]:
+def _blocks(module: ChannelsLastImageEncoder) -> list[WindowBlock]:
     return [block for stage in module.encoder.stages[1:] for block in stage.blocks]
 
 

@@ -19,7 +19,6 @@ from converters.goldens import Goldens, compute_goldens, write_goldens
 from converters.manifest import list_files
 from converters.torchscript.format import TORCHSCRIPT
 from converters.torchscript.options import TorchScriptOptions
-from converters.torchscript.phone_engine import phone_engine
 from converters.torchscript.quantization import quantize
 from reference.common.errors import ArtifactError
 from reference.modeling.sam import Sam
@@ -220,9 +219,8 @@ def _write_lite_file(
     module: nn.Module, scheme: str, inputs: tuple[torch.Tensor, ...], path: Path
 ) -> None:
     """Write a module without the checks of ``convert``, which would refuse some mutants."""
-    with phone_engine():
-        traced = torch.jit.trace(quantize(module, scheme), inputs, check_trace=False)
-        traced._save_for_lite_interpreter(str(path))
+    traced = torch.jit.trace(quantize(module, scheme), inputs, check_trace=False)
+    traced._save_for_lite_interpreter(str(path))
 
 
 def _inputs_of(component: str, goldens: Goldens) -> tuple[torch.Tensor, ...]:

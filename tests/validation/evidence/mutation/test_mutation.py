@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
-from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
+from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
+from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from tests.support.tiny_variant import TINY
 from validation.engines.mil_runtime import open_engine
 from validation.evidence.mutation.mutant import ModuleMutant
@@ -99,7 +99,7 @@ def test_module_mutants_leave_the_model_as_it_is(suite):
         if isinstance(mutant, ModuleMutant):
             of_encoder = mutant.component == IMAGE_ENCODER
             mutant.change(
-                (ChannelsFirstImageEncoder if of_encoder else ChannelsFirstMaskDecoder)(sam).eval(),
+                (ChannelsLastImageEncoder if of_encoder else ChannelsLastMaskDecoder)(sam).eval(),
                 sam,
             )
     after = sam.state_dict()

@@ -76,13 +76,13 @@ def test_a_module_that_gives_nan_comes_first(tiny_source, tiny_model, tiny_folde
     assert first.own.not_finite > 0
 
 
-def test_int8_is_measured_with_the_phones_engine(tiny_source, question, tmp_path):
-    engine = torch.backends.quantized.engine
+def test_int8_drifts_where_weights_are_stored_in_int8(tiny_source, question, tmp_path):
     folder = write_tiny_int8(tiny_source, tmp_path)
     drifts = measure_drift(load_artifact(folder), tiny_source.sam, *question)
-    assert torch.backends.quantized.engine == engine
     sam = tiny_source.sam
-    assert all(drift.kind in ("Linear", "Conv2d", "ConvTranspose2d") for drift in worst(drifts, 5))
+    assert all(
+        drift.kind.endswith(("Linear", "Conv2d", "Transpose2d")) for drift in worst(drifts, 5)
+    )
     assert 1e-3 < worst(drifts, 1)[0].own.relative_l2 < 0.1
     norms = [drift for drift in drifts if drift.kind in ("LayerNorm", "ChannelLayerNorm")]
     assert max(norm.own.relative_l2 for norm in norms) < ROUNDING
