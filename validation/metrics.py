@@ -143,10 +143,23 @@ def _boundary(mask: np.ndarray) -> np.ndarray:
     from scipy.ndimage import minimum_filter1d  # late, because readers of baselines do not need it
 
     depth = max(1, round(BOUNDARY_SHARE * math.hypot(*mask.shape)))
-    inside = mask.view(np.uint8)
+    boundary = np.zeros_like(mask)
+    box = _box_around(
+        mask
+    )  # outside it nothing belongs to the mask, as beyond the border of the photo
+    inside = mask[box].view(np.uint8)
     for axis in (0, 1):
         inside = minimum_filter1d(inside, 2 * depth + 1, axis, mode="constant", cval=0)
-    return mask & ~inside.view(bool)
+    boundary[box] = mask[box] & ~inside.view(bool)
+    return boundary
+
+
+def _box_around(mask: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns from the first to the last pixel of a mask; of an empty mask, none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return slice(0), slice(0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _decibels(signal: float, noise: float) -> float:

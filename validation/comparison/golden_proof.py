@@ -4,7 +4,7 @@ import numpy as np
 
 from validation.artifacts.artifact import Artifact
 from validation.comparison.conclusion import unproven
-from validation.comparison.proof import evidence_of
+from validation.comparison.proof import embeddings_evidence, evidence_of
 from validation.comparison.results import CaseResult
 from validation.documents.verdicts import PASSED
 from validation.questions.cases import GOLDEN, is_ambiguous
@@ -23,8 +23,9 @@ def unproven_by_goldens(artifact: Artifact) -> list[str]:
     cases = []
     for question in golden_questions(artifact):
         size, stored = question.read().shape[:2], question.stored
+        embeddings = embeddings_evidence(stored.image_embeddings)
         for case, answer in zip(question.cases, stored.answers, strict=True):
             masks = arithmetic.resize_all(answer.low_res_masks, size)
-            evidence = evidence_of(answer, stored.image_embeddings, masks, is_ambiguous(case))
+            evidence = evidence_of(answer, embeddings, masks, is_ambiguous(case))
             cases.append(CaseResult(case, question.photo, GOLDEN, PASSED, evidence=evidence))
     return unproven(cases)

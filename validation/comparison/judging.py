@@ -9,7 +9,7 @@ from converters.samples import SampleCase
 from validation.artifacts.artifact import Artifact
 from validation.comparison.agreement import Agreement, StageLoss, measure, stage_to_blame
 from validation.comparison.case_pictures import draw_case, shrink_photo
-from validation.comparison.proof import Evidence, evidence_of
+from validation.comparison.proof import Evidence, embeddings_evidence, evidence_of
 from validation.comparison.results import CasePictures, CaseResult, Summary
 from validation.comparison.stage_exchange import CaseAnswers, PhotoAnswers, StageError
 from validation.comparison.stage_losses import CaseMasks, stage_losses
@@ -105,8 +105,10 @@ class Judge:
         mean_color = np.array(variant.pixel_mean, np.float32)
         self.arithmetic = PhotoArithmetic(variant.image_size, mean_color)
         self._candidate, self._gates, self._pictures = candidate, gates, pictures
-        # Cases come photo by photo, so a cache of two is enough to shrink each photo only once.
-        self._shrunken = lru_cache(maxsize=2)(lambda photo: shrink_photo(photo.pixels))
+        # Cases come photo by photo, so the last photo is enough to do this only once for each.
+        last = lru_cache(maxsize=1)
+        self._shrunken = last(lambda photo: shrink_photo(photo.pixels))
+        self._embeddings = last(lambda photo: embeddings_evidence(photo.reference_embeddings))
 
     def case_result(
         self,
@@ -138,7 +140,7 @@ class Judge:
         failed_stages = stage_failures(self._gates, losses)
         evidence = evidence_of(
             answers.expected,
-            photo.reference_embeddings,
+            self._embeddings(photo),
             masks.of(answers.expected, self.arithmetic),
             is_ambiguous(case),
         )

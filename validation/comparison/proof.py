@@ -46,19 +46,32 @@ class Evidence:
     image_embeddings: bytes
 
 
+@dataclass(frozen=True)
+class EmbeddingsEvidence:
+    """The part of the evidence that all cases about a photo share: of the reference's image embeddings."""
+
+    is_finite: bool
+    digest: bytes
+
+
+def embeddings_evidence(image_embeddings: Tensor) -> EmbeddingsEvidence:
+    """Return the evidence of the reference's image embeddings of a photo."""
+    return EmbeddingsEvidence(bool(image_embeddings.isfinite().all()), _digest(image_embeddings))
+
+
 def evidence_of(
-    expected: Answer, image_embeddings: Tensor, masks: Sequence[np.ndarray], ambiguous: bool
+    expected: Answer, embeddings: EmbeddingsEvidence, masks: Sequence[np.ndarray], ambiguous: bool
 ) -> Evidence:
     """Return the evidence that a reference answer gives.
 
     Args:
         expected: the reference answer.
-        image_embeddings: the reference's image embeddings of the photo.
+        embeddings: the evidence of the reference's image embeddings of the photo.
         masks: the four masks of the answer, boolean (H, W) each.
         ambiguous: whether a user is shown the best of the three guesses.
     """
     guesses = expected.iou_predictions[0, MULTIMASK]
-    is_finite = expected.is_finite and bool(image_embeddings.isfinite().all())
+    is_finite = expected.is_finite and embeddings.is_finite
     blank = tuple(map(is_blank, masks))
     no_mask = NO_MASK if all(blank) else None
     return Evidence(
@@ -68,7 +81,7 @@ def evidence_of(
         blank=blank,
         masks=_digest(expected.low_res_masks),
         scores=_digest(expected.iou_predictions),
-        image_embeddings=_digest(image_embeddings),
+        image_embeddings=embeddings.digest,
     )
 
 

@@ -152,7 +152,7 @@ def test_one_side_alone_is_no_agreement(tiny_artifact, tiny_engine, monkeypatch)
 
 def spoil_mask(value):
     def spoil(masks):
-        masks = masks.clone()
+        masks = masks.clone(memory_format=torch.contiguous_format)
         masks.view(-1)[5] = value
         return masks
 
