@@ -84,12 +84,11 @@ LONGEST_ANSWER = 86_400.0  # seconds
     "artifact. The reference is not run. This gives a first verdict in seconds, which says so, and proves less.",
 )
 @click.option(
-    "--cache/--no-cache",
-    default=True,
-    show_default=True,
-    help="Keep the reference's answers in the user's cache folder, or the one that the environment variable "
-    "MOBILE_SAM_CACHE names, and read those of earlier runs. They count only for the same weights, photo, "
-    "prompt, code, libraries and processor. The folder takes at most 1 GiB.",
+    "--no-cache",
+    is_flag=True,
+    help="Ask the reference again. Without this option, its answers of earlier runs are read from the user's cache "
+    "folder, or from the one that the environment variable MOBILE_SAM_CACHE names, and new ones are kept there. They "
+    "count only for the same weights, photo, prompt, code, libraries and processor, and take at most 1 GiB.",
 )
 @report_option("the masks that users see in each case, and a failing mask that they do not see")
 @click.option(
@@ -110,7 +109,7 @@ def compare(
     drift: bool,
     time_limit: float,
     quick: bool,
-    cache: bool,
+    no_cache: bool,
     report: Path | None,
     latency_file: Path | None,
     output: JsonOutput,
@@ -174,7 +173,7 @@ def compare(
         pictures=report is not None,
         drift=drift,
         time_limit=time_limit,
-        cache=cache,
+        cache=not no_cache,
         quick=quick,
         on_result=print_result,
     )
