@@ -9,38 +9,28 @@ from torch import Tensor
 from torch.jit.mobile import LiteScriptModule, _load_for_lite_interpreter
 
 from converters.prompt_slots import SlotPrompt
-from converters.torchscript.phone_engine import PHONE_ENGINE, has_phone_engine, phone_engine
 from reference.common.errors import ArtifactError
 from reference.common.torch_errors import first_line, is_out_of_memory
 from validation.artifacts.artifact import Artifact
-from validation.documents.verdicts import Unavailable
 
 
-def open_engine(artifact: Artifact) -> "LiteInterpreterEngine | Unavailable":
+def open_engine(artifact: Artifact) -> "LiteInterpreterEngine":
     """Load an artifact's two ``.ptl`` files; ArtifactError if one cannot be loaded."""
-    quantized = artifact.scheme == "int8"
-    if quantized and not has_phone_engine():
-        return Unavailable(
-            f"this build of torch lacks {PHONE_ENGINE}, which int8 runs with on phones: install "
-            "an official wheel for Linux or macOS"
-        )
     return LiteInterpreterEngine(
-        artifact.components["image_encoder"], artifact.components["mask_decoder"], quantized
+        artifact.components["image_encoder"], artifact.components["mask_decoder"]
     )
 
 
 class LiteInterpreterEngine:
-    """An ``Engine`` with torch's lite interpreter; quantized operators are computed as on phones.
+    """An ``Engine`` with torch's lite interpreter.
 
     Attributes:
         name: name of the engine for results, as in ``Engine``.
     """
 
-    def __init__(self, image_encoder: Path, mask_decoder: Path, quantized: bool) -> None:
-        """Load two ``.ptl`` files; ``quantized`` says whether they have quantized operators."""
-        self._quantized = quantized
-        backend = f" ({PHONE_ENGINE})" if quantized else ""
-        self.name = f"lite interpreter of torch {torch.__version__.split('+')[0]}{backend}"
+    def __init__(self, image_encoder: Path, mask_decoder: Path) -> None:
+        """Load two ``.ptl`` files."""
+        self.name = f"lite interpreter of torch {torch.__version__.split('+')[0]}"
         self._image_encoder = self._load(image_encoder)
         self._mask_decoder = self._load(mask_decoder)
 
@@ -53,15 +43,14 @@ class LiteInterpreterEngine:
             return self._mask_decoder(image_embeddings, *prompt.tensors)
 
     def _load(self, path: Path) -> LiteScriptModule:
-        # Loading packs the weights of quantized layers for the backend that is set at that moment.
         with self._running(str(path)):
             return _load_for_lite_interpreter(path)
 
     @contextlib.contextmanager
     def _running(self, what: str) -> Iterator[None]:
-        """Compute as a phone does, and turn errors of the interpreter into an ArtifactError."""
+        """Turn errors of the interpreter into an ArtifactError."""
         try:
-            with phone_engine() if self._quantized else contextlib.nullcontext(), torch.no_grad():
+            with torch.no_grad():
                 yield
         except RuntimeError as error:
             if is_out_of_memory(error):

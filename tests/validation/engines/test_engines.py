@@ -7,9 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from converters.conversion import write_artifact
 from converters.prompt_slots import SlotPrompt
-from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ArtifactError
 from reference.prompts import Prompt
 from reference.segmentation import segment_objects
@@ -42,26 +40,6 @@ def test_lite_interpreter_runs_an_artifact(tiny_artifact, tiny_source):
     masks, scores = engine.decode(image_embeddings, case.prompt)
     assert largest(masks - case.low_res_masks) < 1e-3
     assert largest(scores - case.iou_predictions) < 1e-4
-
-
-def test_int8_runs_as_on_phones_and_leaves_the_setting(tiny_source, tiny_model, tmp_path):
-    backend = torch.backends.quantized.engine
-    folder = write_artifact(tiny_source, TorchScriptOptions("int8"), tmp_path)
-    engine = engine_for(load_artifact(folder))
-    assert engine.name.endswith("(qnnpack)")
-    case = tiny_source.goldens.cases[0]
-    image_embeddings = engine.encode(tiny_source.goldens.encoder_inputs()[0][0])
-    assert engine.decode(image_embeddings, case.prompt)[0].isfinite().all()
-    assert torch.backends.quantized.engine == backend != "qnnpack"
-
-
-def test_int8_without_the_phones_backend_is_not_run(
-    tiny_artifact, edit_manifest, monkeypatch, tmp_path
-):
-    monkeypatch.setenv("MOBILE_SAM_CACHE", str(tmp_path))  # no other runtime is set up
-    edit_manifest(tiny_artifact, lambda document: document.update(scheme="int8"))
-    monkeypatch.setattr("validation.engines.lite_interpreter.has_phone_engine", lambda: False)
-    assert "lacks qnnpack" in engine_for(load_artifact(tiny_artifact)).reason
 
 
 def test_file_that_the_interpreter_cannot_load(tiny_artifact, accept_files):

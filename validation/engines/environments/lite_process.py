@@ -10,7 +10,6 @@ from typing import NoReturn
 
 import numpy as np
 
-from converters.torchscript.phone_engine import PHONE_ENGINE
 from reference.common.errors import ArtifactError
 from validation.artifacts.artifact import Artifact
 from validation.engines.base import EngineDiedError
@@ -106,11 +105,8 @@ class LiteProcess:
         Returns:
             The time that loading took, and the processor time of the program so far, both in seconds.
         """
-        backend = PHONE_ENGINE if artifact.scheme == "int8" else None
-        if backend is not None:
-            self.name = f"{self.name} ({backend})"
         files = {name: str(path.resolve()) for name, path in artifact.components.items()}
-        request = {"operation": "load", **files, "backend": backend}
+        request = {"operation": "load", **files}
         answer, _ = self._ask(str(artifact.folder), request, (), 0)
         return answer["seconds"][0], answer["processor"]
 

@@ -1,6 +1,5 @@
 """Measures the time to encode a photo and to decode a prompt, compared with onnxruntime."""
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from converters.export_modules.channels_first.mask_decoder import ChannelsFirstM
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.torchscript.options import SCHEMES
 from reference.common.errors import MobileSAMError
-from validation.artifacts.artifact import Artifact
 from validation.evidence.bench import THREADS, Bench
 from validation.evidence.numbers.turns import Call, Turns
 from validation.evidence.page import Table
@@ -27,8 +25,6 @@ from validation.evidence.peers.files import export_module
 ONNX_TOLERANCE = 1e-3  # for any output, so that onnxruntime is known to compute the same
 ENCODES, DECODES = (7, 1), (12, 5)  # number of rounds, and of calls per turn
 PEER = "onnxruntime float32"
-# The engine of phones, and the engine for this kind of processor.
-QUANTIZED_ENGINES = ("qnnpack", "x86")
 
 
 @dataclass(frozen=True)
@@ -88,41 +84,11 @@ def _lite_interpreters(bench: Bench) -> Iterator[TimedProgram]:
     inputs = _inputs(bench.source)
     for scheme in SCHEMES:
         artifact = bench.artifact("torchscript", scheme)
-        for engine in QUANTIZED_ENGINES if scheme == "int8" else (None,):
-            if engine is None or engine in torch.backends.quantized.supported_engines:
-                yield _lite_interpreter(artifact, inputs, engine)
-
-
-def _lite_interpreter(
-    artifact: Artifact, inputs: Sequence[tuple[Tensor, ...]], engine: str | None
-) -> TimedProgram:
-    """Load an artifact for any engine. ``engines.lite_interpreter`` supports only the phones' engine."""
-    calls = []
-    with _quantized_engine(engine):  # weights are packed for the engine when they are loaded
+        calls = []
         for path, tensors in zip(artifact.components.values(), inputs, strict=True):
             module = _load_for_lite_interpreter(path)
-            calls.append(_with_engine(engine, lambda m=module, t=tensors: m(*t)))
-    suffix = f", {engine}" if engine else ""
-    return TimedProgram(f".ptl {artifact.scheme}{suffix}", *calls)
-
-
-def _with_engine(engine: str | None, function: Call) -> Call:
-    def call() -> object:
-        with _quantized_engine(engine):
-            return function()
-
-    return call
-
-
-@contextlib.contextmanager
-def _quantized_engine(engine: str | None) -> Iterator[None]:
-    before = torch.backends.quantized.engine
-    if engine is not None:
-        torch.backends.quantized.engine = engine
-    try:
-        yield
-    finally:
-        torch.backends.quantized.engine = before
+            calls.append(lambda m=module, t=tensors: m(*t))
+        yield TimedProgram(f".ptl {scheme}", *calls)
 
 
 def _onnxruntime(bench: Bench) -> TimedProgram:

@@ -36,11 +36,8 @@ class TorchConstants:
     def meta(self, value: object, path: str | None) -> object:
         """Add a constant, and return it as a tensor on the meta device.
 
-        Packed int8 weights are added too, but returned as they are. Any other value is only returned. So
-        are tensors of a single number, because sizes are computed from them.
+        Any other value is only returned. So are tensors of a single number, because sizes are computed from them.
         """
-        if isinstance(value, torch.ScriptObject):
-            self._add_packed(value, path)
         if not isinstance(value, Tensor) or value.dim() == 0:
             return value
         storage = value.untyped_storage()
@@ -57,24 +54,6 @@ class TorchConstants:
         if path is not None:
             self._paths.setdefault(_identity(tensor), path)
         return tensor
-
-    def _add_packed(self, packed: torch.ScriptObject, path: str | None) -> None:
-        """Add the int8 weights of a linear layer, with a scale and a zero point per output, and its bias."""
-        if id(packed) in self._entries:
-            return
-        self._kept.append(packed)
-        weight, bias = torch.ops.quantized.linear_unpack(packed)
-        parts = [
-            weight.int_repr(),
-            weight.q_per_channel_scales(),
-            weight.q_per_channel_zero_points(),
-        ]
-        parts += [] if bias is None else [bias]
-        stored = sum(part.nbytes for part in parts)
-        count = weight.numel() + (0 if bias is None else bias.numel())
-        self._entries[id(packed)] = _Entry(count, stored, stored)
-        if path is not None:
-            self._paths[id(packed)] = path
 
     def holds(self, tensor: Tensor) -> bool:
         """Whether a meta tensor is a constant or a view of one."""
@@ -95,9 +74,7 @@ class TorchConstants:
         """Path of the attribute that is an operator's weight, or that the weight was computed from."""
         if kind not in WITH_WEIGHT:
             return None
-        weight = arguments[1]
-        key = _identity(weight) if isinstance(weight, Tensor) else id(weight)
-        return self._paths.get(key)
+        return self._paths.get(_identity(arguments[1]))
 
     def parameters(self) -> Parameters:
         """The sums over all constants."""

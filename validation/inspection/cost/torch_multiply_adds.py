@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-INT8_LINEAR = "quantized::linear_dynamic"
 TRACED_CONVOLUTION = "aten::_convolution"
-_PRODUCTS = ("aten::matmul", "aten::mm", "aten::bmm", "aten::linear", INT8_LINEAR)
+_PRODUCTS = ("aten::matmul", "aten::mm", "aten::bmm", "aten::linear")
 _PRODUCTS_ADDED = ("aten::addmm", "aten::baddbmm")  # the first argument is added to the product
 _CONVOLUTIONS = ("aten::conv1d", "aten::conv2d", "aten::conv3d")
 _TRANSPOSED = ("aten::conv_transpose1d", "aten::conv_transpose2d", "aten::conv_transpose3d")
@@ -15,7 +14,7 @@ _ANY_CONVOLUTION = (TRACED_CONVOLUTION, "aten::convolution")
 _TRANSPOSED_ARGUMENT = 6  # index of the argument of these two that says whether they are transposed
 _ATTENTION = "aten::scaled_dot_product_attention"
 # Operators with a weight, which is always their second argument.
-WITH_WEIGHT = ("aten::linear", INT8_LINEAR, *_CONVOLUTIONS, *_TRANSPOSED, *_ANY_CONVOLUTION)
+WITH_WEIGHT = ("aten::linear", *_CONVOLUTIONS, *_TRANSPOSED, *_ANY_CONVOLUTION)
 
 
 def multiply_adds(kind: str, arguments: Sequence, outputs: Sequence[Tensor]) -> int:
@@ -27,6 +26,7 @@ def multiply_adds(kind: str, arguments: Sequence, outputs: Sequence[Tensor]) -> 
         outputs: its output tensors.
     """
     count = outputs[0].numel()
+    kind = kind.removesuffix("_")  # the operators that overwrite their first argument
     if kind in _PRODUCTS:
         return count * arguments[0].shape[-1]
     if kind in _PRODUCTS_ADDED:

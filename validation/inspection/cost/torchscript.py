@@ -19,7 +19,6 @@ from validation.inspection.cost.memory import Step, memory_use
 from validation.inspection.cost.sources import ReferenceSources, layer_of_attribute
 from validation.inspection.cost.torch_constants import TorchConstants
 from validation.inspection.cost.torch_multiply_adds import (
-    INT8_LINEAR,
     TRACED_CONVOLUTION,
     multiply_adds,
 )
@@ -134,11 +133,7 @@ class Walk:
 
 def run_on_meta(node: torch.Node, arguments: list) -> Sequence:
     """Outputs of an operator on the meta device."""
-    if node.kind() == INT8_LINEAR:  # has no kernel on the meta device
-        x, packed = arguments[:2]
-        weight, _ = torch.ops.quantized.linear_unpack(packed)
-        return [x.new_empty(*x.shape[:-1], weight.shape[0])]
-    # This one has none either. Its arguments after the ninth only choose a library.
+    # It has no kernel on the meta device. Its arguments after the ninth only choose a library.
     if node.kind() == TRACED_CONVOLUTION:
         return [torch.ops.aten.convolution.default(*arguments[:9])]
     return run_operator(

@@ -8,7 +8,6 @@ called as a whole. After every call the result is compared. To measure a module'
 continues with the output of the eager module.
 """
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +19,10 @@ from torch import Tensor, nn
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
 from converters.prompt_slots import SlotPrompt
 from converters.torchscript.format import TORCHSCRIPT
-from converters.torchscript.phone_engine import PHONE_ENGINE, has_phone_engine, phone_engine
 from reference.common.errors import ArtifactError
 from reference.common.torch_errors import first_line, is_out_of_memory
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact
-from validation.documents.verdicts import Unavailable
 from validation.inspection.drift.drift import Drift
 from validation.inspection.origins import source_path
 from validation.inspection.torch_graph import Submodule, names, run_container, run_operator
@@ -35,16 +32,11 @@ from validation.metrics import TensorDifference, tensor_difference
 _HANDS_ON = (nn.Sequential, nn.Identity, nn.Dropout)
 
 
-def measure(
-    artifact: Artifact, sam: Sam, frame: Tensor, prompt: SlotPrompt
-) -> list[Drift] | Unavailable:
-    """Measure drift as ``measure_drift`` says; quantized operators are computed as on phones."""
-    quantized = artifact.scheme == "int8"
-    if quantized and not has_phone_engine():
-        return Unavailable(f"this build of torch lacks {PHONE_ENGINE}, which int8 runs with")
+def measure(artifact: Artifact, sam: Sam, frame: Tensor, prompt: SlotPrompt) -> list[Drift]:
+    """Measure drift as ``measure_drift`` says."""
     modules = TORCHSCRIPT.modules
     variant, slots = artifact.variant, artifact.prompt_slots
-    with torch.no_grad(), phone_engine() if quantized else contextlib.nullcontext():
+    with torch.no_grad():
         return [
             drift
             for module, spec, inputs in (

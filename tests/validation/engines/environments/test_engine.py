@@ -58,10 +58,11 @@ def test_answers_are_those_of_the_lite_interpreter(open_here, tiny_artifact, fra
     check_same(engine, engine_for(load_artifact(tiny_artifact)), frame, case)
 
 
-def test_int8_runs_as_on_phones(open_here, tiny_source, tiny_model, tmp_path, frame, case):
+def test_int8_gives_the_answers_of_the_lite_interpreter(
+    open_here, tiny_source, tiny_model, tmp_path, frame, case
+):
     folder = write_artifact(tiny_source, TorchScriptOptions("int8"), tmp_path)
     engine = open_here(folder)
-    assert engine.name.endswith("(qnnpack)")
     check_same(engine, engine_for(load_artifact(folder)), frame, case)
 
 

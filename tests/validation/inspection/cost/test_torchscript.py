@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from converters.io_spec import image_encoder_spec
-from converters.torchscript.quantization import DynamicInt8Linear, quantize
+from converters.torchscript.quantization import quantize
 from reference.common.errors import ArtifactError
 from tests.support.tiny_variant import TINY
 from validation.inspection.cost.torchscript import component_cost
@@ -44,7 +44,6 @@ def test_a_convolution_costs_what_was_worked_out(script_cost):
         (nn.Conv2d(6, 6, 3, groups=6), (1, 6, 5, 5), 9 * 6 * 9),
         (nn.ConvTranspose2d(3, 5, 2, stride=2), (1, 3, 4, 4), 16 * 3 * 5 * 4),
         (nn.Linear(5, 7), (2, 3, 5), 6 * 7 * 5),
-        (DynamicInt8Linear(nn.Linear(5, 7)), (2, 3, 5), 6 * 7 * 5),
         (nn.Sequential(nn.GELU(), nn.LayerNorm(4)), (3, 4), 0),
     ],
 )
@@ -72,11 +71,19 @@ def test_half_weights_are_computed_as_float32(script_cost):
     assert cost.memory.activation_bytes == 4 * (32 + 4)  # the cast weight is made on every run
 
 
-def test_int8_layers_keep_their_weights(script_cost):
-    parameters = script_cost(DynamicInt8Linear(nn.Linear(8, 4)), (1, 8)).parameters
-    assert parameters.count == 32 + 4
-    # weights, a scale and a zero point of 8 bytes per output, and the bias
-    assert parameters.stored_bytes == parameters.computed_bytes == 32 + 4 * 16 + 4 * 4
+def test_int8_weights_are_computed_as_float32(script_cost):
+    parameters = script_cost(quantize(nn.Sequential(nn.Linear(8, 4)), "int8", 1), (1, 8)).parameters
+    assert parameters.count == 32 + 4 + 4  # weights, a scale per output, and the bias
+    assert parameters.stored_bytes == 32 + 4 * 4 + 4 * 4
+    assert parameters.computed_bytes == 4 * (32 + 4 + 4)
+
+
+def test_products_that_overwrite_their_sum_are_counted(script_cost):
+    class Accumulates(nn.Module):
+        def forward(self, x):
+            return (x + 1).addmm_(x, x)
+
+    assert script_cost(Accumulates(), (4, 4)).multiply_adds == 4 * 4 * 4
 
 
 def test_shared_weights_count_once(script_cost):

@@ -5,7 +5,7 @@
 CONNECTION is the number of an open file descriptor. The script sends its identity, or why it cannot start. It
 then answers requests until the other side closes the connection:
 
-    load           {image_encoder, mask_decoder: paths; backend: of quantized operators, or null} → {seconds, processor}
+    load           {image_encoder, mask_decoder: paths} → {seconds, processor}
     image_encoder  {calls} and its input → {seconds, instructions, processor} and its output
     mask_decoder   {calls} and its inputs → {seconds, instructions, processor} and its outputs
 
@@ -84,10 +84,7 @@ class _LiteWorker:
             return self._load(**request), ()
         return self._run(self._modules[operation], arrays, **request)
 
-    def _load(self, image_encoder: str, mask_decoder: str, backend: str | None) -> dict:
-        # Loading packs the weights of quantized layers for the backend that is set at that moment.
-        if backend is not None:
-            self._torch.backends.quantized.engine = backend
+    def _load(self, image_encoder: str, mask_decoder: str) -> dict:
         start = time.perf_counter()
         self._modules = {
             "image_encoder": self._load_file(image_encoder),
