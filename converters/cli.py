@@ -11,6 +11,7 @@ from converters.options import artifact_path, format_options, require_prompt_slo
 from converters.output_folder import reserved
 from reference.common.command_line import note, print_json, print_lines, run, version_option, warn
 from reference.common.progress import step_bar
+from reference.common.torch_settings import prepare_torch
 from reference.modeling.variants import get_variant
 from reference.options import model_option
 from reference.weights.checkpoint_source import require_checkpoint
@@ -184,6 +185,7 @@ def _convert(
     for folder in folders:
         with reserved(folder, force):
             pass  # refuses now. It is not kept, because an import that is interrupted cleans nothing up
+    prepare_torch()
 
     # Imported here, so that --help and refusals do not wait for torch and coremltools.
     from converters.conversion import STEPS, load_source, write_artifact

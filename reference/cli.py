@@ -7,6 +7,7 @@ from typing import NoReturn
 import click
 
 from reference.common.command_line import note, run, version_option
+from reference.common.torch_settings import prepare_torch
 from reference.modeling.variants import get_variant
 from reference.options import Box, Point, answer_options, model_option, prompt_options
 from reference.request import answer, prepare, warn_untrained
@@ -51,6 +52,8 @@ def segment(
     """
     request = prepare(image, points, background_points, boxes, output, as_json)
     require_checkpoint(checkpoint, get_variant(model))
+
+    prepare_torch()
 
     # Imported here because torch takes seconds to import, and --help and refusals do not need it.
     from reference.sam import SAM

@@ -9,7 +9,7 @@ _TRIM_THRESHOLD, _KEPT = -1, 1 << 30  # free bytes at the end of the heap that a
 _MMAP_MAX, _NO_MAPPINGS = -4, 0  # tensors of any size come from the heap
 
 # libgomp's threads wait for each other by asking again and again, by default 300,000 times. Meanwhile they keep their
-# core from whoever else has work, such as the threads of QNNPACK or of another process. Then they sleep.
+# core from whoever else has work, such as another process. Then they sleep.
 _SPINS = "1000"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reference.common.command_line import print_lines, warn
+from reference.common.torch_settings import prepare_torch
 from reference.options import model_option
 from validation.commands.options import FAILED_STATUS, JsonOutput, gates_option, json_option
 from validation.documents.verdicts import FAILED, NOT_PROVEN
@@ -76,6 +77,8 @@ def accuracy(
     """
     if dataset is not None and scenes is not None:
         raise click.UsageError("--scenes and --dataset exclude each other: pass only one of them")
+
+    prepare_torch()
 
     # Imported here so that --help and refusals need not wait for torch.
     from validation.accuracy.dataset import describe_left_out

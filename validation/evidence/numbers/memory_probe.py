@@ -1,8 +1,8 @@
 """``python -m validation.evidence.numbers.memory_probe WHAT [PACKAGE]``: measure memory of encoding.
 
 It prints the peak of encoding a frame, in MB, beyond the imported libraries: model, weights and
-activations. It runs in a new process, because a peak cannot be reset. WHAT is "eager", which is the export
-module in PyTorch, or the name of ``mil_runtime`` numerics.
+activations. It runs in a new process, because a peak cannot be reset. WHAT is "eager", which is the
+reference in PyTorch, or the name of ``mil_runtime`` numerics.
 """
 
 import sys
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from reference.builder import load_sam
 from reference.modeling.variants import get_variant
 from reference.weights.checkpoint import resolve_checkpoint
@@ -29,13 +28,10 @@ def main(what: str, package: str = "") -> None:
     frame = np.full((variant.image_size, variant.image_size, 3), 128, np.uint8)
     before = peak_memory()
     if what == EAGER:
-        encoder = ChannelsFirstImageEncoder(
-            load_sam(variant, resolve_checkpoint("demo", variant))
-        ).eval()
+        sam = load_sam(variant, resolve_checkpoint("demo", variant))
         tensor = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
-        with torch.no_grad():
-            for _ in range(2):
-                encoder(tensor)
+        for _ in range(2):
+            sam.encode_image(tensor)
     else:
         program = mil_runtime.load(Path(package), what)
         for _ in range(2):
