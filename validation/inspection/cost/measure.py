@@ -17,7 +17,7 @@ def measure_cost(artifact: Artifact | str | Path) -> ArtifactCost:
     Example:
         >>> cost = measure_cost("artifacts/mobile_sam-torchscript-none")
         >>> cost.components[0].name, cost.components[0].multiply_adds
-        ('image_encoder', 38786120448)
+        ('image_encoder', 39178255104)
 
     Args:
         artifact: the path of a folder that ``convert`` wrote.
