@@ -45,7 +45,7 @@ class StripPatchEmbed(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         _, _, height, width = image.shape
         # Two rows of hidden values, which are half as wide as the image, make one row of the result.
-        row_values = width * self.conv1.out_channels
+        row_values = width * self.conv2.in_channels
         strips = []
         for first, end in row_strips(height // 4, row_values):
             is_top = first == 0

@@ -4,12 +4,13 @@ import json
 import shutil
 import zipfile
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-from converters.conversion import Source, load_source, write_artifact
+from converters.conversion import load_source, write_artifact
 from converters.torchscript.options import TorchScriptOptions
 from reference.common.folders import size_of
 from validation.artifacts.artifact import load_artifact
@@ -212,8 +213,9 @@ def test_other_operators(checked, baseline, tiny_source, tiny_model, tmp_path):
             return self.layer(x) + 1e-9 * torch.sinh(x.mean())
 
     sam = deepcopy(tiny_source.sam)
-    sam.image_encoder.neck[0] = Sine(sam.image_encoder.neck[0])
-    source = Source(**{**vars(tiny_source), "sam": sam})
+    attention = sam.image_encoder.stages[1].blocks[0].attn
+    attention.norm = Sine(attention.norm)
+    source = replace(tiny_source, sam=sam)
     folder = write_artifact(source, TorchScriptOptions("none"), tmp_path / "other")
     now = checked("regress", folder, "--baseline", baseline)
     assert now.status == 1
