@@ -15,6 +15,7 @@ from converters.export_modules.channels_first.layers import (
     use_channels_first,
 )
 from converters.export_modules.prompt_encoder import GridPositionalEncoding, SlotPromptEncoder
+from converters.export_modules.two_way_transformer import SlotAttentionBlock, SlotTransformer
 from reference.modeling.prompt_encoder import PromptEncoder
 from reference.modeling.sam import Sam
 from reference.modeling.transformer import Attention, TwoWayAttentionBlock, TwoWayTransformer
@@ -93,67 +94,33 @@ class ImageToTokenAttention(MultiHeadAttention):
         self.q_proj = convolution_of(original.q_proj)
         self.out_proj = convolution_of(original.out_proj)
 
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor) -> Tensor:
+    def forward(self, image: Tensor, q: Tensor, k: Tensor, v: Tensor, key_bias: Tensor) -> Tensor:
+        """Add the attention of the queries q (1, C, h, w) to ``image`` (1, C, h, w)."""
         height, width = q.shape[2:]
         q = self._split_image(self.q_proj(q))
         k = self._split_tokens(self.k_proj(k)) * self.scale
         v = self._split_tokens(self.v_proj(v))
         attention = torch.softmax(k @ q + key_bias[:, None, :, None], dim=2)  # (1, heads, N, h*w)
         answer = v.transpose(2, 3) @ attention  # (1, heads, d, h*w)
-        return self.out_proj(answer.reshape(1, -1, height, width))
+        return image + self.out_proj(answer.reshape(1, -1, height, width))
 
 
-class SlotAttentionBlock(nn.Module):
-    """The two-way block, with hidden keys wherever tokens are the keys of an attention."""
-
-    def __init__(self, original: TwoWayAttentionBlock) -> None:
-        super().__init__()
-        self.self_attn = TokenAttention(original.self_attn)
-        self.norm1 = original.norm1
-        self.cross_attn_token_to_image = TokenToImageAttention(original.cross_attn_token_to_image)
-        self.norm2 = original.norm2
-        self.mlp = original.mlp
-        self.norm3 = original.norm3
-        self.cross_attn_image_to_token = ImageToTokenAttention(original.cross_attn_image_to_token)
-        self.norm4 = ChannelLayerNorm(original.norm4)
-        self.skip_first_layer_pe = original.skip_first_layer_pe
-
-    def forward(
-        self, queries: Tensor, keys: Tensor, query_pe: Tensor, key_pe: Tensor, token_bias: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        if self.skip_first_layer_pe:
-            queries = self.self_attn(queries, queries, queries, token_bias)
-        else:
-            q = queries + query_pe
-            queries = queries + self.self_attn(q, q, queries, token_bias)
-        queries = self.norm1(queries)
-
-        k = keys + key_pe
-        queries = queries + self.cross_attn_token_to_image(queries + query_pe, k, keys)
-        queries = self.norm2(queries)
-        queries = self.norm3(queries + self.mlp(queries))
-
-        keys = keys + self.cross_attn_image_to_token(k, queries + query_pe, queries, token_bias)
-        return queries, self.norm4(keys)
+def _block(original: TwoWayAttentionBlock) -> SlotAttentionBlock:
+    return SlotAttentionBlock(
+        original,
+        self_attn=TokenAttention(original.self_attn),
+        cross_attn_token_to_image=TokenToImageAttention(original.cross_attn_token_to_image),
+        cross_attn_image_to_token=ImageToTokenAttention(original.cross_attn_image_to_token),
+        norm4=ChannelLayerNorm(original.norm4),
+    )
 
 
-class SlotTransformer(nn.Module):
-    """The two-way transformer over an image (1, C, h, w), and tokens (1, N, C), some of which are hidden."""
-
-    def __init__(self, original: TwoWayTransformer) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(map(SlotAttentionBlock, original.layers))
-        self.final_attn_token_to_image = TokenToImageAttention(original.final_attn_token_to_image)
-        self.norm_final_attn = original.norm_final_attn
-
-    def forward(
-        self, image: Tensor, image_pe: Tensor, tokens: Tensor, token_bias: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        queries, keys = tokens, image
-        for layer in self.layers:
-            queries, keys = layer(queries, keys, tokens, image_pe, token_bias)
-        attention = self.final_attn_token_to_image(queries + tokens, keys + image_pe, keys)
-        return self.norm_final_attn(queries + attention), keys
+def _transformer(original: TwoWayTransformer) -> SlotTransformer:
+    return SlotTransformer(
+        map(_block, original.layers),
+        TokenToImageAttention(original.final_attn_token_to_image),
+        original.norm_final_attn,
+    )
 
 
 class ChannelsFirstMaskDecoder(nn.Module):
@@ -171,7 +138,7 @@ class ChannelsFirstMaskDecoder(nn.Module):
         use_channels_first(decoder.output_upscaling)
         self.grid = ImageGridPositionalEncoding(prompt_encoder)
         self.prompts = SlotPromptEncoder(prompt_encoder)
-        self.transformer = SlotTransformer(decoder.transformer)
+        self.transformer = _transformer(decoder.transformer)
         output_tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
         self.output_tokens = nn.Parameter(output_tokens.detach()[None].clone(), requires_grad=False)
         self.output_upscaling = decoder.output_upscaling

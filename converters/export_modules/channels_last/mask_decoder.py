@@ -15,6 +15,7 @@ from converters.export_modules.channels_last.layers import (
     row_strips,
 )
 from converters.export_modules.prompt_encoder import GridPositionalEncoding, SlotPromptEncoder
+from converters.export_modules.two_way_transformer import SlotAttentionBlock, SlotTransformer
 from reference.modeling.mask_decoder import NUM_MASKS
 from reference.modeling.prompt_encoder import PromptEncoder
 from reference.modeling.sam import Sam
@@ -110,56 +111,22 @@ class ImageToTokenAttention(CrossAttention):
         return image.addmm_(weights, values.flatten(0, 1))
 
 
-class MatrixBlock(nn.Module):
-    """The two-way block, with hidden keys wherever tokens are the keys of an attention."""
-
-    def __init__(self, original: TwoWayAttentionBlock) -> None:
-        super().__init__()
-        self.skip_first_layer_pe = original.skip_first_layer_pe
-        self.self_attn = TokenAttention(original.self_attn)
-        self.norm1 = original.norm1
-        self.cross_attn_token_to_image = TokenToImageAttention(original.cross_attn_token_to_image)
-        self.norm2 = original.norm2
-        self.mlp = original.mlp
-        self.norm3 = original.norm3
-        self.norm4 = original.norm4
-        self.cross_attn_image_to_token = ImageToTokenAttention(original.cross_attn_image_to_token)
-
-    def forward(
-        self, queries: Tensor, keys: Tensor, query_pe: Tensor, key_pe: Tensor, token_bias: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        if self.skip_first_layer_pe:
-            queries = self.self_attn(queries, queries, queries, token_bias)
-        else:
-            q = queries + query_pe
-            queries = queries + self.self_attn(q, q, queries, token_bias)
-        queries = self.norm1(queries)
-
-        k = keys + key_pe
-        queries = self.norm2(queries + self.cross_attn_token_to_image(queries + query_pe, k, keys))
-        queries = self.norm3(queries + self.mlp(queries))
-
-        keys = self.cross_attn_image_to_token(keys, k, queries + query_pe, queries, token_bias)
-        return queries, self.norm4(keys)
+def _block(original: TwoWayAttentionBlock) -> SlotAttentionBlock:
+    return SlotAttentionBlock(
+        original,
+        self_attn=TokenAttention(original.self_attn),
+        cross_attn_token_to_image=TokenToImageAttention(original.cross_attn_token_to_image),
+        cross_attn_image_to_token=ImageToTokenAttention(original.cross_attn_image_to_token),
+        norm4=original.norm4,
+    )
 
 
-class MatrixTransformer(nn.Module):
-    """The two-way transformer over tokens, some of which are hidden."""
-
-    def __init__(self, original: TwoWayTransformer) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(map(MatrixBlock, original.layers))
-        self.final_attn_token_to_image = TokenToImageAttention(original.final_attn_token_to_image)
-        self.norm_final_attn = original.norm_final_attn
-
-    def forward(
-        self, keys: Tensor, key_pe: Tensor, tokens: Tensor, token_bias: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        queries = tokens
-        for layer in self.layers:
-            queries, keys = layer(queries, keys, tokens, key_pe, token_bias)
-        attention = self.final_attn_token_to_image(queries + tokens, keys + key_pe, keys)
-        return self.norm_final_attn(queries + attention), keys
+def _transformer(original: TwoWayTransformer) -> SlotTransformer:
+    return SlotTransformer(
+        map(_block, original.layers),
+        TokenToImageAttention(original.final_attn_token_to_image),
+        original.norm_final_attn,
+    )
 
 
 class ChannelsLastPromptEncoder(SlotPromptEncoder):
@@ -201,7 +168,7 @@ class ChannelsLastMaskDecoder(nn.Module):
         decoder = copy.deepcopy(sam.mask_decoder)
         self.grid = GridPositionalEncoding(prompt_encoder)
         self.prompts = ChannelsLastPromptEncoder(prompt_encoder)
-        self.transformer = MatrixTransformer(decoder.transformer)
+        self.transformer = _transformer(decoder.transformer)
         output_tokens = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
         self.output_tokens = nn.Parameter(output_tokens.detach().clone(), requires_grad=False)
         conv1, norm, _, conv2, _ = decoder.output_upscaling

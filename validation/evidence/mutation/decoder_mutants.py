@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from converters.export_modules.channels_last.mask_decoder import (
     ChannelsLastMaskDecoder,
     ChannelsLastPromptEncoder,
-    MatrixBlock,
     TokenAttention,
 )
 from converters.export_modules.prompt_encoder import (
     HIDDEN,
     GridPositionalEncoding,
 )
+from converters.export_modules.two_way_transformer import SlotAttentionBlock
 from reference.modeling.sam import Sam
 from validation.evidence.mutation.encoder_mutants import (
     After,
@@ -158,7 +158,7 @@ def interleave_heads(module: ChannelsLastMaskDecoder, sam: Sam) -> nn.Module:
 class WithoutImageResidual(nn.Module):
     """A two-way block in which attention replaces the image tokens, instead of being added to them."""
 
-    def __init__(self, block: MatrixBlock) -> None:
+    def __init__(self, block: SlotAttentionBlock) -> None:
         super().__init__()
         self.block = block
 
