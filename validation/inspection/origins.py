@@ -17,7 +17,7 @@ def source_path(component: str, path: str) -> str:
 
     Args:
         component: "image_encoder" or "mask_decoder".
-        path: dotted path in ``ImageEncoder`` or ``MaskDecoder``; "" for the export module itself.
+        path: dotted path in the component's export module; "" for that module itself.
 
     Returns:
         The dotted path; "" for the export module itself, which was made from several modules of ``Sam``.

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from converters.conversion import Source
-from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import ModuleSpec, image_encoder_spec, mask_decoder_spec
+from reference.modeling.sam import Sam
 from reference.weights.checkpoint import UNUSED_TENSORS
 
 ONNX_OPSET = 17
@@ -39,7 +39,7 @@ def write_official(source: Source, folder: Path) -> Components:
 
 
 def export_onnx(source: Source, folder: Path) -> Components:
-    """Export to ONNX the modules that artifacts are converted from, in float32."""
+    """Export to ONNX the reference's image encoder and the mask decoder for Core ML, in float32."""
     paths = {}
     for spec, module, inputs in _modules(source):
         paths[spec.name] = folder / f"{spec.name}.onnx"
@@ -140,11 +140,27 @@ def _input_names(path: Path) -> list[str]:
     return [item.name for item in onnx.load(path, load_external_data=False).graph.input]
 
 
+class NormalizingEncoder(nn.Module):
+    """The reference's image encoder after the normalization of pixels.
+
+    It has linear layers, which onnxruntime quantizes. In the module for Core ML they are 1×1 convolutions.
+    """
+
+    def __init__(self, sam: Sam) -> None:
+        super().__init__()
+        self.encode = sam.image_encoder
+        self.register_buffer("pixel_mean", sam.pixel_mean)
+        self.register_buffer("pixel_std", sam.pixel_std)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.encode((image - self.pixel_mean) / self.pixel_std)
+
+
 def _modules(
     source: Source,
 ) -> Iterator[tuple[ModuleSpec, nn.Module, list[tuple[Tensor, ...]]]]:
     sam, goldens = source.sam, source.goldens
     encoder_spec = image_encoder_spec(sam.variant)
     decoder_spec = mask_decoder_spec(sam.variant, source.prompt_slots)
-    yield encoder_spec, ChannelsFirstImageEncoder(sam).eval(), goldens.encoder_inputs()
+    yield encoder_spec, NormalizingEncoder(sam).eval(), goldens.encoder_inputs()
     yield decoder_spec, ChannelsFirstMaskDecoder(sam).eval(), goldens.decoder_inputs()
