@@ -144,9 +144,8 @@ def _boundary(mask: np.ndarray) -> np.ndarray:
 
     depth = max(1, round(BOUNDARY_SHARE * math.hypot(*mask.shape)))
     boundary = np.zeros_like(mask)
-    box = _box_around(
-        mask
-    )  # outside it nothing belongs to the mask, as beyond the border of the photo
+    # Outside this box nothing belongs to the mask, as beyond the border of the photo.
+    box = _box_around(mask)
     inside = mask[box].view(np.uint8)
     for axis in (0, 1):
         inside = minimum_filter1d(inside, 2 * depth + 1, axis, mode="constant", cval=0)

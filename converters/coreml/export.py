@@ -60,55 +60,36 @@ class CoreMLPackage:
     float16: Float16Fit | None
 
 
-def export_coreml(
-    module: nn.Module,
-    spec: ModuleSpec,
-    options: CoreMLOptions,
-    metadata: PackageMetadata,
-    path: Path,
-    inputs: Sequence[tuple[Tensor, ...]],
-) -> CoreMLPackage:
-    """Convert ``module`` and write it to ``path``, a new folder.
-
-    Args:
-        module: an export module from ``converters.export_modules``, in eval mode. It is not changed.
-        spec: the inputs and outputs of the module.
-        options: the scheme and the deployment target.
-        metadata: the metadata that Xcode shows.
-        path: the package to write.
-        inputs: real inputs in the order of ``spec``. The first one is used for tracing. All of them calibrate int8
-            activations and the fit to float16.
-
-    Raises:
-        ConversionError: the scheme cannot store a weight.
-    """
-    return CoreMLExporter(module, spec, inputs).export(options, metadata, path)
-
-
-def convert_in_memory(
-    module: nn.Module,
-    spec: ModuleSpec,
-    options: CoreMLOptions,
-    inputs: Sequence[tuple[Tensor, ...]],
-) -> ConvertedModel:
-    """Convert ``module`` like ``export_coreml``, but write only the temporary files of coremltools."""
-    return CoreMLExporter(module, spec, inputs).convert(options)
-
-
 class CoreMLExporter:
     """Converts one module in any number of schemes. What they have in common is computed once."""
 
     def __init__(
         self, module: nn.Module, spec: ModuleSpec, inputs: Sequence[tuple[Tensor, ...]]
     ) -> None:
-        """Take the module to convert. The arguments are those of ``export_coreml``."""
+        """Take the module to convert.
+
+        Args:
+            module: an export module from ``converters.export_modules``, in eval mode. It is not changed.
+            spec: the inputs and outputs of the module.
+            inputs: real inputs in the order of ``spec``. The first one is used for tracing. All of them calibrate int8
+                activations and the fit to float16.
+        """
         self._module, self._spec, self._inputs = module, spec, inputs
         self._traces: dict[nn.Module, torch.jit.ScriptModule] = {}
 
     def export(
         self, options: CoreMLOptions, metadata: PackageMetadata, path: Path
     ) -> CoreMLPackage:
-        """Convert the module and write it, as ``export_coreml`` does."""
+        """Convert the module and write it.
+
+        Args:
+            options: the scheme and the deployment target.
+            metadata: the metadata that Xcode shows.
+            path: the package to write, a new folder.
+
+        Raises:
+            ConversionError: the scheme cannot store a weight.
+        """
         converted = self.convert(options)
         operations = converted.model._mil_program.functions["main"].operations
         save_package(converted.model, self._spec, metadata, path)

@@ -31,9 +31,8 @@ if TYPE_CHECKING:  # the child redirects its output before it imports torch
     from converters.prompt_slots import SlotPrompt
 
 
-KEPT_EMBEDDINGS = (
-    2  # a comparison asks about the embeddings of the artifact and of the reference in turn
-)
+# A comparison asks about the embeddings of the artifact and of the reference in turn.
+KEPT_EMBEDDINGS = 2
 
 
 class IsolatedEngine:

@@ -12,7 +12,7 @@ from coremltools.converters.mil.frontend.milproto.load import load as load_progr
 from coremltools.converters.mil.mil import types
 
 from converters.coreml.activation_quantization import quantize_activations
-from converters.coreml.export import export_coreml
+from converters.coreml.export import CoreMLExporter
 from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_files import PackageMetadata
 from converters.coreml.schemes import LARGE_WEIGHT, SCHEMES
@@ -59,7 +59,7 @@ def decoder(tiny_sam, encoder):
 
 def export(part, path, scheme="fp16", target=None):
     module, spec, inputs = part
-    export_coreml(module, spec, CoreMLOptions(scheme, target), METADATA, path, inputs)
+    CoreMLExporter(module, spec, inputs).export(CoreMLOptions(scheme, target), METADATA, path)
     return ct.models.MLModel(str(path), skip_model_load=True)
 
 

@@ -7,7 +7,7 @@ import torch
 from coremltools.converters.mil.mil import types
 from torch import nn
 
-from converters.coreml.export import convert_in_memory
+from converters.coreml.export import CoreMLExporter
 from converters.coreml.float16_range import measure_ranges
 from converters.coreml.float16_repair import choose_exponents, find_overflows, scaled
 from converters.coreml.options import CoreMLOptions
@@ -133,7 +133,7 @@ def float32_operations(model):
 
 def convert(module, tiny_sam, frame, scheme="fp16"):
     spec = image_encoder_spec(tiny_sam.variant)
-    return convert_in_memory(module.eval(), spec, CoreMLOptions(scheme), [(frame,)])
+    return CoreMLExporter(module.eval(), spec, [(frame,)]).convert(CoreMLOptions(scheme))
 
 
 @pytest.mark.parametrize("scheme", ["fp16", "int8", "lut4", "w8a8"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from converters.coreml.export import convert_in_memory
+from converters.coreml.export import CoreMLExporter
 from converters.coreml.options import CoreMLOptions
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.io_spec import image_encoder_spec
@@ -26,7 +26,7 @@ def frame(tiny_sam, china):
 def signal_to_noise(sam, scheme, frame):
     """Return the signal-to-noise ratio in dB of the package's embeddings, against those of the reference."""
     module, spec = ChannelsFirstImageEncoder(sam).eval(), image_encoder_spec(sam.variant)
-    converted = convert_in_memory(module, spec, CoreMLOptions(scheme), [(frame,)])
+    converted = CoreMLExporter(module, spec, [(frame,)]).convert(CoreMLOptions(scheme))
     program = mil_runtime.load(converted.model)
     found = program.predict({"image": frame_to_image(frame)})["image_embeddings"]
     return tensor_difference(found, sam.encode_image(frame).numpy()).sqnr

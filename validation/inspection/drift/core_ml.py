@@ -16,7 +16,7 @@ from itertools import zip_longest
 from coremltools.models import MLModel
 from torch import Tensor, nn
 
-from converters.coreml.export import convert_in_memory
+from converters.coreml.export import CoreMLExporter
 from converters.coreml.float16_repair import scaled
 from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_spec import IMAGE_INPUT
@@ -84,7 +84,7 @@ def _measure(
 ) -> list[Drift] | Unavailable:
     """Drift of one component."""
     options = CoreMLOptions("none", program.function.opset.name)
-    model = convert_in_memory(module, spec, options, [tuple(inputs)]).model
+    model = CoreMLExporter(module, spec, [tuple(inputs)]).convert(options).model
     reference = mil_runtime.load(model, "float32")
     pairs = list(zip_longest(_comparable(program), _comparable(reference)))
     for operation, counterpart in pairs:

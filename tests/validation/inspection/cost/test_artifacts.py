@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from converters.conversion import write_artifact
-from converters.coreml.export import convert_in_memory
+from converters.coreml.export import CoreMLExporter
 from converters.coreml.options import CoreMLOptions
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
@@ -111,12 +111,8 @@ def test_stored_bytes_of_packages_are_their_weight_files(tiny_source, scheme, bi
     variant = tiny_source.sam.variant
     spec = mask_decoder_spec(variant, tiny_source.prompt_slots)
     module = ChannelsFirstMaskDecoder(tiny_source.sam).eval()
-    model = convert_in_memory(
-        module,
-        spec,
-        CoreMLOptions(scheme),
-        [inputs_of(tiny_source, "mask_decoder")],
-    ).model
+    exporter = CoreMLExporter(module, spec, [inputs_of(tiny_source, "mask_decoder")])
+    model = exporter.convert(CoreMLOptions(scheme)).model
     cost = component_cost(model, spec, ReferenceSources(spec.name, module))
     (file,) = Path(model.weights_dir).rglob("*.bin")
     size = file.stat().st_size
