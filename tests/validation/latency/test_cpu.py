@@ -63,7 +63,8 @@ def test_times_and_memory(session):
         assert [stretch.stage for stretch in stretches] == ["load", *STAGES]
         samples = [sample for stretch in stretches for sample in stretch.memory.samples]
         assert [seconds for seconds, _ in samples] == sorted(seconds for seconds, _ in samples)
-        assert 0.5 * libraries < max(size for _, size in samples) <= peak
+        # Linux counts pages per core, and each way of asking may miss the last few dozen of them.
+        assert 0.5 * libraries < max(size for _, size in samples) <= 1.01 * peak
 
 
 @pytest.mark.skipif(resident_memory() is None, reason="this system does not report memory")
