@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 
+from coremltools.converters.mil.mil import Program
 from tqdm import tqdm
 
 from reference.common.errors import OutputError
@@ -20,6 +21,20 @@ def coremltools_session() -> Iterator[None]:
     """
     with _quiet(), _disk_errors_named():
         yield
+
+
+@contextlib.contextmanager
+def validated_once() -> Iterator[None]:
+    """Keep coremltools from validating the whole program after each of its more than 100 passes.
+
+    This takes a third of a conversion. Callers validate the program themselves when it is finished.
+    """
+    validate = Program.validate
+    Program.validate = lambda *_arguments, **_options: None  # coremltools has no switch for it
+    try:
+        yield
+    finally:
+        Program.validate = validate
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from converters.coreml.activation_quantization import quantize_activations
 from converters.coreml.compression import compression_of
-from converters.coreml.coremltools_session import coremltools_session
+from converters.coreml.coremltools_session import coremltools_session, validated_once
 from converters.coreml.float16_range import Ranges, measure_ranges
 from converters.coreml.float16_repair import Overflows, choose_exponents, find_overflows, scaled
 from converters.coreml.float32_operations import Float16Selector
@@ -103,8 +103,9 @@ class CoreMLExporter:
         if scheme.computes_float16:
             module, overflows = self._quantized if scheme.quantizes_activations else self._fitted
             selector = Float16Selector(module, overflows)
-        with coremltools_session():
+        with coremltools_session(), validated_once():
             model = _convert(self._trace(module), self._spec, scheme, options.target, selector)
+        model._mil_program.validate()
         if scheme.compression is not None:
             operations = model._mil_program.functions["main"].operations
             _require_compressed(self._spec, scheme, operations)

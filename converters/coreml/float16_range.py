@@ -120,8 +120,14 @@ def _magnitude(value: object) -> float:
     """Return the largest absolute value in a float tensor, infinity if it has NaN, and 0 for other objects."""
     if not isinstance(value, Tensor) or not value.is_floating_point() or not value.numel():
         return 0.0
-    low, high = (bound.item() for bound in value.aminmax())
+    low, high = (bound.item() for bound in _in_memory_order(value).aminmax())
     return math.inf if math.isnan(low) else max(high, -low)
+
+
+def _in_memory_order(value: Tensor) -> Tensor:
+    """Return a view whose axes are sorted by stride. torch copies a tensor before ``aminmax`` if they are not."""
+    axes = sorted(range(value.dim()), key=value.stride, reverse=True)
+    return value.permute(axes)
 
 
 @contextmanager
