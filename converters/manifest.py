@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from converters.io_spec import (
 )
 from reference.common.folders import files_below, size_of
 from reference.modeling.variants import Variant
-from reference.weights.checkpoint import Checkpoint
+
+if TYPE_CHECKING:  # importing it takes a second, and readers of artifacts do not need it
+    from reference.weights.checkpoint import Checkpoint
 
 PACKAGE = "mobile-sam-export"
 TOOLS = (PACKAGE, "torch", "timm", "coremltools", "numpy", "pillow")
@@ -27,7 +30,7 @@ TOOLS = (PACKAGE, "torch", "timm", "coremltools", "numpy", "pillow")
 
 def description(
     variant: Variant,
-    checkpoint: Checkpoint,
+    checkpoint: "Checkpoint",
     format_name: str,
     scheme: str,
     prompt_slots: int,

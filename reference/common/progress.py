@@ -78,6 +78,9 @@ class _ProgressLines(tqdm):
             self.fp.write(f"{self}\n")
             self.fp.flush()
 
+    def clear(self, *args: object, **options: object) -> None:
+        """Leave the lines as they are."""
+
 
 def _would_spoil_a_document() -> bool:
     """Whether stdout, which a program reads, and stderr are the same file."""

@@ -23,7 +23,7 @@ from reference.weights.checkpoint_file import (
     read_content,
     sha256_of_file,
 )
-from reference.weights.checkpoint_source import BUILT_IN, require_checkpoint
+from reference.weights.checkpoint_source import BUILT_IN, demo_path, require_checkpoint
 from reference.weights.download import fetch_official
 from reference.weights.official_names import (
     UNUSED_TENSORS,
@@ -50,7 +50,6 @@ __all__ = [
     "resolve_checkpoint",
 ]
 
-_DATA = Path(__file__).parent / "data"
 _INTEGER_DTYPES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 _PIXEL_STATISTICS = ("pixel_mean", "pixel_std")
 _NAMES_SHOWN = 5  # tensor names of each kind that an error shows
@@ -159,7 +158,7 @@ def _python(text: str) -> str:
 
 
 def _bundled_weights(demo: DemoCheckpoint) -> dict[str, Tensor]:
-    path = _DATA / demo.file_name
+    path = demo_path(demo)
     weights = read_checkpoint(path)
     digest = sha256_of_file(path)
     if digest != demo.sha256:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from reference.common.cache import cache_folder
 from reference.common.errors import CheckpointError
-from reference.modeling.variants import Variant
+from reference.modeling.variants import DemoCheckpoint, OfficialCheckpoint, Variant
 from reference.weights.file_kind import checkpoint_kind
 
 BUILT_IN = ("demo", "official", "seeded")  # checkpoints that have a name
@@ -33,6 +34,16 @@ def require_checkpoint(source: str | Path, variant: Variant) -> None:
             "a .pt or .safetensors file"
         )
     checkpoint_kind(path)
+
+
+def demo_path(demo: DemoCheckpoint) -> Path:
+    """Return the path of a checkpoint that comes with this package."""
+    return Path(__file__).parent / "data" / demo.file_name
+
+
+def official_path(official: OfficialCheckpoint) -> Path:
+    """Return the path in the user's cache to which an official checkpoint is downloaded."""
+    return cache_folder() / official.url.rsplit("/", 1)[-1]
 
 
 def _is_missing(path: Path) -> bool:

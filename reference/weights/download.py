@@ -10,11 +10,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from reference.common.cache import CACHE_VARIABLE, cache_folder
+from reference.common.cache import CACHE_VARIABLE
 from reference.common.errors import CheckpointError
 from reference.common.input_files import require_regular_file
 from reference.modeling.variants import OfficialCheckpoint
 from reference.weights.checkpoint_file import sha256_of_file
+from reference.weights.checkpoint_source import official_path
 
 # Seconds to wait for the connection, and for every read. A stalled server is given up, but a slow one is not.
 TIMEOUT_S = 30
@@ -36,7 +37,7 @@ def fetch_official(official: OfficialCheckpoint, progress: bool = True) -> Path:
     Raises:
         CheckpointError: the file cannot be downloaded, verified or stored.
     """
-    path = cache_folder() / official.url.rsplit("/", 1)[-1]
+    path = official_path(official)
     try:
         if path.exists():
             require_regular_file(

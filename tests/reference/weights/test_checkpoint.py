@@ -21,6 +21,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+from reference.common.cache import cache_folder
 from reference.common.errors import CheckpointError
 from reference.modeling.sam import Sam
 from reference.modeling.variants import VARIANTS, OfficialCheckpoint
@@ -709,8 +710,8 @@ class TestDownload:
 
     def test_users_cache_folder_is_the_default(self, monkeypatch):
         monkeypatch.delenv(CACHE_VARIABLE, raising=False)
-        assert download.cache_folder().is_absolute()
-        assert "mobile-sam-export" in download.cache_folder().parts
+        assert cache_folder().is_absolute()
+        assert "mobile-sam-export" in cache_folder().parts
 
     def test_official_checkpoint_is_fetched_and_fits(self, server, cache, weights, sam):
         buffer = io.BytesIO()

@@ -5,20 +5,23 @@ error that it inherits from earlier ones.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from converters.prompt_slots import SlotPrompt
-from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact
 from validation.documents.verdicts import Unavailable
 from validation.inspection.drift.drift import Drift, worst
+
+if TYPE_CHECKING:  # importing it takes a second, which a comparison without drift does not need
+    from reference.modeling.sam import Sam
 
 __all__ = ["Drift", "measure_drift", "worst"]
 
 
 def measure_drift(
-    artifact: Artifact, sam: Sam, frame: Tensor, prompt: SlotPrompt
+    artifact: Artifact, sam: "Sam", frame: Tensor, prompt: SlotPrompt
 ) -> list[Drift] | Unavailable:
     """Measure the own and total error of every operation (Core ML) or module (TorchScript) that computes.
 
