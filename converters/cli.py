@@ -9,6 +9,7 @@ import click
 
 from converters.options import artifact_path, format_options, require_prompt_slots
 from converters.output_folder import reserved
+from converters.second_process import SecondProcess, write_side_by_side
 from reference.common.command_line import note, print_json, print_lines, run, version_option, warn
 from reference.common.progress import step_bar
 from reference.common.torch_settings import prepare_torch
@@ -187,10 +188,14 @@ def _convert(
             pass  # refuses now. It is not kept, because an import that is interrupted cleans nothing up
     prepare_torch()
 
-    # Imported here, so that --help and refusals do not wait for torch and coremltools.
-    from converters.conversion import STEPS, load_source, write_artifact
-
     with contextlib.ExitStack() as stack:
+        second = None
+        if len(requests) > 1:
+            second = stack.enter_context(contextlib.closing(SecondProcess()))
+
+        # Imported here, so that --help and refusals do not wait for torch and coremltools.
+        from converters.conversion import STEPS, load_source, write_artifact
+
         for folder in folders:
             stack.enter_context(reserved(folder, force))
         on_step = stack.enter_context(step_bar(total=1 + STEPS * len(all_options)))
@@ -198,8 +203,13 @@ def _convert(
         source = load_source(checkpoint, model, prompt_slots)
         written: list[Path] = []
         try:
-            for options in all_options:
-                written.append(write_artifact(source, options, output, force, on_step))
+            if second is not None:
+                write_side_by_side(
+                    second, source, all_options, output, force, on_step, written.append
+                )
+            else:
+                for options in all_options:
+                    written.append(write_artifact(source, options, output, force, on_step))
         except BaseException:
             for folder in written:
                 note(f"'{folder}' was written before the error")

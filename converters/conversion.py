@@ -1,6 +1,7 @@
 """Converting a checkpoint to an artifact folder, for the ``convert`` command and for Python."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -154,9 +155,33 @@ def write_artifact(
         ConversionError: the model cannot be converted with these options.
         OutputError: the artifact folder exists, or cannot be written.
     """
-    variant = source.sam.variant
-    folder = artifact_path(Path(output), options, variant.name)
+    with staged_artifact(source, options, output, force) as (folder, partial):
+        fill_artifact(source, options, partial, on_step)
+    return folder
+
+
+@contextlib.contextmanager
+def staged_artifact(
+    source: Source, options: Options, output: str | Path, force: bool
+) -> Iterator[tuple[Path, Path]]:
+    """Yield an artifact folder, and a hidden one to fill, which takes its place if the block ends without an error.
+
+    Raises:
+        OutputError: the artifact folder exists, or cannot be written.
+    """
+    folder = artifact_path(Path(output), options, source.sam.variant.name)
     require_free(folder, force)
+    with staged(folder, force) as partial:
+        yield folder, partial
+
+
+def fill_artifact(source: Source, options: Options, folder: Path, on_step: OnStep) -> None:
+    """Convert a loaded checkpoint, and write the files of the artifact into an empty folder.
+
+    Raises:
+        ConversionError: the model cannot be converted with these options.
+    """
+    variant = source.sam.variant
     chosen = FORMATS[format_of(options)]
     entries = description(
         variant,
@@ -167,21 +192,19 @@ def write_artifact(
         chosen.manifest_entries(options),
         chosen.padding_color(source.sam.mean_color),
     )
-    with staged(folder, force) as partial:
-        components = {}
-        for component in _components(source, chosen):
-            on_step(component.spec.name)
-            components[component.spec.name] = chosen.write(
-                component, variant, source.checkpoint, options, entries, partial
-            )
-        on_step("goldens")
-        write_goldens(source.goldens, partial / GOLDENS_FOLDER, variant.image_size)
-        on_step("manifest")
-        write_manifest(partial, entries, components)
-    return folder
+    components = {}
+    for component in _components(source, chosen):
+        on_step(component.spec.name)
+        components[component.spec.name] = chosen.write(
+            component, variant, source.checkpoint, options, entries, folder
+        )
+    on_step("goldens")
+    write_goldens(source.goldens, folder / GOLDENS_FOLDER, variant.image_size)
+    on_step("manifest")
+    write_manifest(folder, entries, components)
 
 
-# How often ``write_artifact`` calls ``on_step``.
+# How often ``fill_artifact`` calls ``on_step``.
 STEPS = 4
 
 

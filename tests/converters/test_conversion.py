@@ -1,7 +1,9 @@
 """``convert``, as a user runs it, writes a whole artifact folder or none."""
 
+import contextlib
 import hashlib
 import json
+import multiprocessing
 import re
 import shutil
 import signal
@@ -25,6 +27,7 @@ from converters.conversion import STEPS, load_source, write_artifact
 from converters.coreml.format import COREML
 from converters.coreml.options import CoreMLOptions
 from converters.output_folder import require_free, staged
+from converters.second_process import SecondProcess
 from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ConversionError, OutputError
 from reference.photos.masks import decode_rle
@@ -502,3 +505,37 @@ def test_what_was_written_before_an_error_is_named(tmp_path, tiny_model, capsys,
     )
     assert error == "convert: error: no package"
     assert [path.name for path in tmp_path.iterdir()] == ["mobile_sam_tiny-torchscript-none"]
+
+
+def test_an_error_in_the_second_process_leaves_nothing(tmp_path):
+    """A limit on the size of files stands in for a full disk: only the TorchScript files are larger."""
+    script = """
+        import multiprocessing, resource, signal
+        from converters.cli import main
+        if __name__ == "__main__":
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))
+            try:
+                main(["all", "--model", "tiny", "--checkpoint", "seeded", "--output", "out"])
+            finally:
+                print(len(multiprocessing.active_children()))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == "0\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_end_of_the_second_process_is_an_error(tmp_path):
+    with contextlib.closing(SecondProcess()) as second:
+        (process,) = multiprocessing.active_children()
+        process.kill()
+        with pytest.raises(ConversionError, match="ended"):
+            second.fill(TorchScriptOptions(), tmp_path, print)
+    assert multiprocessing.active_children() == []
