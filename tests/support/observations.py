@@ -62,5 +62,5 @@ def open_here(artifact, openers, _limit) -> EngineHere:
     return EngineHere(open_first(artifact, openers))
 
 
-def start_here(artifact, openers, _limit) -> OpenedHere:
+def start_here(artifact, openers, _limit, threads) -> OpenedHere:
     return OpenedHere(artifact, openers)

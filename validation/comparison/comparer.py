@@ -5,24 +5,35 @@ that is stored in the artifact. For any other photo, built-in or the user's, it 
 answer that the reference gives now, with the weights that the artifact was converted from.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from itertools import product, zip_longest
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import cast
 
+import torch
+
 from converters.prompt_slots import fill_slots
 from converters.samples import SampleCase
-from reference.common.errors import ArtifactError
+from reference.common.errors import ArtifactError, MobileSAMError
 from reference.common.one_or_more import one_or_more
-from reference.modeling.sam import Sam
+from reference.common.progress import progress
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.artifacts.conventions import false_statements
 from validation.comparison.conclusion import conclude
-from validation.comparison.pipelines import TimedPipeline, compare_pipelines, skipped_cases
+from validation.comparison.pipelines import (
+    HostedPipeline,
+    OnCases,
+    TimedPipeline,
+    count_cases,
+    judge_photos,
+    skipped_cases,
+)
 from validation.comparison.quick import require_goldens_only
 from validation.comparison.results import Comparison
+from validation.comparison.side_by_side import Call, Host, call_here, side_by_side
 from validation.documents.verdicts import Unavailable
 from validation.engines import Engine, engine_openers, open_first
 from validation.engines.artifact_model import ArtifactModel
@@ -32,8 +43,8 @@ from validation.gates import Gates, gates_for, read_gates
 from validation.inspection.drift import Drift, measure_drift, worst
 from validation.questions.answer_store import store_of
 from validation.questions.cases import Question
-from validation.questions.goldens import golden_questions
-from validation.questions.live_reference import load_reference
+from validation.questions.goldens import golden_cases, golden_questions
+from validation.questions.live_reference import LiveReference, find_reference
 from validation.questions.pipeline import CachedPipeline, PhotoPipeline
 from validation.questions.prompt_matrix import built_in_questions, photo_question
 from validation.questions.prompts_file import read_prompts
@@ -69,11 +80,14 @@ class OpenedHere:
     def close(self) -> None:
         """Do nothing, because this process goes on."""
 
+    def kill(self) -> None:
+        """Do nothing, because this process goes on."""
+
 
 class Comparer:
     """Compares any number of artifacts.
 
-    Each reference is loaded once, and encodes each photo once, however many artifacts share it.
+    Each reference is loaded at most once, and encodes each photo once, however many artifacts share it.
     """
 
     def __init__(
@@ -108,6 +122,7 @@ class Comparer:
         self._extras, self._time_limit, self._cache = extras, time_limit, cache
         self._quick = quick
         self._references: dict[tuple[str, str], PhotoPipeline | Unavailable] = {}
+        self._photos_of: dict[int, list[Question]] = {}
 
     def compare(self, artifact: Artifact, engine_name: str | None = None) -> Comparison:
         """Compare one artifact on its goldens, the built-in photos and the user's photos.
@@ -127,46 +142,101 @@ class Comparer:
             ImageError: an image cannot be read.
             CheckpointError: the checkpoint cannot be fetched, read or loaded.
         """
-        with closing(self._start(artifact, engine_name)) as starting:
-            return self._compare(artifact, starting)
+        with closing(self.compare_all([(artifact, engine_name)])) as comparisons:
+            return next(comparisons)
 
-    def compare_all(self, pairs: Sequence[tuple[Artifact, str | None]]) -> Iterator[Comparison]:
-        """Compare artifacts with engines, pair by pair, as ``compare`` does.
+    def compare_all(
+        self, pairs: Sequence[tuple[Artifact, str | None]]
+    ) -> Generator[Comparison, None, None]:
+        """Compare artifacts with engines, pair by pair, as ``compare`` does, and show one progress bar over all.
 
-        While a pair is compared, the engine of the next pair starts. They do not run at the same time: a single engine
-        uses all cores, and two of them take longer side by side than one after the other.
+        If engines run in their own processes, as many pairs are compared side by side as torch has threads here, and
+        their engines share these threads. In all, engines on one thread each need less processor time than engines on
+        all threads one after the other. The results come in the order of the pairs, and an error when it is the turn of
+        its pair. A generator that is not used up has to be closed.
         """
-        with ExitStack() as started:
-            upcoming = None
-            for (artifact, engine_name), following in zip_longest(pairs, pairs[1:]):
-                starting = upcoming or self._start(artifact, engine_name)
-                upcoming = None if following is None else self._start_early(*following)
-                if upcoming is not None:
-                    started.callback(upcoming.close)
-                with closing(starting):
-                    comparison = self._compare(artifact, starting)
+        threads = torch.get_num_threads()
+        workers = 1 if self._time_limit is None else max(1, min(len(pairs), threads))
+        compare = self._one_by_one if workers == 1 else partial(self._side_by_side, workers)
+        name = pairs[0][0].name if len(pairs) == 1 else f"{len(pairs)} comparisons"
+        total = sum(self._case_count(artifact) for artifact, _ in pairs)
+        with (
+            progress(description=name, total=total, unit="case") as bar,
+            closing(compare(threads // workers, pairs, bar.update)) as comparisons,
+        ):
+            for comparison in comparisons:
+                bar.clear()  # the caller may print something now
                 yield comparison
 
-    def _compare(self, artifact: Artifact, starting: StartingEngine | OpenedHere) -> Comparison:
+    def _one_by_one(
+        self, threads: int, pairs: Sequence[tuple[Artifact, str | None]], on_cases: OnCases
+    ) -> Generator[Comparison, None, None]:
+        for artifact, engine_name in pairs:
+            with closing(self._start(artifact, engine_name, threads)) as starting:
+                comparison = self._compare(artifact, starting, call_here, on_cases)
+            yield comparison
+
+    def _side_by_side(
+        self,
+        workers: int,
+        threads: int,
+        pairs: Sequence[tuple[Artifact, str | None]],
+        on_cases: OnCases,
+    ) -> Generator[Comparison, None, None]:
+        engines: list[StartingEngine | OpenedHere] = []
+
+        def start(artifact: Artifact, engine_name: str | None) -> StartingEngine | OpenedHere:
+            engines.append(self._start(artifact, engine_name, threads))
+            return engines[-1]
+
+        def compare(pair: tuple[Artifact, str | None], host: Host) -> Comparison:
+            def report(count: int) -> None:
+                host.post(partial(on_cases, count))
+
+            with closing(host.call(partial(start, *pair))) as starting:
+                return self._compare(pair[0], starting, host.call, report)
+
+        def end_engines() -> None:
+            for engine in engines:
+                engine.kill()
+
+        tasks = [partial(compare, pair) for pair in pairs]
+        with side_by_side(tasks, workers, end_engines) as comparisons:
+            yield from comparisons
+
+    def _compare(
+        self,
+        artifact: Artifact,
+        starting: StartingEngine | OpenedHere,
+        call: Call,
+        on_cases: OnCases,
+    ) -> Comparison:
+        """Compare an artifact; ``call`` runs a function in the thread that the reference belongs to."""
         gates = gates_for(artifact, self._gates)
         questions = self._questions(artifact)
-        reference = self._reference(artifact)
+        reference = call(partial(self._reference, artifact))
         try:
             engine = starting.ready()
         except ArtifactError as error:
             skipped = [result for item in questions for result in skipped_cases(item, NOT_LOADED)]
+            on_cases(len(skipped))
             failures = [str(error)]
             return conclude(artifact, None, gates, skipped, failures, quick=self._quick)
         if isinstance(engine, Unavailable):
             skipped = [
                 result for item in questions for result in skipped_cases(item, engine.reason)
             ]
+            on_cases(len(skipped))
             return conclude(artifact, None, gates, skipped, quick=self._quick)
         candidate = TimedPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
-        results = compare_pipelines(
-            artifact, questions, reference, candidate, gates, self._extras.pictures
+        if not isinstance(reference, Unavailable):
+            reference = HostedPipeline(reference, call)
+        results = judge_photos(
+            artifact, questions, reference, candidate, gates, self._extras.pictures, on_cases
         )
-        drifts = self._drifts(artifact, reference, candidate) if self._extras.drift else None
+        drifts = None
+        if self._extras.drift:
+            drifts = call(partial(self._drifts, artifact, reference, candidate))
         return conclude(
             artifact,
             engine.name,
@@ -191,37 +261,41 @@ class Comparer:
         prompt = fill_slots(slots, mask_size, points, box, mask_input=None)
         frame = candidate.preprocess(pixels)
         try:
-            # ``load_reference`` returns a ``Sam``.
-            drifts = measure_drift(artifact, cast(Sam, reference.model), frame, prompt)
+            # ``find_reference`` returns a ``LiveReference``.
+            sam = cast(LiveReference, reference.model).sam
+            drifts = measure_drift(artifact, sam, frame, prompt)
         except ArtifactError as error:
             return Unavailable(str(error))
         return drifts if isinstance(drifts, Unavailable) else tuple(worst(drifts))
 
-    def _start(self, artifact: Artifact, engine_name: str | None) -> StartingEngine | OpenedHere:
+    def _start(
+        self, artifact: Artifact, engine_name: str | None, threads: int
+    ) -> StartingEngine | OpenedHere:
         openers = engine_openers(artifact, engine_name)
         if self._time_limit is None:
             return OpenedHere(artifact, openers)
-        return start_isolated(artifact, openers, self._time_limit)
+        return start_isolated(artifact, openers, self._time_limit, threads=threads)
 
-    def _start_early(
-        self, artifact: Artifact, engine_name: str | None
-    ) -> StartingEngine | OpenedHere | None:
-        """Start the engine of a later pair; None if there is an error, which has to wait for its turn."""
-        with suppress(ArtifactError):
-            return self._start(artifact, engine_name)
-        return None
+    def _case_count(self, artifact: Artifact) -> int:
+        """The number of cases; 0 if there is an error, which has to wait for the artifact's turn."""
+        with suppress(MobileSAMError):
+            return len(golden_cases(artifact)) + count_cases(self._photos(artifact.prompt_slots))
+        return 0
 
     def _questions(self, artifact: Artifact) -> list[Question]:
+        return golden_questions(artifact) + self._photos(artifact.prompt_slots)
+
+    def _photos(self, slots: int) -> list[Question]:
+        """The questions that are not goldens, for an artifact with a number of prompt slots."""
         if self._quick:
-            return golden_questions(artifact)
-        slots = artifact.prompt_slots
-        asked = [photo_question(Path(path), slots) for path in self._images]
-        return [
-            *golden_questions(artifact),
-            *built_in_questions(slots),
-            *asked,
-            *(_fitting(question, slots) for question in self._prompts),
-        ]
+            return []
+        if slots not in self._photos_of:
+            self._photos_of[slots] = [
+                *built_in_questions(slots),
+                *(photo_question(Path(path), slots) for path in self._images),
+                *(_fitting(question, slots) for question in self._prompts),
+            ]
+        return self._photos_of[slots]
 
     def _reference(self, artifact: Artifact) -> PhotoPipeline | Unavailable:
         if self._quick:
@@ -229,12 +303,15 @@ class Comparer:
         key = artifact.model, artifact.checkpoint.sha256
         if key not in self._references:
             required = bool(self._images or self._prompts)
-            sam = load_reference(artifact, self._checkpoint, required)
-            self._references[key] = sam if isinstance(sam, Unavailable) else self._cached(sam)
+            model = find_reference(artifact, self._checkpoint, required)
+            self._references[key] = (
+                model if isinstance(model, Unavailable) else self._cached(model, artifact)
+            )
         return self._references[key]
 
-    def _cached(self, sam: Sam) -> PhotoPipeline:
-        return CachedPipeline(sam, store_of(sam) if self._cache else None)
+    def _cached(self, model: LiveReference, artifact: Artifact) -> PhotoPipeline:
+        store = store_of(artifact.variant, artifact.checkpoint.sha256) if self._cache else None
+        return CachedPipeline(model, store)
 
 
 def compare_artifacts(
@@ -302,11 +379,13 @@ def compare_artifacts(
     comparer = Comparer(
         checkpoint, one_or_more(images), questions, limits, extras, time_limit, cache, quick
     )
-    comparisons = []
-    for comparison in comparer.compare_all([*product(loaded, one_or_more(engines) or (None,))]):
-        on_result(comparison)
-        comparisons.append(comparison)
-    return comparisons
+    pairs = [*product(loaded, one_or_more(engines) or (None,))]
+    results = []
+    with closing(comparer.compare_all(pairs)) as comparisons:
+        for comparison in comparisons:
+            on_result(comparison)
+            results.append(comparison)
+    return results
 
 
 def _fitting(question: Question, prompt_slots: int) -> Question:

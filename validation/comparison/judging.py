@@ -110,23 +110,22 @@ class Judge:
         self._shrunken = last(lambda photo: shrink_photo(photo.pixels))
         self._embeddings = last(lambda photo: embeddings_evidence(photo.reference_embeddings))
 
-    def case_result(
+    def results(self, question: Question, photo: PhotoAnswers) -> list[CaseResult]:
+        """Measure and judge all cases about a photo, from all answers about it."""
+        return [
+            self._result(question, photo, case, answers)
+            for case, answers in zip(question.cases, photo.cases, strict=True)
+        ]
+
+    def _result(
         self,
         question: Question,
         photo: PhotoAnswers,
         case: SampleCase,
         answers: CaseAnswers | StageError,
     ) -> CaseResult:
-        """Measure and judge one case.
-
-        Args:
-            question: the photo and its prompts.
-            photo: all answers about the photo.
-            case: the prompt.
-            answers: the answers to the prompt, or why the artifact gave none.
-        """
         if isinstance(answers, StageError):
-            return failed_case(question, case, answers)
+            return _failed_case(question, case, answers)
         masks = CaseMasks(photo.photo_size)
         agreement = measure(
             answers.artifact,
@@ -199,7 +198,12 @@ def _status(failures: tuple[str, ...], evidence: Evidence) -> tuple[str, tuple[s
     return (NOT_PROVEN, (evidence.no_mask,)) if evidence.no_mask else (PASSED, ())
 
 
-def failed_case(question: Question, case: SampleCase, error: StageError) -> CaseResult:
+def failed_cases(question: Question, error: StageError) -> list[CaseResult]:
+    """The results of a photo about which the artifact cannot be asked anything."""
+    return [_failed_case(question, case, error) for case in question.cases]
+
+
+def _failed_case(question: Question, case: SampleCase, error: StageError) -> CaseResult:
     """The result of a case for which the artifact cannot be run."""
     return CaseResult(
         case, question.photo, question.kind, FAILED, reasons=(str(error),), blamed=error.stage

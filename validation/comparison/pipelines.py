@@ -1,8 +1,10 @@
 """Compares two pipelines, the reference and an artifact, on photos and prompts."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from time import perf_counter
 
@@ -11,8 +13,9 @@ from torch import Tensor
 from converters.samples import SampleCase
 from reference.common.progress import progress
 from validation.artifacts.artifact import Artifact
-from validation.comparison.judging import Judge, failed_case
+from validation.comparison.judging import Judge, failed_cases
 from validation.comparison.results import CaseResult
+from validation.comparison.side_by_side import Call
 from validation.comparison.stage_exchange import StageError, exchange_stages
 from validation.documents.verdicts import NOT_RUN, Unavailable
 from validation.engines.artifact_model import ArtifactModel
@@ -20,6 +23,10 @@ from validation.gates import Gates
 from validation.questions.cases import Answer, Question
 from validation.questions.pipeline import PhotoPipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
+
+OnCases = Callable[
+    [int], object
+]  # called with the number of cases that were answered since the last call
 
 
 def compare_pipelines(
@@ -30,6 +37,27 @@ def compare_pipelines(
     gates: Gates,
     pictures: bool = False,
 ) -> list[CaseResult]:
+    """Run reference and artifact on every photo, judge each case, and show a progress bar; see ``judge_photos``."""
+    with progress(description=artifact.name, total=count_cases(questions), unit="case") as bar:
+        return judge_photos(
+            artifact, questions, reference, candidate, gates, pictures, on_cases=bar.update
+        )
+
+
+def count_cases(questions: Iterable[Question]) -> int:
+    """The number of prompts about all photos."""
+    return sum(len(question.cases) for question in questions)
+
+
+def judge_photos(
+    artifact: Artifact,
+    questions: Sequence[Question],
+    reference: PhotoPipeline | Unavailable,
+    candidate: PhotoPipeline,
+    gates: Gates,
+    pictures: bool,
+    on_cases: OnCases,
+) -> list[CaseResult]:
     """Run reference and artifact on every photo, and judge each case.
 
     Args:
@@ -39,26 +67,28 @@ def compare_pipelines(
         candidate: the artifact's way from photo to mask.
         gates: the limits for each case.
         pictures: whether to keep pictures of each case.
+        on_cases: called after each case, or after several at once.
     """
-    total = sum(len(question.cases) for question in questions)
-    results: list[CaseResult] = []
-    with progress(description=artifact.name, total=total, unit="case") as bar:
-        judge = Judge(artifact, candidate, gates, pictures)
+    judge = Judge(artifact, candidate, gates, pictures)
+    live = None if isinstance(reference, Unavailable) else reference
+    results: list[Future[list[CaseResult]]] = []
+    # A photo is judged while the engine computes the answers about the next one.
+    with ThreadPoolExecutor(1) as judging:
         for question in questions:
             if isinstance(reference, Unavailable) and question.stored is None:
-                results += skipped_cases(question, reference.reason)
-                bar.update(len(question.cases))
+                results.append(judging.submit(skipped_cases, question, reference.reason))
+                on_cases(len(question.cases))
                 continue
-            live = None if isinstance(reference, Unavailable) else reference
             try:
-                photo = exchange_stages(question, judge.arithmetic, live, candidate, bar.update)
+                photo = exchange_stages(
+                    question, judge.arithmetic, live, candidate, partial(on_cases, 1)
+                )
             except StageError as error:
-                results += [failed_case(question, case, error) for case in question.cases]
-                bar.update(len(question.cases))
+                results.append(judging.submit(failed_cases, question, error))
+                on_cases(len(question.cases))
                 continue
-            for case, answers in zip(question.cases, photo.cases, strict=True):
-                results.append(judge.case_result(question, photo, case, answers))
-    return results
+            results.append(judging.submit(judge.results, question, photo))
+        return [result for cases in results for result in cases.result()]
 
 
 def skipped_cases(question: Question, reason: str) -> list[CaseResult]:
@@ -67,6 +97,29 @@ def skipped_cases(question: Question, reason: str) -> list[CaseResult]:
         CaseResult(case, question.photo, question.kind, NOT_RUN, reasons=(reason,))
         for case in question.cases
     ]
+
+
+class HostedPipeline(PhotoPipeline):
+    """A pipeline that is used from any thread, but runs in one."""
+
+    def __init__(self, pipeline: PhotoPipeline, call: Call) -> None:
+        """Take a pipeline, and what calls a function in its thread."""
+        super().__init__(pipeline.model)
+        self._pipeline, self._call = pipeline, call
+
+    def encode(self, frame: Tensor) -> Tensor:
+        return self._call(partial(self._pipeline.encode, frame))
+
+    def decode(
+        self,
+        image_embeddings: Tensor,
+        case: SampleCase,
+        photo_size: tuple[int, int],
+        mask_input: Tensor | None,
+    ) -> Answer:
+        return self._call(
+            partial(self._pipeline.decode, image_embeddings, case, photo_size, mask_input)
+        )
 
 
 class TimedPipeline(PhotoPipeline):

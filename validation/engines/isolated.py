@@ -93,7 +93,10 @@ class IsolatedEngine:
 
 
 class StartingEngine:
-    """An engine that a child process is loading, while this process does something else."""
+    """An engine that a child process is loading, while this process does something else.
+
+    One thread may use the engine while another one calls ``kill``; nothing else may be done at the same time.
+    """
 
     def __init__(self, child: Child) -> None:
         """Take a child that has been started; ``start_isolated`` does this."""
@@ -120,17 +123,27 @@ class StartingEngine:
         else:
             self._child.kill()
 
+    def kill(self) -> None:
+        """End the child at once. A thread that waits for its answer gets EngineDiedError, and closes the engine."""
+        self._child.kill_process()
+
 
 def start_isolated(
     artifact: Artifact,
     openers: Sequence[Opener],
     time_limit: float,
     memory_limit: int | None = None,
+    *,
+    threads: int | None = None,
 ) -> StartingEngine:
-    """Start to open an engine in a child process; ``open_isolated`` has the arguments."""
+    """Start to open an engine in a child process.
+
+    ``open_isolated`` has the arguments. ``threads`` is the number of threads that the child computes with; None takes
+    as many as torch has in this process.
+    """
     import torch
 
-    arguments = (artifact, tuple(openers), torch.get_num_threads(), memory_limit)
+    arguments = (artifact, tuple(openers), threads or torch.get_num_threads(), memory_limit)
     return StartingEngine(Child(*spawn(_serve, arguments), time_limit, memory_limit))
 
 

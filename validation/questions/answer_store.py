@@ -23,7 +23,7 @@ from reference.common.errors import OutputError
 from reference.common.output_files import replacing
 from reference.common.processor import processor_name
 from reference.mask_choice import NUM_MASKS
-from reference.modeling.sam import Sam
+from reference.modeling.variants import Variant
 
 LIMIT = 1 << 30  # bytes of all entries together
 _CHECK = 1 << 26  # bytes that are written between two looks at the folder's size
@@ -114,32 +114,33 @@ def _entry(key: bytes, numbers: bytes) -> bytes:
     return hashlib.sha256(key + numbers).digest() + numbers
 
 
-def store_of(sam: Sam) -> AnswerStore:
-    """The store of a reference in the user's cache folder."""
-    variant = sam.variant
+def store_of(variant: Variant, weights_sha256: str) -> AnswerStore:
+    """The store of a reference in the user's cache folder; ``identity_of`` has the arguments."""
     grid, side = variant.embedding_size, variant.mask_size
     shapes = {
         ENCODE: ((1, variant.embedding_dim, grid, grid),),
         DECODE: ((1, NUM_MASKS, side, side), (1, NUM_MASKS)),
     }
-    return AnswerStore(cache_folder() / "reference", identity_of(sam), shapes)
+    identity = identity_of(variant, weights_sha256)
+    return AnswerStore(cache_folder() / "reference", identity, shapes)
 
 
-def identity_of(sam: Sam) -> bytes:
+def identity_of(variant: Variant, weights_sha256: str) -> bytes:
     """A digest of everything that decides a reference's answers, down to the last bit, except the questions.
 
-    That is the weights, the code of the package ``reference``, the versions of the libraries that it computes with,
-    the processor and the number of threads.
+    That is the weights, the code of the package ``reference``, which also reads the weights, the versions of the
+    libraries that it computes with, the processor and the number of threads.
+
+    Args:
+        variant: the variant of the model.
+        weights_sha256: the SHA-256 of its weights, as ``Checkpoint`` has it.
     """
-    digest = hashlib.sha256()
-    for name, tensor in sam.state_dict().items():
-        digest.update(f"|{name} {tensor.dtype} {tuple(tensor.shape)}|".encode())
-        digest.update(np.ascontiguousarray(tensor.numpy()).data)
+    digest = hashlib.sha256(weights_sha256.encode())
     folder = Path(reference.__file__).parent
     for file in sorted(folder.rglob("*.py")):
         digest.update(f"|{file.relative_to(folder).as_posix()}|".encode())
         digest.update(file.read_bytes())
-    digest.update(repr((sam.variant, sorted(_circumstances().items()))).encode())
+    digest.update(repr((variant, sorted(_circumstances().items()))).encode())
     return digest.digest()
 
 

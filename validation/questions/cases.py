@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ class Answer:
         """Return the index of the mask that a user is shown; see ``reference.mask_choice.shown_mask``."""
         return mask_choice.shown_mask(self.iou_predictions[0].numpy(), ambiguous)
 
-    @property
+    @cached_property
     def finite_masks(self) -> list[bool]:
         """Tell for each of the four masks whether its logits are finite."""
         return self.low_res_masks[0].flatten(1).isfinite().all(1).tolist()

@@ -3,12 +3,14 @@
 import json
 import multiprocessing
 import shutil
+import threading
 from dataclasses import replace
 
 import pytest
 import torch
 
 import validation.comparison.comparer
+import validation.questions.live_reference
 from converters.conversion import Source, write_artifact
 from converters.coreml import schemes as coreml_schemes
 from converters.goldens import compute_goldens
@@ -68,7 +70,7 @@ def test_sound_artifact_passes(tiny_artifact):
 
 
 def test_quick_comparison_asks_about_the_goldens_without_the_reference(tiny_artifact, monkeypatch):
-    monkeypatch.setattr(validation.comparison.comparer, "load_reference", None)
+    monkeypatch.setattr(validation.comparison.comparer, "find_reference", None)
     comparison = compare_one(tiny_artifact, quick=True)
     assert comparison.verdict == "passed"
     assert outcomes(comparison) == [("golden", "passed")] * GOLDENS
@@ -124,7 +126,17 @@ def test_second_comparison_has_the_same_numbers_without_asking_the_reference(
     assert [without_seconds(item) for item in compare_artifacts(folders)] == first
 
 
-def test_engines_in_processes_give_the_same_numbers_in_the_same_order(tiny_artifact, tiny_package):
+@pytest.fixture
+def two_threads():
+    """Engines in processes run side by side if torch has several threads, whatever this machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_engines_side_by_side_give_the_same_numbers_in_the_same_order(tiny_artifact, tiny_package):
     folders = [tiny_package, tiny_artifact, tiny_package]
     here = [without_seconds(item) for item in compare_artifacts(folders)]
     seen = []
@@ -134,8 +146,25 @@ def test_engines_in_processes_give_the_same_numbers_in_the_same_order(tiny_artif
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.usefixtures("two_threads")
+def test_interruption_ends_all_engines(tiny_artifact, tiny_package):
+    seen = []
+
+    def interrupt(comparison):
+        seen.append(comparison)
+        raise KeyboardInterrupt
+
+    folders = [tiny_artifact, tiny_package, tiny_package]
+    with pytest.raises(KeyboardInterrupt):
+        compare_artifacts(folders, time_limit=60, on_result=interrupt)
+    assert len(seen) == 1
+    assert multiprocessing.active_children() == []
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_error_about_a_later_artifact_waits_for_its_turn(tiny_artifact, tiny_package):
-    """Its engine starts early, but the artifacts before it get their results first."""
+    """It runs at the same time, but the artifacts before it get their results first."""
     seen = []
     with pytest.raises(ArtifactError, match="does not run the format 'coreml'"):
         compare_artifacts(
@@ -478,6 +507,21 @@ def test_photos_without_the_checkpoint_are_not_run(of_a_file):
 def test_photos_with_the_checkpoint_run(of_a_file, checkpoint_path):
     comparison = compare_one(of_a_file, checkpoint=checkpoint_path)
     assert {case.status for case in comparison.cases} == {"passed"}
+
+
+def test_reference_is_not_loaded_if_all_its_answers_are_stored(
+    of_a_file, checkpoint_path, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("MOBILE_SAM_CACHE", str(tmp_path / "cache"))
+    first = compare_one(of_a_file, checkpoint=checkpoint_path, cache=True)
+
+    def load(*_):
+        raise AssertionError("the reference is loaded")
+
+    monkeypatch.setattr(validation.questions.live_reference, "load_reference", load)
+    again = compare_one(of_a_file, checkpoint=checkpoint_path, cache=True)
+    assert again.verdict == "passed"
+    assert without_seconds(again) == without_seconds(first)
 
 
 def test_own_photos_need_the_checkpoint(of_a_file):

@@ -17,6 +17,7 @@ from validation.comparison.comparer import Comparer
 from validation.comparison.document import comparison_document
 from validation.comparison.golden_proof import unproven_by_goldens
 from validation.evidence.mutation.evidence_mutants import score_nan
+from validation.questions.live_reference import LiveReference
 
 GOLDENS = 7
 
@@ -209,7 +210,11 @@ def test_scores_of_nan_on_both_sides_fail(tiny_artifact, tiny_source, monkeypatc
     sam.load_state_dict(tiny_source.sam.state_dict())
     with torch.no_grad():
         score_nan(sam)
-    monkeypatch.setattr(validation.comparison.comparer, "load_reference", lambda *_: sam)
+    monkeypatch.setattr(
+        validation.comparison.comparer,
+        "find_reference",
+        lambda *_: LiveReference(sam.variant, lambda: sam),
+    )
     decode = tiny_engine.decode
     monkeypatch.setattr(
         tiny_engine,

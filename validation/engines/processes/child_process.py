@@ -117,7 +117,7 @@ class Child:
         # With the child killed, the parent stops waiting, whether it reads, writes or has half a message.
         def end_child() -> None:
             expired.set()
-            self._process.kill()
+            self.kill_process()
 
         deadline = threading.Timer(limit, end_child)
         deadline.start()
@@ -153,6 +153,10 @@ class Child:
         """End the child at once. A child that is gone is left alone."""
         if self._failure is None:
             self._die_quietly("the engine is closed: open another one")
+
+    def kill_process(self) -> None:
+        """End the child at once, from any thread. A thread that waits for its answer gets EngineDiedError."""
+        self._process.kill()
 
     def _cause_of_death(self, expired_limit: float | None) -> str:
         self._process.join(_END_ALLOWANCE)
