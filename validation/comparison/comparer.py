@@ -150,29 +150,32 @@ class Comparer:
     ) -> Generator[Comparison, None, None]:
         """Compare artifacts with engines, pair by pair, as ``compare`` does, and show one progress bar over all.
 
-        If engines run in their own processes, as many pairs are compared side by side as torch has threads here, and
-        their engines share these threads. In all, engines on one thread each need less processor time than engines on
-        all threads one after the other. The results come in the order of the pairs, and an error when it is the turn of
-        its pair. A generator that is not used up has to be closed.
+        If engines run in their own processes, as many pairs are compared side by side as torch has threads here. Their
+        engines share these threads, because engines on one thread each need less processor time in all than engines on
+        all threads one after the other. When fewer pairs are left, each gets more threads. The results come in the
+        order of the pairs, and an error when it is the turn of its pair. A generator that is not used up has to be
+        closed.
         """
         threads = torch.get_num_threads()
         workers = 1 if self._time_limit is None else max(1, min(len(pairs), threads))
-        compare = self._one_by_one if workers == 1 else partial(self._side_by_side, workers)
+        compare = self._one_by_one
+        if workers > 1:
+            compare = partial(self._side_by_side, workers, threads)
         name = pairs[0][0].name if len(pairs) == 1 else f"{len(pairs)} comparisons"
         total = sum(self._case_count(artifact) for artifact, _ in pairs)
         with (
             progress(description=name, total=total, unit="case") as bar,
-            closing(compare(threads // workers, pairs, bar.update)) as comparisons,
+            closing(compare(pairs, bar.update)) as comparisons,
         ):
             for comparison in comparisons:
                 bar.clear()  # the caller may print something now
                 yield comparison
 
     def _one_by_one(
-        self, threads: int, pairs: Sequence[tuple[Artifact, str | None]], on_cases: OnCases
+        self, pairs: Sequence[tuple[Artifact, str | None]], on_cases: OnCases
     ) -> Generator[Comparison, None, None]:
         for artifact, engine_name in pairs:
-            with closing(self._start(artifact, engine_name, threads)) as starting:
+            with closing(self._start(artifact, engine_name)) as starting:
                 comparison = self._compare(artifact, starting, call_here, on_cases)
             yield comparison
 
@@ -184,23 +187,31 @@ class Comparer:
         on_cases: OnCases,
     ) -> Generator[Comparison, None, None]:
         engines: list[StartingEngine | OpenedHere] = []
+        unfinished = set(range(len(pairs)))
+
+        def share() -> int:
+            return threads // min(workers, len(unfinished))
 
         def start(artifact: Artifact, engine_name: str | None) -> StartingEngine | OpenedHere:
-            engines.append(self._start(artifact, engine_name, threads))
+            engines.append(self._start(artifact, engine_name, share))
             return engines[-1]
 
-        def compare(pair: tuple[Artifact, str | None], host: Host) -> Comparison:
+        def compare(index: int, host: Host) -> Comparison:
             def report(count: int) -> None:
                 host.post(partial(on_cases, count))
 
-            with closing(host.call(partial(start, *pair))) as starting:
-                return self._compare(pair[0], starting, host.call, report)
+            artifact, engine_name = pairs[index]
+            try:
+                with closing(host.call(partial(start, artifact, engine_name))) as starting:
+                    return self._compare(artifact, starting, host.call, report)
+            finally:
+                unfinished.discard(index)
 
         def end_engines() -> None:
             for engine in engines:
                 engine.kill()
 
-        tasks = [partial(compare, pair) for pair in pairs]
+        tasks = [partial(compare, index) for index in range(len(pairs))]
         with side_by_side(tasks, workers, end_engines) as comparisons:
             yield from comparisons
 
@@ -269,7 +280,10 @@ class Comparer:
         return drifts if isinstance(drifts, Unavailable) else tuple(worst(drifts))
 
     def _start(
-        self, artifact: Artifact, engine_name: str | None, threads: int
+        self,
+        artifact: Artifact,
+        engine_name: str | None,
+        threads: Callable[[], int] | None = None,
     ) -> StartingEngine | OpenedHere:
         openers = engine_openers(artifact, engine_name)
         if self._time_limit is None:

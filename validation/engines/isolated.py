@@ -1,7 +1,7 @@
 """Runs an engine in its own process, so that an artifact that crashes or hangs it harms nothing else."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -46,10 +46,13 @@ class IsolatedEngine:
         name: name of the engine in the child process.
     """
 
-    def __init__(self, name: str, child: Child) -> None:
-        """Take a child that has loaded an artifact; ``open_isolated`` does this."""
+    def __init__(self, name: str, child: Child, threads: Callable[[], int]) -> None:
+        """Take a child that has loaded an artifact, and what tells the number of threads for each answer.
+
+        ``open_isolated`` does this.
+        """
         self.name = name
-        self._child = child
+        self._child, self._threads = child, threads
         self._kept: list[Tensor | None] = [None] * KEPT_EMBEDDINGS  # what the child has
         self._sent = 0  # number of embeddings that were sent to it
 
@@ -88,6 +91,7 @@ class IsolatedEngine:
         import torch
 
         arrays = [tensor.detach().numpy() for tensor in tensors]
+        request = {**request, "threads": self._threads()}
         _, answers = self._child.ask(during, request, arrays, count)
         return [torch.from_numpy(answer) for answer in answers]
 
@@ -98,9 +102,9 @@ class StartingEngine:
     One thread may use the engine while another one calls ``kill``; nothing else may be done at the same time.
     """
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, threads: Callable[[], int]) -> None:
         """Take a child that has been started; ``start_isolated`` does this."""
-        self._child = child
+        self._child, self._threads = child, threads
         self._is_ready = False
 
     def ready(self) -> IsolatedEngine | Unavailable:
@@ -114,7 +118,7 @@ class StartingEngine:
             self.close()
             return Unavailable(str(answer["unavailable"]))
         self._is_ready = True
-        return IsolatedEngine(str(answer.get("name")), self._child)
+        return IsolatedEngine(str(answer.get("name")), self._child, self._threads)
 
     def close(self) -> None:
         """End the child: at once while it is loading, since it would not notice a request before it is ready."""
@@ -133,18 +137,19 @@ def start_isolated(
     openers: Sequence[Opener],
     time_limit: float,
     memory_limit: int | None = None,
-    *,
-    threads: int | None = None,
+    threads: Callable[[], int] | None = None,
 ) -> StartingEngine:
-    """Start to open an engine in a child process.
+    """Start to open an engine in a child process; ``open_isolated`` has the other arguments.
 
-    ``open_isolated`` has the arguments. ``threads`` is the number of threads that the child computes with; None takes
-    as many as torch has in this process.
+    Args:
+        threads: returns the number of threads that the child computes with, and is asked again before each answer.
+            None takes as many as torch has in this process.
     """
     import torch
 
-    arguments = (artifact, tuple(openers), threads or torch.get_num_threads(), memory_limit)
-    return StartingEngine(Child(*spawn(_serve, arguments), time_limit, memory_limit))
+    threads = threads or torch.get_num_threads
+    arguments = (artifact, tuple(openers), threads(), memory_limit)
+    return StartingEngine(Child(*spawn(_serve, arguments), time_limit, memory_limit), threads)
 
 
 def open_isolated(
@@ -232,13 +237,15 @@ class _EngineWorker:
         self._embeddings: dict[int, Tensor] = {}
 
     def answer(
-        self, arrays: Sequence[np.ndarray], operation: str, embeddings: int = 0
+        self, arrays: Sequence[np.ndarray], operation: str, threads: int, embeddings: int = 0
     ) -> list[np.ndarray]:
         """Run a module. ``embeddings`` is the place of those that a prompt is about; a request may bring them."""
         import torch
 
         from converters.prompt_slots import SlotPrompt
 
+        if threads != torch.get_num_threads():
+            torch.set_num_threads(threads)
         tensors = [torch.from_numpy(array) for array in arrays]
         if operation == "encode":
             return [self._engine.encode(*tensors).detach().numpy()]

@@ -14,7 +14,7 @@ from validation.documents.verdicts import Unavailable
 from validation.engines import engine_for, engine_openers
 from validation.engines.artifact_model import ArtifactModel
 from validation.engines.base import EngineDiedError
-from validation.engines.isolated import open_isolated
+from validation.engines.isolated import open_isolated, start_isolated
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +70,21 @@ def test_answers_are_those_of_the_same_process(request, folder, tiny_source, cas
         assert answer.equal(wanted)
     with pytest.raises(EngineDiedError, match="is closed"):
         engine.encode(frame)
+
+
+def test_number_of_threads_may_change_between_answers(tiny_artifact, case):
+    shares = [1, 2, 1]
+    threads = iter([3, *shares])  # the first is for the start
+    engine = start_isolated(
+        load_artifact(tiny_artifact),
+        [opener("faulty_engines", "counting_threads")],
+        time_limit=60,
+        threads=lambda: next(threads),
+    ).ready()
+    with engine:
+        for share in shares:
+            _, scores = engine.decode(torch.zeros(1, 64, 16, 16), case.prompt)
+            assert scores.tolist() == [[share] * 4]
 
 
 def test_file_that_cannot_be_loaded(tiny_artifact, accept_files):
