@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING
 from reference.common.errors import ConversionError
 from reference.common.interrupts import postponed
 from reference.common.progress import OnStep
+from reference.common.torch_settings import prepare_torch
 
 if TYPE_CHECKING:  # the second process starts before this one imports torch
     from converters.conversion import Source
     from converters.format import Options
 
+# The first process has more work, and its last part runs on one core. So it gets the cores first.
+_NICENESS = 10
 _END_ALLOWANCE = 5.0  # seconds until a process that closes its connection has ended
 
 
@@ -138,7 +141,9 @@ def write_side_by_side(
 def _serve(connection: Connection) -> None:
     os.dup2(2, 1)  # the first process may write a document to stdout
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICENESS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    prepare_torch()
     from converters.conversion import fill_artifact
 
     with contextlib.suppress(EOFError, ConnectionError):
