@@ -24,9 +24,8 @@ from validation.questions.cases import Answer, Question
 from validation.questions.pipeline import PhotoPipeline
 from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
-OnCases = Callable[
-    [int], object
-]  # called with the number of cases that were answered since the last call
+# Called with the number of cases that were answered since the last call.
+OnCases = Callable[[int], object]
 
 
 def compare_pipelines(

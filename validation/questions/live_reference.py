@@ -15,9 +15,8 @@ from reference.weights.checkpoint_source import BUILT_IN, demo_path, official_pa
 from validation.artifacts.artifact import MANIFEST_FILE, Artifact
 from validation.documents.verdicts import Unavailable
 
-if (
-    TYPE_CHECKING
-):  # importing it takes a second, and a reference whose answers are stored does not run
+# Importing it takes a second, and a reference whose answers are stored does not run.
+if TYPE_CHECKING:
     from reference.modeling.sam import Sam
 
 
