@@ -64,7 +64,7 @@ def regress(
     operators, manifest, static cost, peak memory and latency. Latency is measured on one thread, as a
     ratio to a fixed computation that is timed alternately with it, so that a baseline is valid on other
     machines too. Three launches are timed, and a slowdown fails only if all three show it. This takes
-    about 7 minutes for a full-size artifact. One table says what changed, by how much, and whether the
+    about 3 minutes for a full-size artifact. One table says what changed, by how much, and whether the
     change is within its limit.
 
     Exits with 0 if nothing failed, with 1 if something did, and with 2 for bad input. A latency that
