@@ -27,7 +27,7 @@ _HOMES = {
     "check_device_results": "validation.regression.check",
     "check_regression": "validation.regression.check",
     "compare": "validation.modules.comparison",
-    "compare_artifacts": "validation.comparison.comparer",
+    "compare_artifacts": "validation.comparison.compare_artifacts",
     "comparison_document": "validation.comparison.document",
     "cost_document": "validation.inspection.cost.document",
     "evaluate_accuracy": "validation.accuracy.evaluate",

@@ -149,7 +149,7 @@ def compare(
     prepare_torch()
 
     # Imported here so that --help and refusals need not wait for torch.
-    from validation.comparison.comparer import compare_artifacts
+    from validation.comparison.compare_artifacts import compare_artifacts
     from validation.comparison.document import comparison_document
     from validation.comparison.table import format_comparison
     from validation.documents.verdicts import FAILED, NOT_PROVEN

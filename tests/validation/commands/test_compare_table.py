@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-import validation.comparison.comparer
+import validation.comparison.compare_artifacts
 from converters.samples import SampleCase
 from reference.common.plain_text import is_plain
 from validation.artifacts.artifact import load_artifact
@@ -154,7 +154,9 @@ def test_what_compare_prints(
             on_result(comparison)
         return comparisons
 
-    monkeypatch.setattr(validation.comparison.comparer, "compare_artifacts", compare_artifacts)
+    monkeypatch.setattr(
+        validation.comparison.compare_artifacts, "compare_artifacts", compare_artifacts
+    )
     results, report = tmp_path / "results.json", tmp_path / "report"
     outputs = ("--json", results, "--report", report)
     status, out, err = validate("compare", tiny_artifact, tiny_package, *outputs)
