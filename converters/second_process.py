@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from converters.options import format_of
 from reference.common.errors import ConversionError
 from reference.common.interrupts import postponed
 from reference.common.progress import OnStep
@@ -49,6 +50,7 @@ class SecondProcess:
 
     def send_source(self, source: "Source") -> None:
         """Send what all artifacts are made from."""
+        # ``Connection.send`` would move the tensors to shared memory, which containers have little of.
         with self._death_explained():
             self._connection.send_bytes(pickle.dumps(source))
 
@@ -60,7 +62,7 @@ class SecondProcess:
             Exception: what ``fill_artifact`` raised.
         """
         with self._death_explained():
-            self._connection.send_bytes(pickle.dumps((options, folder)))
+            self._connection.send((options, folder))
             while (message := self._connection.recv()) is not None:
                 if isinstance(message, Exception):
                     raise message
@@ -112,7 +114,7 @@ def write_side_by_side(
     """
     from converters.conversion import fill_artifact, staged_artifact
 
-    there = [options for options in chosen if type(options) is not type(chosen[-1])]
+    there = [options for options in chosen if format_of(options) != format_of(chosen[-1])]
     here = chosen[len(there) :]
 
     def write_there() -> None:
@@ -149,7 +151,7 @@ def _serve(connection: Connection) -> None:
     with contextlib.suppress(EOFError, ConnectionError):
         source = pickle.loads(connection.recv_bytes())
         while True:
-            options, folder = pickle.loads(connection.recv_bytes())
+            options, folder = connection.recv()
             try:
                 fill_artifact(source, options, folder, connection.send)
             except Exception as error:
