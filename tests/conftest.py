@@ -1,6 +1,7 @@
 """Photos and models that many tests use."""
 
 import gc
+import math
 import signal
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from sklearn.datasets import load_sample_image
 
+import reference.common.progress
 from reference.builder import build_sam
 from reference.modeling.sam import Sam
 from reference.weights.checkpoint import load_weights
@@ -19,6 +21,9 @@ from tests.support.tiny_variant import TINY
 
 # Tests run side by side, and threads of small tensors wait for each other longer than they work.
 torch.set_num_threads(1)
+
+# On a busy machine, a command that a test runs would write lines of progress between the lines that the test expects.
+reference.common.progress.LINE_SECONDS = math.inf
 
 # A shell starts "command &" with SIGINT ignored, and nohup does the same to SIGHUP. The commands that tests interrupt
 # would inherit that.

@@ -510,8 +510,11 @@ def test_what_was_written_before_an_error_is_named(tmp_path, tiny_model, capsys,
 def test_an_error_in_the_second_process_leaves_nothing(tmp_path):
     """A limit on the size of files stands in for a full disk: only the TorchScript files are larger."""
     script = """
-        import multiprocessing, resource, signal
+        import math, multiprocessing, resource, signal
+        import reference.common.progress
         from converters.cli import main
+
+        reference.common.progress.LINE_SECONDS = math.inf
         if __name__ == "__main__":
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))

@@ -40,8 +40,7 @@ def test_full_size_model_agrees(validate, full_artifact):
     status, out, err = validate("compare", full_artifact, "--json", "-")
     document = json.loads(out)
     (comparison,) = document["artifacts"]
-    assert status == 0
-    assert all("elapsed" in line for line in err.splitlines())  # only how far the command is
+    assert (status, err) == (0, "")
     assert document["schema"] == "mobile-sam-export/comparison/4"
     assert document["verdict"] == comparison["verdict"] == "passed"
     assert comparison["artifact"]["checkpoint"]["name"] == "demo"
