@@ -32,13 +32,6 @@ def crashing(artifact):
     return FaultyEngine(lambda: os.kill(os.getpid(), signal.SIGSEGV))
 
 
-def counting_threads(artifact):
-    """An engine without a fault: its scores are the number of threads that it may use."""
-    return FaultyEngine(
-        lambda: (torch.zeros(1, 4, 64, 64), torch.full((1, 4), float(torch.get_num_threads())))
-    )
-
-
 def exiting(artifact):
     return FaultyEngine(lambda: os._exit(3))
 

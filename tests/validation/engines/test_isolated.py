@@ -77,7 +77,7 @@ def test_number_of_threads_may_change_between_answers(tiny_artifact, case):
     threads = iter([3, *shares])  # the first is for the start
     engine = start_isolated(
         load_artifact(tiny_artifact),
-        [opener("faulty_engines", "counting_threads")],
+        [opener("thread_counting_engine", "open_engine")],
         time_limit=60,
         threads=lambda: next(threads),
     ).ready()
