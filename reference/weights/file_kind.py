@@ -28,8 +28,8 @@ GET_AGAIN = "get the file again"
 _MISTAKES = (
     (rb"version https://git-lfs", "a git-lfs pointer, not the weights", "run 'git lfs pull'"),
     (rb"\s*(?i:<!doctype html|<html)", "a web page, not a checkpoint", GET_AGAIN),
-    (rb"\xff\xd8\xff", "a JPEG image, not a checkpoint", "pass the image as the image"),
-    (rb"\x89PNG\r\n", "a PNG image, not a checkpoint", "pass the image as the image"),
+    (rb"\xff\xd8\xff", "a JPEG image, not a checkpoint", "expected a .pt or .safetensors file"),
+    (rb"\x89PNG\r\n", "a PNG image, not a checkpoint", "expected a .pt or .safetensors file"),
     (rb"\x1f\x8b", "a gzip archive, not a checkpoint", "unpack it first"),
 )
 

@@ -18,6 +18,7 @@ PHOTO_WIDTH = 24  # characters; a longer path is cut at its start, so that the f
 
 _COLUMNS = ("case", "photo", "IoU min", "boundary", "shown", "score Δ", "logit Δ")
 _OVERVIEW = ("artifact", "engine", "MB", "IoU mean", "IoU min", "boundary", "encode", "decode", "")
+_ABOUT_TIMES = "  encode, decode: medians of this run, whose artifacts share the cores; 'validate latency' tells speed"
 
 
 def format_comparison(comparison: Comparison) -> list[str]:
@@ -50,7 +51,7 @@ def format_overview(comparisons: Sequence[Comparison]) -> list[str]:
                 VERDICTS[item.verdict],
             )
         )
-    return [line.rstrip() for line in aligned(rows, left=2)]
+    return [*(line.rstrip() for line in aligned(rows, left=2)), _ABOUT_TIMES]
 
 
 def _seconds(comparison: Comparison, stage: str) -> str:
