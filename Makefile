@@ -26,13 +26,14 @@ $(READY): pyproject.toml
 demo: $(READY)  ## convert to both formats with int8, compare, draw overlays of a real photo
 	$(BIN)/python -m validation.commands.demo --output $(OUTPUT)
 
+# --maxfail: a run in which everything fails, on a full disk for example, ends early and shows why.
 test: lint  ## lint, and all tests but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist loadscope --maxfail 20
 
 # The seed draws the same random input in every run; pass SEED=2, 3, ... for other input.
 SEED ?= 1
 test-slow: $(READY)  ## the tests that convert the full-size model in every way
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n auto --dist loadscope --hypothesis-seed=$(SEED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n auto --dist loadscope --maxfail 20 --hypothesis-seed=$(SEED)
 
 lint: $(READY)  ## style, format, types of the public modules, and the direction of imports
 	$(BIN)/ruff check .
