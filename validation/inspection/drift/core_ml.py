@@ -16,7 +16,6 @@ from itertools import zip_longest
 from coremltools.models import MLModel
 from torch import Tensor, nn
 
-from converters.calibration import ComponentCalibration
 from converters.coreml.export import CoreMLExporter
 from converters.coreml.float16_repair import scaled
 from converters.coreml.options import CoreMLOptions
@@ -85,9 +84,7 @@ def _measure(
 ) -> list[Drift] | Unavailable:
     """Drift of one component."""
     options = CoreMLOptions("none", program.function.opset.name)
-    example = tuple(inputs)
-    calibration = ComponentCalibration(lambda: module, lambda: [example])
-    model = CoreMLExporter(module, spec, example, calibration).convert(options).model
+    model = CoreMLExporter(module, spec, [tuple(inputs)]).convert(options).model
     reference = mil_runtime.load(model, "float32")
     pairs = list(zip_longest(_comparable(program), _comparable(reference)))
     for operation, counterpart in pairs:

@@ -1,1 +1,0 @@
-"""Rounding weights so that layers keep their outputs, whatever the file format stores them in."""
