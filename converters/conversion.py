@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-
 from converters.artifact_layout import GOLDENS_FOLDER
+from converters.calibration import ComponentCalibration, calibrations
 from converters.coreml.format import COREML
 from converters.format import Component, Format, Options
 from converters.goldens import Goldens, compute_goldens, require_finite, write_goldens
@@ -19,13 +18,11 @@ from converters.io_spec import (
 from converters.manifest import description, write_manifest
 from converters.options import artifact_path, format_of, format_options, require_prompt_slots
 from converters.output_folder import require_free, reserved, staged
-from converters.samples import PHOTOS, load_photo
 from converters.torchscript.format import TORCHSCRIPT
 from reference.builder import load_sam
 from reference.common.progress import OnStep
 from reference.modeling.sam import Sam
 from reference.modeling.variants import get_variant
-from reference.photos.preprocessing import photo_to_frame
 from reference.weights.checkpoint import Checkpoint, resolve_checkpoint
 
 # A new format is one more entry here.
@@ -36,13 +33,15 @@ FORMATS: Mapping[str, Format] = {item.name: item for item in (TORCHSCRIPT, COREM
 class Source:
     """A loaded checkpoint, and the reference answers about the sample photos.
 
-    ``components`` keeps the components of each format, so that several schemes share what they have in common.
+    ``calibrations`` has the name of each component → what its layers read. ``components`` keeps the components of each
+    format, so that several schemes share what they have in common.
     """
 
     sam: Sam
     checkpoint: Checkpoint
     goldens: Goldens
     prompt_slots: int
+    calibrations: Mapping[str, ComponentCalibration]
     components: dict[str, tuple[Component, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -79,7 +78,7 @@ def load_source(
     sam = load_sam(variant, weights)
     goldens = compute_goldens(sam, prompt_slots)
     require_finite(goldens)
-    return Source(sam, weights, goldens, prompt_slots)
+    return Source(sam, weights, goldens, prompt_slots, calibrations(sam, goldens, prompt_slots))
 
 
 def convert(
@@ -211,21 +210,13 @@ STEPS = 4
 def _components(source: Source, chosen: Format) -> tuple[Component, ...]:
     if chosen.name not in source.components:
         sam, goldens = source.sam, source.goldens
-        encoder_inputs = goldens.encoder_inputs()
-        if chosen.needs_calibration:
-            encoder_inputs += _calibration_frames(sam, goldens)
         source.components[chosen.name] = tuple(
-            Component(chosen.modules[spec.name](sam).eval(), spec, inputs)
+            Component(
+                chosen.modules[spec.name](sam).eval(), spec, inputs, source.calibrations[spec.name]
+            )
             for spec, inputs in (
-                (image_encoder_spec(sam.variant), encoder_inputs),
+                (image_encoder_spec(sam.variant), goldens.encoder_inputs()),
                 (mask_decoder_spec(sam.variant, source.prompt_slots), goldens.decoder_inputs()),
             )
         )
     return source.components[chosen.name]
-
-
-def _calibration_frames(sam: Sam, goldens: Goldens) -> list[tuple[torch.Tensor, ...]]:
-    """Return frames of the sample photos that are not goldens, because activation ranges depend on the photo."""
-    names = [name for name in PHOTOS if name not in goldens.photos]
-    frames = (photo_to_frame(load_photo(name), sam.frame_size, sam.mean_color) for name in names)
-    return [(torch.from_numpy(frame),) for frame in frames]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from torch import Tensor, nn
 
+from converters.calibration import ComponentCalibration
 from converters.io_spec import ModuleSpec
 from reference.modeling.sam import Sam
 from reference.modeling.variants import Variant
@@ -20,11 +21,19 @@ from reference.weights.checkpoint import Checkpoint
 
 @dataclass(frozen=True, eq=False)
 class Component:
-    """An export module with its specification and real inputs, for all schemes of a format."""
+    """An export module for all schemes of a format.
+
+    Attributes:
+        module: the module.
+        spec: its inputs and outputs.
+        inputs: the inputs of the goldens.
+        calibration: more inputs, and what the layers of the module read.
+    """
 
     module: nn.Module
     spec: ModuleSpec
     inputs: list[tuple[Tensor, ...]]
+    calibration: ComponentCalibration
 
 
 class Options(Protocol):
@@ -61,11 +70,6 @@ class Format(Protocol):
 
     def padding_color(self, mean_color: np.ndarray) -> np.ndarray:
         """Return the color that apps pad the frame with, (3,) RGB in 0…255, as the format can hold it."""
-        ...
-
-    @property
-    def needs_calibration(self) -> bool:
-        """Whether the encoder is exported with more photos than the goldens have."""
         ...
 
     def write(

@@ -67,11 +67,11 @@ class Goldens:
 
 def compute_goldens(sam: Sam, prompt_slots: int) -> Goldens:
     """Compute the reference answers about the sample photos. Cases that need more prompt slots are left out."""
-    photos = {name: _encode(sam, name, load_photo(name)) for name in GOLDEN_PHOTOS}
+    photos = {name: encode_photo(sam, name, load_photo(name)) for name in GOLDEN_PHOTOS}
     cases: dict[str, GoldenCase] = {}
     for sample in GOLDEN_CASES:
         if sample.slots <= prompt_slots:
-            cases[sample.name] = _decode(sam, sample, photos[sample.photo], cases, prompt_slots)
+            cases[sample.name] = decode_case(sam, sample, photos[sample.photo], cases, prompt_slots)
     return Goldens(photos, tuple(cases.values()))
 
 
@@ -98,12 +98,12 @@ def require_finite(goldens: Goldens) -> None:
         )
 
 
-def _encode(sam: Sam, name: str, pixels: np.ndarray) -> GoldenPhoto:
+def encode_photo(sam: Sam, name: str, pixels: np.ndarray) -> GoldenPhoto:
     frame = torch.from_numpy(photo_to_frame(pixels, sam.frame_size, sam.mean_color))
     return GoldenPhoto(name, pixels, frame, sam.encode_image(frame))
 
 
-def _decode(
+def decode_case(
     sam: Sam,
     sample: SampleCase,
     photo: GoldenPhoto,

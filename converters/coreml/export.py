@@ -1,18 +1,17 @@
 """Converting an export module to a Core ML package (.mlpackage), on any operating system."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import coremltools as ct
 import torch
-from coremltools.converters.mil.mil import Operation, Var
 from torch import Tensor, nn
 
+from converters.calibration import ComponentCalibration
 from converters.coreml.activation_quantization import quantize_activations
-from converters.coreml.compression import compression_of
 from converters.coreml.coremltools_session import coremltools_session, validated_once
 from converters.coreml.float16_range import Ranges, measure_ranges
 from converters.coreml.float16_repair import Overflows, choose_exponents, find_overflows, scaled
@@ -21,9 +20,12 @@ from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_files import PackageMetadata, save_package
 from converters.coreml.package_spec import IMAGE_INPUT
 from converters.coreml.passes import pass_pipeline
-from converters.coreml.schemes import LARGE_WEIGHT, SCHEMES, WEIGHTED_OPS, Scheme
+from converters.coreml.schemes import SCHEMES
 from converters.io_spec import ModuleSpec, TensorSpec
-from reference.common.errors import ConversionError
+from converters.quantization.quantized_weight import QuantizedWeight, replaced_weights
+from converters.quantization.rounding import round_weights
+from converters.quantization.weight_formats import WeightFormat
+from converters.quantization.weight_matrix import large_layers
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,23 @@ class CoreMLExporter:
     """Converts one module in any number of schemes. What they have in common is computed once."""
 
     def __init__(
-        self, module: nn.Module, spec: ModuleSpec, inputs: Sequence[tuple[Tensor, ...]]
+        self,
+        module: nn.Module,
+        spec: ModuleSpec,
+        example: tuple[Tensor, ...],
+        calibration: ComponentCalibration,
     ) -> None:
         """Take the module to convert.
 
         Args:
             module: an export module from ``converters.export_modules``, in eval mode. It is not changed.
             spec: the inputs and outputs of the module.
-            inputs: real inputs in the order of ``spec``. The first one is used for tracing. All of them calibrate int8
-                activations and the fit to float16.
+            example: a real input in the order of ``spec``, for tracing.
+            calibration: the inputs that int8 activations and the fit to float16 are chosen for, and what the layers
+                read, for the rounding of weights.
         """
-        self._module, self._spec, self._inputs = module, spec, inputs
+        self._module, self._spec = module, spec
+        self._example, self._calibration = example, calibration
         self._traces: dict[nn.Module, torch.jit.ScriptModule] = {}
 
     def export(
@@ -88,7 +96,7 @@ class CoreMLExporter:
             path: the package to write, a new folder.
 
         Raises:
-            ConversionError: the scheme cannot store a weight.
+            ConversionError: the conversion lost a quantized weight.
         """
         converted = self.convert(options)
         operations = converted.model._mil_program.functions["main"].operations
@@ -101,14 +109,16 @@ class CoreMLExporter:
         scheme, module = SCHEMES[options.scheme], self._module
         fit = selector = None
         if scheme.computes_float16:
-            module, overflows = self._quantized if scheme.quantizes_activations else self._fitted
+            is_quantized = self._spec.name in scheme.quantized_activations
+            module, overflows = self._quantized if is_quantized else self._fitted
             selector = Float16Selector(module, overflows)
-        with coremltools_session(), validated_once():
-            model = _convert(self._trace(module), self._spec, scheme, options.target, selector)
+        traced = self._trace(module)
+        weights = self._round_weights(module, scheme.weights_for(options.target))
+        # The trace shares the weights of the module.
+        with replaced_weights(module, weights), coremltools_session(), validated_once():
+            pipeline = pass_pipeline(module, weights)
+            model = _convert(traced, self._spec, options.target, selector, pipeline)
         model._mil_program.validate()
-        if scheme.compression is not None:
-            operations = model._mil_program.functions["main"].operations
-            _require_compressed(self._spec, scheme, operations)
         if selector is not None:
             headroom = overflows.headroom if math.isfinite(overflows.headroom) else None
             fit = Float16Fit(self._exponents, selector.kept, headroom)
@@ -116,7 +126,7 @@ class CoreMLExporter:
 
     @cached_property
     def _ranges(self) -> Ranges:
-        return measure_ranges(self._module, self._inputs)
+        return measure_ranges(self._module, self._calibration.inputs)
 
     @cached_property
     def _exponents(self) -> dict[str, int]:
@@ -128,43 +138,38 @@ class CoreMLExporter:
         """The module whose streams are scaled, and its values that still overflow."""
         fitted = scaled(self._module, self._exponents)
         is_same = fitted is self._module
-        ranges = self._ranges if is_same else measure_ranges(fitted, self._inputs)
+        ranges = self._ranges if is_same else measure_ranges(fitted, self._calibration.inputs)
         return fitted, find_overflows(ranges)
 
     @cached_property
     def _quantized(self) -> tuple[nn.Module, Overflows]:
         """The scaled module whose layers take int8 inputs, and its values that overflow."""
-        quantized = quantize_activations(scaled(self._module, self._exponents), self._inputs)
-        return quantized, find_overflows(measure_ranges(quantized, self._inputs))
+        quantized = quantize_activations(
+            scaled(self._module, self._exponents), self._calibration.inputs
+        )
+        return quantized, find_overflows(measure_ranges(quantized, self._calibration.inputs))
+
+    def _round_weights(
+        self, module: nn.Module, weight_format: WeightFormat | None
+    ) -> dict[str, QuantizedWeight]:
+        if weight_format is None:
+            return {}
+        formats = dict.fromkeys(large_layers(module), weight_format)
+        return round_weights(module, formats, self._calibration.moments)
 
     def _trace(self, module: nn.Module) -> torch.jit.ScriptModule:
         if module not in self._traces:
             with coremltools_session(), torch.no_grad():
-                self._traces[module] = torch.jit.trace(module, self._inputs[0], check_trace=False)
+                self._traces[module] = torch.jit.trace(module, self._example, check_trace=False)
         return self._traces[module]
-
-
-def _require_compressed(spec: ModuleSpec, scheme: Scheme, operations: Sequence[Operation]) -> None:
-    """Raise ConversionError if a large kernel is uncompressed. coremltools itself only logs that it skips a kernel."""
-    kernels = [op.weight for op in operations if op.op_type in WEIGHTED_OPS]
-    plain = [var.name for var in kernels if var.op.op_type == "const" and _is_large(var)]
-    if plain:
-        raise ConversionError(
-            f"{spec.name} cannot be stored as '{scheme.name}': {', '.join(plain)} would stay uncompressed; "
-            "choose another scheme"
-        )
-
-
-def _is_large(var: Var) -> bool:
-    return math.prod(var.shape) > LARGE_WEIGHT
 
 
 def _convert(
     traced: torch.jit.ScriptModule,
     spec: ModuleSpec,
-    scheme: Scheme,
     target: str,
     select_float16: Float16Selector | None,
+    pipeline: ct.PassPipeline,
 ) -> ct.models.MLModel:
     return ct.convert(
         traced,
@@ -177,7 +182,7 @@ def _convert(
             if select_float16
             else ct.precision.FLOAT32
         ),
-        pass_pipeline=pass_pipeline(compression_of(scheme)),
+        pass_pipeline=pipeline,
         skip_model_load=True,
     )
 

@@ -29,7 +29,6 @@ class CoreMLFormat:
     """Writes an ``.mlpackage`` for each component. See ``Format`` for the methods."""
 
     name = "coreml"
-    needs_calibration = True
     modules = MappingProxyType(
         {"image_encoder": ChannelsFirstImageEncoder, "mask_decoder": ChannelsFirstMaskDecoder}
     )
@@ -73,7 +72,9 @@ class CoreMLFormat:
             },
         )
         if component not in self._exporters:
-            exporter = CoreMLExporter(component.module, spec, component.inputs)
+            exporter = CoreMLExporter(
+                component.module, spec, component.inputs[0], component.calibration
+            )
             self._exporters[component] = exporter
         package = self._exporters[component].export(options, metadata, path)
         entry = component_entry(package_spec(spec), path, package.operators)

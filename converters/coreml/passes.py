@@ -1,18 +1,19 @@
 """The graph passes of a conversion: those of coremltools, and three of this project."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import coremltools as ct
-import coremltools.optimize.coreml as cto
 from coremltools.converters.mil.mil import Builder, Operation, Program, Var
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.pass_registry import register_pass
+from torch import nn
+
+from converters.coreml.stored_weights import STORE_QUANTIZED_WEIGHTS
+from converters.quantization.quantized_weight import QuantizedWeight
 
 NORMALIZE_OVER_CHANNELS = "mobile_sam::normalize_over_channels"
 CONST_ELIMINATION = "common::const_elimination"
 KEEP_TABLES_SMALL = "mobile_sam::keep_tables_small"
-SEPARATE_EQUAL_CONSTANTS = "mobile_sam::separate_equal_constants"
 
 # Elements. A folded constant with more elements than this, and than each of its inputs, stays unfolded.
 FOLD_LIMIT = 4096
@@ -21,14 +22,6 @@ FOLD_LIMIT = 4096
 # The permutations of torch's layer normalization over the channels of a (B, C, H, W) tensor.
 _CHANNELS_TO_LAST = [0, 2, 3, 1]
 _CHANNELS_BACK = [0, 3, 1, 2]
-
-
-@dataclass(frozen=True)
-class Compression:
-    """The name of a graph pass that compresses weights, and its configuration."""
-
-    graph_pass: str
-    config: cto.OptimizationConfig
 
 
 @register_pass(namespace="mobile_sam")
@@ -103,41 +96,12 @@ def _expands(op: Operation) -> bool:
     return any(getattr(output.val, "size", 1) > max(FOLD_LIMIT, *sizes) for output in op.outputs)
 
 
-@register_pass(namespace="mobile_sam")
-class separate_equal_constants(AbstractGraphPass):  # noqa: N801  coremltools names the pass after its class
-    """Give each kind of operation its own constants.
+def pass_pipeline(module: nn.Module, weights: Mapping[str, QuantizedWeight]) -> ct.PassPipeline:
+    """Return coremltools' default passes with those of this project.
 
-    coremltools merges equal constants, such as the zeros of a bias and of a normalization's offset. It then refuses to
-    compress the weights of both operations, because it compresses only one of the two kinds.
-    """
-
-    def apply(self, prog: Program) -> None:
-        for function in prog.functions.values():
-            for op in list(function.operations):
-                if op.op_type == "const":
-                    _separate(op.outputs[0])
-
-
-def _separate(constant: Var) -> None:
-    """Give a copy of ``constant`` to every operation that uses it and has another kind than the first one."""
-    first, *others = constant.child_ops or (None,)
-    for user in others:
-        if user.op_type == first.op_type:
-            continue
-        block = user.enclosing_block
-        with block:
-            copy = Builder.const(
-                val=constant.val, name=f"{constant.name}_of_{user.name}", before_op=user
-            )
-        block.replace_uses_of_var_after_op(
-            anchor_op=copy.op, old_var=constant, new_var=copy, end_op=user
-        )
-
-
-def pass_pipeline(compression: Compression | None) -> ct.PassPipeline:
-    """Return coremltools' default passes with those of this project, followed by the compression of weights.
-
-    Compressing the finished model instead would fold constants once more, and so expand the tables.
+    Args:
+        module: the module that was traced.
+        weights: path of a layer → the quantized weight that is stored.
     """
     pipeline = ct.PassPipeline.DEFAULT
     passes = [NORMALIZE_OVER_CHANNELS]
@@ -145,9 +109,7 @@ def pass_pipeline(compression: Compression | None) -> ct.PassPipeline:
         if name == CONST_ELIMINATION:
             passes.append(KEEP_TABLES_SMALL)
         passes.append(name)
-    if compression is not None:
-        passes += [SEPARATE_EQUAL_CONSTANTS, compression.graph_pass]
-    pipeline.passes = [*passes, KEEP_TABLES_SMALL]  # the backend folds constants once more
-    if compression is not None:
-        pipeline.set_options(compression.graph_pass, {"config": compression.config})
+    # The backend folds constants once more.
+    pipeline.passes = [*passes, STORE_QUANTIZED_WEIGHTS, KEEP_TABLES_SMALL]
+    pipeline.set_options(STORE_QUANTIZED_WEIGHTS, {"module": module, "weights": weights})
     return pipeline

@@ -22,6 +22,7 @@ from torch.jit.mobile import (
     _load_for_lite_interpreter,
 )
 
+from converters.calibration import ComponentCalibration
 from converters.io_spec import ModuleSpec
 from converters.torchscript.archive import reproducible_archive
 from converters.torchscript.bundled_inputs import bundle_inputs
@@ -58,6 +59,7 @@ def export_torchscript(
     path: Path,
     inputs: Sequence[tuple[Tensor, ...]],
     extra_files: Mapping[str, str],
+    calibration: ComponentCalibration,
     min_int8_weights: int = MIN_INT8_WEIGHTS,
 ) -> LiteFile:
     """Write ``module`` to ``path`` as a .ptl file, and check the file.
@@ -70,6 +72,7 @@ def export_torchscript(
         inputs: one or more real inputs, each in the order and shapes of ``spec``. The first one is used for tracing and
             checking. All of them are bundled in a compact form (``bundle_inputs``).
         extra_files: name → text. The texts are stored in the .ptl file, where runtimes can read them.
+        calibration: what the layers read, for the rounding of int8 weights.
         min_int8_weights: the scheme ``"int8"`` stores layers with fewer weights in float16.
 
     Raises:
@@ -80,7 +83,7 @@ def export_torchscript(
     _check_inputs(spec, inputs)
     path = Path(path)
     with torch.no_grad():
-        prepared = quantize(module, options.scheme, min_int8_weights)
+        prepared = quantize(module, options.scheme, calibration, min_int8_weights)
         data, expected = _lite_archive(prepared, inputs, options.bytecode_version)
         with replacing(path) as partial:
             partial.write_bytes(reproducible_archive(data, extra_files))

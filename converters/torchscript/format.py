@@ -21,7 +21,6 @@ class TorchScriptFormat:
     """Writes a ``.ptl`` file for each component. See ``Format`` for the methods."""
 
     name = "torchscript"
-    needs_calibration = False
     modules = MappingProxyType(
         {"image_encoder": ChannelsLastImageEncoder, "mask_decoder": ChannelsLastMaskDecoder}
     )
@@ -47,7 +46,13 @@ class TorchScriptFormat:
         path = folder / f"{variant.file_stem}_{component.spec.name}.ptl"
         manifest = {"manifest.json": to_json(entries)}
         lite_file = export_torchscript(
-            component.module, component.spec, options, path, component.inputs, manifest
+            component.module,
+            component.spec,
+            options,
+            path,
+            component.inputs,
+            manifest,
+            component.calibration,
         )
         return component_entry(component.spec, path, lite_file.operators)
 

@@ -13,31 +13,49 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from converters.calibration import ComponentCalibration
+from converters.quantization.quantized_weight import QuantizedWeight
+from converters.quantization.rounding import round_weights
+from converters.quantization.weight_formats import Integers
+from converters.quantization.weight_matrix import large_layers
+
 # The scheme int8 stores smaller layers in float16. These are the early layers at high resolution and the attention
 # projections of the mask decoder. They hold an eighth of the weights, and would cause half of the noise.
 MIN_INT8_WEIGHTS = 65_536
 _LARGEST_HALF = torch.finfo(torch.float16).max
 # A layer whose largest weight is smaller would store most of its weights as subnormal numbers.
 _SMALLEST_HALVES = 2.0**-10
-_INT8_MAX = 127
-# Weight decay leaves weights of 1e-44 in dead outputs. Their scale would be rounded to zero.
-_SMALLEST_SCALE = 2.0**-64
 _LAYERS = (nn.Linear, nn.Conv2d)
 
 
-def quantize(module: nn.Module, scheme: str, min_int8_weights: int = MIN_INT8_WEIGHTS) -> nn.Module:
+def quantize(
+    module: nn.Module,
+    scheme: str,
+    calibration: ComponentCalibration,
+    min_int8_weights: int = MIN_INT8_WEIGHTS,
+) -> nn.Module:
     """Return a copy of ``module`` whose weights are stored by ``scheme``.
 
-    The scheme ``int8`` stores layers with fewer weights than ``min_int8_weights`` in float16.
+    Args:
+        module: an export module. It is not changed.
+        scheme: the quantization scheme.
+        calibration: what the layers read, for the rounding to int8.
+        min_int8_weights: the scheme ``int8`` stores layers with fewer weights in float16.
     """
     module = copy.deepcopy(module).requires_grad_(False)
     if scheme == "none":
         return module
-    for layer in list(module.modules()):
+    in_int8: dict[str, QuantizedWeight] = {}
+    if scheme == "int8":
+        large = [
+            path
+            for path, layer in large_layers(module).items()
+            if layer.weight.numel() >= min_int8_weights
+        ]
+        in_int8 = round_weights(module, dict.fromkeys(large, Integers(8)), calibration.moments)
+    for path, layer in list(module.named_modules()):
         if isinstance(layer, _LAYERS):
-            is_large = layer.weight.numel() >= min_int8_weights
-            in_int8 = scheme == "int8" and is_large
-            storage = Int8Weight() if in_int8 else HalfWeight(layer.weight)
+            storage = Int8Weight(in_int8[path]) if path in in_int8 else HalfWeight(layer.weight)
             parametrize.register_parametrization(layer, "weight", storage)
     return module
 
@@ -67,18 +85,13 @@ class HalfWeight(nn.Module):
 class Int8Weight(nn.Module):
     """A parametrization that stores a weight (out, …) in int8 with a scale per output, and uses it in float32."""
 
-    def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        scales = _scales_per_output(weight).reshape(-1, *[1] * (weight.dim() - 1))
-        return (weight / scales).round().to(torch.int8), scales
+    def __init__(self, quantized: QuantizedWeight) -> None:
+        super().__init__()
+        self._stored = quantized.codes, quantized.scales
+
+    def right_inverse(self, _weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the stored tensors."""
+        return self._stored
 
     def forward(self, stored: Tensor, scales: Tensor) -> Tensor:
         return stored.float() * scales
-
-
-def _scales_per_output(weight: Tensor) -> Tensor:
-    """Return the scales (out,) of a weight (out, …), with which the largest weight of an output becomes ±127.
-
-    An output whose weights nearly vanish gets ``_SMALLEST_SCALE``.
-    """
-    largest = weight.abs().flatten(1).amax(1)
-    return torch.where(largest > 0, (largest / _INT8_MAX).clamp(min=_SMALLEST_SCALE), 1.0)

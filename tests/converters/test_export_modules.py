@@ -113,6 +113,19 @@ def test_image_encoder_answers_as_the_reference(encoder, seeded_sam, embeddings,
     torch.testing.assert_close(actual, embeddings, rtol=0, atol=1e-4)
 
 
+def test_the_padding_of_8_bit_images_counts_as_the_mean_color(tiny_sam, china):
+    """Core ML's images hold whole numbers only, so apps pad with the nearest color."""
+    exact, whole = (
+        torch.from_numpy(photo_to_frame(china, tiny_sam.frame_size, color))
+        for color in (tiny_sam.mean_color, np.rint(tiny_sam.mean_color))
+    )
+    encoder = ChannelsFirstImageEncoder(tiny_sam).eval()
+    with torch.no_grad():
+        assert torch.equal(encoder(exact), encoder(whole))
+        black = torch.from_numpy(photo_to_frame(china, tiny_sam.frame_size, np.zeros(3)))
+        assert not torch.equal(encoder(exact), encoder(black.float()))
+
+
 def test_many_prompt_slots_answer_as_the_reference(tiny_sam):
     """With so many slots the decoder projects the pixels, as the reference does."""
     embeddings = torch.randn(1, 64, 16, 16, generator=torch.Generator().manual_seed(0))

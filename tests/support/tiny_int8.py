@@ -8,15 +8,16 @@ from converters.export_modules.channels_last.image_encoder import ChannelsLastIm
 from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
 from converters.manifest import component_entry, list_files
+from converters.quantization.weight_matrix import LARGE_WEIGHT
 from converters.torchscript.export import export_torchscript
 from converters.torchscript.options import TorchScriptOptions
 
 OPTIONS = TorchScriptOptions("int8")
-MIN_INT8_WEIGHTS = 512
+MIN_INT8_WEIGHTS = LARGE_WEIGHT
 
 
 def write_tiny_int8(source: Source, output: Path) -> Path:
-    """Convert to int8 as ``write_artifact`` does, but store all layers of at least 512 weights in int8."""
+    """Convert to int8 as ``write_artifact`` does, but store all large layers in int8."""
     folder = write_artifact(source, OPTIONS, output)
     path = folder / "manifest.json"
     manifest = json.loads(path.read_bytes())
@@ -34,7 +35,10 @@ def write_tiny_int8(source: Source, output: Path) -> Path:
     }
     for name, (module, spec, inputs) in parts.items():
         file = folder / manifest["components"][name]["file"]
-        lite_file = export_torchscript(module, spec, OPTIONS, file, inputs, {}, MIN_INT8_WEIGHTS)
+        calibration = source.calibrations[name]
+        lite_file = export_torchscript(
+            module, spec, OPTIONS, file, inputs, {}, calibration, MIN_INT8_WEIGHTS
+        )
         manifest["components"][name] = component_entry(spec, file, lite_file.operators)
     manifest["files"] = list_files(folder)
     path.write_text(json.dumps(manifest))

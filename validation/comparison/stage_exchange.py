@@ -78,10 +78,19 @@ class PhotoAnswers:
 
 @dataclass(frozen=True, eq=False)
 class _Frames:
-    """The frame of one photo, once from the reference and once from the artifact."""
+    """The frame of one photo, from the reference and from the artifact.
+
+    Attributes:
+        reference: the reference's frame.
+        artifact: what the artifact's encoder is given.
+        understood: the artifact's frame with exact padding, from which the reference continues.
+        difference: difference of ``understood`` from the reference's frame.
+        are_equal: whether there is none.
+    """
 
     reference: Tensor
     artifact: Tensor
+    understood: Tensor
     difference: TensorDifference
     are_equal: bool
 
@@ -154,8 +163,10 @@ def _make_frames(
     with _in_stage(PREPROCESSING):
         same = candidate.makes_frames_of(arithmetic)
         artifact = reference if same else candidate.preprocess(pixels)
-        difference = tensor_difference(artifact.numpy(), reference.numpy())
-    return _Frames(reference, artifact, difference, torch.equal(artifact, reference))
+        understood = arithmetic.with_exact_padding(artifact, reference)
+        difference = tensor_difference(understood.numpy(), reference.numpy())
+    are_equal = torch.equal(understood, reference)
+    return _Frames(reference, artifact, understood, difference, are_equal)
 
 
 def _ask_reference(
@@ -170,7 +181,7 @@ def _ask_reference(
         of_artifact_frame = embeddings if frames.are_equal else None
     else:
         embeddings = reference.encode(frames.reference)
-        of_artifact_frame = embeddings if frames.are_equal else reference.encode(frames.artifact)
+        of_artifact_frame = embeddings if frames.are_equal else reference.encode(frames.understood)
         answers = _answer_in_order(cases, partial(_decode, reference, embeddings, photo_size))
     by_name = {case.name: answer for case, answer in zip(cases, answers, strict=True)}
     mask_prompts = {case.name: _mask_prompt(case, by_name) for case in cases}

@@ -57,6 +57,20 @@ class PhotoArithmetic:
         """Turn a photo, uint8 (H, W, 3), into a frame, float32 (1, 3, S, S) RGB in 0…255."""
         return torch.from_numpy(photo_to_frame(pixels, self.frame_size, self._padding_rgb))
 
+    def with_exact_padding(self, frame: Tensor, own_frame: Tensor) -> Tensor:
+        """Return a frame whose padding counts as this one's, if it has the nearest color of whole numbers.
+
+        Images of 8-bit pixels cannot be padded with the mean color, so encoders that take such images count the nearest
+        color as the mean color.
+
+        Args:
+            frame: the frame of a photo, float32 (1, 3, S, S), from another arithmetic.
+            own_frame: what ``preprocess`` makes of the same photo.
+        """
+        padding = torch.from_numpy(self._padding_rgb)[:, None, None]
+        is_padding = (own_frame == padding) & (frame == padding.round())
+        return torch.where(is_padding.all(1, keepdim=True), own_frame, frame)
+
     def resize(self, low_res_mask: Tensor, photo_size: tuple[int, int]) -> np.ndarray:
         """Turn (1, 1, S/4, S/4) logits into the boolean (H, W) mask of a photo of (height, width)."""
         logits = masks_to_photo(low_res_mask, photo_size, self.frame_size)

@@ -80,12 +80,15 @@ def _window_stage(original: TinyVitStage) -> nn.Sequential:
 class ChannelsFirstImageEncoder(nn.Module):
     """Computes image_embeddings (1, dim, S/16, S/16) from an image (1, 3, S, S) in 0…255.
 
-    The normalization of pixels is part of the graph.
+    The normalization of pixels is part of the graph. An image of 8-bit pixels cannot be padded with the mean color, but
+    only with the nearest color. So pixels of exactly that color count as the mean color. A pixel of the photo that has
+    it by chance changes by less than half a level.
     """
 
     def __init__(self, sam: Sam) -> None:
         super().__init__()
         self.register_buffer("pixel_mean", sam.pixel_mean.clone())
+        self.register_buffer("padding", sam.pixel_mean.round())
         self.register_buffer("pixel_std", sam.pixel_std.clone())
         self.encoder = copy.deepcopy(sam.image_encoder)
         fold_batch_norms(self.encoder)
@@ -94,4 +97,5 @@ class ChannelsFirstImageEncoder(nn.Module):
         use_channels_first(self.encoder.neck)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.encoder((image - self.pixel_mean) / self.pixel_std)
+        is_photo = (image - self.padding).abs().sum(1, keepdim=True).clamp(0, 1)
+        return self.encoder((image - self.pixel_mean) / self.pixel_std * is_photo)

@@ -16,6 +16,7 @@ from converters.export_modules.channels_first.image_encoder import ChannelsFirst
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.io_spec import image_encoder_spec
 from reference.photos.preprocessing import photo_to_frame
+from tests.support.calibration import calibration_of
 from validation.evidence.numbers.wide_streams import with_one_wide_channel, with_wide_streams
 
 SIZES = (1e2, 1e3, 1e4, 1e5)
@@ -133,7 +134,8 @@ def float32_operations(model):
 
 def convert(module, tiny_sam, frame, scheme="fp16"):
     spec = image_encoder_spec(tiny_sam.variant)
-    return CoreMLExporter(module.eval(), spec, [(frame,)]).convert(CoreMLOptions(scheme))
+    calibration = calibration_of(module.eval(), [(frame,)])
+    return CoreMLExporter(module, spec, (frame,), calibration).convert(CoreMLOptions(scheme))
 
 
 @pytest.mark.parametrize("scheme", ["fp16", "int8", "lut4", "w8a8"])

@@ -9,9 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.jit.mobile import _get_model_bytecode_version, _load_for_lite_interpreter
 
+from converters.calibration import ComponentCalibration
+from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
+from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
 from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.io_spec import ModuleSpec, TensorSpec, image_encoder_spec, mask_decoder_spec
+from converters.quantization.weight_matrix import LARGE_WEIGHT, large_layers
 from converters.torchscript.export import LiteFile, export_torchscript
 from converters.torchscript.options import BYTECODE_VERSIONS, SCHEMES, TorchScriptOptions
 from reference.common.errors import ConversionError, OutputError
@@ -33,9 +37,13 @@ TINY = dataclasses.replace(
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """An export module with its spec and two sets of inputs."""
+    """An export module with its spec and two sets of inputs.
+
+    ``called`` has the same layers, and calls each of them.
+    """
 
     module: nn.Module
+    called: nn.Module
     spec: ModuleSpec
     inputs: list[tuple[Tensor, ...]]
 
@@ -61,16 +69,28 @@ def parts() -> dict[str, Part]:
             for image in images
         ]
     return {
-        "encoder": Part(encoder, image_encoder_spec(TINY), images),
-        "decoder": Part(decoder, mask_decoder_spec(TINY, SLOTS), prompts),
+        "encoder": Part(
+            encoder, ChannelsFirstImageEncoder(sam).eval(), image_encoder_spec(TINY), images
+        ),
+        "decoder": Part(
+            decoder, ChannelsFirstMaskDecoder(sam).eval(), mask_decoder_spec(TINY, SLOTS), prompts
+        ),
     }
 
 
 def export(part: Part, path: Path, scheme: str = "none", version: int = 7) -> LiteFile:
-    """Write a .ptl file. With int8, even layers of a few hundred weights are stored in int8."""
+    """Write a .ptl file. With int8, all large layers are stored in int8."""
     options = TorchScriptOptions(scheme, version)
+    calibration = ComponentCalibration(lambda: part.called, lambda: part.inputs)
     return export_torchscript(
-        part.module, part.spec, options, path, part.inputs, MANIFEST, min_int8_weights=512
+        part.module,
+        part.spec,
+        options,
+        path,
+        part.inputs,
+        MANIFEST,
+        calibration,
+        min_int8_weights=LARGE_WEIGHT,
     )
 
 
@@ -118,6 +138,10 @@ def test_a_scheme_stores_weights_in_its_width(parts, tmp_path, scheme, bytes_per
     weights = sum(m.weight.numel() for m in part.module.modules() if isinstance(m, layers))
     everything = sum(p.numel() for p in [*part.module.parameters(), *part.module.buffers()])
     small = 4 * (everything - weights)  # what stays float32
+    if scheme == "int8":
+        large = sum(layer.weight.numel() for layer in large_layers(part.module).values())
+        small += 2 * (weights - large)  # in float16
+        weights = large
     overhead = 0.35 * weights  # int8's scales, at this size, and the bundled inputs
     assert weights * bytes_per_weight <= tensor_bytes(lite.path) - small + 0.05 * weights
     assert tensor_bytes(lite.path) - small <= weights * bytes_per_weight + overhead
@@ -227,7 +251,8 @@ def odd_part(operation, example: Tensor) -> Part:
     tensor = TensorSpec("x", (2, 2), range="real", meaning="")
     output = dataclasses.replace(tensor, name="y")
     spec = ModuleSpec("odd", "", inputs=(tensor,), outputs=(output,))
-    return Part(Odd(operation), spec, [(example,)])
+    module = Odd(operation)
+    return Part(module, module, spec, [(example,)])
 
 
 def failing(tmp_path, operation, example: Tensor, match: str) -> None:
@@ -286,7 +311,8 @@ def test_dead_outputs_survive_int8(fill, tmp_path):
     nn.init.constant_(layer.weight[:5].data, fill)
     tensor = TensorSpec("x", (1, 256), range="real", meaning="")
     spec = ModuleSpec("dead", "", (tensor,), (dataclasses.replace(tensor, name="y"),))
-    part = Part(nn.Sequential(layer), spec, [(torch.ones(1, 256),)])
+    module = nn.Sequential(layer)
+    part = Part(module, module, spec, [(torch.ones(1, 256),)])
     (output,) = run(export(part, tmp_path / "m.ptl", "int8").path, part.inputs[0])
     torch.testing.assert_close(output[:, :5], layer.bias[None, :5], rtol=0, atol=1e-6)
 

@@ -9,6 +9,7 @@ from converters.coreml.options import CoreMLOptions
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.io_spec import image_encoder_spec
 from reference.photos.preprocessing import photo_to_frame
+from tests.support.calibration import calibration_of
 from validation import mil_runtime
 from validation.engines.package_engine import frame_to_image
 from validation.evidence.numbers.wide_streams import with_one_wide_channel, with_wide_streams
@@ -26,7 +27,8 @@ def frame(tiny_sam, china):
 def signal_to_noise(sam, scheme, frame):
     """Return the signal-to-noise ratio in dB of the package's embeddings, against those of the reference."""
     module, spec = ChannelsFirstImageEncoder(sam).eval(), image_encoder_spec(sam.variant)
-    converted = CoreMLExporter(module, spec, [(frame,)]).convert(CoreMLOptions(scheme))
+    exporter = CoreMLExporter(module, spec, (frame,), calibration_of(module, [(frame,)]))
+    converted = exporter.convert(CoreMLOptions(scheme))
     program = mil_runtime.load(converted.model)
     found = program.predict({"image": frame_to_image(frame)})["image_embeddings"]
     return tensor_difference(found, sam.encode_image(frame).numpy()).sqnr

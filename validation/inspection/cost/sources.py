@@ -7,9 +7,8 @@ from torch import nn
 
 from validation.inspection.origins import source_path
 
-# Names that schemes put between a layer and its weight: torch's parametrizations, and w8a8's wrapper.
+# The name that torch's parametrizations put between a layer and its weight.
 _BETWEEN = ".parametrizations"
-_WRAPPER = "_layer"
 _WEIGHT = "_weight"
 
 
@@ -30,7 +29,7 @@ class ReferenceSources:
         layer, weight, _ = name.partition(_WEIGHT)
         if not weight:
             return None
-        return self._by_flat_name.get(layer) or self._by_flat_name.get(layer.removesuffix(_WRAPPER))
+        return self._by_flat_name.get(layer)
 
     def attribute(self, layers: Sequence[str | None]) -> list[str]:
         """Path in ``Sam`` of every operation of a program, in order.

@@ -16,6 +16,7 @@ from itertools import zip_longest
 from coremltools.models import MLModel
 from torch import Tensor, nn
 
+from converters.calibration import ComponentCalibration
 from converters.coreml.export import CoreMLExporter
 from converters.coreml.float16_repair import scaled
 from converters.coreml.options import CoreMLOptions
@@ -84,7 +85,9 @@ def _measure(
 ) -> list[Drift] | Unavailable:
     """Drift of one component."""
     options = CoreMLOptions("none", program.function.opset.name)
-    model = CoreMLExporter(module, spec, [tuple(inputs)]).convert(options).model
+    example = tuple(inputs)
+    calibration = ComponentCalibration(lambda: module, lambda: [example])
+    model = CoreMLExporter(module, spec, example, calibration).convert(options).model
     reference = mil_runtime.load(model, "float32")
     pairs = list(zip_longest(_comparable(program), _comparable(reference)))
     for operation, counterpart in pairs:

@@ -14,6 +14,7 @@ from converters.export_modules.channels_last.image_encoder import ChannelsLastIm
 from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.io_spec import mask_decoder_spec
 from converters.torchscript.options import TorchScriptOptions
+from tests.support.calibration import calibration_of
 from tests.support.tiny_int8 import write_tiny_int8
 from validation.artifacts.artifact import load_artifact
 from validation.inspection.cost import measure_cost
@@ -111,7 +112,8 @@ def test_stored_bytes_of_packages_are_their_weight_files(tiny_source, scheme, bi
     variant = tiny_source.sam.variant
     spec = mask_decoder_spec(variant, tiny_source.prompt_slots)
     module = ChannelsFirstMaskDecoder(tiny_source.sam).eval()
-    exporter = CoreMLExporter(module, spec, [inputs_of(tiny_source, "mask_decoder")])
+    inputs = inputs_of(tiny_source, "mask_decoder")
+    exporter = CoreMLExporter(module, spec, inputs, calibration_of(module, [inputs]))
     model = exporter.convert(CoreMLOptions(scheme)).model
     cost = component_cost(model, spec, ReferenceSources(spec.name, module))
     (file,) = Path(model.weights_dir).rglob("*.bin")

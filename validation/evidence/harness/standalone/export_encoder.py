@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from converters.calibration import ComponentCalibration
 from converters.io_spec import image_encoder_spec
 from converters.torchscript.export import export_torchscript
 from converters.torchscript.format import TORCHSCRIPT
@@ -24,7 +25,8 @@ def main(model: str, checkpoint: str, size: str, file: str) -> None:
     frame = torch.full((1, 3, int(size), int(size)), 128.0)
     module = TORCHSCRIPT.modules["image_encoder"](sam).eval()
     spec = image_encoder_spec(resized)
-    export_torchscript(module, spec, TorchScriptOptions(), Path(file), [(frame,)], {})
+    calibration = ComponentCalibration(lambda: module, lambda: [(frame,)])
+    export_torchscript(module, spec, TorchScriptOptions(), Path(file), [(frame,)], {}, calibration)
     print(json.dumps({}))
 
 

@@ -1,0 +1,1 @@
+"""Rounding weights so that layers keep their outputs, whatever the file format stores them in."""
