@@ -5,12 +5,13 @@ from functools import cached_property, partial
 
 from torch import Tensor, nn
 
+from converters.calibration_photos import BUILT_IN, CalibrationPhotos
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.goldens import GoldenCase, GoldenPhoto, Goldens, decode_case, encode_photo
 from converters.quantization.input_moments import InputMoments, measure_input_moments
 from converters.quantization.weight_matrix import large_layers
-from converters.samples import PHOTOS, SampleCase, load_photo
+from converters.samples import SampleCase
 from reference.modeling.sam import Sam
 
 # Prompts about a photo, in shares of its width and height: points, the label of each, and a box.
@@ -45,24 +46,31 @@ class ComponentCalibration:
         return self._compute_inputs()
 
     @cached_property
+    def module(self) -> nn.Module:
+        """The module, in eval mode. All users share it, so they leave it as it was."""
+        return self._build_module().eval()
+
+    @cached_property
     def moments(self) -> InputMoments:
         """Second moments of what the large layers read, by the paths of the layers."""
-        module = self._build_module().eval()
-        return measure_input_moments(module, large_layers(module), self.inputs)
+        return measure_input_moments(self.module, large_layers(self.module), self.inputs)
 
 
-def calibrations(sam: Sam, goldens: Goldens, prompt_slots: int) -> dict[str, ComponentCalibration]:
-    """Return the name of each component → its calibration with the sample photos.
+def calibrations(
+    sam: Sam, calibration_photos: CalibrationPhotos, goldens: Goldens, prompt_slots: int
+) -> dict[str, ComponentCalibration]:
+    """Return the name of each component → its calibration.
 
     The layers of the modules of all formats have the same paths. But only the modules for Core ML call all of their
     layers with the values that the weights multiply.
 
     Args:
         sam: the model.
-        goldens: the goldens, whose photos are encoded already.
+        calibration_photos: the photos.
+        goldens: the goldens. Their photos are encoded already.
         prompt_slots: number of prompt slots of the mask decoder.
     """
-    photos = _Photos(sam, goldens, prompt_slots)
+    photos = _Photos(sam, calibration_photos, goldens, prompt_slots)
     return {
         "image_encoder": ComponentCalibration(
             partial(ChannelsFirstImageEncoder, sam), photos.frames
@@ -74,16 +82,20 @@ def calibrations(sam: Sam, goldens: Goldens, prompt_slots: int) -> dict[str, Com
 
 
 class _Photos:
-    """The sample photos with their embeddings, and prompts about them."""
+    """The calibration photos with their embeddings, and prompts about them."""
 
-    def __init__(self, sam: Sam, goldens: Goldens, prompt_slots: int) -> None:
-        self._sam, self._goldens, self._prompt_slots = sam, goldens, prompt_slots
+    def __init__(
+        self, sam: Sam, photos: CalibrationPhotos, goldens: Goldens, prompt_slots: int
+    ) -> None:
+        self._sam, self._photos, self._goldens = sam, photos, goldens
+        self._prompt_slots = prompt_slots
 
     @cached_property
     def _encoded(self) -> list[GoldenPhoto]:
-        known = self._goldens.photos
+        known = self._goldens.photos if self._photos.source == BUILT_IN else {}
         return [
-            known.get(name) or encode_photo(self._sam, name, load_photo(name)) for name in PHOTOS
+            known.get(name) or encode_photo(self._sam, name, pixels)
+            for name, pixels in self._photos.pixels.items()
         ]
 
     def frames(self) -> list[tuple[Tensor, ...]]:

@@ -3,19 +3,28 @@
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from converters.calibration_photos import require_photo_folder
+from converters.mixed_precision.table import TradeOffTable
 from converters.options import artifact_path, format_options, require_prompt_slots
 from converters.output_folder import reserved
 from converters.second_process import SecondProcess, write_side_by_side
+from converters.size_goal import AUTO
 from reference.common.command_line import note, print_json, print_lines, run, version_option, warn
 from reference.common.progress import step_bar
 from reference.common.torch_settings import prepare_torch
 from reference.modeling.variants import get_variant
 from reference.options import model_option
 from reference.weights.checkpoint_source import require_checkpoint
+
+if TYPE_CHECKING:
+    from converters.conversion import Source
+
+# So much longer than the reference for its answers does auto take for as many photos.
+_AUTO_COST = 25
 
 
 def _shared_options(command: Callable) -> Callable:
@@ -30,6 +39,13 @@ def _shared_options(command: Callable) -> Callable:
             "'official' is MobileSAM's own checkpoint (downloaded once), and 'seeded' is untrained.",
         ),
         click.option(
+            "--calibration",
+            type=click.Path(path_type=Path),
+            metavar="FOLDER",
+            help="A folder with 1 to 64 photos like those of your users, for which weights are rounded. The default is "
+            "six photos that come with this package.",
+        ),
+        click.option(
             "--output",
             type=click.Path(path_type=Path),
             default=Path("artifacts"),
@@ -42,6 +58,18 @@ def _shared_options(command: Callable) -> Callable:
             default=8,
             show_default=True,
             help="Number of prompt slots of the mask decoder. A point takes one slot and a box takes two.",
+        ),
+        click.option(
+            "--max-size",
+            metavar="SIZE",
+            help="For auto: the most that both models may take together, such as 7MB. 1 MB is 10⁶ bytes.",
+        ),
+        click.option(
+            "--min-iou",
+            type=float,
+            metavar="IOU",
+            help="For auto: the lowest IoU with the reference that a shown mask may have, on the calibration photos. "
+            "0.97 is hard to see.",
         ),
         click.option("--force", is_flag=True, help="Replace an artifact folder that exists."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
@@ -85,7 +113,7 @@ def convert_command() -> None:
     default=["none"],
     multiple=True,
     show_default=True,
-    metavar="[none|fp16|int8]",
+    metavar="[none|fp16|int8|auto]",
     help="The quantization scheme. docs/quantization.md says which to choose. Repeat the option for more schemes.",
 )
 @_bytecode_version
@@ -110,7 +138,7 @@ def torchscript_command(
     default=["fp16"],
     multiple=True,
     show_default=True,
-    metavar="[none|fp16|int8|int4|lut8|lut6|lut4|w8a8]",
+    metavar="[none|fp16|int8|int4|lut8|lut6|lut4|w8a8|auto]",
     help="The quantization scheme. docs/quantization.md says which to choose. Repeat the option for more schemes.",
 )
 @_deployment_target
@@ -125,6 +153,7 @@ def coreml_command(
       convert coreml --quantize int8
       convert coreml --quantize lut6 --checkpoint mobile_sam.pt --deployment-target iOS18
       convert coreml --quantize fp16 --quantize int8 --quantize lut6
+      convert coreml --quantize auto --max-size 6MB --deployment-target iOS18
     """
     _convert({"coreml": {"deployment_target": deployment_target}}, schemes, **shared)
 
@@ -134,7 +163,7 @@ def coreml_command(
     "--quantize",
     "schemes",
     multiple=True,
-    metavar="[none|fp16|int8]",
+    metavar="[none|fp16|int8|auto]",
     help="The quantization scheme of both formats. The default is none for TorchScript and fp16 for Core ML. "
     "Repeat the option for more schemes.",
 )
@@ -170,18 +199,28 @@ def _convert(
     schemes: Sequence[str | None],
     model: str,
     checkpoint: str,
+    calibration: Path | None,
     output: Path,
     prompt_slots: int,
+    max_size: str | None,
+    min_iou: float | None,
     force: bool,
     as_json: bool,
 ) -> None:
+    def goal_of(scheme: str | None) -> dict[str, object]:
+        # With several schemes, the goal is that of auto.
+        is_for_other = scheme != AUTO and AUTO in schemes
+        return {} if is_for_other else {"max_size": max_size, "min_iou": min_iou}
+
     all_options = [
-        format_options(name, scheme, **request)
+        format_options(name, scheme, **request, **goal_of(scheme))
         for name, request in requests.items()
         for scheme in dict.fromkeys(schemes)
     ]
     require_prompt_slots(prompt_slots)
     require_checkpoint(checkpoint, get_variant(model))
+    if calibration is not None:
+        require_photo_folder(calibration)
     folders = [artifact_path(output, options, model) for options in all_options]
     for folder in folders:
         with reserved(folder, force):
@@ -200,16 +239,26 @@ def _convert(
             stack.enter_context(reserved(folder, force))
         on_step = stack.enter_context(step_bar(total=1 + STEPS * len(all_options)))
         on_step("reference")
-        source = load_source(checkpoint, model, prompt_slots)
+        source = load_source(checkpoint, model, prompt_slots, calibration)
+        if AUTO in schemes:
+            note(f"auto takes about {_auto_minutes(source):.0f} minutes for each format")
+        show = TradeOffTable().show
         written: list[Path] = []
         try:
             if second is not None:
                 write_side_by_side(
-                    second, source, all_options, output, force, on_step, written.append
+                    second,
+                    source,
+                    all_options,
+                    output,
+                    force,
+                    on_step,
+                    show,
+                    written.append,
                 )
             else:
                 for options in all_options:
-                    written.append(write_artifact(source, options, output, force, on_step))
+                    written.append(write_artifact(source, options, output, force, on_step, show))
         except BaseException:
             for folder in written:
                 note(f"'{folder}' was written before the error")
@@ -225,6 +274,12 @@ def _convert(
         print_json({"artifacts": results})
     else:
         print_lines(line for result in results for line in _summary(result))
+
+
+def _auto_minutes(source: "Source") -> float:
+    """Return how long the scheme ``auto`` takes, as a multiple of the time for the reference answers."""
+    photos = len(source.calibration_photos.pixels) / len(source.goldens.photos)
+    return max(1, _AUTO_COST * photos * source.reference_seconds / 60)
 
 
 def _result(folder: Path) -> dict:

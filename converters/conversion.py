@@ -1,12 +1,16 @@
 """Converting a checkpoint to an artifact folder, for the ``convert`` command and for Python."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from converters.artifact_layout import GOLDENS_FOLDER
 from converters.calibration import ComponentCalibration, calibrations
+from converters.calibration_photos import CalibrationPhotos, built_in_photos, photos_in
 from converters.coreml.format import COREML
 from converters.format import Component, Format, Options
 from converters.goldens import Goldens, compute_goldens, require_finite, write_goldens
@@ -16,14 +20,22 @@ from converters.io_spec import (
     mask_decoder_spec,
 )
 from converters.manifest import description, write_manifest
+from converters.mixed_precision.search import MixedPrecisionSearch
+from converters.mixed_precision.trade_off import OnTradeOff
 from converters.options import artifact_path, format_of, format_options, require_prompt_slots
-from converters.output_folder import require_free, reserved, staged
+from converters.output_folder import empty, require_free, reserved, staged
+from converters.quantization.weight_formats import WeightFormat
+from converters.size_goal import AUTO
 from converters.torchscript.format import TORCHSCRIPT
 from reference.builder import load_sam
+from reference.common.errors import ConversionError
 from reference.common.progress import OnStep
 from reference.modeling.sam import Sam
 from reference.modeling.variants import get_variant
 from reference.weights.checkpoint import Checkpoint, resolve_checkpoint
+
+# Component → path of each layer with few bits → how its weight is stored.
+WeightPlan = Mapping[str, Mapping[str, WeightFormat]]
 
 # A new format is one more entry here.
 FORMATS: Mapping[str, Format] = {item.name: item for item in (TORCHSCRIPT, COREML)}
@@ -34,14 +46,17 @@ class Source:
     """A loaded checkpoint, and the reference answers about the sample photos.
 
     ``calibrations`` has the name of each component → what its layers read. ``components`` keeps the components of each
-    format, so that several schemes share what they have in common.
+    format, so that several schemes share what they have in common. ``reference_seconds`` is how long the reference
+    took for the answers.
     """
 
     sam: Sam
     checkpoint: Checkpoint
     goldens: Goldens
     prompt_slots: int
+    calibration_photos: CalibrationPhotos
     calibrations: Mapping[str, ComponentCalibration]
+    reference_seconds: float
     components: dict[str, tuple[Component, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -51,6 +66,7 @@ def load_source(
     checkpoint: str | Path = "demo",
     model: str = "vit_t",
     prompt_slots: int = DEFAULT_PROMPT_SLOTS,
+    calibration: str | Path | None = None,
 ) -> Source:
     """Load a checkpoint and compute the reference answers about the sample photos.
 
@@ -67,18 +83,33 @@ def load_source(
         checkpoint: ``"demo"``, ``"official"``, ``"seeded"``, or the path of a ``.pt`` or ``.safetensors`` file.
         model: the name of the variant that the weights belong to.
         prompt_slots: number of prompt slots of the mask decoder, by default 8. A point takes one slot, a box takes two.
+        calibration: a folder with 1 to 64 photos, for which weights are rounded. The default is six photos that come
+            with scikit-learn and scikit-image.
 
     Raises:
-        ConversionError: ``prompt_slots`` is out of range, or the reference answers are not finite.
+        ConversionError: ``prompt_slots`` is out of range, the reference answers are not finite, or ``calibration`` has
+            no photos, or too many.
+        ImageError: a photo in ``calibration`` cannot be read.
         MobileSAMError: the model is unknown, or the weights cannot be fetched, read or loaded.
     """
     require_prompt_slots(prompt_slots)
     variant = get_variant(model)
     weights = resolve_checkpoint(checkpoint, variant)
     sam = load_sam(variant, weights)
+    photos = built_in_photos() if calibration is None else photos_in(Path(calibration))
+    start = time.monotonic()
     goldens = compute_goldens(sam, prompt_slots)
+    seconds = time.monotonic() - start
     require_finite(goldens)
-    return Source(sam, weights, goldens, prompt_slots, calibrations(sam, goldens, prompt_slots))
+    return Source(
+        sam,
+        weights,
+        goldens,
+        prompt_slots,
+        photos,
+        calibrations(sam, photos, goldens, prompt_slots),
+        seconds,
+    )
 
 
 def convert(
@@ -91,8 +122,12 @@ def convert(
     prompt_slots: int = DEFAULT_PROMPT_SLOTS,
     deployment_target: str | None = None,
     bytecode_version: int | None = None,
+    calibration: str | Path | None = None,
+    max_size: int | str | None = None,
+    min_iou: float | None = None,
     force: bool = False,
     on_step: OnStep = lambda step: None,
+    on_trade_off: OnTradeOff = lambda trade_off: None,
 ) -> Path:
     """Convert a checkpoint to an artifact folder, like ``convert coreml`` and ``convert torchscript``.
 
@@ -113,22 +148,31 @@ def convert(
         deployment_target: for Core ML, the lowest iOS version that the packages run on, such as ``"iOS17"``. The
             default is the lowest that supports the scheme.
         bytecode_version: for TorchScript, the bytecode version of the ``.ptl`` files, 5 to 8. The default is 7.
+        calibration: a folder with 1 to 64 photos, for which weights are rounded. The default is six photos that come
+            with scikit-learn and scikit-image.
+        max_size: for the scheme ``"auto"``, the most that both models may take together, in bytes or as ``"7MB"``.
+        min_iou: for the scheme ``"auto"``, the lowest IoU with the reference that a shown mask may have, on the
+            calibration photos.
         force: whether to replace an artifact folder that exists.
         on_step: called with the name of each step when it begins.
+        on_trade_off: called with each choice of formats that the scheme ``auto`` tried.
 
     Returns:
         The path of the artifact folder.
 
     Raises:
         ConversionError: the format, the scheme or another option is invalid, or the weights do not fit the scheme.
+        ImageError: a photo in ``calibration`` cannot be read.
         OutputError: the artifact folder exists, or cannot be written.
         MobileSAMError: the model is unknown, or the weights cannot be fetched, read or loaded.
     """
-    options = format_options(format_name, quantize, deployment_target, bytecode_version)
+    options = format_options(
+        format_name, quantize, deployment_target, bytecode_version, max_size, min_iou
+    )
     with reserved(artifact_path(Path(output), options, model), force):
         on_step("reference")
-        source = load_source(checkpoint, model, prompt_slots)
-        return write_artifact(source, options, output, force, on_step)
+        source = load_source(checkpoint, model, prompt_slots, calibration)
+        return write_artifact(source, options, output, force, on_step, on_trade_off)
 
 
 def write_artifact(
@@ -137,6 +181,7 @@ def write_artifact(
     output: str | Path = "artifacts",
     force: bool = False,
     on_step: OnStep = lambda step: None,
+    on_trade_off: OnTradeOff = lambda trade_off: None,
 ) -> Path:
     """Convert a loaded checkpoint and write one artifact folder below ``output``.
 
@@ -146,6 +191,7 @@ def write_artifact(
         output: the folder in which the artifact folder is created. It is created too if it is missing.
         force: whether to replace an artifact folder that exists.
         on_step: called with the name of each step when it begins.
+        on_trade_off: called with each choice of formats that the scheme ``auto`` tried.
 
     Returns:
         The path of the artifact folder.
@@ -155,7 +201,7 @@ def write_artifact(
         OutputError: the artifact folder exists, or cannot be written.
     """
     with staged_artifact(source, options, output, force) as (folder, partial):
-        fill_artifact(source, options, partial, on_step)
+        fill_artifact(source, options, partial, on_step, on_trade_off)
     return folder
 
 
@@ -174,7 +220,9 @@ def staged_artifact(
         yield folder, partial
 
 
-def fill_artifact(source: Source, options: Options, folder: Path, on_step: OnStep) -> None:
+def fill_artifact(
+    source: Source, options: Options, folder: Path, on_step: OnStep, on_trade_off: OnTradeOff
+) -> None:
     """Convert a loaded checkpoint, and write the files of the artifact into an empty folder.
 
     Raises:
@@ -188,19 +236,75 @@ def fill_artifact(source: Source, options: Options, folder: Path, on_step: OnSte
         chosen.name,
         options.scheme,
         source.prompt_slots,
+        source.calibration_photos,
         chosen.manifest_entries(options),
         chosen.padding_color(source.sam.mean_color),
     )
-    components = {}
-    for component in _components(source, chosen):
-        on_step(component.spec.name)
-        components[component.spec.name] = chosen.write(
-            component, variant, source.checkpoint, options, entries, folder
+
+    def write(plan: WeightPlan) -> dict[str, dict[str, Any]]:
+        """Write all components, and return their entries in the manifest."""
+        written = {}
+        for component in components:
+            name = component.spec.name
+            on_step(name)
+            written[name] = chosen.write(
+                component, plan[name], variant, source.checkpoint, options, entries, folder
+            )
+        return written
+
+    components = _components(source, chosen)
+    if options.scheme == AUTO:
+        search = MixedPrecisionSearch(
+            source.calibrations,
+            chosen.name,
+            chosen.candidate_formats(options),
+            on_step,
+            on_trade_off,
+        )
+        component_entries = _write_with_goal(search, options, write, folder)
+    else:
+        component_entries = write(
+            {
+                component.spec.name: chosen.weight_formats(component.module, options)
+                for component in components
+            }
         )
     on_step("goldens")
     write_goldens(source.goldens, folder / GOLDENS_FOLDER, variant.image_size)
     on_step("manifest")
-    write_manifest(folder, entries, components)
+    write_manifest(folder, entries, component_entries)
+
+
+def _write_with_goal(
+    search: MixedPrecisionSearch,
+    options: Options,
+    write: Callable[[WeightPlan], dict[str, dict[str, Any]]],
+    folder: Path,
+) -> dict[str, dict[str, Any]]:
+    """Write the components that reach the goal of the options.
+
+    Raises:
+        ConversionError: the smallest components are larger than they may be.
+    """
+    max_size = options.max_size
+    if max_size is None:
+        return write(search.smallest_with(options.min_iou or 0).formats)
+    for attempt in itertools.count():
+        found = search.best_within(max_size)
+        written = write(found.formats)
+        size = sum(entry["bytes"] for entry in written.values())
+        search.rest = size - found.size
+        is_final = search.best_within(max_size) is found
+        if size <= max_size and (is_final or attempt > 0):
+            break
+        if is_final:
+            raise ConversionError(
+                f"a size of {max_size / 1e6:g} MB: expected at least {size / 1e6:.2f} MB, the size of the "
+                "smallest files of this format"
+            )
+        empty(folder)
+    search.compare_sizes_around(max_size)
+    return written
 
 
 # How often ``fill_artifact`` calls ``on_step``.

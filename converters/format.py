@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from converters.calibration import ComponentCalibration
 from converters.io_spec import ModuleSpec
+from converters.quantization.weight_formats import WeightFormat
 from reference.modeling.sam import Sam
 from reference.modeling.variants import Variant
 from reference.weights.checkpoint import Checkpoint
@@ -50,6 +51,16 @@ class Options(Protocol):
         """The name of the quantization scheme."""
         ...
 
+    @property
+    def max_size(self) -> int | None:
+        """For the scheme ``auto``: the most bytes that all models may have together. Or else there is a ``min_iou``."""
+        ...
+
+    @property
+    def min_iou(self) -> float | None:
+        """For the scheme ``auto``: the lowest IoU that a shown mask may have on the calibration photos."""
+        ...
+
 
 class Format(Protocol):
     """A file format that phones run."""
@@ -72,9 +83,18 @@ class Format(Protocol):
         """Return the color that apps pad the frame with, (3,) RGB in 0…255, as the format can hold it."""
         ...
 
+    def weight_formats(self, module: nn.Module, options: Any) -> Mapping[str, WeightFormat]:
+        """Return path of a layer → how its weight is stored, for the layers of a module that have few bits."""
+        ...
+
+    def candidate_formats(self, options: Any) -> tuple[WeightFormat, ...]:
+        """Return how the scheme ``auto`` may store a weight, besides float16."""
+        ...
+
     def write(
         self,
         component: Component,
+        formats: Mapping[str, WeightFormat],
         variant: Variant,
         checkpoint: Checkpoint,
         options: Any,
@@ -85,6 +105,7 @@ class Format(Protocol):
 
         Args:
             component: what to convert.
+            formats: path of a layer → how its weight is stored. The others are floats.
             variant: names the files.
             checkpoint: the weights, for metadata.
             options: the options of the format.

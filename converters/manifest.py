@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -18,10 +19,12 @@ from converters.io_spec import (
     LABEL_OBJECT,
     ModuleSpec,
 )
+from converters.quantization.weight_formats import WeightFormat
 from reference.common.folders import files_below, size_of
 from reference.modeling.variants import Variant
 
 if TYPE_CHECKING:  # importing it takes a second, and readers of artifacts do not need it
+    from converters.calibration_photos import CalibrationPhotos
     from reference.weights.checkpoint import Checkpoint
 
 PACKAGE = "mobile-sam-export"
@@ -34,6 +37,7 @@ def description(
     format_name: str,
     scheme: str,
     prompt_slots: int,
+    calibration_photos: "CalibrationPhotos",
     format_entries: dict,
     padding: np.ndarray,
 ) -> dict:
@@ -45,6 +49,7 @@ def description(
         format_name: "coreml" or "torchscript".
         scheme: the quantization scheme.
         prompt_slots: number of prompt slots of the mask decoder.
+        calibration_photos: the photos for which weights were rounded, and activations scaled.
         format_entries: entries that only this format has, such as its deployment target.
         padding: (3,) RGB color in 0…255 that pads the photo.
     """
@@ -60,6 +65,7 @@ def description(
             "sha256": checkpoint.sha256,
             "trained": checkpoint.trained,
         },
+        "calibration": calibration_photos.manifest_entry,
         **conventions(variant, padding),
         "tools": {tool: version(tool) for tool in TOOLS},
     }
@@ -107,8 +113,13 @@ def conventions(variant: Variant, padding: np.ndarray) -> dict:
     }
 
 
-def component_entry(spec: ModuleSpec, path: Path, operators: tuple[str, ...]) -> dict:
-    """Return the entry of one component: its file or package, and its inputs and outputs."""
+def component_entry(
+    spec: ModuleSpec,
+    path: Path,
+    operators: tuple[str, ...],
+    formats: Mapping[str, WeightFormat],
+) -> dict:
+    """Return the entry of one component: its file or package, its inputs and outputs, and how weights are stored."""
     return {
         "file": path.name,
         "bytes": size_of(path),
@@ -116,6 +127,7 @@ def component_entry(spec: ModuleSpec, path: Path, operators: tuple[str, ...]) ->
         "inputs": [asdict(tensor) for tensor in spec.inputs],
         "outputs": [asdict(tensor) for tensor in spec.outputs],
         "operators": list(operators),
+        "weights": {path: str(weight_format) for path, weight_format in formats.items()},
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from converters.artifact_layout import MAX_PROMPT_SLOTS
 from converters.coreml.options import CoreMLOptions
+from converters.size_goal import parse_size
 from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ConversionError, OutputError
 from reference.common.input_files import require_utf8
@@ -28,6 +29,8 @@ def format_options(
     quantize: str | None = None,
     deployment_target: str | None = None,
     bytecode_version: int | None = None,
+    max_size: int | str | None = None,
+    min_iou: float | None = None,
 ) -> "Options":
     """Return the options of a conversion. The arguments and errors are those of ``convert``."""
     if format_name not in OPTIONS:
@@ -36,6 +39,8 @@ def format_options(
         "scheme": quantize,
         "deployment_target": deployment_target,
         "bytecode_version": bytecode_version,
+        "max_size": parse_size(max_size) if isinstance(max_size, str) else max_size,
+        "min_iou": min_iou,
     }
     given = {name: value for name, value in keywords.items() if value is not None}
     for keyword in given:

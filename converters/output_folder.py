@@ -117,6 +117,12 @@ def staged(
         _publish(new, name)
 
 
+def empty(folder: Path) -> None:
+    """Remove everything in a folder."""
+    for entry in folder.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
 def _real_name(folder: Path) -> Path:
     """Return the one name of a folder, however the path is written."""
     return folder.parent.resolve() / folder.name

@@ -17,11 +17,17 @@ if TYPE_CHECKING:  # readers of prompts need not wait for it
     from torch import Tensor
 
 GOLDEN_PHOTOS = ("china", "flower_portrait")
+# ``validate compare`` asks about other photos, apart from the goldens. So it shows whether the calibration generalizes.
+CALIBRATION_PHOTOS = (*GOLDEN_PHOTOS, "motorcycle", "camera", "hubble", "ihc")
 
 # The name of each photo → the package that it comes with, its file there, and its rotation in quarter turns.
 PHOTOS = {
     "china": ("sklearn", "datasets/images/china.jpg", 0),
     "flower_portrait": ("sklearn", "datasets/images/flower.jpg", 1),
+    "motorcycle": ("skimage", "data/motorcycle_left.png", 0),
+    "camera": ("skimage", "data/camera.png", 0),
+    "hubble": ("skimage", "data/hubble_deep_field.jpg", 0),
+    "ihc": ("skimage", "data/ihc.png", 0),
     "astronaut": ("skimage", "data/astronaut.png", 0),
     "coffee": ("skimage", "data/coffee.png", 0),
     "chelsea": ("skimage", "data/chelsea.png", 0),

@@ -26,6 +26,7 @@ from reference.common.torch_settings import prepare_torch
 if TYPE_CHECKING:  # the second process starts before this one imports torch
     from converters.conversion import Source
     from converters.format import Options
+    from converters.mixed_precision.trade_off import OnTradeOff
 
 # The first process has more work, and its last part runs on one core. So it gets the cores first.
 _NICENESS = 10
@@ -54,7 +55,9 @@ class SecondProcess:
         with self._death_explained():
             self._connection.send_bytes(pickle.dumps(source))
 
-    def fill(self, options: "Options", folder: Path, on_step: OnStep) -> None:
+    def fill(
+        self, options: "Options", folder: Path, on_step: OnStep, on_trade_off: "OnTradeOff"
+    ) -> None:
         """Do what ``conversion.fill_artifact`` does, in the second process.
 
         Raises:
@@ -66,7 +69,10 @@ class SecondProcess:
             while (message := self._connection.recv()) is not None:
                 if isinstance(message, Exception):
                     raise message
-                on_step(message)
+                if isinstance(message, str):
+                    on_step(message)
+                else:
+                    on_trade_off(message)
 
     def close(self) -> None:
         """End the process at once."""
@@ -93,6 +99,7 @@ def write_side_by_side(
     output: Path,
     force: bool,
     on_step: OnStep,
+    on_trade_off: "OnTradeOff",
     on_written: Callable[[Path], None],
 ) -> None:
     """Write artifacts as if one were written after the other.
@@ -107,6 +114,7 @@ def write_side_by_side(
         output: the folder in which the artifact folders are created.
         force: whether to replace artifact folders that exist.
         on_step: called with the name of each step when it begins, by two threads.
+        on_trade_off: called with each choice of formats that the scheme ``auto`` tried, by two threads.
         on_written: called with each folder that has been written.
 
     Raises:
@@ -121,7 +129,7 @@ def write_side_by_side(
         second.send_source(source)
         for options in there:
             with staged_artifact(source, options, output, force) as (folder, partial):
-                second.fill(options, partial, on_step)
+                second.fill(options, partial, on_step, on_trade_off)
             on_written(folder)
 
     with ThreadPoolExecutor(max_workers=1) as pool, contextlib.closing(second):
@@ -129,7 +137,7 @@ def write_side_by_side(
         try:
             for options in here:
                 with staged_artifact(source, options, output, force) as (folder, partial):
-                    fill_artifact(source, options, partial, on_step)
+                    fill_artifact(source, options, partial, on_step, on_trade_off)
                     others.result()
                 on_written(folder)
         except Exception:
@@ -153,7 +161,7 @@ def _serve(connection: Connection) -> None:
         while True:
             options, folder = connection.recv()
             try:
-                fill_artifact(source, options, folder, connection.send)
+                fill_artifact(source, options, folder, connection.send, connection.send)
             except Exception as error:
                 # A bug is reported by the first process, which does not have this traceback.
                 error.add_note("".join(traceback.format_exception(error)))

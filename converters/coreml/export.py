@@ -20,12 +20,11 @@ from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_files import PackageMetadata, save_package
 from converters.coreml.package_spec import IMAGE_INPUT
 from converters.coreml.passes import pass_pipeline
-from converters.coreml.schemes import SCHEMES
+from converters.coreml.schemes import ALL_SCHEMES
 from converters.io_spec import ModuleSpec, TensorSpec
 from converters.quantization.quantized_weight import QuantizedWeight, replaced_weights
 from converters.quantization.rounding import round_weights
 from converters.quantization.weight_formats import WeightFormat
-from converters.quantization.weight_matrix import large_layers
 
 
 @dataclass(frozen=True)
@@ -86,34 +85,41 @@ class CoreMLExporter:
         self._traces: dict[nn.Module, torch.jit.ScriptModule] = {}
 
     def export(
-        self, options: CoreMLOptions, metadata: PackageMetadata, path: Path
+        self,
+        options: CoreMLOptions,
+        formats: Mapping[str, WeightFormat],
+        metadata: PackageMetadata,
+        path: Path,
     ) -> CoreMLPackage:
         """Convert the module and write it.
 
         Args:
             options: the scheme and the deployment target.
+            formats: path of a layer → how its weight is stored. The others are floats.
             metadata: the metadata that Xcode shows.
             path: the package to write, a new folder.
 
         Raises:
             ConversionError: the conversion lost a quantized weight.
         """
-        converted = self.convert(options)
+        converted = self.convert(options, formats)
         operations = converted.model._mil_program.functions["main"].operations
         save_package(converted.model, self._spec, metadata, path)
         operators = tuple(sorted({op.op_type for op in operations} - {"const"}))
         return CoreMLPackage(path, operators, converted.float16)
 
-    def convert(self, options: CoreMLOptions) -> ConvertedModel:
+    def convert(
+        self, options: CoreMLOptions, formats: Mapping[str, WeightFormat]
+    ) -> ConvertedModel:
         """Convert the module, and write only the temporary files of coremltools."""
-        scheme, module = SCHEMES[options.scheme], self._module
+        scheme, module = ALL_SCHEMES[options.scheme], self._module
         fit = selector = None
         if scheme.computes_float16:
             is_quantized = self._spec.name in scheme.quantized_activations
             module, overflows = self._quantized if is_quantized else self._fitted
             selector = Float16Selector(module, overflows)
         traced = self._trace(module)
-        weights = self._round_weights(module, scheme.weights_for(options.target))
+        weights = self._round_weights(module, formats)
         # The trace shares the weights of the module.
         with replaced_weights(module, weights), coremltools_session(), validated_once():
             pipeline = pass_pipeline(module, weights)
@@ -150,12 +156,10 @@ class CoreMLExporter:
         return quantized, find_overflows(measure_ranges(quantized, self._calibration.inputs))
 
     def _round_weights(
-        self, module: nn.Module, weight_format: WeightFormat | None
+        self, module: nn.Module, formats: Mapping[str, WeightFormat]
     ) -> dict[str, QuantizedWeight]:
-        if weight_format is None:
-            return {}
-        formats = dict.fromkeys(large_layers(module), weight_format)
-        return round_weights(module, formats, self._calibration.moments)
+        # Without formats nothing has to be measured.
+        return round_weights(module, formats, self._calibration.moments) if formats else {}
 
     def _trace(self, module: nn.Module) -> torch.jit.ScriptModule:
         if module not in self._traces:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from converters.coreml.schemes import SCHEMES
+from converters.coreml.schemes import ALL_SCHEMES
+from converters.size_goal import require_goal
 from reference.common.errors import ConversionError
 
 DEPLOYMENT_TARGETS = ("iOS16", "iOS17", "iOS18")  # lowest first
@@ -14,22 +15,28 @@ class CoreMLOptions:
 
     Attributes:
         scheme: the quantization scheme: ``"none"`` (float32), ``"fp16"``, ``"int8"``, ``"int4"``, ``"lut8"``,
-            ``"lut6"``, ``"lut4"`` or ``"w8a8"``.
+            ``"lut6"``, ``"lut4"``, ``"w8a8"``, or ``"auto"``, which needs ``max_size`` or ``min_iou``.
         deployment_target: the lowest iOS version that the package runs on: ``"iOS16"``, ``"iOS17"`` or ``"iOS18"``.
             None stands for the lowest version that supports the scheme.
+        max_size: for ``"auto"``, the most bytes that both packages may have.
+        min_iou: for ``"auto"``, the lowest IoU that a shown mask may have on the calibration photos.
 
     Raises:
-        ConversionError: the scheme or the target is unknown, or the target does not support the scheme.
+        ConversionError: the scheme or the target is unknown, the target does not support the scheme, or the scheme
+            and the goals do not fit.
     """
 
     scheme: str = "fp16"
     deployment_target: str | None = None
+    max_size: int | None = None
+    min_iou: float | None = None
 
     def __post_init__(self) -> None:
-        if self.scheme not in SCHEMES:
+        if self.scheme not in ALL_SCHEMES:
             raise ConversionError(
-                f"unknown Core ML scheme '{self.scheme}': expected one of {', '.join(SCHEMES)}"
+                f"unknown Core ML scheme '{self.scheme}': expected one of {', '.join(ALL_SCHEMES)}"
             )
+        require_goal(self.scheme, self.max_size, self.min_iou)
         if self.deployment_target is None:
             return
         if self.deployment_target not in DEPLOYMENT_TARGETS:
@@ -37,7 +44,7 @@ class CoreMLOptions:
                 f"unknown deployment target '{self.deployment_target}': expected one of "
                 f"{', '.join(DEPLOYMENT_TARGETS)}"
             )
-        lowest = SCHEMES[self.scheme].minimum_target
+        lowest = ALL_SCHEMES[self.scheme].minimum_target
         if DEPLOYMENT_TARGETS.index(self.deployment_target) < DEPLOYMENT_TARGETS.index(lowest):
             raise ConversionError(
                 f"{self.deployment_target} does not support the scheme '{self.scheme}': "
@@ -47,4 +54,4 @@ class CoreMLOptions:
     @property
     def target(self) -> str:
         """The deployment target of the package: the requested one, or the lowest that supports the scheme."""
-        return self.deployment_target or SCHEMES[self.scheme].minimum_target
+        return self.deployment_target or ALL_SCHEMES[self.scheme].minimum_target

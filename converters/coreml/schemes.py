@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from converters.quantization.weight_formats import Integers, Palette, WeightFormat
+from converters.size_goal import AUTO
 
 WEIGHTED_OPS = ("conv", "conv_transpose", "linear")
 INT4_BLOCK = 32  # consecutive inputs of one output channel that share a scale
@@ -30,7 +31,7 @@ class Scheme:
     quantized_activations: frozenset[str] = frozenset()
 
     def weights_for(self, deployment_target: str) -> WeightFormat | None:
-        """How large weights are stored for a deployment target: from iOS 18 on, palettes have scales."""
+        """Return how large weights are stored for a deployment target: from iOS 18 on, palettes have scales."""
         if isinstance(self.weights, Palette) and deployment_target == "iOS18":
             return replace(self.weights, scaled=True)
         return self.weights
@@ -60,3 +61,14 @@ SCHEMES = {
         ),
     )
 }
+
+MIXED = Scheme(AUTO, "a format for each layer, by what it costs the masks", "iOS16")
+ALL_SCHEMES = SCHEMES | {AUTO: MIXED}
+
+
+def candidate_formats(deployment_target: str) -> tuple[WeightFormat, ...]:
+    """Return how the scheme ``auto`` may store a weight, besides float16."""
+    if deployment_target == "iOS18":
+        palettes = tuple(Palette(bits, scaled=True) for bits in (2, 3, 4, 6))
+        return (*palettes, Integers(4, INT4_BLOCK), Integers(8))
+    return (*(Palette(bits) for bits in (2, 4, 6)), Integers(8))

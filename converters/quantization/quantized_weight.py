@@ -1,6 +1,7 @@
 """A weight that is stored with few bits."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,12 @@ class QuantizedWeight:
     scales: Tensor | None
     table: Tensor | None
     values: Tensor
+
+    @property
+    def size(self) -> int:
+        """Bytes, with scales and table in float16."""
+        halves = sum(part.numel() for part in (self.scales, self.table) if part is not None)
+        return math.ceil(self.codes.numel() * self.format.bits / 8) + 2 * halves
 
     @classmethod
     def of(

@@ -39,18 +39,20 @@ def round_weights(
     """
     layers = {path: module.get_submodule(path) for path in formats}
     for path, layer in layers.items():
-        _require_whole_blocks(path, WeightMatrix.of(layer).inputs, formats[path])
+        if not fits(layer, formats[path]):
+            inputs, block = WeightMatrix.of(layer).inputs, formats[path].block
+            raise ConversionError(
+                f"{path} has {inputs} input channels, which blocks of {block} do not divide: choose another scheme"
+            )
     return {
         path: round_weight(layer, formats[path], moments[path]) for path, layer in layers.items()
     }
 
 
-def _require_whole_blocks(path: str, inputs: int, weight_format: WeightFormat) -> None:
+def fits(layer: nn.Module, weight_format: WeightFormat) -> bool:
+    """Return whether the weight of a layer can be stored in a format: the blocks divide its input channels."""
     block = weight_format.block if isinstance(weight_format, Integers) else None
-    if block and inputs % block:
-        raise ConversionError(
-            f"{path} has {inputs} input channels, which blocks of {block} do not divide: choose another scheme"
-        )
+    return block is None or WeightMatrix.of(layer).inputs % block == 0
 
 
 @torch.no_grad()

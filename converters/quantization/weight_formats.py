@@ -20,6 +20,11 @@ class Integers:
         """The largest integer; the smallest one is its negative."""
         return 2 ** (self.bits - 1) - 1
 
+    def __str__(self) -> str:
+        """What the manifest says."""
+        per = "output" if self.block is None else f"{self.block} inputs"
+        return f"int{self.bits}, a scale per {per}"
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -32,6 +37,10 @@ class Palette:
 
     bits: int
     scaled: bool = False
+
+    def __str__(self) -> str:
+        """What the manifest says."""
+        return f"palette of {2**self.bits}{', a scale per output' if self.scaled else ''}"
 
 
 WeightFormat = Integers | Palette

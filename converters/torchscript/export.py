@@ -24,10 +24,11 @@ from torch.jit.mobile import (
 
 from converters.calibration import ComponentCalibration
 from converters.io_spec import ModuleSpec
+from converters.quantization.weight_formats import WeightFormat
 from converters.torchscript.archive import reproducible_archive
 from converters.torchscript.bundled_inputs import bundle_inputs
 from converters.torchscript.options import TorchScriptOptions
-from converters.torchscript.quantization import MIN_INT8_WEIGHTS, quantize
+from converters.torchscript.quantization import quantize
 from converters.torchscript.runtime_operators import (
     android_lite_2_1_0,
     missing_operators,
@@ -59,8 +60,8 @@ def export_torchscript(
     path: Path,
     inputs: Sequence[tuple[Tensor, ...]],
     extra_files: Mapping[str, str],
+    formats: Mapping[str, WeightFormat],
     calibration: ComponentCalibration,
-    min_int8_weights: int = MIN_INT8_WEIGHTS,
 ) -> LiteFile:
     """Write ``module`` to ``path`` as a .ptl file, and check the file.
 
@@ -72,8 +73,8 @@ def export_torchscript(
         inputs: one or more real inputs, each in the order and shapes of ``spec``. The first one is used for tracing and
             checking. All of them are bundled in a compact form (``bundle_inputs``).
         extra_files: name → text. The texts are stored in the .ptl file, where runtimes can read them.
-        calibration: what the layers read, for the rounding of int8 weights.
-        min_int8_weights: the scheme ``"int8"`` stores layers with fewer weights in float16.
+        formats: path of a layer → how its weight is stored. The others are floats.
+        calibration: what the layers read, for the rounding of weights.
 
     Raises:
         ConversionError: the inputs do not fit ``spec``, the weights do not fit the scheme, or the file fails a check.
@@ -83,7 +84,7 @@ def export_torchscript(
     _check_inputs(spec, inputs)
     path = Path(path)
     with torch.no_grad():
-        prepared = quantize(module, options.scheme, calibration, min_int8_weights)
+        prepared = quantize(module, options.scheme, formats, calibration)
         data, expected = _lite_archive(prepared, inputs, options.bytecode_version)
         with replacing(path) as partial:
             partial.write_bytes(reproducible_archive(data, extra_files))

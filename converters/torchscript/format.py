@@ -1,17 +1,21 @@
 """TorchScript Lite as a format of ``conversion``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
 from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.format import Component
 from converters.manifest import component_entry, to_json
+from converters.quantization.weight_formats import WeightFormat
 from converters.torchscript.export import export_torchscript
 from converters.torchscript.options import TorchScriptOptions
+from converters.torchscript.quantization import CANDIDATE_FORMATS, weight_formats
 from converters.torchscript.runtime_operators import android_lite_2_1_0
 from reference.modeling.variants import Variant
 from reference.weights.checkpoint import Checkpoint
@@ -34,9 +38,18 @@ class TorchScriptFormat:
     def padding_color(self, mean_color: np.ndarray) -> np.ndarray:
         return mean_color
 
+    def weight_formats(
+        self, module: nn.Module, options: TorchScriptOptions
+    ) -> dict[str, WeightFormat]:
+        return weight_formats(module, options.scheme)
+
+    def candidate_formats(self, options: TorchScriptOptions) -> tuple[WeightFormat, ...]:
+        return CANDIDATE_FORMATS
+
     def write(
         self,
         component: Component,
+        formats: Mapping[str, WeightFormat],
         variant: Variant,
         checkpoint: Checkpoint,
         options: TorchScriptOptions,
@@ -52,9 +65,10 @@ class TorchScriptFormat:
             path,
             component.inputs,
             manifest,
+            formats,
             component.calibration,
         )
-        return component_entry(component.spec, path, lite_file.operators)
+        return component_entry(component.spec, path, lite_file.operators, formats)
 
 
 TORCHSCRIPT = TorchScriptFormat()

@@ -8,6 +8,7 @@ numbers, four in one instruction, which is what float32 kernels do.
 
 import copy
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch.nn.utils import parametrize
 from converters.calibration import ComponentCalibration
 from converters.quantization.quantized_weight import QuantizedWeight
 from converters.quantization.rounding import round_weights
-from converters.quantization.weight_formats import Integers
+from converters.quantization.weight_formats import Integers, WeightFormat
 from converters.quantization.weight_matrix import large_layers
 
 # The scheme int8 stores smaller layers in float16. These are the early layers at high resolution and the attention
@@ -26,33 +27,39 @@ _LARGEST_HALF = torch.finfo(torch.float16).max
 # A layer whose largest weight is smaller would store most of its weights as subnormal numbers.
 _SMALLEST_HALVES = 2.0**-10
 _LAYERS = (nn.Linear, nn.Conv2d)
+CANDIDATE_FORMATS = (Integers(8),)  # how the scheme auto may store a weight, besides float16
+
+
+def weight_formats(module: nn.Module, scheme: str) -> dict[str, WeightFormat]:
+    """Return path of a layer → how its weight is stored, for the layers with few bits."""
+    if scheme != "int8":
+        return {}
+    return {
+        path: Integers(8)
+        for path, layer in large_layers(module).items()
+        if layer.weight.numel() >= MIN_INT8_WEIGHTS
+    }
 
 
 def quantize(
     module: nn.Module,
     scheme: str,
+    formats: Mapping[str, WeightFormat],
     calibration: ComponentCalibration,
-    min_int8_weights: int = MIN_INT8_WEIGHTS,
 ) -> nn.Module:
     """Return a copy of ``module`` whose weights are stored by ``scheme``.
 
     Args:
         module: an export module. It is not changed.
-        scheme: the quantization scheme.
-        calibration: what the layers read, for the rounding to int8.
-        min_int8_weights: the scheme ``int8`` stores layers with fewer weights in float16.
+        scheme: the quantization scheme. ``none`` stores all weights as float32.
+        formats: path of a layer → how its weight is stored. The others are float16.
+        calibration: what the layers read, for the rounding.
     """
     module = copy.deepcopy(module).requires_grad_(False)
     if scheme == "none":
         return module
-    in_int8: dict[str, QuantizedWeight] = {}
-    if scheme == "int8":
-        large = [
-            path
-            for path, layer in large_layers(module).items()
-            if layer.weight.numel() >= min_int8_weights
-        ]
-        in_int8 = round_weights(module, dict.fromkeys(large, Integers(8)), calibration.moments)
+    # Without formats nothing has to be measured.
+    in_int8 = round_weights(module, formats, calibration.moments) if formats else {}
     for path, layer in list(module.named_modules()):
         if isinstance(layer, _LAYERS):
             storage = Int8Weight(in_int8[path]) if path in in_int8 else HalfWeight(layer.weight)

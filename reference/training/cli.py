@@ -175,7 +175,8 @@ def distill(shared: RunOptions, teacher: Path, images: Path) -> None:
     It learns to compute the embeddings of the teacher, as MobileSAM was made. The prompt encoder and the mask decoder
     are copied from the teacher.
     """
-    from reference.training.distillation_task import DistillationTask, find_photos, load_decoder
+    from reference.photos.photo_files import find_photos
+    from reference.training.distillation_task import DistillationTask, load_decoder
     from reference.training.teacher import TeacherImageEncoder
     from reference.weights.checkpoint_file import read_checkpoint
 

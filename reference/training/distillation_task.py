@@ -11,15 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from reference.common.errors import TrainingError
-from reference.common.folders import files_below
 from reference.modeling.sam import Sam
 from reference.photos.images import read_image
+from reference.photos.photo_files import PHOTO_SUFFIXES
 from reference.photos.preprocessing import photo_to_frame
 from reference.training.teacher import TeacherImageEncoder
 from reference.weights.checkpoint import load_weights
 from reference.weights.official_names import official_name
-
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 class EmbeddingError(nn.Module):
@@ -92,8 +90,3 @@ def load_decoder(sam: Sam, weights: Mapping[str, Tensor], name: str) -> None:
     encoder = {key: own[key] for key in own if key.startswith("image_encoder.")}
     rest = {key: weights[key] for key in weights if not key.startswith("image_encoder.")}
     load_weights(sam, encoder | rest, f"'{name}'")
-
-
-def find_photos(folder: Path) -> list[Path]:
-    """Return all photos in a folder and its subfolders, sorted by name."""
-    return [path for path in files_below(folder) if path.suffix.lower() in PHOTO_SUFFIXES]

@@ -8,12 +8,12 @@ from converters.export_modules.channels_last.image_encoder import ChannelsLastIm
 from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.io_spec import image_encoder_spec, mask_decoder_spec
 from converters.manifest import component_entry, list_files
-from converters.quantization.weight_matrix import LARGE_WEIGHT
+from converters.quantization.weight_formats import Integers
+from converters.quantization.weight_matrix import large_layers
 from converters.torchscript.export import export_torchscript
 from converters.torchscript.options import TorchScriptOptions
 
 OPTIONS = TorchScriptOptions("int8")
-MIN_INT8_WEIGHTS = LARGE_WEIGHT
 
 
 def write_tiny_int8(source: Source, output: Path) -> Path:
@@ -35,11 +35,12 @@ def write_tiny_int8(source: Source, output: Path) -> Path:
     }
     for name, (module, spec, inputs) in parts.items():
         file = folder / manifest["components"][name]["file"]
+        formats = dict.fromkeys(large_layers(module), Integers(8))
         calibration = source.calibrations[name]
         lite_file = export_torchscript(
-            module, spec, OPTIONS, file, inputs, {}, calibration, MIN_INT8_WEIGHTS
+            module, spec, OPTIONS, file, inputs, {}, formats, calibration
         )
-        manifest["components"][name] = component_entry(spec, file, lite_file.operators)
+        manifest["components"][name] = component_entry(spec, file, lite_file.operators, formats)
     manifest["files"] = list_files(folder)
     path.write_text(json.dumps(manifest))
     return folder

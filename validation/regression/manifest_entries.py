@@ -7,9 +7,10 @@ from converters.artifact_layout import COMPONENTS
 from reference.common.plain_text import shorten
 from validation.regression.record import LARGEST, Entry
 
-# Keys that are left out at every level: prose, and what the baseline keeps elsewhere (sizes, operators).
-_LEFT_OUT = {"meaning", "range", "summary", "bytes", "operators"}
-_NOT_RELIED_ON = {"model", "format", "scheme", "files", "tools", "goldens"}
+# Keys that are left out at every level: prose, how weights are stored, and what the baseline keeps
+# elsewhere (sizes, operators).
+_LEFT_OUT = {"meaning", "range", "summary", "bytes", "operators", "weights"}
+_NOT_RELIED_ON = {"model", "format", "scheme", "calibration", "files", "tools", "goldens"}
 _MOST_CHARACTERS = 200  # in one value
 
 

@@ -13,6 +13,7 @@ from coremltools.converters.mil.mil import types
 
 from converters.coreml.activation_quantization import quantize_activations
 from converters.coreml.export import CoreMLExporter
+from converters.coreml.format import COREML
 from converters.coreml.options import CoreMLOptions
 from converters.coreml.package_files import PackageMetadata
 from converters.coreml.schemes import SCHEMES
@@ -62,7 +63,8 @@ def decoder(tiny_sam, encoder):
 def export(part, path, scheme="fp16", target=None):
     module, spec, inputs = part
     exporter = CoreMLExporter(module, spec, inputs[0], calibration_of(module, inputs))
-    exporter.export(CoreMLOptions(scheme, target), METADATA, path)
+    options = CoreMLOptions(scheme, target)
+    exporter.export(options, COREML.weight_formats(module, options), METADATA, path)
     return ct.models.MLModel(str(path), skip_model_load=True)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 from converters.coreml.export import CoreMLExporter
 from converters.coreml.float16_range import measure_ranges
 from converters.coreml.float16_repair import choose_exponents, find_overflows, scaled
+from converters.coreml.format import COREML
 from converters.coreml.options import CoreMLOptions
 from converters.coreml.residual_streams import streams_of
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
@@ -135,7 +136,9 @@ def float32_operations(model):
 def convert(module, tiny_sam, frame, scheme="fp16"):
     spec = image_encoder_spec(tiny_sam.variant)
     calibration = calibration_of(module.eval(), [(frame,)])
-    return CoreMLExporter(module, spec, (frame,), calibration).convert(CoreMLOptions(scheme))
+    options = CoreMLOptions(scheme)
+    exporter = CoreMLExporter(module, spec, (frame,), calibration)
+    return exporter.convert(options, COREML.weight_formats(module, options))
 
 
 @pytest.mark.parametrize("scheme", ["fp16", "int8", "lut4", "w8a8"])

@@ -15,7 +15,8 @@ from converters.export_modules.channels_first.mask_decoder import ChannelsFirstM
 from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
 from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.io_spec import ModuleSpec, TensorSpec, image_encoder_spec, mask_decoder_spec
-from converters.quantization.weight_matrix import LARGE_WEIGHT, large_layers
+from converters.quantization.weight_formats import Integers
+from converters.quantization.weight_matrix import large_layers
 from converters.torchscript.export import LiteFile, export_torchscript
 from converters.torchscript.options import BYTECODE_VERSIONS, SCHEMES, TorchScriptOptions
 from reference.common.errors import ConversionError, OutputError
@@ -89,8 +90,8 @@ def export(part: Part, path: Path, scheme: str = "none", version: int = 7) -> Li
         path,
         part.inputs,
         MANIFEST,
+        dict.fromkeys(large_layers(part.module), Integers(8)) if scheme == "int8" else {},
         calibration,
-        min_int8_weights=LARGE_WEIGHT,
     )
 
 

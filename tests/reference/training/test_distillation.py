@@ -14,8 +14,9 @@ from torch import nn
 from reference.common.command_line import run
 from reference.common.errors import CheckpointError, ImageError, TrainingError
 from reference.modeling.sam import Sam
+from reference.photos.photo_files import find_photos
 from reference.training.cli import training
-from reference.training.distillation_task import DistillationTask, find_photos, load_decoder
+from reference.training.distillation_task import DistillationTask, load_decoder
 from reference.training.processes import Processes
 from reference.training.run_folder import RunFolder
 from reference.training.teacher import TeacherImageEncoder

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from converters.coreml.export import CoreMLExporter
+from converters.coreml.format import COREML
 from converters.coreml.options import CoreMLOptions
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.io_spec import image_encoder_spec
@@ -28,7 +29,8 @@ def signal_to_noise(sam, scheme, frame):
     """Return the signal-to-noise ratio in dB of the package's embeddings, against those of the reference."""
     module, spec = ChannelsFirstImageEncoder(sam).eval(), image_encoder_spec(sam.variant)
     exporter = CoreMLExporter(module, spec, (frame,), calibration_of(module, [(frame,)]))
-    converted = exporter.convert(CoreMLOptions(scheme))
+    options = CoreMLOptions(scheme)
+    converted = exporter.convert(options, COREML.weight_formats(module, options))
     program = mil_runtime.load(converted.model)
     found = program.predict({"image": frame_to_image(frame)})["image_embeddings"]
     return tensor_difference(found, sam.encode_image(frame).numpy()).sqnr

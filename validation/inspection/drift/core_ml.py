@@ -87,7 +87,7 @@ def _measure(
     options = CoreMLOptions("none", program.function.opset.name)
     example = tuple(inputs)
     calibration = ComponentCalibration(lambda: module, lambda: [example])
-    model = CoreMLExporter(module, spec, example, calibration).convert(options).model
+    model = CoreMLExporter(module, spec, example, calibration).convert(options, {}).model
     reference = mil_runtime.load(model, "float32")
     pairs = list(zip_longest(_comparable(program), _comparable(reference)))
     for operation, counterpart in pairs:

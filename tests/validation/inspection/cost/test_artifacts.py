@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from converters.conversion import write_artifact
 from converters.coreml.export import CoreMLExporter
+from converters.coreml.format import COREML
 from converters.coreml.options import CoreMLOptions
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
@@ -114,7 +115,8 @@ def test_stored_bytes_of_packages_are_their_weight_files(tiny_source, scheme, bi
     module = ChannelsFirstMaskDecoder(tiny_source.sam).eval()
     inputs = inputs_of(tiny_source, "mask_decoder")
     exporter = CoreMLExporter(module, spec, inputs, calibration_of(module, [inputs]))
-    model = exporter.convert(CoreMLOptions(scheme)).model
+    options = CoreMLOptions(scheme)
+    model = exporter.convert(options, COREML.weight_formats(module, options)).model
     cost = component_cost(model, spec, ReferenceSources(spec.name, module))
     (file,) = Path(model.weights_dir).rglob("*.bin")
     size = file.stat().st_size

@@ -26,7 +26,9 @@ def main(model: str, checkpoint: str, size: str, file: str) -> None:
     module = TORCHSCRIPT.modules["image_encoder"](sam).eval()
     spec = image_encoder_spec(resized)
     calibration = ComponentCalibration(lambda: module, lambda: [(frame,)])
-    export_torchscript(module, spec, TorchScriptOptions(), Path(file), [(frame,)], {}, calibration)
+    export_torchscript(
+        module, spec, TorchScriptOptions(), Path(file), [(frame,)], {}, {}, calibration
+    )
     print(json.dumps({}))
 
 
