@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 
 from validation.accuracy.evaluation import Evaluation
 from validation.accuracy.results import PROTOCOLS, Accuracy
-from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
+from validation.documents.verdicts import overall_verdict
 
-ACCURACY_SCHEMA = "mobile-sam-export/accuracy/3"
+ACCURACY_SCHEMA = "mobile-sam-export/accuracy/4"
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,16 @@ def with_references(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     return rows
 
 
-def overall_verdict(evaluations: Sequence[Evaluation]) -> str:
-    """Return the first of FAILED, NOT_PROVEN and PASSED that is a verdict, or NOT_RUN."""
-    verdicts = [evaluation.verdict for evaluation in with_references(evaluations)]
-    return next(
-        (verdict for verdict in (FAILED, NOT_PROVEN, PASSED) if verdict in verdicts), NOT_RUN
-    )
+def verdict_of(evaluations: Sequence[Evaluation]) -> str:
+    """Return the verdict on all evaluations and their references."""
+    return overall_verdict(evaluation.verdict for evaluation in with_references(evaluations))
 
 
 def build_document(evaluations: Sequence[Evaluation], data: Data) -> dict:
     """Return the document. A number that is null was not measured."""
     return {
         "schema": ACCURACY_SCHEMA,
-        "verdict": overall_verdict(evaluations),
+        "verdict": verdict_of(evaluations),
         "data": asdict(data),
         "protocols": dict(PROTOCOLS),
         "models": [_record(evaluation) for evaluation in with_references(evaluations)],

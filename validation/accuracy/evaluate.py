@@ -34,10 +34,10 @@ class AccuracyResult:
 
     @property
     def verdict(self) -> str:
-        """The overall verdict: "failed", "not proven", "passed" or "not run"."""
-        from validation.accuracy.document import overall_verdict
+        """The overall verdict: "failed", "not proven", "incomplete", "passed" or "not run"."""
+        from validation.accuracy.document import verdict_of
 
-        return overall_verdict(self.evaluations)
+        return verdict_of(self.evaluations)
 
     def document(self) -> dict:
         """Return the result as ``validate accuracy --json`` writes it."""
@@ -77,9 +77,9 @@ def evaluate_accuracy(
         on_data: called with the photos before anything is measured.
 
     Returns:
-        The result. ``verdict`` is "passed", "failed", "not proven" or "not run". ``evaluations`` has one
-        entry per checkpoint, and one per artifact and engine. ``document()`` is what ``validate accuracy
-        --json`` writes.
+        The result. ``verdict`` is "passed", "failed", "not proven", "incomplete" (some artifacts passed, but others
+        could not be judged) or "not run". ``evaluations`` has one entry per checkpoint, and one per artifact and
+        engine. ``document()`` is what ``validate accuracy --json`` writes.
 
     Raises:
         MobileSAMError: a source is neither an artifact nor a checkpoint; both ``dataset`` and ``scenes``

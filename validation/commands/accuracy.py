@@ -8,8 +8,13 @@ import click
 from reference.common.command_line import print_lines, warn
 from reference.common.torch_settings import prepare_torch
 from reference.options import model_option
-from validation.commands.options import FAILED_STATUS, JsonOutput, gates_option, json_option
-from validation.documents.verdicts import FAILED, NOT_PROVEN
+from validation.commands.options import (
+    JsonOutput,
+    exit_status,
+    gates_option,
+    json_option,
+    require_all_option,
+)
 from validation.engines import engine_names
 
 if TYPE_CHECKING:
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Run the artifacts with this engine, as in validate compare. Repeatable.",
 )
+@require_all_option
 @json_option()
 def accuracy(
     sources: tuple[str, ...],
@@ -55,6 +61,7 @@ def accuracy(
     checkpoint: str | None,
     model: str,
     engines: tuple[str, ...],
+    require_all: bool,
     output: JsonOutput,
 ) -> int:
     """Measure each ARTIFACT or CHECKPOINT against true masks.
@@ -73,7 +80,8 @@ def accuracy(
     Exits with 0 if every artifact that ran is within its gate, max_miou_lost. Exits with 1 if an artifact
     misses its gate, does not load, crashes or hangs, or is NOT PROVEN because its reference finds no
     object. Exits with 2 for bad input. What this machine cannot measure is reported as NOT RUN, with
-    the reason.
+    the reason, and exits with 0, or with 1 if --require-all is given. A checkpoint alone has no gate,
+    so --require-all needs an artifact.
     """
     if dataset is not None and scenes is not None:
         raise click.UsageError("--scenes and --dataset exclude each other: pass only one of them")
@@ -109,4 +117,4 @@ def accuracy(
             warn(f"the weights '{name}' are untrained: their masks mean nothing")
     else:
         print_lines(format_accuracy(result.evaluations, result.data))
-    return FAILED_STATUS if result.verdict in (FAILED, NOT_PROVEN) else 0
+    return exit_status(result.verdict, require_all)

@@ -12,12 +12,13 @@ from reference.photos.images import read_image
 from reference.weights.checkpoint_source import require_checkpoint
 from validation.artifacts.artifact import Artifact, load_artifact
 from validation.commands.options import (
-    FAILED_STATUS,
     JsonOutput,
     artifacts_argument,
+    exit_status,
     gates_option,
     json_option,
     report_option,
+    require_all_option,
 )
 from validation.comparison.quick import require_goldens_only
 from validation.engines import engine_names
@@ -90,6 +91,7 @@ LONGEST_ANSWER = 86_400.0  # seconds
     "folder, or from the one that the environment variable MOBILE_SAM_CACHE names, and new ones are kept there. They "
     "count only for the same weights, photo, prompt, code, libraries and processor, and take at most 1 GiB.",
 )
+@require_all_option
 @report_option("the masks that users see in each case, and a failing mask that they do not see")
 @click.option(
     "--latency",
@@ -110,6 +112,7 @@ def compare(
     time_limit: float,
     quick: bool,
     no_cache: bool,
+    require_all: bool,
     report: Path | None,
     latency_file: Path | None,
     output: JsonOutput,
@@ -123,6 +126,7 @@ def compare(
       validate compare artifacts/* --report report --json results.json
       validate compare artifacts/* --report report --latency latency.json
       validate compare artifacts/* --checkpoint mobile_sam.pt --images photo.jpg --images cat.png
+      validate compare artifacts/* --checkpoint mobile_sam.pt --require-all
       validate compare artifacts/mobile_sam-coreml-fp16 --engine core_ml --engine mil_runtime
 
     An ARTIFACT is a folder that convert wrote. It is run on two kinds of photos. Its goldens come with
@@ -134,9 +138,11 @@ def compare(
 
     A gate is a limit on the difference from the reference. Exits with 0 if no gate failed. Exits with 1
     if one failed, or if an artifact does not load, crashes or hangs. Exits with 1 too if an artifact is
-    NOT PROVEN, because the reference draws no mask or always the same one. Exits with 2 for bad input. If
-    this machine lacks an engine or the weights, the verdict is NOT RUN with the reason, and never passed.
-    If nothing could be run, the status is 0.
+    NOT PROVEN, because the reference draws no mask or always the same one. Exits with 2 for bad input.
+
+    What this machine cannot run, because it lacks an engine or the weights, is NOT RUN with the reason. The
+    verdict is then INCOMPLETE if all the rest passed, and NOT RUN if nothing could be run. Both exit with 0,
+    or with 1 if --require-all is given.
     """
     if report is not None:
         click.get_current_context().with_resource(reserved_report(report, COMPARISON))
@@ -152,7 +158,6 @@ def compare(
     from validation.comparison.compare_artifacts import compare_artifacts
     from validation.comparison.document import comparison_document
     from validation.comparison.table import format_comparison
-    from validation.documents.verdicts import FAILED, NOT_PROVEN
     from validation.latency.recorded import read_latency
 
     times = None if latency_file is None else read_latency(latency_file)
@@ -186,7 +191,7 @@ def compare(
     output.write(document)
     if not output.replaces_table:
         _print_end(comparisons, report)
-    return FAILED_STATUS if document["verdict"] in (FAILED, NOT_PROVEN) else 0
+    return exit_status(document["verdict"], require_all)
 
 
 def _require_inputs(

@@ -12,6 +12,7 @@ from reference.common.command_line import DOCUMENT_ON_STDOUT, print_json
 from reference.common.errors import OutputError
 from reference.common.output_files import require_writable
 from validation.documents.json_file import write_json
+from validation.documents.verdicts import INCOMPLETE, NOT_RUN, PASSED
 
 FAILED_STATUS = 1  # exit status of a command whose gate failed
 _STDOUT = Path("-")
@@ -40,6 +41,19 @@ def report_option(what: str) -> Callable:
         help=f"Write a page with {what}, and the results as JSON, to this folder. An earlier report of this "
         "command in its place is replaced.",
     )
+
+
+require_all_option = click.option(
+    "--require-all",
+    is_flag=True,
+    help="Exit with 1 unless the verdict is PASS, so also if it is INCOMPLETE or NOT RUN. Use it in CI.",
+)
+
+
+def exit_status(verdict: str, require_all: bool) -> int:
+    """Return 0 or FAILED_STATUS. What did not run fails only with --require-all."""
+    accepted = (PASSED,) if require_all else (PASSED, INCOMPLETE, NOT_RUN)
+    return 0 if verdict in accepted else FAILED_STATUS
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,11 @@ def compare_artifacts(
         on_result: called with each comparison when it is complete.
 
     Returns:
-        One comparison for each artifact and engine. Its ``verdict`` is "passed", "failed", "not proven" or "not
-        run". ``summary`` has the figures over all cases, and is None if no case ran or proves anything. ``cases``
-        has the result of each prompt, and ``failures`` the reasons that concern the whole artifact.
+        One comparison for each artifact and engine. Its ``verdict`` is "passed", "failed", "not proven", "incomplete"
+        (what ran has passed, but some cases did not run) or "not run". ``proven`` says how many cases of each kind
+        passed, and ``not_run_reasons`` why others did not run. ``summary`` has the figures over all cases, and is None
+        if no case ran or proves anything. ``cases`` has the result of each prompt, and ``failures`` the reasons that
+        concern the whole artifact.
 
     Raises:
         ArtifactError: a folder is incomplete or altered, an artifact was converted from other weights, or an engine

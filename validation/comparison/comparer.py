@@ -29,7 +29,7 @@ from validation.comparison.pipelines import (
     judge_photos,
     skipped_cases,
 )
-from validation.comparison.results import Comparison
+from validation.comparison.results import CaseResult, Comparison
 from validation.comparison.side_by_side import Call, Host, call_here, side_by_side
 from validation.documents.verdicts import Unavailable
 from validation.engines import Engine, engine_openers, open_first
@@ -46,6 +46,10 @@ from validation.questions.pipeline import CachedPipeline, PhotoPipeline
 from validation.questions.prompt_matrix import built_in_questions, photo_question
 
 NOT_LOADED = "the artifact cannot be loaded"
+TOO_FEW_SLOTS = (
+    "the prompt, or one that it refines, takes more than the {slots} prompt slots of the artifact: convert with a "
+    "larger --prompt-slots"
+)
 QUICK = Unavailable("a quick comparison does not run the reference")
 
 
@@ -220,21 +224,22 @@ class Comparer:
     ) -> Comparison:
         """Compare an artifact; ``call`` runs a function in the thread that the reference belongs to."""
         gates = gates_for(artifact, self._gates)
-        questions = self._questions(artifact)
+        questions = golden_questions(artifact) + self._photos(artifact.prompt_slots)
+        unfit = self._unfit(artifact.prompt_slots)
         reference = call(partial(self._reference, artifact))
+
+        def skip_all(reason: str) -> list[CaseResult]:
+            skipped = [result for item in questions for result in skipped_cases(item, reason)]
+            on_cases(len(skipped))
+            return [*skipped, *unfit]
+
         try:
             engine = starting.ready()
         except ArtifactError as error:
-            skipped = [result for item in questions for result in skipped_cases(item, NOT_LOADED)]
-            on_cases(len(skipped))
-            failures = [str(error)]
+            skipped, failures = skip_all(NOT_LOADED), [str(error)]
             return conclude(artifact, None, gates, skipped, failures, quick=self._quick)
         if isinstance(engine, Unavailable):
-            skipped = [
-                result for item in questions for result in skipped_cases(item, engine.reason)
-            ]
-            on_cases(len(skipped))
-            return conclude(artifact, None, gates, skipped, quick=self._quick)
+            return conclude(artifact, None, gates, skip_all(engine.reason), quick=self._quick)
         candidate = TimedPipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
         if not isinstance(reference, Unavailable):
             reference = HostedPipeline(reference, call)
@@ -248,7 +253,7 @@ class Comparer:
             artifact,
             engine.name,
             gates,
-            results,
+            [*results, *unfit],
             failures=false_statements(artifact),
             seconds=candidate.median_seconds(),
             drifts=drifts,
@@ -292,9 +297,6 @@ class Comparer:
             return len(golden_cases(artifact)) + count_cases(self._photos(artifact.prompt_slots))
         return 0
 
-    def _questions(self, artifact: Artifact) -> list[Question]:
-        return golden_questions(artifact) + self._photos(artifact.prompt_slots)
-
     def _photos(self, slots: int) -> list[Question]:
         """The questions that are not goldens, for an artifact with a number of prompt slots."""
         if self._quick:
@@ -306,6 +308,17 @@ class Comparer:
                 *(_fitting(question, slots) for question in self._prompts),
             ]
         return self._photos_of[slots]
+
+    def _unfit(self, slots: int) -> list[CaseResult]:
+        """The user's cases that an artifact with a number of prompt slots cannot be asked, as NOT_RUN."""
+        results = []
+        for question in self._prompts:
+            fitting = _fitting(question, slots).cases
+            unfit = tuple(case for case in question.cases if case not in fitting)
+            results += skipped_cases(
+                replace(question, cases=unfit), TOO_FEW_SLOTS.format(slots=slots)
+            )
+        return results
 
     def _reference(self, artifact: Artifact) -> PhotoPipeline | Unavailable:
         if self._quick:

@@ -7,7 +7,7 @@ from validation.artifacts.artifact import Artifact
 from validation.comparison.agreement import MULTIMASK, Agreement
 from validation.comparison.judging import summary_failures
 from validation.comparison.results import CaseResult, Comparison, Summary
-from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, Unavailable
+from validation.documents.verdicts import FAILED, NOT_PROVEN, Unavailable, overall_verdict
 from validation.gates import Gates
 from validation.inspection.drift import Drift
 from validation.questions.cases import is_ambiguous
@@ -30,7 +30,9 @@ def conclude(
     drifts: tuple[Drift, ...] | Unavailable | None = None,
     quick: bool = False,
 ) -> Comparison:
-    """Draw the verdict: PASSED needs evidence of everything, no failed case, and means that hold their gates.
+    """Draw the verdict.
+
+    PASSED needs evidence of everything, no failed case, no case that did not run, and means that hold their gates.
 
     Args:
         artifact: the artifact that was compared.
@@ -44,12 +46,10 @@ def conclude(
     """
     summary, missing = summarize(cases), unproven(cases)
     failures = [*failures, *(summary_failures(gates, summary) if summary else ())]
-    if failures or any(case.status == FAILED for case in cases):
-        verdict = FAILED
-    elif missing:
-        verdict = NOT_PROVEN
-    else:
-        verdict = PASSED if summary else NOT_RUN
+    # A single case may prove nothing, as long as others do.
+    verdicts = [case.status for case in cases if case.status != NOT_PROVEN]
+    verdicts += [FAILED] * bool(failures) + [NOT_PROVEN] * bool(missing)
+    verdict = overall_verdict(verdicts)
     blamed = _stage_to_blame(cases, summary) if verdict == FAILED else None
     return Comparison(
         artifact,
@@ -120,14 +120,6 @@ def _stage_to_blame(cases: Sequence[CaseResult], summary: Summary | None) -> str
     losses = {} if summary is None else summary.stage_losses
     worst = max(STAGES, key=lambda stage: losses.get(stage) or 0)
     return worst if losses.get(worst) else None
-
-
-def overall_verdict(comparisons: Sequence[Comparison]) -> str:
-    """The verdict on all artifacts: the first of FAILED, NOT_PROVEN and PASSED that any of them has, else NOT_RUN."""
-    verdicts = [comparison.verdict for comparison in comparisons]
-    return next(
-        (verdict for verdict in (FAILED, NOT_PROVEN, PASSED) if verdict in verdicts), NOT_RUN
-    )
 
 
 def unproven(cases: Sequence[CaseResult]) -> list[str]:

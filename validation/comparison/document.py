@@ -5,12 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
-from validation.comparison.conclusion import overall_verdict
 from validation.comparison.results import CaseResult, Comparison
-from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, Unavailable
+from validation.documents.verdicts import (
+    FAILED,
+    NOT_PROVEN,
+    NOT_RUN,
+    PASSED,
+    Unavailable,
+    overall_verdict,
+)
 from validation.inspection.drift import Drift
 
-RESULTS_SCHEMA = "mobile-sam-export/comparison/4"
+RESULTS_SCHEMA = "mobile-sam-export/comparison/5"
 
 
 def comparison_document(comparisons: Sequence[Comparison]) -> dict:
@@ -21,7 +27,7 @@ def comparison_document(comparisons: Sequence[Comparison]) -> dict:
     """
     return {
         "schema": RESULTS_SCHEMA,
-        "verdict": overall_verdict(comparisons),
+        "verdict": overall_verdict(comparison.verdict for comparison in comparisons),
         "artifacts": [_comparison_record(comparison) for comparison in comparisons],
     }
 

@@ -10,9 +10,10 @@ from converters.samples import SampleCase
 from validation.artifacts.artifact import Artifact
 from validation.comparison.agreement import Agreement, StageLoss
 from validation.comparison.proof import Evidence
-from validation.documents.verdicts import NOT_RUN, Unavailable
+from validation.documents.verdicts import NOT_RUN, PASSED, Unavailable
 from validation.gates import Gates
 from validation.inspection.drift import Drift
+from validation.questions.cases import GOLDEN, PHOTO
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +141,7 @@ class Comparison:
         blamed: the stage that most failed cases come from. If no single case failed, the stage that
             lost most. None if the verdict is not FAILED, or if no stage is to blame.
         unproven: what no case proves, in words.
-        verdict: PASSED, FAILED, NOT_PROVEN or NOT_RUN.
+        verdict: PASSED, FAILED, NOT_PROVEN, INCOMPLETE or NOT_RUN.
         seconds: median time in seconds of "image_encoder" and "mask_decoder" in this run, on this
             machine.
         drifts: the operations or modules that differ most from the reference, or why they are not
@@ -166,6 +167,16 @@ class Comparison:
         """The reasons why cases did not run, each once."""
         reasons = (case.reason for case in self.cases if case.status == NOT_RUN)
         return tuple(dict.fromkeys(reason for reason in reasons if reason is not None))
+
+    @property
+    def proven(self) -> str:
+        """How many cases of each kind passed, such as ``7 of 7 goldens and 0 of 30 cases about other photos``."""
+        parts = []
+        for kind, words in ((GOLDEN, "goldens"), (PHOTO, "cases about other photos")):
+            statuses = [case.status for case in self.cases if case.kind == kind]
+            if statuses:
+                parts.append(f"{statuses.count(PASSED)} of {len(statuses)} {words}")
+        return " and ".join(parts)
 
     @property
     def size_bytes(self) -> int:

@@ -7,6 +7,7 @@ from validation.comparison.results import CaseResult, Comparison
 from validation.documents.text_table import aligned
 from validation.documents.verdicts import (
     FAILED,
+    INCOMPLETE,
     NOT_PROVEN,
     NOT_RUN,
     PASSED,
@@ -150,6 +151,11 @@ def _relative(difference: object) -> str:
 
 
 def _explanations(comparison: Comparison) -> list[str]:
-    """Explain why the whole artifact fails, what is not proven, and why cases did not run."""
+    """Explain why the whole artifact fails, what is proven and what is not, and why cases did not run."""
+    lines = []
+    if comparison.verdict == INCOMPLETE:
+        lines.append(
+            f"{VERDICTS[INCOMPLETE]}: {comparison.proven} agree with the reference; the rest is not proven"
+        )
     reasons = explanations(comparison.failures, comparison.unproven, comparison.not_run_reasons)
-    return [f"{verdict}: {text}" for verdict, text in reasons]
+    return [*lines, *(f"{verdict}: {text}" for verdict, text in reasons)]

@@ -5,9 +5,31 @@ from dataclasses import dataclass
 
 # Verdicts of a case and of a whole comparison. NOT_PROVEN: it agrees with a reference whose answer proves nothing.
 PASSED, FAILED, NOT_PROVEN, NOT_RUN = "passed", "failed", "not proven", "not run"
+# A verdict of whole comparisons only: what ran has passed, but something that was asked did not run.
+INCOMPLETE = "incomplete"
 
 
-VERDICTS = {PASSED: "PASS", FAILED: "FAIL", NOT_PROVEN: "NOT PROVEN", NOT_RUN: "NOT RUN"}
+VERDICTS = {
+    PASSED: "PASS",
+    FAILED: "FAIL",
+    NOT_PROVEN: "NOT PROVEN",
+    INCOMPLETE: "INCOMPLETE",
+    NOT_RUN: "NOT RUN",
+}
+
+
+def overall_verdict(verdicts: Iterable[str | None]) -> str:
+    """Return the verdict on a whole, from those on its parts.
+
+    It is the first of FAILED, NOT_PROVEN and INCOMPLETE that a part has. Otherwise it is PASSED if all parts passed,
+    INCOMPLETE if some passed and others are NOT_RUN, and NOT_RUN if none passed. A part that is None has no verdict,
+    and does not count.
+    """
+    found = set(verdicts)
+    if {PASSED, NOT_RUN} <= found:
+        found.add(INCOMPLETE)
+    ranked = (FAILED, NOT_PROVEN, INCOMPLETE, PASSED)
+    return next((verdict for verdict in ranked if verdict in found), NOT_RUN)
 
 
 def explanations(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
+from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED, overall_verdict
 from validation.latency.results import INVALID
 from validation.latency.statistics import Interval
 from validation.regression.figures import FIGURES, LATENCY, Figure, group_of
@@ -143,12 +143,11 @@ def any_failed(lines: Mapping[str, list[Line]]) -> bool:
 
 
 def verdict_of(lines: Mapping[str, list[Line]]) -> str:
-    """Return the verdict over all lines: the first of FAILED, NOT_PROVEN, PASSED that occurs, or NOT_RUN."""
-    verdicts = {line.verdict for each in lines.values() for line in each}
-    if verdicts & {PASSED, BETTER}:
-        verdicts.add(PASSED)
-    ranked = (FAILED, NOT_PROVEN, PASSED)
-    return next((verdict for verdict in ranked if verdict in verdicts), NOT_RUN)
+    """Return the verdict over the lines that were compared; NOT_RUN if none was."""
+    verdicts = [line.verdict for each in lines.values() for line in each]
+    return overall_verdict(
+        PASSED if verdict == BETTER else verdict for verdict in verdicts if verdict != NOT_RUN
+    )
 
 
 def _figure(name: str, before: Record, now: Observation, limits: Limits) -> Line:

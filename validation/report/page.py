@@ -6,7 +6,6 @@ from datetime import datetime
 
 from jinja2 import Environment
 
-from validation.comparison.conclusion import overall_verdict
 from validation.comparison.results import CaseResult, Comparison
 from validation.documents.verdicts import FAILED, PASSED, VERDICTS
 from validation.report.charts import (
@@ -162,10 +161,9 @@ def _rgb(color: tuple[int, int, int]) -> str:
 
 def _tone(comparisons: Sequence[Comparison]) -> str:
     """The verdict that colors the head; "mixed" if artifacts differ in it, or if one passed but cannot ship."""
-    if len({item.verdict for item in comparisons}) > 1:
-        return "mixed"
-    verdict = overall_verdict(comparisons)
-    return "mixed" if verdict == PASSED and not all(map(can_ship, comparisons)) else verdict
+    verdict, *others = {item.verdict for item in comparisons}
+    is_mixed = others or verdict == PASSED and not all(map(can_ship, comparisons))
+    return "mixed" if is_mixed else verdict
 
 
 def _section(

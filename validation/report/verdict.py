@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from validation.comparison.results import CaseResult, Comparison
-from validation.documents.verdicts import FAILED, NOT_PROVEN, NOT_RUN, PASSED
+from validation.documents.verdicts import FAILED, INCOMPLETE, NOT_PROVEN, NOT_RUN, PASSED
 from validation.report.formatting import count, fixed, words
 from validation.report.gate_rows import has_own_limits
 
 # Verdict → what it means for an artifact with trained weights, in the order in which artifacts are shown.
 _MEANINGS = {
     PASSED: "can ship",
+    INCOMPLETE: "is proven only in part: not all cases were run",
     FAILED: "cannot ship",
     NOT_PROVEN: "cannot ship yet",
     NOT_RUN: "cannot be judged here",
@@ -80,7 +81,13 @@ def headline(comparisons: Sequence[Comparison]) -> str:
 
 def reason_of(comparison: Comparison) -> str:
     """Explain the verdict on one artifact in a sentence or two."""
-    sentences = {PASSED: _passed, FAILED: _failed, NOT_PROVEN: _not_proven, NOT_RUN: _not_run}
+    sentences = {
+        PASSED: _passed,
+        INCOMPLETE: _passed,
+        FAILED: _failed,
+        NOT_PROVEN: _not_proven,
+        NOT_RUN: _not_run,
+    }
     return sentences[comparison.verdict](comparison)
 
 

@@ -35,7 +35,7 @@ def test_artifact_and_checkpoint_are_measured(validate, tiny_artifact, folder, t
     status, _, err = validate("accuracy", *arguments)
     assert (status, err) == (0, "")
     document = json.loads(results.read_text())
-    assert document["schema"] == "mobile-sam-export/accuracy/3"
+    assert document["schema"] == "mobile-sam-export/accuracy/4"
     assert document["verdict"] == "passed"
     data = {"kind": "dataset", "path": str(folder), "photos": 2, "left_out": {}}
     assert document["data"] == data
@@ -109,6 +109,7 @@ def test_missing_engine_is_not_run(validate, tiny_package, folder):
     assert (status, err) == (0, UNTRAINED)
     assert document["verdict"] == artifact["verdict"] == "not run"
     assert artifact["not_run_reasons"][0].startswith("Core ML runs on macOS only")
+    assert validate("accuracy", *arguments, "--require-all")[0] == 1
 
 
 def test_artifact_of_own_weights_needs_the_checkpoint(
@@ -123,8 +124,9 @@ def test_artifact_of_own_weights_needs_the_checkpoint(
     assert (status, document["verdict"], model["verdict"]) == (0, "not run", "not run")
     assert model["miou"] and model["miou_lost"] is None
     assert "pass --checkpoint" in model["not_run_reasons"][0]
+    assert validate("accuracy", *arguments, "--require-all")[0] == 1
 
-    status, out, _ = validate("accuracy", *arguments, "--checkpoint", "seeded")
+    status, out, _ = validate("accuracy", *arguments, "--checkpoint", "seeded", "--require-all")
     document = json.loads(out)
     assert (status, document["verdict"]) == (0, "passed")
     assert len(document["models"]) == 2

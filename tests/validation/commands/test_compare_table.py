@@ -95,7 +95,7 @@ def made_up_drift(name, source, own, total):
 
 @pytest.fixture
 def comparisons(tiny_artifact, tiny_package):
-    """Comparisons with the four verdicts, and one with hostile names."""
+    """Comparisons with the five verdicts, and one with hostile names."""
     script, package = load_artifact(tiny_artifact), load_artifact(tiny_package)
     demo = replace(script, checkpoint=replace(script.checkpoint, name="demo", trained=True))
     empty = made_up_case("box", status=NOT_PROVEN, reasons=(NO_MASK,), iou=1.0)
@@ -139,6 +139,7 @@ def comparisons(tiny_artifact, tiny_package):
         ),
         conclude(script, "lite interpreter of torch 2.7.1", GATES, [empty, replace(empty)]),
         conclude(package, None, GATES, [skipped_case("box", "china", "Core ML needs a Mac")]),
+        conclude(demo, "lite interpreter of torch 2.7.1", GATES, [passed[0], failed[2]]),
         conclude(
             *(script, HOSTILE[1], GATES, hostile, HOSTILE),
             drifts=(made_up_drift(HOSTILE[0], HOSTILE[2], 0.5, 0.5),),
@@ -162,7 +163,7 @@ def test_what_compare_prints(
     status, out, err = validate("compare", tiny_artifact, tiny_package, *outputs)
     assert (status, err) == (1, "")
     assert [item["verdict"] for item in json.loads(results.read_text())["artifacts"]] == [
-        *("passed", "failed", "not proven", "not run", "failed")
+        *("passed", "failed", "not proven", "not run", "incomplete", "failed")
     ]
     assert all(map(is_plain, out.splitlines()))
     golden_text(out, "compare.txt", folder=str(tmp_path))

@@ -41,7 +41,7 @@ def test_full_size_model_agrees(validate, full_artifact):
     document = json.loads(out)
     (comparison,) = document["artifacts"]
     assert (status, err) == (0, "")
-    assert document["schema"] == "mobile-sam-export/comparison/4"
+    assert document["schema"] == "mobile-sam-export/comparison/5"
     assert document["verdict"] == comparison["verdict"] == "passed"
     assert comparison["artifact"]["checkpoint"]["name"] == "demo"
     assert comparison["counts"] == {"passed": CASES, "failed": 0, "not proven": 0, "not run": 0}
@@ -80,6 +80,37 @@ def test_not_run_is_never_a_pass(validate, tiny_package):
     assert comparison["not_run_reasons"] == [
         "Core ML runs on macOS only: run the artifact on a Mac"
     ]
+
+
+def test_what_was_not_run_fails_if_all_is_required(validate, tiny_artifact, edit_manifest):
+    """An artifact of own weights: its goldens run without the checkpoint, and all else does not."""
+    edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="mine.pt"))
+    status, out, err = validate("compare", tiny_artifact, "--json", "-")
+    document = json.loads(out)
+    (comparison,) = document["artifacts"]
+    assert (status, err) == (0, "")
+    assert document["verdict"] == comparison["verdict"] == "incomplete"
+    assert comparison["counts"] == {
+        **{"passed": 7, "failed": 0, "not proven": 0},
+        "not run": CASES - 7,
+    }
+
+    status, out, err = validate("compare", tiny_artifact, "--require-all")
+    assert (status, err) == (1, "")
+    assert "\nINCOMPLETE: 7 of 37 cases passed, 30 NOT RUN; " in out
+    assert (
+        "\nINCOMPLETE: 7 of 7 goldens and 0 of 30 cases about other photos agree with the reference; "
+        "the rest is not proven\nNOT RUN: the artifact was converted from 'mine.pt': pass --checkpoint"
+    ) in out
+
+    assert validate("compare", tiny_artifact, "--require-all", "--quick")[0] == 0
+
+
+@pytest.mark.usefixtures("few_photos", "no_core_ml")
+def test_all_that_is_required_runs_or_fails(validate, tiny_artifact, tiny_package):
+    assert validate("compare", tiny_artifact, "--require-all")[0] == 0
+    nothing_runs = (tiny_package, "--engine", "core_ml", "--require-all")
+    assert validate("compare", *nothing_runs)[0] == 1
 
 
 @pytest.mark.usefixtures("few_photos")
@@ -124,7 +155,7 @@ def test_engines_are_compared_side_by_side(validate, tiny_package, tiny_gates):
     engines = ("--engine", "core_ml", "--engine", "mil_runtime", "--gates", tiny_gates)
     status, out, err = validate("compare", tiny_package, *engines, "--json", "-")
     document = json.loads(out)
-    assert (status, err, document["verdict"]) == (0, "", "passed")
+    assert (status, err, document["verdict"]) == (0, "", "incomplete")
     mac, anywhere = document["artifacts"]
     assert (mac["verdict"], mac["engine"]) == ("not run", None)
     assert mac["not_run_reasons"]
@@ -241,7 +272,7 @@ def test_show_refuses_a_missing_engine(refuses, tiny_package, photo, tmp_path):
     ("command", "expected"),
     [
         ([], "validate compare artifacts/mobile_sam-torchscript-int8"),
-        (["compare"], "the verdict is NOT RUN"),
+        (["compare"], "then INCOMPLETE"),
         (["show"], "--background-point X,Y"),
     ],
 )

@@ -496,7 +496,8 @@ def of_a_file(tiny_artifact, checkpoint_path, edit_manifest):
 
 def test_photos_without_the_checkpoint_are_not_run(of_a_file):
     comparison = compare_one(of_a_file)
-    assert comparison.verdict == "passed"
+    assert comparison.verdict == "incomplete"
+    assert comparison.proven == "7 of 7 goldens and 0 of 5 cases about other photos"
     assert (
         outcomes(comparison) == [("golden", "passed")] * GOLDENS + [("photo", "not run")] * PHOTOS
     )
@@ -507,6 +508,21 @@ def test_photos_without_the_checkpoint_are_not_run(of_a_file):
 def test_photos_with_the_checkpoint_run(of_a_file, checkpoint_path):
     comparison = compare_one(of_a_file, checkpoint=checkpoint_path)
     assert {case.status for case in comparison.cases} == {"passed"}
+    assert comparison.verdict == "passed"
+
+
+def test_quick_comparison_without_the_checkpoint_is_complete(of_a_file):
+    comparison = compare_one(of_a_file, quick=True)
+    assert comparison.verdict == "passed"
+    assert comparison.proven == "7 of 7 goldens"
+
+
+def test_failure_outranks_what_was_not_run(of_a_file, tiny_engine, monkeypatch):
+    decode = tiny_engine.decode
+    monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: empty_masks(*decode(*inputs)))
+    monkeypatch.setattr(validation.comparison.comparer, "open_first", lambda *_: tiny_engine)
+    failed = compare_one(of_a_file)
+    assert (failed.verdict, failed.count("not run")) == ("failed", PHOTOS)
 
 
 def test_reference_is_not_loaded_if_all_its_answers_are_stored(
@@ -549,6 +565,7 @@ def test_seeded_weights_of_another_version_is_refused(tiny_artifact, edit_manife
 def test_official_weights_that_cannot_be_had(tiny_artifact, edit_manifest):
     edit_manifest(tiny_artifact, lambda document: document["checkpoint"].update(name="official"))
     comparison = compare_one(tiny_artifact)
+    assert comparison.verdict == "incomplete"
     assert comparison.count("passed") == GOLDENS
     assert comparison.count("not run") == PHOTOS
     with pytest.raises(CheckpointError, match="has no official checkpoint"):
@@ -566,6 +583,24 @@ def test_own_photos_are_compared_too(tiny_artifact):
         ("central_point", str(path), "passed"),
         ("central_box", str(path), "passed"),
     ]
+
+
+def test_prompts_that_the_artifact_has_no_slots_for_are_not_run(tiny_artifact, tmp_path):
+    shutil.copy(tiny_artifact / "goldens" / "flower_portrait.png", tmp_path / "flower.png")
+    cases = [
+        {"name": "one", "points": [[200, 300]], "labels": [1]},
+        {"name": "nine", "points": [[200, 300]] * 9, "labels": [1] * 9},
+        {"name": "refined", "points": [[200, 300]], "labels": [1], "mask_from": "nine"},
+    ]
+    path = tmp_path / "prompts.json"
+    document = {"schema": "mobile-sam-export/prompts/1"}
+    path.write_text(json.dumps({**document, "photos": [{"image": "flower.png", "cases": cases}]}))
+    comparison = compare_one(tiny_artifact, prompts=path)
+    own = [(case.name, case.status) for case in comparison.cases[GOLDENS + PHOTOS :]]
+    assert own == [("one", "passed"), ("nine", "not run"), ("refined", "not run")]
+    assert comparison.verdict == "incomplete"
+    (reason,) = comparison.not_run_reasons
+    assert "takes more than the 8 prompt slots of the artifact" in reason
 
 
 def test_bad_photo_is_refused(tiny_artifact):
@@ -613,7 +648,8 @@ def test_verdict_on_several_is_failed_if_any_failed(
         compare_one(tiny_artifact),
     )
     assert comparison_document([not_run])["verdict"] == "not run"
-    assert comparison_document([not_run, passed])["verdict"] == "passed"
+    assert comparison_document([not_run, passed])["verdict"] == "incomplete"
+    assert comparison_document([passed, passed])["verdict"] == "passed"
     decode = tiny_engine.decode
     monkeypatch.setattr(tiny_engine, "decode", lambda *inputs: all_nan(*decode(*inputs)))
     failed = compare_with(tiny_engine, tiny_artifact, monkeypatch)

@@ -202,11 +202,11 @@ def with_verdict(comparison, verdict, size):
 
 
 def test_artifacts_are_in_order_of_verdict_and_then_of_size(comparisons):
-    verdicts = ("not run", "not proven", "passed", "failed")
+    verdicts = ("not run", "not proven", "passed", "failed", "incomplete")
     mixed = [with_verdict(comparisons[0], verdict, size) for verdict in verdicts for size in (3, 2)]
     assert [(item.verdict, item.size_bytes) for item in ordered_artifacts(mixed)] == [
         (verdict, size)
-        for verdict in ("passed", "failed", "not proven", "not run")
+        for verdict in ("passed", "incomplete", "failed", "not proven", "not run")
         for size in (2, 3)
     ]
 
@@ -217,12 +217,14 @@ def test_artifacts_are_in_order_of_verdict_and_then_of_size(comparisons):
         (["passed"], "passed-1 can ship"),
         (["failed"], "failed-1 cannot ship"),
         (["not proven"], "not proven-1 cannot ship yet"),
+        (["incomplete"], "incomplete-1 is proven only in part: not all cases were run"),
         (["not run"], "not run-1 cannot be judged here"),
         (["passed"] * 2, "Both artifacts can ship"),
         (["passed"] * 3, "All 3 artifacts can ship"),
         (["passed", "not run"], "1 of 2 artifacts can ship"),
         (["failed", "passed", "passed"], "2 of 3 artifacts can ship"),
         (["failed", "not run"], "None of the 2 artifacts can ship"),
+        (["incomplete", "passed"], "1 of 2 artifacts can ship"),
         (["not proven"] * 2, "None of the 2 artifacts can ship"),
         (["not run"] * 2, "None of the 2 artifacts could be run"),
     ],
@@ -281,6 +283,18 @@ def test_untrained_artifacts_are_not_green(comparisons, tmp_path):
     page = (tmp_path / "r" / "report.html").read_text()
     assert '<header class="verdict mixed">' in page
     assert "<strong>Untrained weights</strong> in 1 artifact:" in page
+    assert "can ship" not in page
+
+
+def test_artifacts_that_were_not_run_in_part_are_not_green(comparisons, tmp_path):
+    sound, _, skipped = comparisons
+    cases = [*sound.cases[:3], *skipped.cases[:2]]
+    partly = conclude(sound.artifact, sound.engine, sound.gates, cases)
+    assert reason_of(partly).endswith(". 2 cases could not be run.")
+    write_report(tmp_path / "r", [partly], command=COMMAND)
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert '<header class="verdict incomplete">' in page
+    assert '<span class="badge incomplete">INCOMPLETE</span>' in page
     assert "can ship" not in page
 
 
