@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from converters.coreml import schemes as coreml_schemes
+from converters.size_goal import AUTO
+from converters.torchscript import options as torchscript_options
 from reference.common.errors import ArtifactError, GateError
 from reference.common.plain_text import quote, shorten
 from validation.artifacts.artifact import Artifact
@@ -14,6 +17,10 @@ from validation.documents.limits import limit, read_limit
 from validation.documents.toml_file import read_toml
 
 DEFAULTS = Path(__file__).with_name("gates.toml")
+SCHEMES = {
+    "torchscript": (*torchscript_options.SCHEMES, AUTO),
+    "coreml": tuple(coreml_schemes.ALL_SCHEMES),
+}
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,13 @@ class Gates:
     """
 
     min_iou: float = limit(0, 1)
+    min_hidden_iou: float = limit(0, 1)
     mean_iou: float = limit(0, 1)
     mean_boundary_iou: float = limit(0, 1)
     max_score_difference: float = limit(0, 1)
     min_same_choice: float = limit(0, 1)
     max_miou_lost: float = limit(-1, 1)  # below 0, an artifact has to be better than the reference
+    max_handful: float = limit(0, 1)
     max_frame_difference: float = limit(0, 255)
     min_embeddings_sqnr: float = limit(0, 200)
     min_logits_sqnr: float = limit(0, 200)
@@ -43,7 +52,7 @@ def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:
     Raises:
         GateError: the file cannot be read, or contains something that is not a limit.
     """
-    tables = read_toml(DEFAULTS, GateError)
+    tables = _defaults()
     changes = {} if path is None else read_toml(path, GateError)
     for format_name, schemes in changes.items():
         if format_name not in tables:
@@ -56,6 +65,16 @@ def read_gates(path: Path | None = None) -> dict[str, dict[str, Gates]]:
     return {
         format_name: {scheme: Gates(**limits) for scheme, limits in schemes.items()}
         for format_name, schemes in tables.items()
+    }
+
+
+def _defaults() -> dict[str, dict[str, dict]]:
+    """Return format → scheme → limit → value. Each table of the file has the limits of a scheme in all formats."""
+    tables = read_toml(DEFAULTS, GateError)
+    like = tables.pop("like")
+    return {
+        format_name: {scheme: dict(tables[like.get(scheme, scheme)]) for scheme in schemes}
+        for format_name, schemes in SCHEMES.items()
     }
 
 

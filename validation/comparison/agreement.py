@@ -29,6 +29,8 @@ class Agreement:
 
     Attributes:
         mask_ious: IoU of each of the four masks, at the photo's own size; 0 if its logits are not finite.
+        differing_shares: the pixels in which each of the four masks differs, as a share of the frame's; 1 if its logits
+            are not finite.
         boundary_ious: IoU of the boundaries of each of the four masks; 0 if its logits are not finite.
         area_changes: area of each mask relative to the reference mask, minus 1.
         best_iou: IoU of the mask that a user of the reference is shown with the artifact's mask of
@@ -47,6 +49,7 @@ class Agreement:
     """
 
     mask_ious: tuple[float, ...]
+    differing_shares: tuple[float, ...]
     boundary_ious: tuple[float, ...]
     area_changes: tuple[float, ...]
     best_iou: float
@@ -64,9 +67,9 @@ class Agreement:
         return min(self.mask_ious)
 
     @property
-    def lowest_index(self) -> int:
-        """Index of the mask with the lowest IoU."""
-        return self.mask_ious.index(self.min_iou)
+    def min_seen_iou(self) -> float:
+        """Lowest IoU of the masks that users see."""
+        return min(iou for index, iou in enumerate(self.mask_ious) if self.is_seen(index))
 
     def is_seen(self, index: int) -> bool:
         """Whether users of the reference or of the artifact are shown the mask with this index."""
@@ -157,6 +160,10 @@ def measure(
         truth_ious = mask_iou(expected_masks[best], truth), mask_iou(masks[shown], truth)
     return Agreement(
         mask_ious=ious,
+        differing_shares=tuple(
+            _differing_share(*pairs[index]) if finite[index] and expected_finite[index] else 1.0
+            for index in indices
+        ),
         boundary_ious=tuple(iou(index, index, boundary_iou) for index in indices),
         area_changes=tuple(area_change(*pair) for pair in pairs),
         best_iou=ious[best],
@@ -168,6 +175,11 @@ def measure(
         blank=tuple(ious[index] == 1 and is_blank(expected_masks[index]) for index in indices),
         truth_ious=truth_ious,
     )
+
+
+def _differing_share(mask: np.ndarray, other: np.ndarray) -> float:
+    """Return the pixels in which two masks of a photo differ, as a share of those of its square frame."""
+    return float(np.count_nonzero(mask != other)) / max(mask.shape) ** 2
 
 
 def score_difference(answer: Answer, expected: Answer) -> float:

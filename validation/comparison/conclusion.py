@@ -81,6 +81,7 @@ def summarize(cases: Sequence[CaseResult]) -> Summary | None:
     truths = [item.truth_ious for item in agreements if item.truth_ious]
     return Summary(
         min_iou=min(item.min_iou for item in agreements),
+        min_seen_iou=min(item.min_seen_iou for item in agreements),
         mean_iou=_mean_evident(agreements, lambda item: item.mask_ious),
         mean_boundary_iou=_mean_evident(agreements, lambda item: item.boundary_ious),
         mean_shown_iou=_mean([item.shown_iou for item in agreements]),

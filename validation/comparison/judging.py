@@ -25,11 +25,11 @@ def case_failures(gates: Gates, agreement: Agreement) -> list[str]:
     failures = []
     if count := agreement.logits.not_finite:
         failures.append(f"{count} mask logits are not finite")
-    if agreement.min_iou < gates.min_iou:
-        index = agreement.lowest_index
+    if (index := failed_mask(gates, agreement)) is not None:
+        limit = _iou_limit(gates, agreement, index)
         audience = "users see" if agreement.is_seen(index) else "no user sees"
         failures.append(
-            f"mask IoU {agreement.min_iou:.4f}, gate {gates.min_iou:g} (mask {index}, which {audience})"
+            f"mask IoU {agreement.mask_ious[index]:.4f}, gate {limit:g} (mask {index}, which {audience})"
         )
     if not agreement.score_difference <= gates.max_score_difference:
         failures.append(
@@ -38,10 +38,38 @@ def case_failures(gates: Gates, agreement: Agreement) -> list[str]:
     return failures
 
 
+def failed_mask(gates: Gates, agreement: Agreement) -> int | None:
+    """Index of the mask that fails its gate; None if all four hold. The worst of those that users see comes first."""
+
+    def order(index: int) -> tuple[bool, float]:
+        return not agreement.is_seen(index), agreement.mask_ious[index]
+
+    indexes = sorted(range(len(agreement.mask_ious)), key=order)
+    return next((index for index in indexes if not _holds(gates, agreement, index)), None)
+
+
 def hidden_failure(gates: Gates, agreement: Agreement) -> int | None:
-    """Index of the mask with the lowest IoU, if it fails its gate and no user sees it; None otherwise."""
-    lowest = agreement.lowest_index
-    return lowest if agreement.min_iou < gates.min_iou and not agreement.is_seen(lowest) else None
+    """Index of the mask that fails its gate, if no user sees it; None otherwise."""
+    index = failed_mask(gates, agreement)
+    return None if index is None or agreement.is_seen(index) else index
+
+
+def judged_by_pixels(gates: Gates, agreement: Agreement) -> list[int]:
+    """Indexes of the masks whose IoU is below its gate, and which hold because only a handful of pixels differ."""
+    return [
+        index
+        for index, iou in enumerate(agreement.mask_ious)
+        if iou < _iou_limit(gates, agreement, index) and _holds(gates, agreement, index)
+    ]
+
+
+def _iou_limit(gates: Gates, agreement: Agreement, index: int) -> float:
+    return gates.min_iou if agreement.is_seen(index) else gates.min_hidden_iou
+
+
+def _holds(gates: Gates, agreement: Agreement, index: int) -> bool:
+    is_close = agreement.mask_ious[index] >= _iou_limit(gates, agreement, index)
+    return is_close or agreement.differing_shares[index] < gates.max_handful
 
 
 def stage_failures(gates: Gates, losses: tuple[StageLoss, ...]) -> dict[str, str]:
@@ -160,15 +188,21 @@ class Judge:
             losses,
             reasons,
             blamed,
-            *self._draw(photo, answers, masks, agreement),
+            hidden_mask=(hidden := hidden_failure(self._gates, agreement)),
+            **self._pictures_of(photo, answers, masks, agreement, hidden),
         )
 
-    def _draw(
-        self, photo: PhotoAnswers, answers: CaseAnswers, masks: CaseMasks, agreement: Agreement
-    ) -> tuple[CasePictures | None, CasePictures | None]:
-        """Draw the masks that users see, and the worst mask if it fails its gate and no user sees it."""
+    def _pictures_of(
+        self,
+        photo: PhotoAnswers,
+        answers: CaseAnswers,
+        masks: CaseMasks,
+        agreement: Agreement,
+        hidden: int | None,
+    ) -> dict[str, CasePictures | None]:
+        """Draw the masks that users see, and a hidden one that fails its gate. The keys are fields of the result."""
         if not self._pictures:
-            return None, None
+            return {}
 
         def draw(reference_index: int, artifact_index: int) -> CasePictures:
             return draw_case(
@@ -182,11 +216,10 @@ class Judge:
                 self.arithmetic.frame_size,
             )
 
-        hidden = hidden_failure(self._gates, agreement)
-        return (
-            draw(agreement.best_index, agreement.shown_index),
-            None if hidden is None else draw(hidden, hidden),
-        )
+        return {
+            "pictures": draw(agreement.best_index, agreement.shown_index),
+            "hidden_pictures": None if hidden is None else draw(hidden, hidden),
+        }
 
 
 def _status(failures: tuple[str, ...], evidence: Evidence) -> tuple[str, tuple[str, ...]]:

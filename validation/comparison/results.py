@@ -56,7 +56,8 @@ class CaseResult:
             single stage is to blame.
         pictures: pictures for a report of the masks that users see; None if they were not asked for, or if
             the case did not run.
-        hidden_pictures: pictures of the mask with the lowest IoU, if it fails its gate and no user sees it.
+        hidden_mask: index of the mask that fails its gate, if no user sees it; None otherwise.
+        hidden_pictures: pictures of that mask; None if they were not asked for, or if there is no such mask.
     """
 
     case: SampleCase
@@ -70,6 +71,7 @@ class CaseResult:
     reasons: tuple[str, ...] = ()
     blamed: str | None = None
     pictures: CasePictures | None = None
+    hidden_mask: int | None = None
     hidden_pictures: CasePictures | None = None
 
     @property
@@ -101,6 +103,7 @@ class Summary:
 
     Attributes:
         min_iou: lowest IoU of all masks.
+        min_seen_iou: lowest IoU of the masks that users see.
         mean_iou: mean IoU of the masks that are evidence. A mask that both sides draw empty or as the
             whole photo is not evidence.
         mean_boundary_iou: mean boundary IoU of the masks that are evidence.
@@ -116,6 +119,7 @@ class Summary:
     """
 
     min_iou: float
+    min_seen_iou: float
     mean_iou: float
     mean_boundary_iou: float
     mean_shown_iou: float

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from reference.common.plain_text import escape
+from validation.comparison.judging import judged_by_pixels
 from validation.comparison.results import CaseResult, Comparison
 from validation.documents.text_table import aligned
 from validation.documents.verdicts import (
@@ -104,8 +105,8 @@ def _verdict(comparison: Comparison) -> str:
     if summary := comparison.summary:
         gates = comparison.gates
         words += [
-            f"mask IoU min {summary.min_iou:.4f} (gate {gates.min_iou:g}), mean "
-            f"{summary.mean_iou:.4f} (gate {gates.mean_iou:g})",
+            f"mask IoU min {summary.min_iou:.4f}, of masks that users see {summary.min_seen_iou:.4f} (gate "
+            f"{gates.min_iou:g}), mean {summary.mean_iou:.4f} (gate {gates.mean_iou:g})",
             f"engine: {comparison.engine}",
         ]
     if comparison.blamed:
@@ -127,7 +128,20 @@ def _stage_lines(comparison: Comparison) -> list[str]:
         lines.append(
             f"IoU lost to another choice of mask, mean: {comparison.summary.flip_loss:.4f}"
         )
+    if by_pixels := _judged_by_pixels(comparison):
+        lines.append(
+            f"Held although the IoU is below its gate, because only a handful of pixels differ: {by_pixels}"
+        )
     return lines
+
+
+def _judged_by_pixels(comparison: Comparison) -> str:
+    return ", ".join(
+        f"mask {index} of {case.name} ({case.agreement.mask_ious[index]:.4f})"
+        for case in comparison.cases
+        if case.agreement
+        for index in judged_by_pixels(comparison.gates, case.agreement)
+    )
 
 
 def _drift_lines(comparison: Comparison) -> list[str]:

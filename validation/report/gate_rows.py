@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from validation.comparison.agreement import StageLoss
+from validation.comparison.judging import judged_by_pixels
 from validation.comparison.results import Comparison
+from validation.documents.verdicts import NOT_PROVEN
 from validation.gates import Gates, gates_for, read_gates
 from validation.report.formatting import fixed, percent, short
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
@@ -61,9 +63,17 @@ def _rows(comparison: Comparison, gates: Gates) -> list[GateRow]:
     logits = _worst(comparison, MASK_DECODER, "sqnr", min)
     not_finite = _not_finite(comparison)
     score = summary.max_score_difference
+    judged = _judged_ious(comparison, gates)
     return [
         GateRow("Values that are not finite", str(not_finite), "0", not_finite == 0),
-        _at_least("Lowest mask IoU", summary.min_iou, gates.min_iou),
+        _at_least("Lowest IoU of a mask that users see", _lowest(judged, True), gates.min_iou),
+        _at_least("Lowest IoU of another mask", _lowest(judged, False), gates.min_hidden_iou),
+        GateRow(
+            "Masks below these limits by a handful of pixels",
+            str(sum(iou is None for _, iou in judged)),
+            "any",
+            True,
+        ),
         _at_least("Mean mask IoU", summary.mean_iou, gates.mean_iou),
         _at_least("Mean boundary IoU", summary.mean_boundary_iou, gates.mean_boundary_iou),
         _at_most("Largest score difference", score, gates.max_score_difference, short),
@@ -73,6 +83,26 @@ def _rows(comparison: Comparison, gates: Gates) -> list[GateRow]:
         _at_least("Embeddings SQNR, dB", embeddings, gates.min_embeddings_sqnr, _decibels),
         _at_least("Mask logits SQNR, dB", logits, gates.min_logits_sqnr, _decibels),
     ]
+
+
+def _judged_ious(comparison: Comparison, gates: Gates) -> list[tuple[bool, float | None]]:
+    """Return for each mask whether users see it, and its IoU, or None if it is judged by pixels."""
+    agreements = [
+        case.agreement for case in comparison.cases if case.agreement and case.status != NOT_PROVEN
+    ]
+    judged = []
+    for agreement in agreements:
+        by_pixels = judged_by_pixels(gates, agreement)
+        judged += [
+            (agreement.is_seen(index), None if index in by_pixels else iou)
+            for index, iou in enumerate(agreement.mask_ious)
+        ]
+    return judged
+
+
+def _lowest(judged: Iterable[tuple[bool, float | None]], is_seen: bool) -> float | None:
+    ious = [iou for seen, iou in judged if seen == is_seen and iou is not None]
+    return min(ious, default=None)
 
 
 def _at_least(name: str, value: float | None, gate: float, write=fixed) -> GateRow:

@@ -191,7 +191,7 @@ def _case(case: CaseResult, section: str, place: int, store: PictureStore) -> Ca
         case,
         prompt_in_words(case.case),
         case_figures(case, case.pictures, store) if case.pictures else None,
-        case_figures(case, case.hidden_pictures, store, f"mask {case.agreement.lowest_index}")
+        case_figures(case, case.hidden_pictures, store, f"mask {case.hidden_mask}")
         if case.hidden_pictures
         else None,
         is_open,

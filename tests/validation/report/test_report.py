@@ -419,7 +419,7 @@ def test_a_failing_mask_that_no_user_sees_is_drawn_as_well(comparisons, tmp_path
     write_report(tmp_path / "r", [comparison], command=COMMAND)
     page = (tmp_path / "r" / "report.html").read_text()
     assert page.count('<details class="hidden-mask">') == 1
-    assert f"Mask {case.agreement.lowest_index}, which failed and which no user sees" in page
+    assert f"Mask {case.hidden_mask}, which failed and which no user sees" in page
 
 
 def test_small_spots_get_rings_and_large_masks_none():
