@@ -237,7 +237,9 @@ def _convert(
 
         for folder in folders:
             stack.enter_context(reserved(folder, force))
-        on_step = stack.enter_context(step_bar(total=1 + STEPS * len(all_options)))
+        # auto takes as many steps as it needs.
+        total = None if AUTO in schemes else 1 + STEPS * len(all_options)
+        on_step = stack.enter_context(step_bar(total))
         on_step("reference")
         source = load_source(checkpoint, model, prompt_slots, calibration)
         if AUTO in schemes:

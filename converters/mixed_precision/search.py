@@ -15,7 +15,7 @@ from converters.quantization.weight_matrix import large_layers
 from reference.common.progress import OnStep
 
 _FLOAT_BYTES = 2
-_USUAL_REST = 700_000  # bytes
+_USUAL_REST = 800_000  # bytes
 _TOLERANCE = 0.01  # of a size, with which a search is content
 
 

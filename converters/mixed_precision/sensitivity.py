@@ -8,6 +8,7 @@ Not every logit matters. A pixel changes sides only if its logit is near 0, and 
 does each of them count. The weight of a logit says so.
 """
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from converters.mixed_precision.allocation import Layer
+from converters.mixed_precision.examination import PhotoInputs
 from converters.quantization.quantized_weight import QuantizedWeight
 from converters.quantization.weight_formats import WeightFormat
 
@@ -31,7 +33,7 @@ _DIGITS = (
 def measure_losses(
     encoder: nn.Module,
     decoder: nn.Module,
-    photos: Sequence[tuple[Tensor, Sequence[tuple[Tensor, ...]]]],
+    photos: Sequence[PhotoInputs],
     rounded: RoundedWeights,
 ) -> dict[Layer, dict[WeightFormat, float]]:
     """Return the loss of each layer in each format.
@@ -41,17 +43,14 @@ def measure_losses(
     Args:
         encoder: the image encoder.
         decoder: the mask decoder.
-        photos: the frame of each photo, and inputs of the decoder about it. The embeddings among them are not used.
+        photos: what is asked about each photo.
         rounded: the weights in each format.
     """
     generator = torch.Generator().manual_seed(0)
     modules = {"image_encoder": encoder, "mask_decoder": decoder}
     layers = {name: [layer for layer in rounded if layer.component == name] for name in modules}
     weights = {
-        name: [
-            modules[name].get_submodule(layer.path).weight.requires_grad_()
-            for layer in layers[name]
-        ]
+        name: [modules[name].get_submodule(layer.path).weight for layer in layers[name]]
         for name in modules
     }
     squares: dict[Layer, dict[WeightFormat, list[float]]] = {
@@ -66,37 +65,45 @@ def measure_losses(
                     effect = ((candidate.values - weight.detach()) * gradient).sum().item()
                 squares[layer][weight_format].append(effect**2)
 
-    try:
-        with torch.enable_grad():
-            for frame, prompts in photos:
-                embeddings = encoder(frame)
-                for probe in range(_PROBES):
-                    gradient = torch.zeros_like(embeddings)
-                    for start, objective in _objectives(decoder, embeddings, prompts, generator):
-                        at_start, *at_weights = torch.autograd.grad(
-                            objective, [start, *weights["mask_decoder"]], allow_unused=True
-                        )
-                        record("mask_decoder", at_weights)
-                        gradient += at_start
-                    # The prompts have independent signs, so their sum has the sum of their squares.
-                    gradient /= len(prompts) ** 0.5
-                    record(
-                        "image_encoder",
-                        torch.autograd.grad(
-                            embeddings,
-                            weights["image_encoder"],
-                            gradient,
-                            retain_graph=probe + 1 < _PROBES,
-                            allow_unused=True,
-                        ),
+    with _gradients_of([*weights["image_encoder"], *weights["mask_decoder"]]):
+        for frame, prompts in photos:
+            embeddings = encoder(frame)
+            for probe in range(_PROBES):
+                gradient = torch.zeros_like(embeddings)
+                for start, objective in _objectives(decoder, embeddings, prompts, generator):
+                    at_start, *at_weights = torch.autograd.grad(
+                        objective, [start, *weights["mask_decoder"]], allow_unused=True
                     )
-    finally:
-        for weight in (*weights["image_encoder"], *weights["mask_decoder"]):
-            weight.requires_grad_(False)
+                    record("mask_decoder", at_weights)
+                    gradient += at_start
+                # The prompts have independent signs, so their sum has the sum of their squares.
+                gradient /= len(prompts) ** 0.5
+                at_weights = torch.autograd.grad(
+                    embeddings,
+                    weights["image_encoder"],
+                    gradient,
+                    retain_graph=probe + 1 < _PROBES,
+                    allow_unused=True,
+                )
+                record("image_encoder", at_weights)
     return {
         layer: {weight_format: _rounded(sum(of) / len(of)) for weight_format, of in formats.items()}
         for layer, formats in squares.items()
     }
+
+
+@contextlib.contextmanager
+def _gradients_of(weights: Sequence[Tensor]) -> Iterator[None]:
+    """Record how results depend on the weights in the block."""
+    before = [weight.requires_grad for weight in weights]
+    for weight in weights:
+        weight.requires_grad_()
+    try:
+        with torch.enable_grad():
+            yield
+    finally:
+        for weight, had_gradient in zip(weights, before, strict=True):
+            weight.requires_grad_(had_gradient)
 
 
 def _objectives(

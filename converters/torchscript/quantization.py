@@ -27,7 +27,10 @@ _LARGEST_HALF = torch.finfo(torch.float16).max
 # A layer whose largest weight is smaller would store most of its weights as subnormal numbers.
 _SMALLEST_HALVES = 2.0**-10
 _LAYERS = (nn.Linear, nn.Conv2d)
-CANDIDATE_FORMATS = (Integers(8),)  # how the scheme auto may store a weight, besides float16
+CANDIDATE_FORMATS = (
+    Integers(4, 32),
+    Integers(8),
+)  # how the scheme auto may store a weight, besides float16
 
 
 def weight_formats(module: nn.Module, scheme: str) -> dict[str, WeightFormat]:
@@ -59,12 +62,16 @@ def quantize(
     if scheme == "none":
         return module
     # Without formats nothing has to be measured.
-    in_int8 = round_weights(module, formats, calibration.moments) if formats else {}
+    rounded = round_weights(module, formats, calibration.moments) if formats else {}
     for path, layer in list(module.named_modules()):
         if isinstance(layer, _LAYERS):
-            storage = Int8Weight(in_int8[path]) if path in in_int8 else HalfWeight(layer.weight)
+            storage = _storage(rounded[path]) if path in rounded else HalfWeight(layer.weight)
             parametrize.register_parametrization(layer, "weight", storage)
     return module
+
+
+def _storage(weight: QuantizedWeight) -> nn.Module:
+    return Int8Weight(weight) if weight.format.bits == 8 else Int4Weight(weight)
 
 
 class HalfWeight(nn.Module):
@@ -102,3 +109,25 @@ class Int8Weight(nn.Module):
 
     def forward(self, stored: Tensor, scales: Tensor) -> Tensor:
         return stored.float() * scales
+
+
+class Int4Weight(nn.Module):
+    """A parametrization that stores a weight (out, in, …) in int4, two in a byte, and uses it in float32.
+
+    The integers are stored with 8 added. Blocks of input channels share a scale, which is stored in float16.
+    """
+
+    def __init__(self, quantized: QuantizedWeight) -> None:
+        super().__init__()
+        self._shape = quantized.codes.shape
+        pairs = (quantized.codes + 8).to(torch.uint8).flatten(1).unflatten(1, (-1, 2))
+        packed = pairs[:, :, 0] | pairs[:, :, 1] << 4
+        self._stored = packed, quantized.scales.flatten(1)[:, :, None].half()
+
+    def right_inverse(self, _weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the stored tensors: two integers in a byte (out, in … / 2), and scales (out, blocks, 1)."""
+        return self._stored
+
+    def forward(self, packed: Tensor, scales: Tensor) -> Tensor:
+        codes = torch.stack([packed & 15, packed >> 4], 2).flatten(1).float() - 8
+        return (codes.unflatten(1, (scales.shape[1], -1)) * scales.float()).reshape(self._shape)

@@ -19,8 +19,12 @@ LINE_SECONDS = 15.0  # shortest time before the first line, and between two
 
 
 @contextlib.contextmanager
-def step_bar(total: int) -> Iterator[OnStep]:
-    """Show a progress bar over ``total`` named steps. Call the function that it yields when a step begins."""
+def step_bar(total: int | None) -> Iterator[OnStep]:
+    """Show a progress bar over named steps. Call the function that it yields when a step begins.
+
+    Args:
+        total: how many steps there are, or None if that depends on what they find.
+    """
     with progress(description="starting", total=total, unit="step") as bar:
         begun = 0
 

@@ -1,9 +1,12 @@
 """Gates files: what they may change, and what they may not say."""
 
+from dataclasses import fields
+from itertools import pairwise
+
 import pytest
 
 from reference.common.errors import GateError
-from validation.gates import read_gates
+from validation.gates import Gates, read_gates
 
 
 @pytest.fixture
@@ -81,3 +84,32 @@ def test_refused_files(gates_file, text, expected):
 def test_no_such_file(tmp_path):
     with pytest.raises(GateError, match="cannot be read"):
         read_gates(tmp_path / "none.toml")
+
+
+# Scheme → how much of a mask that a user sees may be lost.
+LOSSES = {"none": 0.001, "fp16": 0.025, "int8": 0.05, "lut6": 0.10, "int4": 0.25}
+
+
+@pytest.mark.parametrize(("scheme", "loss"), LOSSES.items())
+def test_the_limits_on_masks_follow_one_rule(scheme, loss):
+    gates = read_gates()["coreml"][scheme]
+    assert gates.min_iou == pytest.approx(1 - loss)
+    assert gates.min_hidden_iou == pytest.approx(1 - 2 * loss)
+    assert gates.mean_iou == pytest.approx(1 - loss / 5)
+    assert gates.mean_boundary_iou == pytest.approx(1 - 2 * loss / 5)
+    assert gates.max_score_difference == pytest.approx(loss)
+    assert gates.min_same_choice == pytest.approx(1 - 2 * loss)
+    assert gates.max_miou_lost == pytest.approx(loss / 10)
+
+
+def test_fewer_bits_never_have_a_stricter_limit():
+    gates = read_gates()["coreml"]
+    for scheme, coarser in pairwise(LOSSES):
+        for limit in fields(Gates):
+            before, after = (getattr(gates[each], limit.name) for each in (scheme, coarser))
+            assert before >= after if limit.name.startswith(("min", "mean")) else before <= after
+
+
+def test_both_formats_have_the_same_limits():
+    gates = read_gates()
+    assert gates["torchscript"].items() <= gates["coreml"].items()

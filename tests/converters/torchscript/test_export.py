@@ -1,7 +1,9 @@
 """TorchScript files of every scheme and bytecode version run in the lite interpreter."""
 
+import copy
 import dataclasses
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from converters.export_modules.channels_first.mask_decoder import ChannelsFirstM
 from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
 from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from converters.io_spec import ModuleSpec, TensorSpec, image_encoder_spec, mask_decoder_spec
-from converters.quantization.weight_formats import Integers
+from converters.quantization.quantized_weight import replaced_weights
+from converters.quantization.rounding import fits, round_weights
+from converters.quantization.weight_formats import Integers, WeightFormat
 from converters.quantization.weight_matrix import large_layers
 from converters.torchscript.export import LiteFile, export_torchscript
 from converters.torchscript.options import BYTECODE_VERSIONS, SCHEMES, TorchScriptOptions
@@ -82,6 +86,17 @@ def parts() -> dict[str, Part]:
 def export(part: Part, path: Path, scheme: str = "none", version: int = 7) -> LiteFile:
     """Write a .ptl file. With int8, all large layers are stored in int8."""
     options = TorchScriptOptions(scheme, version)
+    return export_with(
+        part,
+        options,
+        path,
+        dict.fromkeys(large_layers(part.module), Integers(8)) if scheme == "int8" else {},
+    )
+
+
+def export_with(
+    part: Part, options: TorchScriptOptions, path: Path, formats: Mapping[str, WeightFormat]
+) -> LiteFile:
     calibration = ComponentCalibration(lambda: part.called, lambda: part.inputs)
     return export_torchscript(
         part.module,
@@ -90,7 +105,7 @@ def export(part: Part, path: Path, scheme: str = "none", version: int = 7) -> Li
         path,
         part.inputs,
         MANIFEST,
-        dict.fromkeys(large_layers(part.module), Integers(8)) if scheme == "int8" else {},
+        formats,
         calibration,
     )
 
@@ -156,6 +171,24 @@ def test_smaller_schemes_stay_near_float32(parts, tmp_path, name, scheme, tolera
     outputs = run(export(part, tmp_path / "small.ptl", scheme).path, part.inputs[0])
     for output, wanted in zip(outputs, exact, strict=True):
         assert 0 < (output - wanted).norm() <= tolerance * wanted.norm()
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+def test_layers_of_different_widths_keep_their_rounded_weights(parts, tmp_path, name):
+    part = parts[name]
+    layers = large_layers(part.module)
+    int4 = Integers(4, 32)
+    formats = {path: int4 if fits(layer, int4) else Integers(8) for path, layer in layers.items()}
+    del formats[next(iter(formats))]  # stays float16
+    options = TorchScriptOptions("auto", max_size=10**6)
+    outputs = run(export_with(part, options, tmp_path / "m.ptl", formats).path, part.inputs[0])
+    module = copy.deepcopy(part.module)
+    moments = ComponentCalibration(lambda: part.called, lambda: part.inputs).moments
+    with torch.no_grad(), replaced_weights(module, round_weights(module, formats, moments)):
+        wanted = module(*part.inputs[0])
+    for output, exact in zip(outputs, wanted if name == "decoder" else [wanted], strict=True):
+        assert (output - exact).norm() <= 2e-3 * exact.norm()  # the noise of float16
+    assert int4 in formats.values()
 
 
 @pytest.mark.parametrize("scheme", ["fp16", "int8"])
