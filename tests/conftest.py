@@ -11,6 +11,7 @@ import torch
 from sklearn.datasets import load_sample_image
 
 import reference.common.progress
+from converters.conversion import Source, load_source
 from reference.builder import build_sam
 from reference.modeling.sam import Sam
 from reference.weights.checkpoint import load_weights
@@ -95,3 +96,10 @@ def tiny_sam():
 def tiny_model() -> str:
     """The tiny model's name, for ``--model``."""
     return TINY.name
+
+
+@pytest.fixture(scope="session")
+def tiny_source(tiny_sam) -> Source:
+    """The tiny model with seeded weights, ready to convert; tests must not change it."""
+    variant = tiny_sam.variant
+    return load_source("seeded", variant.name)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from converters.conversion import Source, load_source, write_artifact
+from converters.conversion import load_source, write_artifact
 from converters.coreml.options import CoreMLOptions
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
@@ -18,12 +18,6 @@ from converters.manifest import list_files
 from converters.torchscript.options import TorchScriptOptions
 from validation.cli import main
 from validation.engines import ENGINES, core_ml
-
-
-@pytest.fixture(scope="session")
-def tiny_source(tiny_sam) -> Source:
-    variant = tiny_sam.variant
-    return load_source("seeded", variant.name)
 
 
 @pytest.fixture(scope="session")
