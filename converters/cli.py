@@ -1,6 +1,7 @@
 """The ``convert`` command."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -298,6 +299,11 @@ def _result(folder: Path) -> dict:
         "checkpoint": manifest["checkpoint"],
         "bytes": sum(component["bytes"] for component in components.values()),
         "files": {component["file"]: component["bytes"] for component in components.values()},
+        "layers": {
+            name: Counter(component["weights"].values())
+            for name, component in components.items()
+            if component["weights"]
+        },
         "float16": {
             name: component["float16"]
             for name, component in components.items()
@@ -310,8 +316,19 @@ def _summary(result: dict) -> list[str]:
     return [
         f"{result['folder']}  {result['bytes'] / 1e6:.1f} MB",
         *(f"  {file}  {size / 1e6:.1f} MB" for file, size in result["files"].items()),
+        *(
+            f"  {name}: {_layers_summary(layers)}"
+            for name, layers in result["layers"].items()
+            if result["scheme"] == AUTO
+        ),
         *(f"  {name}: {_float16_summary(fit)}" for name, fit in result["float16"].items()),
     ]
+
+
+def _layers_summary(layers: Mapping[str, int]) -> str:
+    """Say how many layers have each format, the most frequent format first."""
+    counts = sorted(layers.items(), key=lambda item: (-item[1], item[0]))
+    return "; ".join(f"{count} × {weight_format}" for weight_format, count in counts)
 
 
 def _float16_summary(fit: dict) -> str:

@@ -110,6 +110,17 @@ def gates_for(artifact: Artifact, gates: Mapping[str, Mapping[str, Gates]]) -> G
     return known[artifact.scheme]
 
 
+def apple_psnr(scheme: str) -> int:
+    """Return the lowest PSNR in dB that Apple advises for the outputs of a converted model.
+
+    It is 70 for a rewritten model, 40 for a compiled one, and 35 for weights of 4 bits. Source: apple/coreai-models,
+    skills/skills/model-authoring/SKILL.md (2026).
+    """
+    if scheme == "none":
+        return 70
+    return 35 if scheme in ("int4", "lut4", AUTO) else 40
+
+
 def _table(path: Path, place: str, value: object) -> dict:
     if not isinstance(value, dict):
         raise GateError(

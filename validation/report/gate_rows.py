@@ -8,7 +8,7 @@ from validation.comparison.agreement import StageLoss
 from validation.comparison.judging import judged_by_pixels
 from validation.comparison.results import Comparison
 from validation.documents.verdicts import NOT_PROVEN
-from validation.gates import Gates, gates_for, read_gates
+from validation.gates import Gates, apple_psnr, gates_for, read_gates
 from validation.report.formatting import fixed, percent, short
 from validation.stages import IMAGE_ENCODER, MASK_DECODER, PREPROCESSING
 
@@ -80,9 +80,25 @@ def _rows(comparison: Comparison, gates: Gates) -> list[GateRow]:
         _at_least("Same choice of mask", same, gates.min_same_choice, percent),
         _at_most("mIoU lost on true masks", lost, gates.max_miou_lost, fixed),
         _at_most("Frame difference, of 255", frame, gates.max_frame_difference, short),
-        _at_least("Embeddings SQNR, dB", embeddings, gates.min_embeddings_sqnr, _decibels),
-        _at_least("Mask logits SQNR, dB", logits, gates.min_logits_sqnr, _decibels),
+        _at_least(
+            f"Embeddings SQNR, dB ({_psnr(comparison, IMAGE_ENCODER)})",
+            embeddings,
+            gates.min_embeddings_sqnr,
+            _decibels,
+        ),
+        _at_least(
+            f"Mask logits SQNR, dB ({_psnr(comparison, MASK_DECODER)})",
+            logits,
+            gates.min_logits_sqnr,
+            _decibels,
+        ),
     ]
+
+
+def _psnr(comparison: Comparison, stage: str) -> str:
+    lowest = _worst(comparison, stage, "psnr", min)
+    advice = apple_psnr(comparison.artifact.scheme)
+    return f"PSNR {_decibels(lowest)}; Apple advises {advice}"
 
 
 def _judged_ious(comparison: Comparison, gates: Gates) -> list[tuple[bool, float | None]]:

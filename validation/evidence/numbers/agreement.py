@@ -26,6 +26,7 @@ def measure_agreement(bench: Bench) -> list[Table]:
         "boundary",
         "IoU mean",
         "<gates",
+        "IoU seen",
         "IoU min",
         "aim",
         "<verdict",
@@ -43,7 +44,7 @@ def _artifact_row(comparison: Comparison) -> tuple[str, ...]:
     if summary is None:
         verdict = VERDICTS[comparison.verdict]
         reasons = "; ".join([*comparison.unproven, *comparison.not_run_reasons])
-        return (name, f"{verdict}: {reasons}", "0", *["–"] * 10, verdict)
+        return (name, f"{verdict}: {reasons}", "0", *["–"] * 11, verdict)
     ran = [case for case in comparison.cases if case.agreement]
     aim = LOWEST_IOU.get((artifact.format, artifact.scheme))
     return (
@@ -58,6 +59,7 @@ def _artifact_row(comparison: Comparison) -> tuple[str, ...]:
         f"{summary.mean_boundary_iou:.4f}",
         f"{summary.mean_iou:.4f}",
         comparison.verdict,
+        f"{summary.min_seen_iou:.4f}",
         f"{summary.min_iou:.4f}",
         "–" if aim is None else f"≥ {aim}",
         NOT_AIMED if aim is None else MET if summary.min_iou >= aim else MISSED,
