@@ -97,13 +97,32 @@ def load_source(
     weights = resolve_checkpoint(checkpoint, variant)
     sam = load_sam(variant, weights)
     photos = built_in_photos() if calibration is None else photos_in(Path(calibration))
+    source = source_of(sam, weights, prompt_slots, photos)
+    require_finite(source.goldens)
+    return source
+
+
+def source_of(
+    sam: Sam,
+    checkpoint: Checkpoint,
+    prompt_slots: int = DEFAULT_PROMPT_SLOTS,
+    photos: CalibrationPhotos | None = None,
+) -> Source:
+    """Return a model as a source, with the reference answers about the sample photos. They may be NaN.
+
+    Args:
+        sam: the model.
+        checkpoint: where its weights come from.
+        prompt_slots: number of prompt slots of the mask decoder.
+        photos: the calibration photos. The default are those that come with this project.
+    """
+    photos = built_in_photos() if photos is None else photos
     start = time.monotonic()
     goldens = compute_goldens(sam, prompt_slots)
     seconds = time.monotonic() - start
-    require_finite(goldens)
     return Source(
         sam,
-        weights,
+        checkpoint,
         goldens,
         prompt_slots,
         photos,

@@ -540,5 +540,5 @@ def test_the_end_of_the_second_process_is_an_error(tmp_path):
         (process,) = multiprocessing.active_children()
         process.kill()
         with pytest.raises(ConversionError, match="ended"):
-            second.fill(TorchScriptOptions(), tmp_path, print)
+            second.fill(TorchScriptOptions(), tmp_path, print, print)
     assert multiprocessing.active_children() == []

@@ -69,9 +69,9 @@ def _rows(comparison: Comparison, gates: Gates) -> list[GateRow]:
         _at_least("Lowest IoU of a mask that users see", _lowest(judged, True), gates.min_iou),
         _at_least("Lowest IoU of another mask", _lowest(judged, False), gates.min_hidden_iou),
         GateRow(
-            "Masks below these limits by a handful of pixels",
+            "Masks below these limits that hold by their pixels",
             str(sum(iou is None for _, iou in judged)),
-            "any",
+            f"differ by < {gates.max_handful:g} of the frame",
             True,
         ),
         _at_least("Mean mask IoU", summary.mean_iou, gates.mean_iou),

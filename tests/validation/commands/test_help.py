@@ -73,8 +73,8 @@ def test_version_is_printed(capsys, name):
     ("typed", "option", "known"),
     [
         ("segment", "--model", "vit_t|tiny"),
-        ("convert torchscript", "--quantize", "none|fp16|int8"),
-        ("convert coreml", "--quantize", "none|fp16|int8|int4|lut8|lut6|lut4|w8a8"),
+        ("convert torchscript", "--quantize", "none|fp16|int8|auto"),
+        ("convert coreml", "--quantize", "none|fp16|int8|int4|lut8|lut6|lut4|w8a8|auto"),
         ("convert coreml", "--deployment-target", "iOS16|iOS17|iOS18"),
         ("convert torchscript", "--bytecode-version", "5|6|7|8"),
         ("convert all", "--model", "vit_t|tiny"),

@@ -11,9 +11,8 @@ import torch
 
 import validation.comparison.comparer
 import validation.questions.live_reference
-from converters.conversion import Source, write_artifact
+from converters.conversion import source_of, write_artifact
 from converters.coreml import schemes as coreml_schemes
-from converters.goldens import compute_goldens
 from converters.torchscript import options as torchscript_options
 from converters.torchscript.options import TorchScriptOptions
 from reference.common.errors import ArtifactError, CheckpointError, ImageError, PromptError
@@ -188,7 +187,7 @@ def other_source(tiny_source):
             if parameter.dim() > 1:
                 parameter.normal_(0, parameter[0].numel() ** -0.5)
     checkpoint = Checkpoint("seeded", tiny_source.checkpoint.sha256, False, {})
-    return Source(sam, checkpoint, compute_goldens(sam, 8), 8)
+    return source_of(sam, checkpoint)
 
 
 def test_decoder_of_another_model_fails(tiny_artifact, other_source, accept_files, tmp_path):
@@ -609,7 +608,7 @@ def test_bad_photo_is_refused(tiny_artifact):
 
 
 def test_artifact_with_a_single_slot_is_not_asked_about_boxes(tiny_source, tiny_model, tmp_path):
-    source = Source(tiny_source.sam, tiny_source.checkpoint, compute_goldens(tiny_source.sam, 1), 1)
+    source = source_of(tiny_source.sam, tiny_source.checkpoint, prompt_slots=1)
     comparison = compare_one(write_artifact(source, TorchScriptOptions("none"), tmp_path))
     names = {case.name for case in comparison.cases}
     assert names == {"one_point", "mask_refine", "portrait_point", "spoon", "rocket_point"}

@@ -113,15 +113,10 @@ def test_core_ml_is_compared_where_it_is(tiny_package, tiny_gates, tiny_engine, 
     )
     comparison = Comparer(gates=read_gates(tiny_gates)).compare(load_artifact(tiny_package))
     assert comparison.engine == "Core ML of macOS 15.1 (all compute units)"
-    # The stand-in computes exactly: what is left is the padding's rounding to 8 bits, which a
-    # square photo does not have. Tiny masks of the tiny model lose much by a pixel.
-    assert comparison.summary.mean_iou > 0.995
+    # The stand-in computes exactly, and the padding of 8 bits is exact as well.
     for case in comparison.cases:
-        height, width = case.photo_size
-        padded = height != width
-        assert (case.agreement.logits.largest > 1e-4) == padded
-        assert case.agreement.logits.largest < 1e-2
-        assert padded or case.agreement.min_iou > 0.999
+        assert case.agreement.logits.largest < 1e-4
+        assert case.agreement.min_iou > 0.999
 
 
 @off_the_mac

@@ -75,7 +75,7 @@ def test_wrong_mask(measured, phone, tiny_artifact):
     assert artifact["status"] == "failed"
     (reason,) = artifact["reasons"]
     assert "1 of " in reason
-    assert "mask IoU 0.0100 (gate 0.999)" in reason
+    assert "mask IoU 0.0100 (gate 0.998)" in reason
     assert artifact["stages"]["end_to_end"]["summary"] is not None
     assert phone.files == []
 

@@ -127,7 +127,8 @@ def _unwatched(measurements: Sequence[Measurement]) -> list[str]:
 def _limits_of(artifact: Artifact, gates: Mapping[str, Mapping[str, Gates]]) -> CaseLimits:
     limits = gates_for(artifact, gates)
     # An app holds all four masks to one limit.
-    return CaseLimits(limits.min_hidden_iou, limits.max_score_difference)
+    lowest = min(limits.min_iou, limits.min_hidden_iou)
+    return CaseLimits(lowest, limits.max_score_difference)
 
 
 def fill_in(

@@ -5,8 +5,10 @@ import torch
 from torch import nn
 
 from converters.io_spec import image_encoder_spec
+from converters.quantization.weight_formats import Integers
 from converters.torchscript.quantization import quantize
 from reference.common.errors import ArtifactError
+from tests.support.calibration import calibration_of
 from tests.support.tiny_variant import TINY
 from validation.inspection.cost.torchscript import component_cost
 
@@ -63,8 +65,16 @@ def test_memory_counts_views_and_work_in_place_once(script_cost):
     assert memory.peak_bytes == 3 * 400
 
 
+def quantized(layer, scheme):
+    """Return a layer as the only one of a module, stored by a scheme."""
+    module = nn.Sequential(layer)
+    formats = {"0": Integers(8)} if scheme == "int8" else {}
+    calibration = calibration_of(module, [(torch.ones(1, layer.in_features),)])
+    return quantize(module, scheme, formats, calibration)
+
+
 def test_half_weights_are_computed_as_float32(script_cost):
-    cost = script_cost(quantize(nn.Sequential(nn.Linear(8, 4)), "fp16"), (1, 8))
+    cost = script_cost(quantized(nn.Linear(8, 4), "fp16"), (1, 8))
     assert cost.parameters.count == 32 + 4
     assert cost.parameters.stored_bytes == 2 * 32 + 4 * 4
     assert cost.parameters.computed_bytes == 4 * 36
@@ -72,10 +82,11 @@ def test_half_weights_are_computed_as_float32(script_cost):
 
 
 def test_int8_weights_are_computed_as_float32(script_cost):
-    parameters = script_cost(quantize(nn.Sequential(nn.Linear(8, 4)), "int8", 1), (1, 8)).parameters
-    assert parameters.count == 32 + 4 + 4  # weights, a scale per output, and the bias
-    assert parameters.stored_bytes == 32 + 4 * 4 + 4 * 4
-    assert parameters.computed_bytes == 4 * (32 + 4 + 4)
+    parameters = script_cost(quantized(nn.Linear(128, 96), "int8"), (1, 128)).parameters
+    weights = 128 * 96
+    assert parameters.count == weights + 96 + 96  # weights, a scale per output, and the bias
+    assert parameters.stored_bytes == weights + 4 * 96 + 4 * 96
+    assert parameters.computed_bytes == 4 * (weights + 96 + 96)
 
 
 def test_products_that_overwrite_their_sum_are_counted(script_cost):

@@ -1,6 +1,7 @@
 """The drift of a real .ptl file is almost zero, and that of a damaged one names the damaged module."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ def damaged(source, path, change) -> Source:
     sam = copy.deepcopy(source.sam)
     with torch.no_grad():
         change(sam.get_submodule(path).weight)
-    return Source(sam, source.checkpoint, source.goldens, source.prompt_slots)
+    return dataclasses.replace(source, sam=sam)
 
 
 def scale(weight):
