@@ -57,3 +57,9 @@ def test_torchscript_files_are_small_enough_and_pass(source, scheme, tmp_path):
     assert comparison.verdict == PASSED
     if scheme == "none":
         assert comparison.summary.min_iou >= 0.999
+
+
+def test_a_mixture_of_8_megabytes_passes(source, tmp_path):
+    folder = write_artifact(source, TorchScriptOptions("auto", max_size=8_000_000), tmp_path)
+    assert 7.8 <= megabytes(folder) <= 8.0
+    assert compare_one(folder).verdict == PASSED
