@@ -20,6 +20,7 @@ from converters.io_spec import (
     mask_decoder_spec,
 )
 from converters.manifest import description, write_manifest
+from converters.mixed_precision.measured_formats import MeasuredFormats
 from converters.mixed_precision.search import MixedPrecisionSearch
 from converters.mixed_precision.trade_off import OnTradeOff
 from converters.options import artifact_path, format_of, format_options, require_prompt_slots
@@ -46,8 +47,9 @@ class Source:
     """A loaded checkpoint, and the reference answers about the sample photos.
 
     ``calibrations`` has the name of each component → what its layers read. ``components`` keeps the components of each
-    format, so that several schemes share what they have in common. ``reference_seconds`` is how long the reference
-    took for the answers.
+    format, so that several schemes share what they have in common. ``measured_formats`` keeps what the scheme ``auto``
+    has measured of each choice of formats, so that several goals share it. ``reference_seconds`` is how long the
+    reference took for the answers.
     """
 
     sam: Sam
@@ -58,6 +60,9 @@ class Source:
     calibrations: Mapping[str, ComponentCalibration]
     reference_seconds: float
     components: dict[str, tuple[Component, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    measured_formats: dict[tuple[WeightFormat, ...], MeasuredFormats] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -273,13 +278,8 @@ def fill_artifact(
 
     components = _components(source, chosen)
     if options.scheme == AUTO:
-        search = MixedPrecisionSearch(
-            source.calibrations,
-            chosen.name,
-            chosen.candidate_formats(options),
-            on_step,
-            on_trade_off,
-        )
+        measured = _measured_formats(source, chosen.candidate_formats(options))
+        search = MixedPrecisionSearch(measured, chosen.name, on_step, on_trade_off)
         component_entries = _write_with_goal(search, options, write, folder)
     else:
         component_entries = write(
@@ -343,3 +343,9 @@ def _components(source: Source, chosen: Format) -> tuple[Component, ...]:
             )
         )
     return source.components[chosen.name]
+
+
+def _measured_formats(source: Source, formats: tuple[WeightFormat, ...]) -> MeasuredFormats:
+    if formats not in source.measured_formats:
+        source.measured_formats[formats] = MeasuredFormats(source.calibrations, formats)
+    return source.measured_formats[formats]

@@ -47,6 +47,17 @@ def test_a_size_is_kept_and_used(tiny_source, tmp_path, options, least_formats):
     assert comparison.verdict == PASSED
 
 
+def test_several_sizes_are_measured_once(tiny_model, tiny_source, tmp_path):
+    """The second size does not depend on the first one, although it uses what was measured for it."""
+    steps, source = [], load_source("seeded", tiny_model)
+    large, small = (TorchScriptOptions("auto", max_size=size) for size in (1_100_000, 970_000))
+    write_artifact(source, large, tmp_path / "large", on_step=steps.append)
+    second = write_artifact(source, small, tmp_path / "second", on_step=steps.append)
+    assert [steps.count(step) for step in ("rounding", "sensitivity")] == [1, 1]
+    alone = write_artifact(tiny_source, small, tmp_path / "alone")
+    assert (second / "manifest.json").read_bytes() == (alone / "manifest.json").read_bytes()
+
+
 def test_an_agreement_is_kept(tiny_source, tmp_path):
     trade_offs = []
     options = CoreMLOptions("auto", "iOS18", min_iou=0.97)
