@@ -58,9 +58,24 @@ class EditablePackage:
             return argument.value
         return self.constant(argument.name)
 
+    def producer(self, operation: MIL_pb2.Operation, name: str) -> MIL_pb2.Operation:
+        """Return the operation that computes an input of an operation."""
+        return self.operation(operation.inputs[name].arguments[0].name)
+
     def constant(self, name: str) -> MIL_pb2.Value:
         """Return the value of the ``const`` with that name."""
         return self.operation(name).attributes["val"]
+
+    def numbers(self, value: MIL_pb2.Value) -> np.ndarray:
+        """Return a copy of a constant's numbers, as ``edit`` passes them."""
+        seen = []
+
+        def look(numbers: np.ndarray) -> np.ndarray:
+            seen.append(numbers.copy())
+            return numbers
+
+        self.edit(value, look)
+        return seen[0]
 
     def edit(self, value: MIL_pb2.Value, change: Change) -> None:
         """Replace a constant's numbers. ``change`` takes an array, and returns one of the same shape.

@@ -173,7 +173,7 @@ def _names(block: MIL_pb2.Block) -> Iterator[MIL_pb2.NamedValueType]:
 PACKAGE_MUTANTS = (
     encoder(
         "package: zero points off by one",
-        "127 instead of 128, in every kernel",
+        "1 instead of 0, in every kernel",
         scheme="int8",
         change=shift_zero_points,
     ),

@@ -1,16 +1,21 @@
 """Makes the tables of docs/evidence/mutation.md."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from validation.comparison.results import Comparison
+from validation.documents.verdicts import PASSED
+from validation.evidence.mutation.fault_bench import FaultResult
+from validation.evidence.mutation.fault_gates import GATES
 from validation.evidence.mutation.mutant import Mutant
 from validation.evidence.mutation.suite import Outcome
+from validation.evidence.mutation.weight_faults import Fault, Pair
 from validation.evidence.page import CHECKOUT, Table
+from validation.stages import IMAGE_ENCODER, MASK_DECODER
 
 PAGE = CHECKOUT / "docs" / "evidence" / "mutation.md"
 TOOLS = ("torch", "timm", "coremltools")
 SURVIVED, NOBODY = "**survived**", "**nobody**"
 REASON_WIDTH = 90  # characters; reasons with hashes and shapes are longer
-NONE = "none (unmutated)"
 
 
 def as_expected(mutant: Mutant, outcome: Outcome) -> bool:
@@ -49,16 +54,94 @@ def kill_table(outcomes: Mapping[Mutant, Outcome]) -> Table:
     return Table("mutants", TOOLS, header, rows, note)
 
 
-def unmutated_table(
-    held: Mapping[tuple[str, str], Outcome], by_default: Mapping[tuple[str, str], Outcome]
-) -> Table:
-    """Return a table with a row per unmutated artifact: its verdict by the suite's and by the default gates."""
-    header = ("<mutant", "<scheme", "<by the suite's gates", "<by the default gates")
-    rows = [
-        (NONE, _scheme(*pair), _verdict(outcome), _verdict(by_default[pair]))
-        for pair, outcome in held.items()
-    ]
+def unmutated_table(sound: Mapping[Pair, Comparison]) -> Table:
+    """Return a table with a row per unmutated artifact: its verdict, and how far it is from the gates."""
+    header = (
+        "<scheme",
+        "<verdict",
+        "lowest IoU that users see, gate",
+        "mean IoU, gate",
+        "SQNR of embeddings, gate",
+        "SQNR of logits, gate",
+    )
+    rows = []
+    for pair, comparison in sound.items():
+        gates, summary = comparison.gates, comparison.summary
+        rows.append(
+            (
+                _scheme(*pair),
+                "pass" if comparison.verdict == PASSED else f"**{comparison.verdict}**",
+                f"{summary.min_seen_iou:.3f}, {gates.min_iou:g}",
+                f"{summary.mean_iou:.4f}, {gates.mean_iou:g}",
+                f"{_lowest_sqnr(comparison, IMAGE_ENCODER):.0f}, {gates.min_embeddings_sqnr:g} dB",
+                f"{_lowest_sqnr(comparison, MASK_DECODER):.0f}, {gates.min_logits_sqnr:g} dB",
+            )
+        )
     return Table("unmutated", TOOLS, header, rows)
+
+
+def _lowest_sqnr(comparison: Comparison, stage: str) -> float:
+    losses = [loss for case in comparison.cases for loss in case.stages if loss.stage == stage]
+    return min(loss.output.sqnr for loss in losses)
+
+
+def subtle_table(results: Sequence[FaultResult]) -> Table:
+    """Return a table with a row per subtle mutant: what it changes, and what catches it."""
+    header = (
+        "<mutant",
+        "<size",
+        "<scheme",
+        "SQNR of embeddings",
+        "lowest IoU that users see",
+        "<caught by",
+        "caught from",
+    )
+    rows = []
+    for result in results:
+        before, after = result.sound, result.subtle
+        fault = result.fault
+        rows.append(
+            (
+                fault.name,
+                fault.size_text(fault.subtle),
+                _scheme(*result.pair),
+                f"{before.embeddings_sqnr} → {after.embeddings_sqnr} dB",
+                f"{before.lowest_iou:.3f} → {after.lowest_iou:.3f}",
+                _first_gate(result),
+                _size(fault, result.smallest_of_all),
+            )
+        )
+    killed = sum(bool(result.subtle.caught) for result in results)
+    by_compare = sum(result.is_caught_by_compare for result in results)
+    note = (
+        f"{len(results)} subtle mutants: {by_compare} killed by `validate compare`, {killed - by_compare} more by "
+        f"`validate regress`, {len(results) - killed} survive."
+    )
+    return Table("subtle", TOOLS, header, rows, note)
+
+
+def smallest_table(results: Sequence[FaultResult]) -> Table:
+    """Return a table with a row per fault and scheme: the smallest size that each kind of gate catches."""
+    header = ("<fault", "<scheme", *GATES)
+    rows = [
+        (
+            result.fault.name,
+            _scheme(*result.pair),
+            *(_size(result.fault, result.smallest[gate]) for gate in GATES),
+        )
+        for result in results
+    ]
+    return Table("smallest", TOOLS, header, rows)
+
+
+def _first_gate(result: FaultResult) -> str:
+    caught = result.subtle.caught
+    gate = next((gate for gate in GATES if gate in caught), None)
+    return SURVIVED if gate is None else f"{gate}: {_shorten(caught[gate])}"
+
+
+def _size(fault: Fault, size: float | None) -> str:
+    return "–" if size is None else fault.size_text(size)
 
 
 def _scheme(format_name: str, scheme: str) -> str:
@@ -67,12 +150,6 @@ def _scheme(format_name: str, scheme: str) -> str:
 
 def _cases(outcome: Outcome) -> str:
     return "–" if outcome.failed is None else "{} of {}".format(*outcome.failed)
-
-
-def _verdict(outcome: Outcome) -> str:
-    if not outcome.killed:
-        return "pass"
-    return f"fail, {_cases(outcome)} cases: {_shorten(outcome.caught_by)}"
 
 
 def _shorten(reason: str) -> str:

@@ -5,21 +5,14 @@ import functools
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import nn
-
 from converters.artifact_layout import GOLDENS_FILE, GOLDENS_FOLDER, MANIFEST_FILE
-from converters.conversion import Source, load_source, write_artifact
-from converters.coreml.options import CoreMLOptions
-from converters.goldens import Goldens, compute_goldens, write_goldens
+from converters.conversion import Source, load_source
+from converters.goldens import compute_goldens, write_goldens
 from converters.manifest import list_files
-from converters.torchscript.format import TORCHSCRIPT
-from converters.torchscript.options import TorchScriptOptions
-from converters.torchscript.quantization import quantize
 from reference.common.errors import ArtifactError
 from reference.modeling.sam import Sam
 from validation.artifacts.artifact import Artifact, load_artifact
@@ -49,12 +42,17 @@ from validation.evidence.mutation.mutant import (
 )
 from validation.evidence.mutation.package_edit import EditablePackage
 from validation.evidence.mutation.package_mutants import PACKAGE_MUTANTS
-from validation.gates import Gates, gates_for, read_gates
+from validation.evidence.mutation.tiny_artifacts import (
+    EXPORTED,
+    TinyArtifacts,
+    inputs_of,
+    write_lite_file,
+)
+from validation.gates import gates_for, read_gates
 from validation.questions.cases import Question
 from validation.questions.goldens import golden_questions
 from validation.questions.pipeline import CachedPipeline, PhotoPipeline
 from validation.questions.prompt_matrix import built_in_questions
-from validation.stages import IMAGE_ENCODER
 
 MUTANTS: tuple[Mutant, ...] = (
     *ENCODER_MUTANTS,
@@ -66,10 +64,6 @@ MUTANTS: tuple[Mutant, ...] = (
     *EVIDENCE_MUTANTS,
 )
 PHOTOS = ("chelsea",)  # an additional photo, with prompts at its border
-# The gates that the tiny model is held to, where they differ from the default ones.
-TINY_GATES = Path(__file__).with_name("tiny_model.toml")
-OPTIONS = {"torchscript": TorchScriptOptions, "coreml": CoreMLOptions}
-EXPORTED = TORCHSCRIPT.modules  # mistakes are made in the modules of .ptl files
 # mil_runtime is used even where Core ML is available, so that results are the same everywhere.
 ENGINES = {"torchscript": "lite_interpreter", "coreml": "mil_runtime"}
 
@@ -100,13 +94,19 @@ class Suite:
     def __init__(self, folder: Path) -> None:
         """Take a folder to work in."""
         self._folder = folder
-        self._gates, self._default_gates = read_gates(TINY_GATES), read_gates()
-        self.artifact = functools.cache(self._convert)
+        self._gates = read_gates()
+        self.artifact = functools.cache(self._load_sound)
+        self.sound = functools.cache(self._compare_sound)
 
     @functools.cached_property
     def source(self) -> Source:
         """The seeded weights."""
         return load_source("seeded", "tiny")
+
+    @functools.cached_property
+    def tiny(self) -> TinyArtifacts:
+        """What the mutants are made of."""
+        return TinyArtifacts(self.source, self._folder / "sound")
 
     @functools.cached_property
     def _reference(self) -> PhotoPipeline:
@@ -116,20 +116,21 @@ class Suite:
     def _built_in(self) -> list[Question]:
         return built_in_questions(self.source.prompt_slots, PHOTOS)
 
-    def _convert(self, format_name: str, scheme: str) -> Artifact:
-        options = OPTIONS[format_name](scheme)
-        return load_artifact(write_artifact(self.source, options, self._folder / "sound"))
+    def _load_sound(self, format_name: str, scheme: str) -> Artifact:
+        return load_artifact(self.tiny.folder(format_name, scheme))
 
-    def run_unmutated(self, format_name: str, scheme: str, default_gates: bool = False) -> Outcome:
-        """Compare a sound artifact, by the tiny model's gates or by the default ones."""
-        gates = self._default_gates if default_gates else self._gates
-        return self._compare(self.artifact(format_name, scheme), gates=gates)
+    def _compare_sound(self, format_name: str, scheme: str) -> Comparison:
+        return self.compare(self.artifact(format_name, scheme))
+
+    def run_unmutated(self, format_name: str, scheme: str) -> Outcome:
+        """Return the outcome of comparing a sound artifact."""
+        return _outcome(self.sound(format_name, scheme))
 
     def run(self, mutant: Mutant) -> Outcome:
         """Make a mutant and compare it."""
         sound = self.artifact(mutant.format, mutant.scheme)
         if isinstance(mutant, AppMutant):
-            return self._compare(sound, mutant.pipeline)
+            return _outcome(self.compare(sound, mutant.pipeline))
         folder = self._folder / "mutant"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(sound.folder, folder)
@@ -141,7 +142,7 @@ class Suite:
             self._write_model(sam, sound, folder)
         self._mutate(mutant, sound, folder)
         try:
-            return self._compare(load_artifact(folder), reference=reference)
+            return _outcome(self.compare(load_artifact(folder), reference=reference))
         except ArtifactError as error:
             return Outcome(_plain(str(error), folder), INTEGRITY, None)
 
@@ -165,13 +166,11 @@ class Suite:
         elif isinstance(mutant, ModuleMutant):
             sam = self.source.sam
             exported = EXPORTED[mutant.component](sam).eval()
-            path = folder / sound.components[mutant.component].name
-            _write_lite_file(
-                mutant.change(exported, sam),
-                mutant.scheme,
-                _inputs_of(mutant.component, self.source.goldens),
-                path,
+            stored = self.tiny.quantized(
+                mutant.change(exported, sam), mutant.component, mutant.scheme
             )
+            inputs = inputs_of(mutant.component, self.source.goldens)
+            write_lite_file(stored, inputs, folder / sound.components[mutant.component].name)
         if not isinstance(mutant, ManifestMutant):
             document["files"] = list_files(folder)
         manifest.write_text(json.dumps(document))
@@ -179,27 +178,29 @@ class Suite:
     def _write_model(self, sam: Sam, sound: Artifact, folder: Path) -> None:
         """Replace both modules and the goldens by those of another model."""
         for component, path in sound.components.items():
-            module, inputs = EXPORTED[component](sam), _inputs_of(component, self.source.goldens)
-            _write_lite_file(module.eval(), sound.scheme, inputs, folder / path.name)
+            module, inputs = EXPORTED[component](sam), inputs_of(component, self.source.goldens)
+            stored = self.tiny.quantized(module.eval(), component, sound.scheme)
+            write_lite_file(stored, inputs, folder / path.name)
         goldens = compute_goldens(sam, self.source.prompt_slots)
         shutil.rmtree(folder / GOLDENS_FOLDER)
         write_goldens(goldens, folder / GOLDENS_FOLDER, self.source.sam.frame_size)
 
-    def _compare(
+    def compare(
         self,
         artifact: Artifact,
         pipeline: type[PhotoPipeline] = PhotoPipeline,
-        gates: Mapping[str, Mapping[str, Gates]] | None = None,
         reference: PhotoPipeline | None = None,
-    ) -> Outcome:
-        limits = gates_for(artifact, gates or self._gates)
+        pictures: bool = False,
+    ) -> Comparison:
+        """Compare an artifact as ``validate compare`` does, by the default gates."""
+        limits = gates_for(artifact, self._gates)
         engine = engine_for(artifact, ENGINES[artifact.format])
         candidate = pipeline(ArtifactModel(engine, artifact), artifact.mask_threshold)
         questions = [*golden_questions(artifact), *self._built_in]
         cases = compare_pipelines(
-            artifact, questions, reference or self._reference, candidate, limits
+            artifact, questions, reference or self._reference, candidate, limits, pictures
         )
-        return _outcome(conclude(artifact, engine.name, limits, cases))
+        return conclude(artifact, engine.name, limits, cases)
 
 
 def _outcome(comparison: Comparison) -> Outcome:
@@ -212,21 +213,6 @@ def _outcome(comparison: Comparison) -> Outcome:
     if blamed is None and comparison.unproven:
         blamed = REFERENCE
     return Outcome(_plain(reason, comparison.artifact.folder), blamed, failed)
-
-
-@torch.no_grad()
-def _write_lite_file(
-    module: nn.Module, scheme: str, inputs: tuple[torch.Tensor, ...], path: Path
-) -> None:
-    """Write a module without the checks of ``convert``, which would refuse some mutants."""
-    traced = torch.jit.trace(quantize(module, scheme), inputs, check_trace=False)
-    traced._save_for_lite_interpreter(str(path))
-
-
-def _inputs_of(component: str, goldens: Goldens) -> tuple[torch.Tensor, ...]:
-    """Return the inputs with which a component is traced."""
-    is_encoder = component == IMAGE_ENCODER
-    return (goldens.encoder_inputs() if is_encoder else goldens.decoder_inputs())[0]
 
 
 def _plain(reason: str, folder: Path) -> str:

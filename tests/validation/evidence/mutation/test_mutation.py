@@ -1,7 +1,6 @@
 """Mutants are killed for the expected reason, and artifacts without a mutation pass."""
 
 import hashlib
-import re
 import shutil
 
 import numpy as np
@@ -11,11 +10,13 @@ import torch
 from converters.export_modules.channels_last.image_encoder import ChannelsLastImageEncoder
 from converters.export_modules.channels_last.mask_decoder import ChannelsLastMaskDecoder
 from tests.support.tiny_variant import TINY
+from validation.documents.verdicts import PASSED
 from validation.engines.mil_runtime import open_engine
 from validation.evidence.mutation.mutant import ModuleMutant
 from validation.evidence.mutation.package_edit import EditablePackage
-from validation.evidence.mutation.report import PAGE, as_expected, kill_table, unmutated_table
-from validation.evidence.mutation.suite import MUTANTS, Outcome, Suite, artifacts_of
+from validation.evidence.mutation.report import as_expected, kill_table, unmutated_table
+from validation.evidence.mutation.suite import MUTANTS, Outcome, artifacts_of
+from validation.evidence.mutation.weight_faults import ALL
 from validation.stages import IMAGE_ENCODER, STAGES
 
 FAST = (
@@ -35,11 +36,6 @@ FAST = (
     "model: every score equal",
     "goldens: one case",
 )
-
-
-@pytest.fixture(scope="module")
-def suite(tmp_path_factory):
-    return Suite(tmp_path_factory.mktemp("mutation"))
 
 
 def by_name(name):
@@ -70,21 +66,20 @@ def test_every_mutant_is_killed(suite):
         if not as_expected(mutant, outcome := suite.run(mutant))
     }
     assert wrong == {}
-    failed = {pair: suite.run_unmutated(*pair) for pair in artifacts_of(MUTANTS)}
-    assert not any(outcome.killed for outcome in failed.values()), failed
+    assert {suite.sound(*pair).verdict for pair in ALL} == {PASSED}
 
 
-def test_page_lists_the_mutants_that_there_are():
+def test_page_lists_the_mutants_that_there_are(rows_of_page):
     """The page lists the mutants in their order, each with the stage that is expected to be blamed."""
-    page = PAGE.read_text()
-    begin, end = (f"<!-- numbers:{word} mutants -->" for word in ("begin", "end"))
-    rows = [
-        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        for line in page.split(begin)[1].split(end)[0].splitlines()
-        if line.startswith("|")
+    rows = rows_of_page("mutants")
+    assert [row[:2] for row in rows] == [[item.name, item.description] for item in MUTANTS]
+    assert [row[6:] for row in rows] == [[item.expected] * 2 for item in MUTANTS]
+
+
+def test_page_lists_the_sound_artifacts(rows_of_page):
+    assert [row[:2] for row in rows_of_page("unmutated")] == [
+        [" ".join(pair), "pass"] for pair in ALL
     ]
-    assert [row[:2] for row in rows[2:]] == [[item.name, item.description] for item in MUTANTS]
-    assert [row[6:] for row in rows[2:]] == [[item.expected] * 2 for item in MUTANTS]
 
 
 def test_mutants_are_many_and_of_every_stage():
@@ -111,13 +106,15 @@ def test_tables_show_what_survived(golden_text):
     encoder_mutants = [mutant for mutant in MUTANTS if mutant.expected == IMAGE_ENCODER]
     survived, misplaced = Outcome(None, None, (0, 11)), Outcome("a|b", "mask_resize", (2, 11))
     refused = Outcome("a long reason " * 10, IMAGE_ENCODER, None)
-    pair = ("coreml", "int4")
-    tables = [
-        kill_table(dict(zip(encoder_mutants, (survived, misplaced, refused), strict=False))),
-        unmutated_table({pair: survived}, {pair: misplaced}),
-    ]
-    text = "\n\n".join(f"{table.to_markdown()}\n{table.note}" for table in tables)
-    golden_text(f"{text}\n", "mutation.txt")
+    table = kill_table(dict(zip(encoder_mutants, (survived, misplaced, refused), strict=False)))
+    golden_text(f"{table.to_markdown()}\n{table.note}\n", "mutation.txt")
+
+
+def test_table_of_sound_artifacts(suite):
+    pair = ("torchscript", "none")
+    (row,) = unmutated_table({pair: suite.sound(*pair)}).rows
+    assert row[:4] == ("torchscript none", "pass", "1.000, 0.999", "1.0000, 0.9998")
+    assert row[4].endswith(", 90 dB")
 
 
 # Packages
