@@ -10,7 +10,17 @@ import click
 from reference.common.command_line import run
 from validation.evidence.page import require_page
 
-SECTIONS = ("cost", "sizes", "parity", "agreement", "float16", "accuracy", "speed", "runtime")
+SECTIONS = (
+    "cost",
+    "sizes",
+    "parity",
+    "agreement",
+    "trade_off",
+    "float16",
+    "accuracy",
+    "speed",
+    "runtime",
+)
 CORES = 2  # the number of cores on which all figures are measured
 
 
@@ -24,8 +34,8 @@ def numbers(sections: tuple[str, ...]) -> None:
       python -m validation.evidence.numbers
       python -m validation.evidence.numbers cost sizes
 
-    All sections take about two hours on 2 cores, most of it for accuracy. Leave the machine idle while
-    cost, speed and runtime are measured.
+    All sections take about two and a half hours on 2 cores, most of it for accuracy. trade_off also draws
+    docs/evidence/trade-off.svg. Leave the machine idle while cost, speed and runtime are measured.
     """
     for section in sections:
         if section not in SECTIONS:
@@ -51,6 +61,7 @@ def _measure(sections: list[str], folder: Path) -> None:
     from validation.evidence.numbers.parity import measure_parity
     from validation.evidence.numbers.runtime import measure_runtime
     from validation.evidence.numbers.speed import measure_speed
+    from validation.evidence.numbers.trade_off import measure_trade_off
     from validation.evidence.page import write_table
 
     measures = (
@@ -58,6 +69,7 @@ def _measure(sections: list[str], folder: Path) -> None:
         measure_sizes,
         measure_parity,
         measure_agreement,
+        measure_trade_off,
         measure_float16,
         measure_accuracy_of_schemes,
         measure_speed,

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from converters.conversion import Source
 from converters.export_modules.channels_first.image_encoder import ChannelsFirstImageEncoder
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from reference.common.errors import MobileSAMError
@@ -45,17 +46,19 @@ PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss
 
 def measure_sizes(bench: Bench) -> list[Table]:
     """Return a table with the size of every scheme of both formats."""
-    modules = (
-        ChannelsFirstImageEncoder(bench.source.sam),
-        ChannelsFirstMaskDecoder(bench.source.sam),
-    )
-    weights = sum(weight.numel() for module in modules for weight in module.parameters())
+    weights = count_weights(bench.source)
     bar = progress(ARTIFACTS, description="sizes", unit="artifact")
     rows = [_size_row(bench.artifact(*pair), weights) for pair in bar]
     header = ("<format", "<scheme", "encoder", "decoder", "above the weights", "together")
     note = f"1 MB is 10⁶ bytes. The model has {weights:,} weights."
     tools = ("torch", "timm", "coremltools")
     return [Table("sizes", tools, (*header, "aim", "<verdict"), rows, note)]
+
+
+def count_weights(source: Source) -> int:
+    """Return how many weights both components have."""
+    modules = (ChannelsFirstImageEncoder(source.sam), ChannelsFirstMaskDecoder(source.sam))
+    return sum(weight.numel() for module in modules for weight in module.parameters())
 
 
 def _size_row(artifact: Artifact, weights: int) -> tuple[str, ...]:
