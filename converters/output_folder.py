@@ -11,6 +11,7 @@ from converters.exchange import exchange
 from reference.common.artifact_marker import is_artifact, require_outside_artifacts
 from reference.common.errors import OutputError
 from reference.common.folders import entries_below
+from reference.common.interrupts import postponed
 
 # Names in the hidden folder beside the output folder:
 _LOCK = "lock"  # file that the writing process locks
@@ -74,18 +75,25 @@ def reserved(
     """
     require_free(folder, force, choice, obstacle)
     name = _real_name(folder)
-    created = _create(folder.parent, choice)
-    with contextlib.ExitStack() as stack:
-        for parent in reversed(created):  # removed at the end, deepest first, if they are empty
-            stack.callback(_remove_if_empty, parent)
-        with _told_as_output_error(folder, choice):
-            work = stack.enter_context(_locked(name, folder, choice))
-            stack.callback(shutil.rmtree, work, ignore_errors=True)
-            _put_back_former(work, name)
-        require_free(folder, force, choice, obstacle)  # again, since a former folder may be back
-        _reserved[name] = work
-        stack.callback(_reserved.pop, name, None)
+    stack = contextlib.ExitStack()
+    try:
+        # An interruption in between would leave something behind.
+        with postponed():
+            for parent in reversed(_create(folder.parent, choice)):
+                stack.callback(_remove_if_empty, parent)  # deepest first
+            with _told_as_output_error(folder, choice):
+                work = stack.enter_context(_locked(name, folder, choice))
+                stack.callback(shutil.rmtree, work, ignore_errors=True)
+                _put_back_former(work, name)
+            require_free(
+                folder, force, choice, obstacle
+            )  # again, since a former folder may be back
+            _reserved[name] = work
+            stack.callback(_reserved.pop, name, None)
         yield
+    finally:
+        with postponed():
+            stack.close()
 
 
 @contextlib.contextmanager
