@@ -244,7 +244,8 @@ def _convert(
         on_step("reference")
         source = load_source(checkpoint, model, prompt_slots, calibration)
         if AUTO in schemes:
-            note(f"auto takes about {_auto_minutes(source):.0f} minutes for each format")
+            minutes = _auto_minutes(source)
+            note(f"auto takes about {minutes} minute{'' if minutes == 1 else 's'} for each format")
         show = TradeOffTable().show
         written: list[Path] = []
         try:
@@ -279,10 +280,10 @@ def _convert(
         print_lines(line for result in results for line in _summary(result))
 
 
-def _auto_minutes(source: "Source") -> float:
+def _auto_minutes(source: "Source") -> int:
     """Return how long the scheme ``auto`` takes, as a multiple of the time for the reference answers."""
     photos = len(source.calibration_photos.pixels) / len(source.goldens.photos)
-    return max(1, _AUTO_COST * photos * source.reference_seconds / 60)
+    return max(1, round(_AUTO_COST * photos * source.reference_seconds / 60))
 
 
 def _result(folder: Path) -> dict:

@@ -32,7 +32,7 @@ def step_bar(total: int | None) -> Iterator[OnStep]:
             nonlocal begun
             bar.update(1 if begun else 0)  # the step before is done now
             begun += 1
-            bar.set_description(shorten(step))
+            bar.set_description_str(shorten(step))
 
         yield begin
 
