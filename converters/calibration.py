@@ -1,6 +1,6 @@
 """What the layers of the components read on real photos and prompts, from which rounding and ranges are chosen."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 
 from torch import Tensor, nn
@@ -10,6 +10,9 @@ from converters.export_modules.channels_first.image_encoder import ChannelsFirst
 from converters.export_modules.channels_first.mask_decoder import ChannelsFirstMaskDecoder
 from converters.goldens import GoldenCase, GoldenPhoto, Goldens, decode_case, encode_photo
 from converters.quantization.input_moments import InputMoments, measure_input_moments
+from converters.quantization.quantized_weight import QuantizedWeight
+from converters.quantization.rounding import round_weights
+from converters.quantization.weight_formats import WeightFormat
 from converters.quantization.weight_matrix import large_layers
 from converters.samples import SampleCase
 from reference.modeling.sam import Sam
@@ -54,6 +57,17 @@ class ComponentCalibration:
     def moments(self) -> InputMoments:
         """Second moments of what the large layers read, by the paths of the layers."""
         return measure_input_moments(self.module, large_layers(self.module), self.inputs)
+
+    def round_weights(
+        self, module: nn.Module, formats: Mapping[str, WeightFormat]
+    ) -> dict[str, QuantizedWeight]:
+        """Quantize weights of a module of any format: path of a layer → how its weight is to be stored.
+
+        Raises:
+            ConversionError: blocks of a format do not divide the input channels of a layer.
+        """
+        # Without formats nothing has to be measured.
+        return round_weights(module, formats, self.moments) if formats else {}
 
 
 def calibrations(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # So much longer than the reference for its answers does auto take for as many photos.
 _AUTO_COST = 25
+# So much longer than the reference for its answers does a step of tuning take.
+_STEP_COST = 1.5
 
 
 def _shared_options(command: Callable) -> Callable:
@@ -71,6 +73,13 @@ def _shared_options(command: Callable) -> Callable:
             metavar="IOU",
             help="For auto: the lowest IoU with the reference that a shown mask may have, on the calibration photos. "
             "0.97 is hard to see.",
+        ),
+        click.option(
+            "--tune",
+            type=int,
+            metavar="STEPS",
+            help="For schemes of few bits: biases and other small parameters learn to make up for the rounding, in so "
+            "many steps. 100 is a good start. An interrupted tuning goes on where it was.",
         ),
         click.option("--force", is_flag=True, help="Replace an artifact folder that exists."),
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
@@ -205,6 +214,7 @@ def _convert(
     prompt_slots: int,
     max_size: str | None,
     min_iou: float | None,
+    tune: int | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -214,7 +224,7 @@ def _convert(
         return {} if is_for_other else {"max_size": max_size, "min_iou": min_iou}
 
     all_options = [
-        format_options(name, scheme, **request, **goal_of(scheme))
+        format_options(name, scheme, **request, **goal_of(scheme), tune=tune)
         for name, request in requests.items()
         for scheme in dict.fromkeys(schemes)
     ]
@@ -239,13 +249,16 @@ def _convert(
         for folder in folders:
             stack.enter_context(reserved(folder, force))
         # auto takes as many steps as it needs.
-        total = None if AUTO in schemes else 1 + STEPS * len(all_options)
+        each = STEPS + (1 + tune if tune else 0)
+        total = None if AUTO in schemes else 1 + each * len(all_options)
         on_step = stack.enter_context(step_bar(total))
         on_step("reference")
         source = load_source(checkpoint, model, prompt_slots, calibration)
         if AUTO in schemes:
-            minutes = _auto_minutes(source)
-            note(f"auto takes about {minutes} minute{'' if minutes == 1 else 's'} for each format")
+            note(f"auto takes about {_auto_time(source)} for each format")
+        if tune:
+            seconds = _STEP_COST * tune * source.reference_seconds
+            note(f"{tune} steps of tuning take about {_in_minutes(seconds)} for each artifact")
         show = TradeOffTable().show
         written: list[Path] = []
         try:
@@ -280,10 +293,15 @@ def _convert(
         print_lines(line for result in results for line in _summary(result))
 
 
-def _auto_minutes(source: "Source") -> int:
-    """Return how long the scheme ``auto`` takes, as a multiple of the time for the reference answers."""
+def _auto_time(source: "Source") -> str:
+    """Say how long the scheme ``auto`` takes, as a multiple of the time for the reference answers."""
     photos = len(source.calibration_photos.pixels) / len(source.goldens.photos)
-    return max(1, round(_AUTO_COST * photos * source.reference_seconds / 60))
+    return _in_minutes(_AUTO_COST * photos * source.reference_seconds)
+
+
+def _in_minutes(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} minute{'' if minutes == 1 else 's'}"
 
 
 def _result(folder: Path) -> dict:

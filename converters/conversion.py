@@ -3,14 +3,16 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from converters.artifact_layout import GOLDENS_FOLDER
 from converters.calibration import ComponentCalibration, calibrations
 from converters.calibration_photos import CalibrationPhotos, built_in_photos, photos_in
+from converters.component_tuning import tuned
 from converters.coreml.format import COREML
 from converters.format import Component, Format, Options
 from converters.goldens import Goldens, compute_goldens, require_finite, write_goldens
@@ -149,6 +151,7 @@ def convert(
     calibration: str | Path | None = None,
     max_size: int | str | None = None,
     min_iou: float | None = None,
+    tune: int | None = None,
     force: bool = False,
     on_step: OnStep = lambda step: None,
     on_trade_off: OnTradeOff = lambda trade_off: None,
@@ -177,6 +180,8 @@ def convert(
         max_size: for the scheme ``"auto"``, the most that both models may take together, in bytes or as ``"7MB"``.
         min_iou: for the scheme ``"auto"``, the lowest IoU with the reference that a shown mask may have, on the
             calibration photos.
+        tune: for schemes of few bits, the number of steps in which biases, normalizations and small layers learn to
+            make up for the rounding. A tuning that was interrupted goes on where it was.
         force: whether to replace an artifact folder that exists.
         on_step: called with the name of each step when it begins.
         on_trade_off: called with each choice of formats that the scheme ``auto`` tried.
@@ -191,7 +196,7 @@ def convert(
         MobileSAMError: the model is unknown, or the weights cannot be fetched, read or loaded.
     """
     options = format_options(
-        format_name, quantize, deployment_target, bytecode_version, max_size, min_iou
+        format_name, quantize, deployment_target, bytecode_version, max_size, min_iou, tune
     )
     with reserved(artifact_path(Path(output), options, model), force):
         on_step("reference")
@@ -261,12 +266,13 @@ def fill_artifact(
         options.scheme,
         source.prompt_slots,
         source.calibration_photos,
+        options.tune,
         chosen.manifest_entries(options),
         chosen.padding_color(source.sam.mean_color),
     )
 
-    def write(plan: WeightPlan) -> dict[str, dict[str, Any]]:
-        """Write all components, and return their entries in the manifest."""
+    def write(components: Sequence[Component], plan: WeightPlan) -> dict[str, dict[str, Any]]:
+        """Write components, and return their entries in the manifest."""
         written = {}
         for component in components:
             name = component.spec.name
@@ -280,14 +286,19 @@ def fill_artifact(
     if options.scheme == AUTO:
         measured = _measured_formats(source, chosen.candidate_formats(options))
         search = MixedPrecisionSearch(measured, chosen.name, on_step, on_trade_off)
-        component_entries = _write_with_goal(search, options, write, folder)
-    else:
-        component_entries = write(
-            {
-                component.spec.name: chosen.weight_formats(component.module, options)
-                for component in components
-            }
+        plan, component_entries = _write_with_goal(
+            search, options, partial(write, components), folder
         )
+    else:
+        plan = {
+            component.spec.name: chosen.weight_formats(component.module, options)
+            for component in components
+        }
+        component_entries = {} if options.tune else write(components, plan)
+    if options.tune:
+        empty(folder)
+        with tuned(components, plan, entries, options.tune, on_step) as learned:
+            component_entries = write(learned, plan)
     on_step("goldens")
     write_goldens(source.goldens, folder / GOLDENS_FOLDER, variant.image_size)
     on_step("manifest")
@@ -299,15 +310,16 @@ def _write_with_goal(
     options: Options,
     write: Callable[[WeightPlan], dict[str, dict[str, Any]]],
     folder: Path,
-) -> dict[str, dict[str, Any]]:
-    """Write the components that reach the goal of the options.
+) -> tuple[WeightPlan, dict[str, dict[str, Any]]]:
+    """Write the components that reach the goal of the options, and return their formats and entries.
 
     Raises:
         ConversionError: the smallest components are larger than they may be.
     """
     max_size = options.max_size
     if max_size is None:
-        return write(search.smallest_with(options.min_iou or 0).formats)
+        formats = search.smallest_with(options.min_iou or 0).formats
+        return formats, write(formats)
     for attempt in itertools.count():
         found = search.best_within(max_size)
         written = write(found.formats)
@@ -323,7 +335,7 @@ def _write_with_goal(
             )
         empty(folder)
     search.compare_sizes_around(max_size)
-    return written
+    return found.formats, written
 
 
 # How often ``fill_artifact`` calls ``on_step``.

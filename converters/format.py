@@ -61,6 +61,11 @@ class Options(Protocol):
         """For the scheme ``auto``: the lowest IoU that a shown mask may have on the calibration photos."""
         ...
 
+    @property
+    def tune(self) -> int:
+        """The number of steps in which floats learn to make up for the rounding of weights."""
+        ...
+
 
 class Format(Protocol):
     """A file format that phones run."""

@@ -38,6 +38,7 @@ def description(
     scheme: str,
     prompt_slots: int,
     calibration_photos: "CalibrationPhotos",
+    tuning_steps: int,
     format_entries: dict,
     padding: np.ndarray,
 ) -> dict:
@@ -50,6 +51,7 @@ def description(
         scheme: the quantization scheme.
         prompt_slots: number of prompt slots of the mask decoder.
         calibration_photos: the photos for which weights were rounded, and activations scaled.
+        tuning_steps: how many steps of tuning there were.
         format_entries: entries that only this format has, such as its deployment target.
         padding: (3,) RGB color in 0…255 that pads the photo.
     """
@@ -65,7 +67,7 @@ def description(
             "sha256": checkpoint.sha256,
             "trained": checkpoint.trained,
         },
-        "calibration": calibration_photos.manifest_entry,
+        "calibration": calibration_photos.manifest_entry | {"tuning_steps": tuning_steps},
         **conventions(variant, padding),
         "tools": {tool: version(tool) for tool in TOOLS},
     }

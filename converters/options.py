@@ -31,6 +31,7 @@ def format_options(
     bytecode_version: int | None = None,
     max_size: int | str | None = None,
     min_iou: float | None = None,
+    tune: int | None = None,
 ) -> "Options":
     """Return the options of a conversion. The arguments and errors are those of ``convert``."""
     if format_name not in OPTIONS:
@@ -41,6 +42,7 @@ def format_options(
         "bytecode_version": bytecode_version,
         "max_size": parse_size(max_size) if isinstance(max_size, str) else max_size,
         "min_iou": min_iou,
+        "tune": tune,
     }
     given = {name: value for name, value in keywords.items() if value is not None}
     for keyword in given:

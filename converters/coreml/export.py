@@ -22,8 +22,7 @@ from converters.coreml.package_spec import IMAGE_INPUT
 from converters.coreml.passes import pass_pipeline
 from converters.coreml.schemes import ALL_SCHEMES
 from converters.io_spec import ModuleSpec, TensorSpec
-from converters.quantization.quantized_weight import QuantizedWeight, replaced_weights
-from converters.quantization.rounding import round_weights
+from converters.quantization.quantized_weight import replaced_weights
 from converters.quantization.weight_formats import WeightFormat
 
 
@@ -119,7 +118,7 @@ class CoreMLExporter:
             module, overflows = self._quantized if is_quantized else self._fitted
             selector = Float16Selector(module, overflows)
         traced = self._trace(module)
-        weights = self._round_weights(module, formats)
+        weights = self._calibration.round_weights(module, formats)
         # The trace shares the weights of the module.
         with replaced_weights(module, weights), coremltools_session(), validated_once():
             pipeline = pass_pipeline(module, weights)
@@ -154,12 +153,6 @@ class CoreMLExporter:
             scaled(self._module, self._exponents), self._calibration.inputs
         )
         return quantized, find_overflows(measure_ranges(quantized, self._calibration.inputs))
-
-    def _round_weights(
-        self, module: nn.Module, formats: Mapping[str, WeightFormat]
-    ) -> dict[str, QuantizedWeight]:
-        # Without formats nothing has to be measured.
-        return round_weights(module, formats, self._calibration.moments) if formats else {}
 
     def _trace(self, module: nn.Module) -> torch.jit.ScriptModule:
         if module not in self._traces:

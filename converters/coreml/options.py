@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from converters.coreml.schemes import ALL_SCHEMES
+from converters.coreml.schemes import ALL_SCHEMES, FLOAT_SCHEMES
 from converters.size_goal import require_goal
+from converters.tuning.steps import require_steps
 from reference.common.errors import ConversionError
 
 DEPLOYMENT_TARGETS = ("iOS16", "iOS17", "iOS18")  # lowest first
@@ -20,16 +21,18 @@ class CoreMLOptions:
             None stands for the lowest version that supports the scheme.
         max_size: for ``"auto"``, the most bytes that both packages may have.
         min_iou: for ``"auto"``, the lowest IoU that a shown mask may have on the calibration photos.
+        tune: the number of steps in which biases, normalizations and small layers learn to make up for the rounding.
 
     Raises:
         ConversionError: the scheme or the target is unknown, the target does not support the scheme, or the scheme
-            and the goals do not fit.
+            and the other options do not fit.
     """
 
     scheme: str = "fp16"
     deployment_target: str | None = None
     max_size: int | None = None
     min_iou: float | None = None
+    tune: int = 0
 
     def __post_init__(self) -> None:
         if self.scheme not in ALL_SCHEMES:
@@ -37,6 +40,7 @@ class CoreMLOptions:
                 f"unknown Core ML scheme '{self.scheme}': expected one of {', '.join(ALL_SCHEMES)}"
             )
         require_goal(self.scheme, self.max_size, self.min_iou)
+        require_steps(self.tune, self.scheme, FLOAT_SCHEMES)
         if self.deployment_target is None:
             return
         if self.deployment_target not in DEPLOYMENT_TARGETS:

@@ -64,6 +64,7 @@ SCHEMES = {
 
 MIXED = Scheme(AUTO, "a format for each layer, by what it costs the masks", "iOS16")
 ALL_SCHEMES = SCHEMES | {AUTO: MIXED}
+FLOAT_SCHEMES = tuple(name for name, scheme in SCHEMES.items() if scheme.weights is None)
 
 
 def candidate_formats(deployment_target: str) -> tuple[WeightFormat, ...]:

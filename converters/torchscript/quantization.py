@@ -16,7 +16,6 @@ from torch.nn.utils import parametrize
 
 from converters.calibration import ComponentCalibration
 from converters.quantization.quantized_weight import QuantizedWeight
-from converters.quantization.rounding import round_weights
 from converters.quantization.weight_formats import Integers, WeightFormat
 from converters.quantization.weight_matrix import large_layers
 
@@ -61,8 +60,7 @@ def quantize(
     module = copy.deepcopy(module).requires_grad_(False)
     if scheme == "none":
         return module
-    # Without formats nothing has to be measured.
-    rounded = round_weights(module, formats, calibration.moments) if formats else {}
+    rounded = calibration.round_weights(module, formats)
     for path, layer in list(module.named_modules()):
         if isinstance(layer, _LAYERS):
             storage = _storage(rounded[path]) if path in rounded else HalfWeight(layer.weight)
