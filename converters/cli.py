@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # So much longer than the reference for its answers does auto take for as many photos.
 _AUTO_COST = 25
 # So much longer than the reference for its answers does a step of tuning take.
-_STEP_COST = 1.5
+_STEP_COST = 2.2
 
 
 def _shared_options(command: Callable) -> Callable:

@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from converters.io_spec import LABEL_BACKGROUND, LABEL_OBJECT
 from converters.prompt_slots import fill_slots
 from reference.scenes import generate_scenes
 from reference.scenes.seeds import mixed_seed
 
 _FIRST_SCENE = 1 << 40  # a seed. Trainings and accuracy data have smaller ones.
-_ROUNDS = 2  # of a point, a box and a click that refines an answer
+_ROUNDS = 2  # of a point, several points, a box, and a click that refines an answer
+_SEVERAL = 3  # points
 _LEAST_CROP = 0.5  # of the frame's side
 
 # The inputs of a mask decoder after the image embeddings.
@@ -55,15 +57,21 @@ class Lessons:
         generator = _generator(step, "prompts")
         prompts: list[PromptTensors] = []
         for _ in range(_ROUNDS):
-            prompts.append(self._fill(self._point(generator), None, None))
+            prompts.append(self._fill(self._points(1, generator), None, None))
+            prompts.append(self._fill(self._points(_SEVERAL, generator), None, None))
             if self._slots > 1:
                 prompts.append(self._fill(None, self._box(generator), None))
             refined = answer(prompts[-1])[:, :1]
-            prompts.append(self._fill(self._point(generator), None, refined))
+            prompts.append(self._fill(self._points(1, generator), None, refined))
         return prompts
 
-    def _point(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        return self._side * torch.rand(1, 1, 2, generator=generator), torch.ones(1, 1)
+    def _points(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return a point on the object, and more points on the object or the background."""
+        count = min(count, self._slots)
+        coords = self._side * torch.rand(1, count, 2, generator=generator)
+        labels = torch.randint(LABEL_BACKGROUND, LABEL_OBJECT + 1, (1, count), generator=generator)
+        labels[:, 0] = LABEL_OBJECT
+        return coords, labels.float()
 
     def _box(self, generator: torch.Generator) -> Tensor:
         corners = self._side * torch.rand(2, 2, generator=generator)

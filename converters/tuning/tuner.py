@@ -14,13 +14,13 @@ from torch.optim import Adam
 
 from converters.quantization.quantized_weight import QuantizedWeight
 from converters.tuning.lessons import Lessons
-from converters.tuning.loss import answer_loss, embedding_loss
+from converters.tuning.loss import answer_loss, relative_error
 from converters.tuning.state import TuningState
 from converters.tuning.trainable_module import TrainableModule
 from reference.common.progress import OnStep
 
 # The highest relative change per step, for a loss of 1. Smaller errors need smaller changes: the loss is their square.
-_LEARNING_RATE = 1e-3
+_LEARNING_RATE = 3e-4
 _FIRST = 4  # pictures whose loss before any step sets the learning rate
 _WARMUP = 10  # steps
 _BETAS = (0.9, 0.98)
@@ -118,7 +118,7 @@ class Tuner:
             answer_loss(decoder(found, *prompt), answer)
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
-        return embedding_loss(found, wanted) + sum(losses) / len(losses)
+        return relative_error(found, wanted) + sum(losses) / len(losses)
 
 
 def _share_of_rate(step: int, steps: int) -> float:
