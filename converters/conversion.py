@@ -5,7 +5,6 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -287,7 +286,7 @@ def fill_artifact(
         measured = _measured_formats(source, chosen.candidate_formats(options))
         search = MixedPrecisionSearch(measured, chosen.name, on_step, on_trade_off)
         plan, component_entries = _write_with_goal(
-            search, options, partial(write, components), folder
+            search, options, lambda plan: write(components, plan), folder
         )
     else:
         plan = {
