@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from converters.mixed_precision.allocation import Layer
 from converters.mixed_precision.examination import PhotoInputs
+from converters.quantization.logit_weights import logit_weights
 from converters.quantization.quantized_weight import QuantizedWeight
 from converters.quantization.weight_formats import WeightFormat
 
@@ -24,7 +25,6 @@ from converters.quantization.weight_formats import WeightFormat
 RoundedWeights = Mapping[Layer, Mapping[WeightFormat, QuantizedWeight]]
 
 _PROBES = 2  # random sums for each photo
-_SMALLEST_AREA = 64  # logits. A mask of fewer does not count more than one of so many.
 _DIGITS = (
     3  # of a loss. The last bits of float32 sums differ between two runs, and must not decide.
 )
@@ -116,19 +116,12 @@ def _objectives(
     for prompt in prompts:
         start = embeddings.detach().requires_grad_()
         masks, scores = decoder(start, *prompt[1:])
-        weights = _logit_weights(masks.detach()).sqrt()
+        weights = logit_weights(masks.detach()).sqrt()
         yield (
             start,
             (masks * weights * _signs(masks, generator)).sum()
             + (scores * _signs(scores, generator)).sum(),
         )
-
-
-def _logit_weights(masks: Tensor) -> Tensor:
-    """Return how much a square change of each logit matters, in the shape (1, masks, height, width) of the logits."""
-    areas = (masks > 0).sum((2, 3), keepdim=True).clamp(min=_SMALLEST_AREA)
-    probability = torch.sigmoid(masks)
-    return 4 * probability * (1 - probability) / areas
 
 
 def _signs(like: Tensor, generator: torch.Generator) -> Tensor:

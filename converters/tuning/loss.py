@@ -1,12 +1,12 @@
 """How far the answers of a quantized model are from those of the float model."""
 
-import torch
 from torch import Tensor
+
+from converters.quantization.logit_weights import logit_weights
 
 # The answers to a prompt: low-resolution mask logits (1, 4, h, w), and predicted IoUs (1, 4).
 Answers = tuple[Tensor, Tensor]
 
-_SMALLEST_AREA = 64  # logits. A mask of fewer does not count more than one of so many.
 _SMALLEST_VARIANCE = 1e-6
 _ALL_LOGITS = 10.0  # the weight of all logits; then they count about as much as those near 0
 _MOST = 4.0  # the loss of a mask. One that is lost anyway must not outweigh all others.
@@ -19,10 +19,7 @@ def answer_loss(found: Answers, wanted: Answers) -> Tensor:
     count as well, because a click that refines a mask starts from all of its logits.
     """
     (masks, scores), (true_masks, true_scores) = found, wanted
-    areas = (true_masks > 0).sum((2, 3)).clamp(min=_SMALLEST_AREA)
-    probability = torch.sigmoid(true_masks)
-    weights = 4 * probability * (1 - probability)
-    of_masks = (weights * (masks - true_masks).square()).sum((2, 3)) / areas
+    of_masks = (logit_weights(true_masks) * (masks - true_masks).square()).sum((2, 3))
     of_scores = (scores - true_scores).square().mean()
     return (
         of_masks.clamp(max=_MOST).mean()
